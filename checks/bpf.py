@@ -1,0 +1,264 @@
+"""What the kernel answers when asked: bpf(2) and perf_event_open(2), with each errno explained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from kdiag.check import check
+from kdiag.machine import Machine
+from kdiag.model import Evidence, Finding, Remedy, fail, ok, unknown, warn
+from kdiag.system import ProbeResult, Unavailable
+
+
+def _causes_of_refusal(machine: Machine) -> tuple[str, ...]:
+    """What can make the kernel answer EPERM or EACCES, as finding ids; the runner keeps those that are not fine."""
+    del machine
+    return (
+        "privileges.userns",
+        "privileges.capabilities",
+        "privileges.seccomp",
+        "kernel.lockdown",
+        "privileges.memlock",
+        "privileges.lsm",
+    )
+
+
+def _explain(machine: Machine, result: ProbeResult) -> str:
+    """What an errno of bpf(2) means here (kernel/bpf/syscall.c)."""
+    if result.name == "EPERM":
+        if not machine.privileges.initial_user_namespace:
+            return "EPERM: capabilities of a user namespace do not count for bpf(2)"
+        if not machine.privileges.has("CAP_SYS_ADMIN") and not machine.privileges.has("CAP_BPF"):
+            return "EPERM: CAP_BPF (or CAP_SYS_ADMIN) is missing"
+        return "EPERM although the capabilities are held: a seccomp filter, a security module, or a limit of this kernel"
+    if result.name == "EACCES":
+        return "EACCES: a security module refuses, or the capability for this kind of program is missing"
+    if result.name == "ENOSYS":
+        return "ENOSYS: this kernel has no bpf(2) (CONFIG_BPF_SYSCALL), or a seccomp filter hides it"
+    if result.name == "EINVAL":
+        return "EINVAL: this kernel does not know it"
+    return result.describe()
+
+
+def _not_allowed(machine: Machine, result: ProbeResult) -> bool:
+    """Whether the answer is about us, not about the kernel: then the configuration is what can be told."""
+    if result.name not in ("EPERM", "EACCES"):
+        return False
+    return not (machine.privileges.has("CAP_SYS_ADMIN") and machine.privileges.initial_user_namespace)
+
+
+def _by_config(machine: Machine, what: str, options: tuple[str, ...], result: ProbeResult) -> Finding:
+    """The verdict where only root may ask: the running kernel's own configuration, named as such."""
+    evidence = [Evidence("bpf(2)", result.describe())]
+    try:
+        values = {name: machine.config.value(name) for name in options}
+        path = machine.config.found.path
+    except Unavailable as gap:
+        return unknown(
+            f"{what}: only root may ask, and there is no kernel config to tell",
+            reason=gap.reason,
+            evidence=tuple(evidence),
+            causes=("privileges.root", "privileges.capabilities"),
+            with_root="one harmless bpf(2) call would tell",
+        )
+    evidence += [Evidence(path, f"CONFIG_{name}={value or 'absent'}") for name, value in values.items()]
+    off = [name for name, value in values.items() if value not in ("y", "m")]
+    if off:
+        return fail(
+            f"{what}: CONFIG_{off[0]} is off in this kernel",
+            evidence=tuple(evidence),
+            causes=tuple(f"config.{name}" for name in off),
+            with_root="the configuration is told, nothing was tried",
+        )
+    return ok(
+        f"{what}: built into this kernel (by its configuration, not tried)",
+        evidence=tuple(evidence),
+        with_root="one harmless bpf(2) call would prove it",
+    )
+
+
+@check("bpf.map", "bpf(2) is there and allowed")
+def bpf_map(machine: Machine) -> Iterator[Finding]:
+    """Creates an array map of one element and drops it: what every tracer does first.
+
+    EPERM, EACCES, ENOSYS and EINVAL have different causes, so the errno is kept. See it yourself: `bpftool feature probe`.
+    """
+    result = machine.bpf.create_map
+    if result.ok:
+        yield ok("bpf(2) works", evidence=(Evidence("bpf(BPF_MAP_CREATE)", "ok"),))
+    elif _not_allowed(machine, result) and machine.privileges.initial_user_namespace:
+        yield _by_config(machine, "bpf(2)", ("BPF_SYSCALL",), result)
+    else:
+        causes = ("config.BPF_SYSCALL",) if result.name == "ENOSYS" else _causes_of_refusal(machine)
+        yield fail("bpf(2) is refused", reason=_explain(machine, result), evidence=(Evidence("bpf(BPF_MAP_CREATE)", result.describe()),), causes=causes)
+
+
+_PROGRAMS = {
+    "kprobe": ("kprobe and uprobe programs", ("BPF_EVENTS",)),
+    "tracepoint": ("tracepoint programs", ("BPF_EVENTS",)),
+    "raw_tracepoint": ("raw tracepoint programs", ("BPF_EVENTS",)),
+    "perf_event": ("perf event programs", ("BPF_EVENTS", "PERF_EVENTS")),
+}
+
+
+@check("bpf.prog", "Program types that this kernel loads", ids=tuple(f"bpf.prog.{kind}" for kind in _PROGRAMS))
+def programs(machine: Machine) -> Iterator[Finding]:
+    """Loads an empty program of each type that tracing uses, and drops it. EINVAL: the kernel was built without
+    CONFIG_BPF_EVENTS. See it yourself: `bpftool feature probe`.
+    """
+    for kind, (what, options) in _PROGRAMS.items():
+        finding_id, title = f"bpf.prog.{kind}", f"The kernel loads {what}"
+        result = machine.bpf.program(kind)
+        evidence = (Evidence(f"bpf(BPF_PROG_LOAD, {kind})", result.describe()),)
+        if result.ok:
+            yield ok(f"{what} load", id=finding_id, title=title, evidence=evidence)
+        elif _not_allowed(machine, result):
+            found = _by_config(machine, what, options, result)
+            yield _renamed(found, finding_id, title)
+        else:
+            yield fail(
+                f"{what} do not load",
+                id=finding_id,
+                title=title,
+                reason=_explain(machine, result),
+                evidence=evidence,
+                causes=tuple(f"config.{name}" for name in options) if result.name == "EINVAL" else _causes_of_refusal(machine),
+            )
+
+
+def _renamed(finding: Finding, finding_id: str, title: str) -> Finding:
+    from dataclasses import replace
+
+    return replace(finding, id=finding_id, title=title)
+
+
+def _tracing_program(
+    machine: Machine, what: str, ask: Callable[[], ProbeResult], options: tuple[str, ...], causes: tuple[str, ...]
+) -> Finding:
+    from kdiag.machine.btf import NoBtf
+    from kdiag.parse.errors import ParseError
+
+    try:
+        result = ask()
+    except NoBtf:
+        return fail(f"{what}: the kernel serves no BTF to attach by", causes=("btf.vmlinux",))
+    except ParseError:
+        return fail(f"{what}: the kernel's BTF is broken", causes=("btf.vmlinux",))
+    evidence = (Evidence("bpf(2)", f"{result.detail or 'load and attach'}: {result.describe()}"),)
+    if result.ok:
+        return ok(f"{what} works", evidence=evidence)
+    if _not_allowed(machine, result):
+        return _by_config(machine, what, options, result)
+    if result.name == "ENOTSUPP":
+        reason = "the kernel loads the program and cannot attach it: no BPF trampoline for this architecture or build"
+    elif result.name == "EPERM":
+        reason = (
+            "EPERM although the capabilities are held and other programs load: "
+            "this kernel refuses BPF trampolines"
+        )
+    elif result.name == "EBUSY":
+        reason = "EBUSY: the function has no room for a trampoline (the kernel was built without function tracing)"
+    else:
+        reason = _explain(machine, result)
+    return fail(f"{what}: refused at {result.detail or 'load'} ({result.name})", reason=reason, evidence=evidence, causes=causes)
+
+
+@check("bpf.fentry", "fentry and fexit")
+def fentry(machine: Machine) -> Iterator[Finding]:
+    """Loads an empty fentry program, attaches it to bpf_fentry_test1 (a function that only the kernel's self-tests call) and
+    drops it. Loading alone proves nothing: arm64 before 6.0 loads and cannot attach (errno 524, ENOTSUPP).
+
+    fentry needs BTF, the BPF JIT and BPF trampolines (CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS where functions are traced).
+    """
+    jit = machine.privileges.sysctl("net.core.bpf_jit_enable")
+    if jit == 0:
+        yield fail("fentry: the BPF JIT is switched off", evidence=(Evidence("/proc/sys/net/core/bpf_jit_enable", "0"),), causes=("sysctl.net.core.bpf_jit_enable",))
+        return
+    options = ("BPF_JIT", "DEBUG_INFO_BTF", "FUNCTION_TRACER", "DYNAMIC_FTRACE_WITH_DIRECT_CALLS")
+    yield _tracing_program(
+        machine, "fentry", lambda: machine.bpf.fentry, options, tuple(f"config.{name}" for name in options)
+    )
+
+
+@check("bpf.iter", "BPF iterators")
+def iterator(machine: Machine) -> Iterator[Finding]:
+    """Loads an empty task iterator program and drops it (5.8, needs BTF)."""
+    options = ("BPF_SYSCALL", "DEBUG_INFO_BTF")
+    yield _tracing_program(machine, "iterators", lambda: machine.bpf.iterator, options, ())
+
+
+@check("bpf.kprobe_multi", "kprobe.multi links")
+def kprobe_multi(machine: Machine) -> Iterator[Finding]:
+    """Whether many functions can be probed at once (5.18, CONFIG_FPROBE): a link to a function that does not exist is asked for,
+    and ESRCH is the answer of a kernel that can. Without it bpftrace attaches wildcards one function at a time.
+    """
+    result = machine.bpf.kprobe_multi
+    evidence = (Evidence("bpf(BPF_LINK_CREATE, BPF_TRACE_KPROBE_MULTI)", f"{result.detail}: {result.describe()}"),)
+    if result.ok or result.name == "ESRCH":
+        yield ok("kprobe.multi works", evidence=evidence)
+    elif _not_allowed(machine, result):
+        yield _by_config(machine, "kprobe.multi", ("FPROBE",), result)
+    else:
+        yield fail("this kernel has no kprobe.multi", reason=result.describe(), evidence=evidence, causes=("config.FPROBE", "config.KPROBES"))
+
+
+def _explain_perf(machine: Machine, result: ProbeResult) -> tuple[str, tuple[str, ...]]:
+    """What an errno of perf_event_open(2) means here, and the findings that explain it."""
+    if result.name in ("EACCES", "EPERM"):
+        level = machine.privileges.sysctl("kernel.perf_event_paranoid")
+        causes = ("privileges.userns", "privileges.capabilities", "sysctl.kernel.perf_event_paranoid", "privileges.seccomp", "privileges.lsm")
+        if level is not None and level >= 3:
+            return (
+                f"kernel.perf_event_paranoid is {level}: Debian's and Ubuntu's kernels then want CAP_SYS_ADMIN, CAP_PERFMON is not enough",
+                causes,
+            )
+        return f"{result.describe()}: CAP_PERFMON is missing, or a filter refuses the call", causes
+    if result.name == "ENOSYS":
+        return "this kernel has no perf_event_open(2) (CONFIG_PERF_EVENTS), or a filter hides it", ("config.PERF_EVENTS",)
+    return result.describe(), ()
+
+
+@check("perf.events", "perf_event_open(2) is there and allowed", ids=("perf.events", "perf.output"))
+def perf(machine: Machine) -> Iterator[Finding]:
+    """Opens a software clock event and a BPF output event on one CPU, never enabled, and closes them.
+
+    profile: and interval: need the first; bpftrace before 0.19 prints through the second. EACCES with
+    kernel.perf_event_paranoid of 3 or 4 is a Debian and Ubuntu speciality.
+    """
+    for finding_id, what, result in (
+        ("perf.events", "perf events", machine.bpf.profile),
+        ("perf.output", "BPF output events", machine.bpf.output),
+    ):
+        evidence = (Evidence("perf_event_open(2)", result.describe()),)
+        if result.ok:
+            yield ok(f"{what} open", id=finding_id, evidence=evidence)
+            continue
+        reason, causes = _explain_perf(machine, result)
+        if not machine.privileges.is_root and result.name in ("EACCES", "EPERM"):
+            yield unknown(
+                f"{what}: not for this user",
+                id=finding_id,
+                reason=reason,
+                evidence=evidence,
+                causes=causes,
+                with_root="one harmless perf_event_open(2) call would tell",
+            )
+        else:
+            yield fail(f"{what} are refused", id=finding_id, reason=reason, evidence=evidence, causes=causes)
+
+
+@check("perf.hardware", "Hardware counters")
+def hardware(machine: Machine) -> Iterator[Finding]:
+    """Opens the cycle counter of one CPU, never enabled, and closes it. Most virtual machines have none (ENOENT)."""
+    result = machine.bpf.hardware
+    evidence = (Evidence("perf_event_open(PERF_COUNT_HW_CPU_CYCLES)", result.describe()),)
+    if result.ok:
+        yield ok("hardware counters are there", evidence=evidence)
+    elif result.name in ("ENOENT", "EOPNOTSUPP", "ENOTSUP", "ENODEV"):
+        yield fail("no hardware counters here", reason="the processor's counters are not passed on to this machine", evidence=evidence, causes=("environment.vm",),
+                   remedies=(Remedy("perf.vpmu", "Let the hypervisor pass the PMU on, or use software:cpu-clock and profile: instead", "manual", (), "the VM's settings"),))
+    elif not machine.privileges.is_root:
+        yield unknown("hardware counters: not for this user", reason=result.describe(), evidence=evidence, causes=("privileges.root",), with_root="one call would tell")
+    else:
+        reason, causes = _explain_perf(machine, result)
+        yield warn("hardware counters cannot be opened", reason=reason, evidence=evidence, causes=causes)

@@ -1,0 +1,252 @@
+"""BTF: the kernel's type information, parsed; its modules'; and who here can read it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kdiag.check import check
+from kdiag.machine import Machine
+from kdiag.machine.btf import VMLINUX, NoBtf, fallback_paths
+from kdiag.model import Evidence, Finding, Remedy, WrongRemedy, fail, ok, skip, unknown, warn
+from kdiag.system import Unavailable
+
+_NO_BTF_REMEDIES = {
+    "docker-desktop": Remedy("btf.update", "Update Docker Desktop: its kernels have BTF since about 4.30", "manual", (), "the Mac or Windows host"),
+    "linuxkit": Remedy("btf.update", "Update Docker Desktop: its kernels have BTF since about 4.30", "manual", (), "the Mac or Windows host"),
+    "wsl2": Remedy("btf.update", "Update WSL: its kernels have BTF since 5.15.74.2", "unsafe", ("wsl --update", "wsl --shutdown"), "Windows"),
+}
+
+
+@check("btf.vmlinux", "The kernel's BTF")
+def vmlinux(machine: Machine) -> Iterator[Finding]:
+    """Reads /sys/kernel/btf/vmlinux whole: header, every type record, every name and type reference; and looks task_struct up.
+
+    BTF gives bpftrace structs and tracepoint arguments without kernel headers, and CO-RE tools and fentry live by it. A file that
+    exists is not yet sound BTF; and where this file is present but broken, libbpf does not look elsewhere.
+    See it yourself: `bpftool btf dump file /sys/kernel/btf/vmlinux | head`.
+    """
+    from kdiag.parse.btf import BtfError, Kind
+
+    try:
+        btf = machine.btf.vmlinux
+    except NoBtf:
+        yield _absent(machine)
+        return
+    except BtfError as error:
+        yield fail(
+            "the kernel's BTF is broken",
+            reason=f"{error.message}; libbpf stops here and does not try other files",
+            evidence=(Evidence(VMLINUX, str(error)),),
+            wrong_remedies=(WrongRemedy("placing a vmlinux in /boot", "libbpf does not fall back while this file exists; BPFTRACE_BTF is what helps bpftrace"),),
+        )
+        return
+    task = btf.find("task_struct", (Kind.STRUCT,))
+    counts = ", ".join(f"{count} {kind.name}" for kind, count in sorted(btf.counts.items(), key=lambda item: -item[1])[:5])
+    evidence = (
+        Evidence(VMLINUX, f"{btf.size} bytes, {btf.n_types} types ({counts}), {btf.byteorder}-endian"),
+        Evidence("struct task_struct", "absent" if task is None else f"type {task}, {len(btf.members(task))} members"),
+    )
+    if task is None:
+        yield fail("BTF without task_struct", reason="a kernel's BTF has it: this is the BTF of something else", evidence=evidence)
+    else:
+        yield ok(f"BTF is whole: {btf.n_types} types", evidence=evidence)
+
+
+def _absent(machine: Machine) -> Finding:
+    identity = machine.kernel.identity
+    remedy = _NO_BTF_REMEDIES.get(identity.family) if identity is not None else None
+    return fail(
+        "the kernel serves no BTF",
+        reason="it was built without CONFIG_DEBUG_INFO_BTF, or /sys/kernel/btf is hidden here",
+        evidence=(Evidence(VMLINUX, "absent"),),
+        causes=("config.DEBUG_INFO_BTF", "environment.sysfs"),
+        remedies=(remedy,) if remedy else (),
+        wrong_remedies=(WrongRemedy("installing bpftool or libbpf", "they read BTF, they do not make the running kernel have it"),),
+    )
+
+
+@check("btf.modules", "BTF of modules")
+def modules(machine: Machine) -> Iterator[Finding]:
+    """Split BTF of loaded modules in /sys/kernel/btf (5.11, CONFIG_DEBUG_INFO_BTF_MODULES), parsed on top of vmlinux, the smallest
+    first up to half a megabyte.
+    """
+    from kdiag.parse.btf import BtfError
+
+    try:
+        found = machine.btf.modules
+    except NoBtf:
+        yield fail("no module BTF without the kernel's", causes=("btf.vmlinux",))
+        return
+    except BtfError:
+        yield fail("module BTF cannot be read: the kernel's is broken", causes=("btf.vmlinux",))
+        return
+    evidence = (Evidence("/sys/kernel/btf", f"{len(found.names)} modules, {found.parsed} parsed"), *(Evidence(f"/sys/kernel/btf/{name}", text) for name, text in found.broken))
+    if found.broken:
+        yield fail(f"{len(found.broken)} modules have broken BTF", evidence=evidence)
+    elif found.names:
+        yield ok(f"{len(found.names)} modules have BTF", evidence=evidence)
+    elif machine.modules.loaded is None:
+        yield fail("this kernel has no modules", evidence=evidence, causes=("kernel.modules",))
+    elif not machine.modules.loaded:
+        yield skip("no module is loaded", evidence=evidence)
+    else:
+        yield fail("no module serves BTF", evidence=evidence, causes=("config.DEBUG_INFO_BTF_MODULES",))
+
+
+@check("btf.fallback", "BTF elsewhere")
+def fallback(machine: Machine) -> Iterator[Finding]:
+    """The files that libbpf tries where sysfs has no BTF: ELF images with a .BTF section, checked to be of this very build by
+    their build-id. See it yourself: `readelf -S /boot/vmlinux-$(uname -r) | grep BTF`.
+    """
+    found = machine.btf.fallbacks
+    paths = fallback_paths(machine.kernel.release)
+    evidence = tuple(Evidence(f.path, f.problem or ("BTF of this build" if f.same_build else "BTF, build unproven")) for f in found)
+    absent = (Evidence("libbpf's list", f"{len(paths) - len(found)} of {len(paths)} places are empty"),)
+    good = [f for f in found if not f.problem]
+    if good:
+        yield ok(f"BTF is also in {good[0].path}", evidence=(*evidence, *absent))
+    elif found:
+        yield fail(f"{found[0].path}: {found[0].problem}", evidence=(*evidence, *absent))
+    else:
+        yield fail("no other file has the kernel's BTF", evidence=tuple(Evidence(path, "absent") for path in paths))
+
+
+@check("btf.readers", "The installed libbpf can read this BTF")
+def readers(machine: Machine) -> Iterator[Finding]:
+    """The highest kind of type in the kernel's BTF against what the installed libbpf reads: ENUM64 (kernel 6.0) needs libbpf 1.0, and
+    an older one refuses the whole of it. Tools that carry a libbpf of their own are not covered.
+    """
+    from kdiag.parse.btf import BtfError, Kind, kind_needs_libbpf
+
+    try:
+        highest = max(machine.btf.vmlinux.counts, default=Kind.INT)
+    except (NoBtf, BtfError):
+        yield skip("no BTF to read")
+        return
+    wanted = kind_needs_libbpf(highest)
+    library = machine.tools.libbpf
+    evidence = [Evidence(VMLINUX, f"highest kind {highest.name}, read by libbpf {wanted} and newer")]
+    if library is None:
+        yield skip("no shared libbpf is installed", evidence=tuple(evidence))
+        return
+    path, version = library
+    evidence.append(Evidence(path, ".".join(map(str, version))))
+    if version >= tuple(int(part) for part in wanted.split(".")):
+        yield ok(f"libbpf {version[0]}.{version[1]} reads it", evidence=tuple(evidence))
+    else:
+        yield fail(
+            f"libbpf {version[0]}.{version[1]} is too old for this kernel's BTF",
+            reason=f"{highest.name} needs libbpf {wanted}",
+            evidence=tuple(evidence),
+            remedies=(Remedy("btf.libbpf", f"Use tools with libbpf {wanted} or newer", "manual"),),
+        )
+
+
+@check("btf.bpftrace", "BTF that the installed bpftrace gets")
+def for_bpftrace(machine: Machine) -> Iterator[Finding]:
+    """Where the installed release of bpftrace takes BTF from, and whether that works here.
+
+    0.17.0 asks the kernel for BTF objects by id instead of reading the file: a 5.10 kernel has none for vmlinux, so `btf: no` there
+    although the file is sound (BPFTRACE_BTF cures it). Debian's 0.11.3 reads no BTF with ENUM64.
+    """
+    behaviour = machine.tools.behaviour
+    if behaviour is None:
+        yield skip("bpftrace is not installed, or its release is not known")
+        return
+    variable = machine.headers.variable("BPFTRACE_BTF")
+    if behaviour.btf_source == "none":
+        yield fail("this release of bpftrace does not read BTF", causes=("tools.bpftrace",))
+    elif variable and behaviour.honours_btf_variable:
+        yield _variable(machine, variable, behaviour.bad_btf_variable)
+    elif behaviour.btf_source == "kernel-id":
+        yield _by_id(machine)
+    else:
+        yield _by_file(machine)
+
+
+def _variable(machine: Machine, path: str, consequence: str) -> Finding:
+    from kdiag.parse.btf import BtfError, parse
+
+    try:
+        data = machine.system.read(path)
+        if data is None:
+            problem = "there is no such file"
+        else:
+            parse(data)
+            return ok(f"BPFTRACE_BTF: {path} is sound BTF", evidence=(Evidence("$BPFTRACE_BTF", path),))
+    except (Unavailable, BtfError) as error:
+        problem = str(error)
+        if data_is_elf(machine, path):
+            problem = "an ELF file; bpftrace wants the bare BTF"
+    return fail(
+        f"BPFTRACE_BTF points to something that is not BTF: {problem}",
+        reason={"ignored": "bpftrace then silently has no BTF", "crash": "bpftrace then may crash", "warning": "bpftrace then warns and has no BTF"}[consequence],
+        evidence=(Evidence("$BPFTRACE_BTF", path),),
+        remedies=(Remedy("btf.unset", "Unset the variable", commands=("unset BPFTRACE_BTF",), run_on="the shell that starts bpftrace"),),
+    )
+
+
+def data_is_elf(machine: Machine, path: str) -> bool:
+    """Whether a file begins as an ELF file."""
+    try:
+        return machine.system.head(path, 4) == b"\x7fELF"
+    except Unavailable:
+        return False
+
+
+def _by_id(machine: Machine) -> Finding:
+    from kdiag.parse.btf import BtfError
+
+    cure = Remedy(
+        "btf.variable",
+        "Point bpftrace to the file",
+        commands=(f"sudo BPFTRACE_BTF={VMLINUX} bpftrace ...",),
+        needs=("root",),
+    )
+    try:
+        result = machine.bpf.btf_by_id
+    except Unavailable as gap:
+        return unknown("this bpftrace asks the kernel for BTF by id", reason=gap.reason)
+    evidence = (Evidence("bpf(BPF_BTF_GET_NEXT_ID)", result.describe()),)
+    if result.ok:
+        return ok("the kernel gives BTF by id", evidence=evidence)
+    if result.name == "ENOENT":
+        try:
+            machine.btf.vmlinux  # noqa: B018  the file decides whether the cure helps
+        except (NoBtf, BtfError):
+            return fail("the kernel has no BTF", evidence=evidence, causes=("btf.vmlinux",))
+        return fail(
+            "this bpftrace does not see the kernel's BTF, although the file is sound",
+            reason="0.17.0 asks for BTF objects by id, and this kernel (before 5.11) has none for itself",
+            evidence=evidence,
+            remedies=(cure,),
+            wrong_remedies=(WrongRemedy("installing kernel headers", "they help tracepoints, but BPFTRACE_BTF helps all and needs nothing"),),
+        )
+    if not machine.privileges.is_root:
+        return _by_file(machine)
+    return fail("BTF objects may not be listed", reason="bpf(BPF_BTF_GET_NEXT_ID) wants CAP_SYS_ADMIN", evidence=evidence, causes=("privileges.capabilities", "privileges.userns"))
+
+
+def _by_file(machine: Machine) -> Finding:
+    from kdiag.parse.btf import BtfError, Kind, kind_needs_libbpf
+
+    try:
+        btf = machine.btf.vmlinux
+    except BtfError:
+        return fail("the kernel's BTF is broken, and libbpf does not look elsewhere", causes=("btf.vmlinux",))
+    except NoBtf:
+        good = next((f for f in machine.btf.fallbacks if not f.problem), None)
+        if good is None:
+            return fail("bpftrace finds no BTF", causes=("btf.vmlinux", "btf.fallback"))
+        return ok(f"bpftrace takes BTF from {good.path}", evidence=(Evidence(good.path, "sound BTF"),))
+    highest = max(btf.counts, default=Kind.INT)
+    wanted, library, tool = kind_needs_libbpf(highest), machine.tools.libbpf, machine.tools.bpftrace
+    packaged = tool is not None and tool.origin.startswith("package")
+    if packaged and library is not None and library[1] < tuple(int(part) for part in wanted.split(".")):
+        return fail(
+            "this bpftrace is too old for this kernel's BTF",
+            reason=f"{highest.name} needs libbpf {wanted}, and {library[0]} is what it uses",
+            evidence=(Evidence(VMLINUX, f"has {highest.name}"), Evidence(library[0], ".".join(map(str, library[1])))),
+            causes=("tools.bpftrace",),
+        )
+    return ok("bpftrace reads the kernel's BTF", evidence=(Evidence(VMLINUX, f"{btf.n_types} types"),))

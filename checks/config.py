@@ -1,0 +1,112 @@
+"""The kernel's configuration: where it is, and what each option unlocks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from kdiag.check import check
+from kdiag.machine import Machine
+from kdiag.model import Evidence, Finding, Remedy, fail, ok, skip, unknown, warn
+from kdiag.system import Unavailable
+
+if TYPE_CHECKING:
+    from kdiag.knowledge.options import Option
+
+
+@check("config.source", "The kernel's configuration can be read")
+def source(machine: Machine) -> Iterator[Finding]:
+    """Looks for the configuration in every place that any tool searches, checks that it belongs to the running kernel, and
+    recovers it from configs.ko or the kernel image (IKCONFIG) without loading anything.
+
+    No configuration means unknown, never "feature missing": WSL2 6.18 and OrbStack's VM have none to read.
+    See it yourself: `zcat /proc/config.gz`, `cat /boot/config-$(uname -r)`.
+    """
+    try:
+        hit = machine.config.found
+    except Unavailable as gap:
+        attempts = machine.config.attempts
+        expected = machine.kernel.identity
+        noted = () if expected is None else (Evidence("knowledge", f"expected of {expected.name}: {_expected(machine)}"),)
+        yield unknown(
+            "no kernel configuration to read",
+            reason=f"{gap.reason}; features are probed instead",
+            evidence=(*(Evidence(a.path, a.outcome) for a in attempts), *noted),
+            remedies=_load_configs(machine),
+        )
+        return
+    evidence = tuple(Evidence(a.path, a.outcome) for a in hit.attempts)
+    served = "served by the running kernel" if hit.by_kernel else f"of {hit.config.banner_version or 'this release'}"
+    yield ok(f"{hit.path} ({served})", evidence=evidence)
+
+
+def _expected(machine: Machine) -> str:
+    found = machine.kernel.identity
+    if found is None:
+        return "nothing known"
+    shown = ("IKHEADERS", "DEBUG_INFO_BTF", "IKCONFIG_PROC", "KPROBES")
+    return ", ".join(f"{name}={found.expected[name].value}" for name in shown if name in found.expected) or "nothing known"
+
+
+def _load_configs(machine: Machine) -> tuple[Remedy, ...]:
+    try:
+        path = machine.modules.find("configs")
+    except Unavailable:
+        path = None
+    if path is None:
+        return ()
+    return (Remedy("config.load", "Load the module that serves /proc/config.gz", commands=("sudo modprobe configs",), needs=("root",), undo=("sudo modprobe -r configs",)),)
+
+
+@check("config.options", "What the kernel was built with", ids=("config.*",))
+def options(machine: Machine) -> Iterator[Finding]:
+    """One finding per option that matters to tracing, with what it unlocks. A behaviour that was probed decides over these; they
+    explain it. `# CONFIG_X is not set` and no line at all are told apart: the second means hidden by a dependency, or unknown
+    to this version.
+    """
+    from kdiag.knowledge.options import options as known
+
+    try:
+        path = machine.config.found.path
+    except Unavailable as gap:
+        path, why = "", gap.reason
+    identity = machine.kernel.identity
+    for option in known():
+        finding_id, title = f"config.{option.name}", f"CONFIG_{option.name}"
+        if not path:
+            expected = identity.expected.get(option.name) if identity is not None else None
+            said = f"; expected of {identity.name}: {expected.value} ({expected.confidence})" if identity and expected else ""
+            yield unknown(f"{title} cannot be read{said}", id=finding_id, title=title, reason=why, causes=("config.source",))
+            continue
+        yield _judge(machine, option, path)
+
+
+def _judge(machine: Machine, option: Option, path: str) -> Finding:
+    name = next((n for n in (option.name, *option.aliases) if machine.config.value(n) is not None), option.name)
+    value = machine.config.value(name)
+    finding_id, title = f"config.{option.name}", f"CONFIG_{name}"
+    seen = "no line" if value is None else "is not set" if value == "n" else f"{title}={value}"
+    evidence = (Evidence(path, seen),)
+    if option.accepts(value) or (not option.accepted and value is not None):
+        return ok(f"{title}={value}: {option.unlocks}", id=finding_id, title=title, evidence=evidence)
+    if option.arch and not _fits(machine, option.arch):
+        return skip(f"{title} is not for this architecture", id=finding_id, title=title, evidence=evidence)
+    instead = [other for other in option.alternatives if machine.config.value(other) in ("y", "m")]
+    if instead:
+        return ok(f"CONFIG_{instead[0]} stands in for {title}: {option.unlocks}", id=finding_id, title=title, evidence=evidence)
+    state = {"n": "is off", None: "is not in this kernel's configuration"}.get(value, f"is {value}")
+    make = fail if option.required_by else warn
+    return make(f"{title} {state}: {option.unlocks}", id=finding_id, title=title, evidence=evidence, causes=_owner(machine))
+
+
+def _owner(machine: Machine) -> tuple[str, ...]:
+    """An option of a kernel that comes with a product is off because the product's makers left it out."""
+    identity = machine.kernel.identity
+    return ("kernel.identity",) if identity is not None and identity.vendor else ()
+
+
+def _fits(machine: Machine, arches: tuple[str, ...]) -> bool:
+    try:
+        return machine.kernel.arch in arches
+    except Unavailable:
+        return True

@@ -1,0 +1,118 @@
+"""Where the machine runs, and what that means for headers, modules and mounts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kdiag.check import check
+from kdiag.machine import Machine
+from kdiag.machine.environment import Place
+from kdiag.model import Evidence, Finding, WrongRemedy, fail, ok, skip, warn
+from kdiag.system import Unavailable
+
+
+def _signs(place: Place) -> tuple[Evidence, ...]:
+    return tuple(Evidence(path, seen) for path, seen in place.signs)
+
+
+@check("environment.container", "Container")
+def container(machine: Machine) -> Iterator[Finding]:
+    """Whether this is a container, by the signs that container managers leave, in systemd's order; from files only.
+
+    In a container the kernel is the host's and the files are the image's: /proc, /sys/kernel/btf and kheaders are the same as
+    outside, /lib/modules, /boot, /usr/src and the package manager are not.
+    """
+    place = machine.environment.container
+    if place is None:
+        leftover = machine.environment.leftover_markers
+        if leftover:
+            yield ok(
+                "no container: all namespaces are the machine's own",
+                reason=f"{', '.join(leftover)} was left by the image that this machine boots",
+                evidence=tuple(Evidence(path, "exists") for path in leftover),
+            )
+        else:
+            yield ok("no container")
+        return
+    yield warn(
+        f"in {place.name}",
+        reason="the kernel is the host's, the files are the image's: modules, headers and mounts come from outside",
+        evidence=_signs(place),
+        wrong_remedies=(
+            WrongRemedy("installing kernel headers from the image's distribution", "they belong to another kernel unless the host runs the same distribution"),
+        ),
+    )
+
+
+_VM_ADVICE = {
+    "wsl2": "the kernel is Microsoft's: no distribution has headers for it; `wsl --update` brings newer kernels",
+    "wsl1": "WSL 1 is not a Linux kernel: no eBPF at all; `wsl --set-version DISTRO 2` converts",
+    "linuxkit": "the kernel comes with Docker Desktop: no distribution has headers for it; newer versions have BTF",
+    "orbstack": "one kernel, by OrbStack, serves every machine and container; it exports kheaders by itself",
+    "gvisor": "gVisor is not Linux: it has no bpf(2) tracing",
+    "firecracker": "a guest kernel built for microVMs: what is not built in cannot be added from inside",
+    "microvm": "a guest kernel built for microVMs: what is not built in cannot be added from inside",
+    "uml": "User Mode Linux has no kprobes, uprobes or BTF",
+}
+
+
+@check("environment.vm", "Virtual machine")
+def vm(machine: Machine) -> Iterator[Finding]:
+    """Which virtual machine the kernel runs in, by release string, DMI tables, device tree and processor flags; from files only."""
+    place = machine.environment.vm
+    if place is None:
+        yield ok("no virtual machine that files could tell of")
+        return
+    advice = _VM_ADVICE.get(place.kind)
+    if place.kind in ("wsl1", "gvisor", "uml"):
+        yield fail(f"in {place.name}", reason=advice or "", evidence=_signs(place))
+    elif advice:
+        yield warn(f"in {place.name}", reason=advice, evidence=_signs(place))
+    else:
+        yield ok(f"in {place.name}", evidence=_signs(place))
+
+
+@check("environment.immutable", "Immutable system")
+def immutable(machine: Machine) -> Iterator[Finding]:
+    """Systems whose files no package manager changes at run time: header packages have to come another way."""
+    place = machine.environment.immutable
+    if place is None:
+        yield ok("packages can be installed the usual way")
+        return
+    yield warn(f"{place.name}: packages are layered or absent", evidence=_signs(place))
+
+
+@check(
+    "environment.filesystems",
+    "What every tool takes for granted",
+    ids=("environment.sysfs", "environment.dev-fd", "environment.shell"),
+)
+def filesystems(machine: Machine) -> Iterator[Finding]:
+    """/sys (bpftrace asks it for the number of CPUs and crashes or fails without), /dev/fd (0.27 fails without), /bin/sh (0.17 and
+    0.23 crash without): seen in chroots and minimal images.
+    """
+    for finding_id, path, consequence in (
+        ("environment.sysfs", "/sys/devices/system/cpu/possible", "bpftrace cannot create maps"),
+        ("environment.dev-fd", "/dev/fd", "bpftrace from 0.24 on does not start"),
+        ("environment.shell", "/bin/sh", "bpftrace up to 0.23 crashes"),
+    ):
+        title = f"{path} is there"
+        try:
+            there = machine.system.stat(path) is not None
+        except Unavailable as gap:
+            yield skip(gap.reason, id=finding_id, title=title)
+            continue
+        if there:
+            yield ok(f"{path} is there", id=finding_id, title=title)
+        else:
+            yield fail(f"{path} is not there: {consequence}", id=finding_id, title=title, causes=("environment.container",))
+
+
+@check("kernel.modules", "Loadable modules")
+def modules(machine: Machine) -> Iterator[Finding]:
+    """Whether this kernel has loadable modules at all (/proc/modules). bpftrace 0.25 refuses to start without."""
+    loaded = machine.modules.loaded
+    if loaded is None:
+        yield fail("this kernel has no loadable modules", evidence=(Evidence("/proc/modules", "absent"),), causes=("config.MODULES",))
+    else:
+        yield ok(f"{len(loaded)} modules are loaded", evidence=(Evidence("/proc/modules", f"{len(loaded)} lines"),))

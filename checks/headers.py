@@ -1,0 +1,297 @@
+"""Kernel header trees: the variables, the links, the package, and the traps on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kdiag.check import check
+from kdiag.machine import Machine
+from kdiag.machine.headers import Selection, Tree
+from kdiag.model import Evidence, Finding, Remedy, WrongRemedy, fail, ok, skip, unknown, warn
+from kdiag.system import Unavailable
+
+_RECIPE = WrongRemedy(
+    "export BPFTRACE_KERNEL_SOURCE=$tmpdir/usr/src/linux-headers-$(uname -r) after unpacking kheaders",
+    "the archive has include/ and arch/ at its top: that directory never exists, and a wrong variable breaks programs that worked",
+)
+
+
+@check("headers.env", "Header variables point to header trees")
+def variables(machine: Machine) -> Iterator[Finding]:
+    """BPFTRACE_KERNEL_SOURCE, BPFTRACE_KERNEL_BUILD and BCC_KERNEL_SOURCE. bpftrace does not check that they exist: a wrong one is
+    worse than none, because it also hides good trees and silences the warning about missing ones.
+
+    `sudo` drops the variables unless told otherwise, so look at them as the program sees them: `sudo env | grep KERNEL`.
+    """
+    headers = machine.headers
+    try:
+        known = headers.variables
+    except Unavailable as gap:
+        yield skip("the environment is not part of this system", reason=gap.reason)
+        return
+    evidence = tuple(Evidence(f"${name}", value if value else "not set") for name, value in known.items())
+    for name, chosen in (("BPFTRACE_KERNEL_SOURCE", headers.for_bpftrace), ("BCC_KERNEL_SOURCE", headers.for_bcc)):
+        if chosen is not None and chosen.via == name and chosen.missing:
+            yield fail(
+                f"{name} points to nothing: {chosen.source}",
+                reason="the tool takes it unseen, and every script that needs clang then stops at linux/kconfig.h",
+                evidence=evidence,
+                remedies=(Remedy("headers.unset", "Unset it, or set what `kdiag env` says", commands=(f"unset {name}",), run_on="the shell that starts the tool"),),
+                wrong_remedies=(_RECIPE,),
+            )
+            return
+    if known.get("BPFTRACE_KERNEL_BUILD") and not known.get("BPFTRACE_KERNEL_SOURCE"):
+        yield warn("BPFTRACE_KERNEL_BUILD alone does nothing", reason="bpftrace reads it only beside BPFTRACE_KERNEL_SOURCE", evidence=evidence)
+    elif any(known[name] for name in ("BPFTRACE_KERNEL_SOURCE", "BCC_KERNEL_SOURCE")):
+        yield ok("the variables point to directories", evidence=evidence)
+    else:
+        yield ok("no header variable is set", evidence=evidence)
+
+
+def _links(machine: Machine) -> tuple[Evidence, ...]:
+    found = []
+    for chain in machine.headers.links.values():
+        found.append(Evidence(chain.path, chain.describe()))
+    return tuple(found)
+
+
+def _describe(machine: Machine, tree: Tree) -> tuple[str, str]:
+    """(what is wrong, why it matters) of a tree, both empty for a good one."""
+    release = machine.kernel.release
+    if tree.uapi_only:
+        return "holds user-space (UAPI) headers only", "packages such as linux-libc-dev and kernel-headers are for compiling programs, not for tracing"
+    if tree.missing:
+        names = ", ".join(path.removeprefix(f"{tree.source}/").removeprefix(f"{tree.build}/") for path in tree.missing[:3])
+        return f"is incomplete: no {names}", _half(tree)
+    if tree.release is not None and tree.release != release:
+        return f"is for {tree.release}, not for {release}", "struct layouts differ between kernels"
+    arch = _arch(machine)
+    if arch and tree.arches and arch not in tree.arches:
+        return f"is for {', '.join(tree.arches[:3])}, not for {arch}", "the tree is of another architecture"
+    return "", ""
+
+
+def _half(tree: Tree) -> str:
+    if tree.source == tree.build and any(path.endswith("kconfig.h") for path in tree.missing):
+        return "Debian and Ubuntu split the headers: this is the half of this architecture, without the -common package"
+    if any(path.endswith("autoconf.h") for path in tree.missing):
+        return "it was never configured: generated files are missing (`make modules_prepare` makes them)"
+    return "the tools find it and stop at the first missing file"
+
+
+def _arch(machine: Machine) -> str | None:
+    try:
+        return machine.kernel.source_arch
+    except Unavailable:
+        return None
+
+
+@check("headers.tree", "Kernel headers for bpftrace")
+def tree(machine: Machine) -> Iterator[Finding]:
+    """The directory that bpftrace would take, in its own order (variable, /lib/modules/R/source, /lib/modules/R/build), tested for
+    completeness, version and architecture. Links are followed hop by hop.
+
+    With BTF, headers are needed for `#include <linux/...>` only. See it yourself: `ls $(readlink -f /lib/modules/$(uname -r)/build)/include/linux/kconfig.h`.
+    """
+    headers = machine.headers
+    chosen = headers.for_bpftrace
+    if chosen is None:
+        yield _none(machine)
+        return
+    found = headers.bpftrace_tree
+    assert found is not None
+    yield _judged(machine, chosen, found, _links(machine))
+
+
+def _judged(machine: Machine, chosen: Selection, found: Tree, links: tuple[Evidence, ...]) -> Finding:
+    evidence = (
+        Evidence(chosen.via, f"source {found.source}, build {found.build}"),
+        *(Evidence(path, "absent") for path in found.missing),
+        *links,
+    )
+    if chosen.missing:
+        return fail(f"the headers that {chosen.via} names are not there", evidence=evidence, causes=("headers.env",))
+    problem, why = _describe(machine, found)
+    if problem:
+        return fail(f"{found.source} {problem}", reason=why, evidence=evidence, causes=("headers.package", "kernel.rebooted"), remedies=_remedies(machine))
+    if found.untrusted:
+        return warn(f"{found.source} could be changed by others: {found.untrusted}", reason="root compiles what is in it", evidence=evidence)
+    if found.release is None:
+        return warn(f"headers in {found.source}, for which kernel they do not say", evidence=evidence)
+    return ok(f"complete headers for {found.release} in {found.source}", evidence=evidence)
+
+
+def _none(machine: Machine) -> Finding:
+    evidence = _links(machine)
+    elsewhere = machine.headers.elsewhere()
+    broken = [chain for chain in machine.headers.links.values() if chain.hops and chain.broken]
+    summary, reason = "no kernel headers where bpftrace looks", ""
+    if broken:
+        summary = f"{broken[0].path} is a dangling link: {broken[0].broken} is not there"
+        reason = "the link is installed, what it points to is not"
+        if machine.environment.container is not None and (broken[0].broken or "").startswith("/usr/src"):
+            reason += "; in a container, /usr/src of the host has to be mounted as well (-v /usr/src:/usr/src:ro)"
+    if elsewhere:
+        evidence += tuple(Evidence(found.source, "complete, for this release") for found in elsewhere)
+        reason = f"{elsewhere[0].source} is complete and fits; bpftrace does not look there by itself"
+    return fail(
+        summary,
+        reason=reason,
+        evidence=evidence,
+        causes=("headers.package", "kheaders.available"),
+        remedies=_remedies(machine),
+        wrong_remedies=_wrong(machine),
+    )
+
+
+def _wrong(machine: Machine) -> tuple[WrongRemedy, ...]:
+    advice = machine.packages.advice
+    wrong = [_RECIPE] if machine.kheaders.module.state != "off" else [WrongRemedy("modprobe kheaders", "CONFIG_IKHEADERS is off in this kernel")]
+    if advice.obtainable == "no":
+        wrong.append(WrongRemedy(f"apt install linux-headers-{machine.kernel.release}", advice.reason))
+    return tuple(wrong)
+
+
+def _remedies(machine: Machine) -> tuple[Remedy, ...]:
+    """In order of preference: a tree that is there, the kernel's own archive, the exact package."""
+    found: list[Remedy] = []
+    for elsewhere in machine.headers.elsewhere()[:1]:
+        found.append(
+            Remedy(
+                "headers.use-tree",
+                "Point bpftrace to the headers that are there",
+                commands=(f"sudo BPFTRACE_KERNEL_SOURCE={elsewhere.source} bpftrace ...",),
+                needs=("root",),
+            )
+        )
+    state = machine.kheaders.module.state
+    try:
+        served = machine.kheaders.archive is not None and not machine.kheaders.problem
+    except Unavailable:
+        served = False
+    if served or state in ("loadable", "blocked"):
+        found.append(
+            Remedy(
+                "kheaders.extract" if served or state == "loadable" else "kheaders.extract-module",
+                "Unpack the kernel's own headers",
+                commands=("sudo kdiag fix",),
+                needs=("root",),
+                undo=("sudo kdiag fix --undo",),
+            )
+        )
+    package = machine.packages.remedy
+    return (*found, package) if package is not None else tuple(found)
+
+
+@check("headers.intact", "bpftrace does not stumble over a broken tree")
+def intact(machine: Machine) -> Iterator[Finding]:
+    """Whether what bpftrace finds as headers is at least not worse than nothing. Up to 0.24 it includes linux/kconfig.h of whatever
+    directory it found: with half of a split package, or a variable that points to nothing, every script that goes through clang
+    stops, also the ones that need no headers.
+    """
+    chosen = machine.headers.for_bpftrace
+    if chosen is None:
+        yield ok("bpftrace finds no tree, and needs none where there is BTF")
+        return
+    path = f"{chosen.source}/include/linux/kconfig.h"
+    if machine.system.stat(path) is not None:
+        yield ok(f"{path} is there")
+        return
+    yield fail(
+        "a broken header tree is worse than none",
+        reason=f"bpftrace takes {chosen.source} and stops at linux/kconfig.h, which is not there",
+        evidence=(Evidence(path, "absent"), Evidence("led there by", chosen.via)),
+        causes=("headers.env", "headers.tree"),
+    )
+
+
+@check("headers.bcc", "Kernel headers for BCC")
+def bcc(machine: Machine) -> Iterator[Finding]:
+    """The tree that BCC takes: BCC_KERNEL_SOURCE, /lib/modules/R/build (with source), else kheaders, which it unpacks by itself into
+    /tmp after `modprobe kheaders`. BCC compiles every tool with headers, BTF or not.
+    """
+    headers = machine.headers
+    chosen = headers.for_bcc
+    if chosen is not None and headers.bcc_tree is not None:
+        yield _judged(machine, chosen, headers.bcc_tree, _links(machine))
+        return
+    served = False
+    try:
+        served = machine.kheaders.archive is not None and not machine.kheaders.problem
+    except Unavailable as gap:
+        yield unknown("no header tree for BCC; whether the kernel serves kheaders is not known", reason=gap.reason)
+        return
+    if served:
+        yield ok("BCC unpacks the kernel's own headers", evidence=_links(machine))
+    elif machine.kheaders.module.state == "loadable":
+        yield warn("BCC loads kheaders and unpacks it into /tmp by itself", evidence=_links(machine), causes=("kheaders.module",))
+    else:
+        yield fail("no kernel headers for BCC", evidence=_links(machine), causes=("headers.tree", "headers.package", "kheaders.available"), remedies=_remedies(machine))
+
+
+@check("headers.uapi", "User-space headers mistaken for kernel headers")
+def uapi(machine: Machine) -> Iterator[Finding]:
+    """/usr/include/linux belongs to packages for compiling programs (linux-libc-dev, kernel-headers, linux-api-headers). Without a kernel
+    tree bpftrace's clang picks it up, and stops at `unknown type name '__aligned_u64'`.
+    """
+    path = "/usr/include/linux/types.h"
+    if machine.system.stat(path) is None:
+        yield ok("none installed, so none mistaken", evidence=(Evidence(path, "absent"),))
+        return
+    if machine.headers.for_bpftrace is not None:
+        yield ok("user-space headers are installed; bpftrace has a kernel tree before them", evidence=(Evidence(path, "exists"),))
+        return
+    yield warn(
+        "/usr/include/linux is user-space headers: they do not replace kernel headers",
+        reason="clang picks them up for #include <linux/...> and stops at types that only kernel headers have",
+        evidence=(Evidence(path, "exists"), *(Evidence("package", name) for name in machine.packages.uapi)),
+        causes=("headers.tree",),
+    )
+
+
+@check("headers.package", "The header package for this kernel")
+def package(machine: Machine) -> Iterator[Finding]:
+    """The package for exactly this release, decided by the release string and not by os-release; installed or not by the package
+    database read as files; obtainable from this system's repositories, or never (vendor kernels).
+    """
+    packages = machine.packages
+    advice = packages.advice
+    evidence = [Evidence("decided by", text) for text in advice.decided_by]
+    if advice.obtainable == "no":
+        yield fail(
+            "no package of headers exists for this kernel",
+            reason=advice.reason,
+            evidence=tuple(evidence),
+            causes=("kernel.identity",),
+            remedies=tuple(Remedy("headers.instead", text, "manual", run_on="see the text") for text in advice.instead[:2]),
+            wrong_remedies=(WrongRemedy(f"apt install linux-headers-{machine.kernel.release}", advice.reason),),
+        )
+        return
+    if advice.obtainable == "unknown" or not advice.name:
+        yield unknown("which package has headers for this kernel is not known", reason=advice.reason, evidence=tuple(evidence), causes=("kernel.identity",))
+        return
+    try:
+        installed = packages.installed_headers
+    except Unavailable as gap:
+        yield unknown(f"{advice.name} is the package; whether it is installed cannot be told", reason=gap.reason, evidence=tuple(evidence))
+        return
+    evidence += [Evidence("installed", f"{name} {version}") for name, version in installed]
+    names = {name for name, _ in installed}
+    lacking = [name for name in (advice.name, *advice.parts) if name not in names]
+    if not lacking:
+        yield ok(f"{advice.name} is installed", evidence=tuple(evidence))
+        return
+    others = [name for name in sorted(names) if name not in (advice.name, *advice.parts)]
+    what = f"half of the headers is installed: {', '.join(lacking)} is missing" if advice.name in names or len(lacking) <= len(advice.parts) else f"{advice.name} is not installed"
+    reason = f"installed are headers for another kernel: {', '.join(others[:3])}" if others else ""
+    if advice.here == "no":
+        reason = f"{advice.here_reason}; {reason}" if reason else advice.here_reason
+    remedy = packages.remedy
+    yield fail(
+        what,
+        reason=reason,
+        evidence=tuple(evidence),
+        causes=("environment.container", "kernel.rebooted"),
+        remedies=(remedy,) if remedy else (),
+        wrong_remedies=tuple(WrongRemedy(f"installing {trap}", "user-space (UAPI) headers only") for trap in advice.traps[:2]),
+    )

@@ -1,0 +1,142 @@
+"""Which kernel runs, whose it is, and whether this user space fits to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kdiag.check import check
+from kdiag.machine import Machine
+from kdiag.machine.kernel import source_arch_of
+from kdiag.model import Evidence, Finding, Remedy, WrongRemedy, fail, ok, skip, unknown, warn
+from kdiag.system import Unavailable
+
+
+@check("kernel.running", "The running kernel")
+def running(machine: Machine) -> Iterator[Finding]:
+    """Release, version and machine of the kernel by uname(2). See it yourself: `uname -a`, `cat /proc/version`."""
+    try:
+        name = machine.kernel.uname
+    except Unavailable as gap:
+        yield unknown(f"no running kernel to look at; installed: {machine.kernel.release}", reason=gap.reason)
+        return
+    evidence = [Evidence("uname(2)", f"{name.release} {name.version} {name.machine}")]
+    version = machine.kernel.proc_version
+    if version:
+        evidence.append(Evidence("/proc/version", version))
+    if version and name.release not in version:
+        yield warn("uname(2) and /proc/version disagree about the release", evidence=tuple(evidence))
+    else:
+        yield ok(f"Linux {name.release} on {name.machine}", evidence=tuple(evidence))
+
+
+@check("kernel.identity", "Whose kernel it is")
+def identity(machine: Machine) -> Iterator[Finding]:
+    """Whose kernel the release string names, held against the distribution of the files.
+
+    The kernel decides which header package can fit, not the distribution of a container image: an Ubuntu container on an
+    OrbStack kernel finds nothing with `apt install linux-headers-$(uname -r)`.
+    """
+    kernel = machine.kernel
+    found = kernel.identity
+    try:
+        system = kernel.os_release
+        files = Evidence("/etc/os-release", system.pretty_name or system.id if system else "absent")
+    except Unavailable as gap:
+        system, files = None, Evidence("/etc/os-release", gap.reason)
+    evidence = [Evidence("uname -r", kernel.release), files]
+    if found is None:
+        yield unknown(
+            f"{kernel.release} is no release that kdiag knows: a kernel somebody built",
+            reason="headers for it come from whoever built it",
+            evidence=tuple(evidence),
+        )
+        return
+    evidence.append(Evidence("knowledge", f"{found.name} ({found.confidence}), by {'; '.join(found.decided_by)}"))
+    if found.kind == "not-linux":
+        yield fail(f"{found.name} is not a Linux kernel: no eBPF", evidence=tuple(evidence))
+    elif found.vendor or found.kind == "self-built":
+        owner = "comes with a product" if found.vendor else "was built by somebody"
+        yield warn(
+            f"{found.name}: the kernel {owner}, no distribution has packages for it",
+            reason=found.notes,
+            evidence=tuple(evidence),
+            wrong_remedies=(
+                WrongRemedy(f"apt install linux-headers-{kernel.release}", "no distribution has a package of this name"),
+            ),
+        )
+    elif machine.packages.advice.here == "no" and system is not None:
+        yield warn(
+            f"the kernel is {found.name}, the files are {system.pretty_name or system.id}",
+            reason=machine.packages.advice.here_reason,
+            evidence=tuple(evidence),
+            causes=("environment.container",),
+        )
+    else:
+        yield ok(f"{found.name}", evidence=tuple(evidence))
+
+
+@check("kernel.arch", "User space and kernel have the same architecture")
+def arch(machine: Machine) -> Iterator[Finding]:
+    """Whether this user space runs emulated on a kernel of another architecture: ELF machine of the interpreter, uname, the
+    kernel's config and its headers are held against each other.
+
+    An amd64 machine of OrbStack on Apple silicon says x86_64 everywhere, but the kernel and its kheaders are arm64: bpf(2)
+    programs and headers cannot fit. See it yourself: `zcat /proc/config.gz | grep CONFIG_ARM64`, `file /proc/self/exe`.
+    """
+    kernel = machine.kernel
+    said = kernel.source_arch
+    evidence = [Evidence("uname -m", kernel.arch)]
+    elf = kernel.interpreter
+    if elf is not None:
+        evidence.append(Evidence("ELF machine of the interpreter", elf.machine))
+    by_config = kernel.config_arch
+    if by_config:
+        evidence.append(Evidence("kernel config", by_config))
+    archive: tuple[str, ...] = ()
+    try:
+        info = machine.kheaders.archive_info
+        archive = info.archs if info is not None else ()
+        if archive:
+            evidence.append(Evidence("kheaders archive, arch/", ", ".join(archive)))
+    except (Unavailable, ValueError):
+        pass
+    config_differs = by_config is not None and by_config != said
+    if config_differs or (archive and said not in archive and by_config in (None, *archive)):
+        true = by_config if config_differs else archive[0]
+        yield fail(
+            f"an emulated {said} user space on an {true} kernel",
+            reason="the kernel's headers, BTF and probes are those of the other architecture; tools built for this one cannot use them",
+            evidence=tuple(evidence),
+            remedies=(Remedy("kernel.native", f"Use a machine of the kernel's own architecture ({true})", "manual", ("orb create ubuntu",) if "-orbstack-" in kernel.release else (), "the host"),),
+            wrong_remedies=(WrongRemedy("installing headers for this architecture", "the running kernel is another one"),),
+        )
+        return
+    mine = source_arch_of(elf.machine) if elf is not None else None
+    if elf is not None and mine is not None and mine != said:
+        yield warn(f"the interpreter is {elf.machine}, the kernel says {kernel.arch}", reason="this program runs emulated", evidence=tuple(evidence))
+    else:
+        yield ok(f"{kernel.arch} throughout", evidence=tuple(evidence))
+
+
+@check("kernel.rebooted", "The installed kernel is the running one")
+def rebooted(machine: Machine) -> Iterator[Finding]:
+    """Whether the kernel was upgraded without a reboot: the running release then has lost its modules and headers (Arch and Alpine
+    keep only the newest), and packages fit only the installed one. See it yourself: `uname -r; ls /lib/modules`.
+    """
+    modules = machine.modules
+    others = modules.other_releases
+    evidence = (Evidence("/lib/modules", ", ".join(others[:6]) if others else "no other release"),)
+    if modules.directory is not None:
+        yield ok("the running kernel's modules are installed", evidence=(Evidence(modules.directory, "exists"), *evidence))
+    elif not others:
+        yield skip("no kernel is installed in these files", evidence=evidence)
+    elif machine.environment.container is not None or (machine.kernel.identity is not None and machine.kernel.identity.vendor):
+        yield skip("the files belong to another kernel's image, not to an upgrade", evidence=evidence)
+    else:
+        yield fail(
+            f"{machine.kernel.release} is running, {others[-1]} is installed: upgraded and not rebooted",
+            reason="modules and headers of the running kernel are gone from the disk",
+            evidence=evidence,
+            remedies=(Remedy("kernel.reboot", "Reboot into the installed kernel", "unsafe", ("sudo reboot",), needs=("root", "reboot")),),
+            wrong_remedies=(WrongRemedy(f"installing headers for {machine.kernel.release}", "repositories keep packages of the newest kernel only"),),
+        )

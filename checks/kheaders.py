@@ -1,0 +1,202 @@
+"""kheaders: the kernel's own headers, served by the kernel or lying in its module."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kdiag.check import check
+from kdiag.machine import Machine
+from kdiag.machine.kheaders import ARCHIVE, mismatch
+from kdiag.model import Evidence, Finding, Remedy, WrongRemedy, fail, ok, skip, unknown, warn
+from kdiag.parse.errors import ParseError
+from kdiag.system import Unavailable
+
+LOAD = Remedy(
+    "kheaders.load",
+    "Load the kheaders module",
+    commands=("sudo modprobe kheaders",),
+    needs=("root",),
+    undo=("sudo modprobe -r kheaders",),
+)
+EXTRACT = Remedy(
+    "kheaders.extract",
+    "Unpack the kernel's headers where bpftrace can be pointed to",
+    commands=("sudo kdiag fix",),
+    undo=("sudo kdiag fix --undo",),
+    needs=("root",),
+)
+EXTRACT_MODULE = Remedy(
+    "kheaders.extract-module",
+    "Take the archive out of the module file, without loading it",
+    commands=("kdiag fix",),
+    undo=("kdiag fix --undo",),
+)
+MODPROBE = WrongRemedy("modprobe kheaders", "this kernel has no such module: CONFIG_IKHEADERS is off")
+
+
+@check("kheaders.archive", "The kernel serves its headers")
+def archive(machine: Machine) -> Iterator[Finding]:
+    """Whether /sys/kernel/kheaders.tar.xz is there, readable, sound, and of this architecture and release.
+
+    The kernel serves the archive with CONFIG_IKHEADERS=y, or with =m after `modprobe kheaders`. bpftrace does not use it by itself
+    (up to 0.20 it did): it has to be unpacked. See it yourself: `tar -tf /sys/kernel/kheaders.tar.xz | head`.
+    """
+    kheaders = machine.kheaders
+    data = kheaders.archive
+    if data is None:
+        state = kheaders.module
+        yield fail(
+            "the kernel does not serve its headers",
+            reason=_why_not(machine, state.state),
+            evidence=(Evidence(ARCHIVE, "absent"),),
+            causes=("kheaders.module",),
+            remedies=(LOAD,) if state.state == "loadable" else (EXTRACT_MODULE,) if state.state == "blocked" else (),
+            wrong_remedies=(MODPROBE,) if state.state == "off" else (),
+        )
+        return
+    problem = kheaders.problem
+    evidence = [Evidence(ARCHIVE, f"{len(data)} bytes")]
+    if problem:
+        yield fail(
+            f"the kernel's header archive cannot be used: {problem}",
+            evidence=tuple(evidence),
+            causes=("kernel.arch",),
+            wrong_remedies=(WrongRemedy("unpacking it nevertheless", "headers of another architecture stop with 'asm/types.h' file not found"),),
+        )
+        return
+    info = kheaders.archive_info
+    if info is not None:
+        evidence.append(Evidence("archive", f"arch/: {', '.join(info.archs) or 'not seen yet'}; release {info.release or 'not seen yet'}"))
+    yield ok("the kernel serves its headers", evidence=tuple(evidence), remedies=(EXTRACT,))
+
+
+def _why_not(machine: Machine, state: str) -> str:
+    return {
+        "loadable": "the module is on disk and not loaded",
+        "blocked": "the module is on disk and cannot be loaded here",
+        "deleted": "modules.dep lists the module, and its file is gone",
+        "not-installed": "the kernel was built with CONFIG_IKHEADERS=m, and the module is not installed",
+        "builtin": "it is built in, yet the file is not shown: /sys is masked, or not that of this kernel",
+        "loaded": "the module is loaded, yet the file is not shown: /sys is masked",
+        "off": "CONFIG_IKHEADERS is off in this kernel: there is nothing to load",
+        "unknown": "whether the kernel has the module cannot be told: no config and no module directory here",
+    }[state]
+
+
+@check("kheaders.module", "The kheaders module")
+def module(machine: Machine) -> Iterator[Finding]:
+    """In which state the module is: loaded, loadable, on disk but impossible to load (lockdown, modules_disabled, no CAP_SYS_MODULE,
+    no kmod), configured but not installed (Ubuntu puts it into linux-modules-extra), off, or not to be told.
+
+    The configuration alone does not say "available". See it yourself: `modprobe -n -v kheaders`.
+    """
+    state = machine.kheaders.module
+    evidence = [Evidence("CONFIG_IKHEADERS", machine.kheaders.configured or "no config to read")]
+    if state.path:
+        evidence.append(Evidence("modules.dep", state.path))
+    evidence += [Evidence("loading", reason) for _, reason in state.reasons]
+    if state.state in ("loaded", "builtin"):
+        yield ok(f"kheaders is {'loaded' if state.state == 'loaded' else 'built in'}", evidence=tuple(evidence))
+    elif state.state == "loadable":
+        yield warn("the kheaders module can be loaded", evidence=tuple(evidence), remedies=(LOAD,))
+    elif state.state == "blocked":
+        yield fail(
+            "the kheaders module cannot be loaded here",
+            reason="; ".join(reason for _, reason in state.reasons),
+            evidence=tuple(evidence),
+            causes=tuple(cause for cause, _ in state.reasons if cause),
+            remedies=(EXTRACT_MODULE,),
+        )
+    elif state.state in ("not-installed", "deleted"):
+        yield fail(_not_there(machine, state.state), evidence=tuple(evidence), causes=("environment.container", "kernel.rebooted"), remedies=_install(machine))
+    elif state.state == "off":
+        yield fail(
+            "CONFIG_IKHEADERS is off: this kernel has no kheaders",
+            reason=_expected(machine),
+            evidence=tuple(evidence),
+            causes=("config.IKHEADERS", "kernel.modules"),
+            wrong_remedies=(MODPROBE,),
+        )
+    else:
+        yield unknown("whether this kernel has kheaders cannot be told", reason=_expected(machine) or "no config and no module directory", evidence=tuple(evidence), causes=("config.source",))
+
+
+def _not_there(machine: Machine, state: str) -> str:
+    if state == "deleted":
+        return "the kheaders module is listed in modules.dep, and its file is gone"
+    place = machine.environment.container
+    return "CONFIG_IKHEADERS=m, and the module is not " + ("in this container's files" if place else "installed")
+
+
+def _install(machine: Machine) -> tuple[Remedy, ...]:
+    place = machine.environment.container
+    if place is not None:
+        return (Remedy("kheaders.load-outside", f"Load it outside of {place.name}", "manual", ("sudo modprobe kheaders",), "the host", ("root",), ("sudo modprobe -r kheaders",)),)
+    identity = machine.kernel.identity
+    if identity is not None and identity.kheaders_package:
+        command = f"sudo apt-get install {identity.kheaders_package}"
+        return (Remedy("kheaders.package", "Install the package that holds the module", commands=(command, "sudo modprobe kheaders"), needs=("root", "network")),)
+    return ()
+
+
+def _expected(machine: Machine) -> str:
+    identity = machine.kernel.identity
+    expected = identity.expected.get("IKHEADERS") if identity is not None else None
+    if identity is None or expected is None:
+        return ""
+    return f"expected of {identity.name}: CONFIG_IKHEADERS={expected.value} ({expected.confidence})"
+
+
+@check("kheaders.available", "Headers can be had from the kernel")
+def available(machine: Machine) -> Iterator[Finding]:
+    """Whether the kernel's own headers are within reach: the served archive, or the module file on disk, whose .rodata holds the same
+    archive between the symbols kernel_headers_data and kernel_headers_data_end, loaded or not.
+    """
+    kheaders = machine.kheaders
+    try:
+        served = kheaders.archive is not None and not kheaders.problem
+    except Unavailable:
+        served = False
+    if served:
+        yield ok("the kernel serves its headers", evidence=(Evidence(ARCHIVE, "sound"),), remedies=(EXTRACT,))
+        return
+    state = kheaders.module
+    if state.state not in ("loadable", "blocked"):
+        yield fail("no source of headers in this kernel", causes=("kheaders.archive", "kheaders.module"))
+        return
+    path = state.path or ""
+    try:
+        info = kheaders.archive_in_module
+        if info is None:
+            yield fail("the module's file went away", evidence=(Evidence(path, "absent"),))
+            return
+        problem = mismatch(machine, info)
+    except (Unavailable, ParseError) as error:
+        yield fail(f"the kheaders module does not give its archive: {error}", evidence=(Evidence(path, str(error)),))
+        return
+    if problem:
+        yield fail(f"the archive in the module {problem}", evidence=(Evidence(path, problem),))
+    else:
+        yield ok("the archive can be taken from the module file", evidence=(Evidence(path, "holds a sound archive"),), remedies=(LOAD,) if state.state == "loadable" else (EXTRACT_MODULE,))
+
+
+@check("kheaders.leftover", "An unpacked archive in /tmp")
+def leftover(machine: Machine) -> Iterator[Finding]:
+    """bpftrace up to 0.20 unpacks kheaders to /tmp/kheaders-RELEASE and reuses what is there; before 0.20.2 it did not ask whose it is
+    (CVE-2024-2313), and neither did BCC (CVE-2024-2314).
+    """
+    path = f"/tmp/kheaders-{machine.kernel.release}"  # noqa: S108  looked at, never written
+    info = machine.system.stat(path)
+    if info is None:
+        yield ok("none", evidence=(Evidence(path, "absent"),))
+    elif info.uid != 0:
+        yield fail(
+            f"{path} belongs to uid {info.uid}",
+            reason="old bpftrace and BCC compile as root what they find there",
+            evidence=(Evidence(path, f"uid {info.uid}, mode {info.mode:04o}"),),
+            remedies=(Remedy("kheaders.remove-leftover", "Look at it and remove it", "manual", (f"sudo rm -r {path}",), needs=("root",)),),
+        )
+    else:
+        behaviour = machine.tools.behaviour
+        used = behaviour is not None and behaviour.unpacks_kheaders != "never"
+        yield (skip if not used else ok)(f"{path} is there, from an older tool", evidence=(Evidence(path, f"uid {info.uid}"),))

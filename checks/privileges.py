@@ -1,0 +1,292 @@
+"""What the person who asks may do: root, capabilities, namespaces, seccomp, limits, security modules, sysctls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kdiag.check import check
+from kdiag.machine import Machine
+from kdiag.model import Evidence, Finding, Remedy, WrongRemedy, fail, ok, skip, unknown, warn
+from kdiag.system import Unavailable
+
+SUDO = Remedy(
+    "privileges.sudo", "Run it as root", commands=("sudo kdiag check",), needs=("root",), run_on="here"
+)
+
+
+def _container_caps(machine: Machine) -> tuple[Remedy, ...]:
+    """The remedy in a container: capabilities come from whoever starts it."""
+    place = machine.environment.container
+    if place is None:
+        return (SUDO,)
+    if place.kind in ("docker", "podman", "kind"):
+        engine = "podman" if place.kind == "podman" else "docker"
+        command = (
+            f"{engine} run --privileged --pid=host -v /sys/kernel/tracing:/sys/kernel/tracing "
+            "-v /sys/kernel/debug:/sys/kernel/debug -v /lib/modules:/lib/modules:ro -v /usr/src:/usr/src:ro IMAGE"
+        )
+        return (Remedy("privileges.container", "Start the container with what tracing needs", "unsafe", (command,), "the host"),)
+    if place.kind == "kubernetes":
+        title = "Set securityContext.privileged: true and hostPID: true in the pod, or use a node debug pod"
+        command = "kubectl debug node/NODE -it --profile=sysadmin --image=IMAGE"
+        return (Remedy("privileges.container", title, "unsafe", (command,), "the cluster's client"),)
+    return (Remedy("privileges.container", f"Give {place.name} the capabilities from outside", "manual", (), "the host"),)
+
+
+@check("privileges.root", "Running as root")
+def root(machine: Machine) -> Iterator[Finding]:
+    """Whether the effective user id is 0.
+
+    bpftrace up to 0.24 refuses every other user, whatever capabilities it has; from 0.25 on the capabilities decide.
+    See it yourself: `id -u`.
+    """
+    identity = machine.system.identity()
+    evidence = (Evidence("geteuid(2)", str(identity.euid)),)
+    if identity.euid == 0:
+        yield ok("running as root", evidence=evidence)
+        return
+    yield fail(
+        "needs root",
+        reason=f"you are uid {identity.euid}; bpftrace runs as root (until 0.24 only as root, whatever the capabilities)",
+        evidence=evidence,
+        remedies=(SUDO,),
+        with_root="everything that only the kernel can answer",
+    )
+
+
+@check("privileges.capabilities", "The capabilities that tracing needs")
+def capabilities(machine: Machine) -> Iterator[Finding]:
+    """CAP_SYS_ADMIN, or CAP_BPF with CAP_PERFMON, in the effective set; other users than root also need CAP_DAC_READ_SEARCH
+    and CAP_DAC_OVERRIDE to look into tracefs.
+
+    Without them bpf(2) and perf_event_open(2) fail with EPERM or EACCES, and old releases of bpftrace then complain about
+    missing headers. See it yourself: `grep Cap /proc/self/status`, `capsh --decode=...`.
+    """
+    status = machine.privileges.status
+    evidence = (
+        Evidence("/proc/self/status CapEff", f"{status.effective_mask:016x}"),
+        Evidence("/proc/self/status CapBnd", ", ".join(sorted(status.bounding)) if len(status.bounding) < 30 else "full or nearly"),
+    )
+    missing = [] if machine.privileges.has("CAP_SYS_ADMIN") else [c for c in ("CAP_BPF", "CAP_PERFMON") if c not in status.effective]
+    if not machine.privileges.is_root:
+        missing += [c for c in ("CAP_DAC_READ_SEARCH", "CAP_DAC_OVERRIDE") if c not in status.effective]
+    if not missing:
+        absent = [c for c in ("CAP_SYS_RESOURCE", "CAP_SYS_MODULE", "CAP_SYSLOG") if c not in status.effective]
+        text = f"; not held: {', '.join(absent)}" if absent else ""
+        yield ok(f"the capabilities for tracing are held{text}", evidence=evidence)
+        return
+    if not machine.privileges.is_root and not status.effective:
+        yield fail(
+            "needs root",
+            reason=f"no capabilities; missing {', '.join(missing)}",
+            evidence=evidence,
+            causes=("privileges.root",),
+            remedies=(SUDO,),
+        )
+        return
+    bounded = [c for c in missing if c not in status.bounding]
+    reason = f"missing: {', '.join(missing)}"
+    wrong: tuple[WrongRemedy, ...] = ()
+    if bounded:
+        reason += f"; the bounding set lacks {', '.join(bounded)}, so nothing started from here can gain them"
+        wrong = (WrongRemedy("sudo inside the container", "the bounding set has no such capability to give"),)
+    yield fail(
+        f"without {' and '.join(missing)}",
+        reason=reason,
+        evidence=evidence,
+        causes=("environment.container",),
+        remedies=_container_caps(machine) if bounded else (SUDO,),
+        wrong_remedies=wrong,
+    )
+
+
+@check("privileges.userns", "In the machine's own user namespace")
+def userns(machine: Machine) -> Iterator[Finding]:
+    """Whether uid 0 is root of the machine, or of a user namespace only.
+
+    Root of a user namespace holds every capability there and none over the kernel: bpf(2) says EPERM, and tools report
+    tracepoints as missing. See it yourself: `cat /proc/self/uid_map` shows `0 0 4294967295` on the machine itself.
+    """
+    evidence = (Evidence("/proc/self/uid_map", machine.privileges.uid_map or "absent"),)
+    if machine.privileges.initial_user_namespace:
+        yield ok("the machine's own user namespace", evidence=evidence)
+        return
+    yield fail(
+        "root of a user namespace only",
+        reason="capabilities in a user namespace do not count for bpf(2), perf_event_open(2) and tracefs",
+        evidence=evidence,
+        causes=("environment.container",),
+        remedies=(Remedy("privileges.outside", "Run it outside of the user namespace, as the machine's root", "manual", ("sudo kdiag check",), "the host"),),
+        wrong_remedies=(WrongRemedy("adding capabilities inside", "the kernel checks them against the initial user namespace"),),
+    )
+
+
+@check("privileges.seccomp", "No seccomp filter in the way")
+def seccomp(machine: Machine) -> Iterator[Finding]:
+    """Whether system calls of this process are filtered. Docker's default profile lets bpf(2) and perf_event_open(2) through only
+    with the right capabilities; the filter itself cannot be read, so the calls' errno decides (`bpf.map`, `perf.events`).
+
+    See it yourself: `grep Seccomp /proc/self/status` (2 is a filter).
+    """
+    mode = machine.privileges.status.seccomp
+    evidence = (Evidence("/proc/self/status Seccomp", "absent" if mode is None else str(mode)),)
+    if mode is None:
+        yield skip("this kernel has no seccomp", evidence=evidence)
+    elif mode == 0:
+        yield ok("no seccomp filter", evidence=evidence)
+    else:
+        yield warn("a seccomp filter is active", reason="it may refuse bpf(2) or perf_event_open(2)", evidence=evidence, causes=("environment.container",))
+
+
+@check("privileges.no-new-privs", "sudo can give privileges")
+def no_new_privs(machine: Machine) -> Iterator[Finding]:
+    """With no_new_privs set, sudo and setuid programs give no privileges (man 2 PR_SET_NO_NEW_PRIVS)."""
+    value = machine.privileges.status.no_new_privs
+    evidence = (Evidence("/proc/self/status NoNewPrivs", str(value)),)
+    if value and not machine.privileges.is_root:
+        yield fail("no_new_privs is set: sudo cannot work in this process tree", evidence=evidence, causes=("environment.container",))
+    else:
+        yield ok("no_new_privs is not in the way", evidence=evidence)
+
+
+@check("privileges.memlock", "Locked-memory limit")
+def memlock(machine: Machine) -> Iterator[Finding]:
+    """Whether RLIMIT_MEMLOCK counts for BPF here, and whether bpftrace may raise it.
+
+    Before 5.11 BPF maps and programs were charged against RLIMIT_MEMLOCK; later kernels charge the memory cgroup. bpftrace
+    raises the limit at start in any case, and prints `couldn't set RLIMIT_MEMLOCK` where it may not (no CAP_SYS_RESOURCE):
+    harmless on kernels that do not count it. See it yourself: `ulimit -l`.
+    """
+    soft, hard = machine.system.identity().memlock
+    privileges = machine.privileges
+    evidence = [Evidence("getrlimit(RLIMIT_MEMLOCK)", f"soft {_size(soft)}, hard {_size(hard)}")]
+    may_raise = privileges.has("CAP_SYS_RESOURCE") or hard == -1
+    if may_raise:
+        yield ok("RLIMIT_MEMLOCK can be raised", evidence=tuple(evidence))
+        return
+    if not privileges.is_root:
+        yield skip("does not matter: root may raise RLIMIT_MEMLOCK", evidence=tuple(evidence))
+        return
+    counted = machine.bpf.charges_memcg
+    evidence.append(Evidence("bpf(BPF_PROG_LOAD) with a helper of 5.11", counted.describe()))
+    if counted.ok:
+        yield warn(
+            "bpftrace prints a RLIMIT_MEMLOCK message here: harmless",
+            reason="CAP_SYS_RESOURCE is missing, so the limit cannot be raised; this kernel does not count BPF memory against it",
+            evidence=tuple(evidence),
+            wrong_remedies=(WrongRemedy("ulimit -l 8192", "the message suggests it, but the limit does not matter on this kernel"),),
+        )
+    elif counted.name in ("EPERM", "EACCES"):
+        yield unknown("whether this kernel counts RLIMIT_MEMLOCK cannot be asked", reason=counted.describe(), evidence=tuple(evidence), causes=("bpf.map",))
+    elif 0 <= soft < 8 * 1024 * 1024:
+        yield fail(
+            f"RLIMIT_MEMLOCK is {_size(soft)} and counts on this kernel",
+            reason="BPF maps are charged against it before 5.11, and CAP_SYS_RESOURCE is missing to raise it",
+            evidence=tuple(evidence),
+            remedies=(Remedy("privileges.memlock", "Raise the limit where the process is started", commands=("ulimit -l unlimited",), run_on="the parent of this shell, or the container's start (--ulimit memlock=-1)"),),
+        )
+    else:
+        yield warn(f"RLIMIT_MEMLOCK counts on this kernel and is {_size(soft)}", evidence=tuple(evidence))
+
+
+def _size(value: int) -> str:
+    return "unlimited" if value == -1 else f"{value // 1024} kB"
+
+
+@check("privileges.lsm", "Security modules")
+def lsm(machine: Machine) -> Iterator[Finding]:
+    """SELinux and AppArmor as far as they concern this process. A denial by either shows as EACCES from bpf(2), while missing
+    capabilities show as EPERM. See it yourself: `getenforce`, `cat /proc/self/attr/current`.
+    """
+    evidence: list[Evidence] = []
+    concerns: list[str] = []
+    for name, look in (("SELinux", "selinux"), ("AppArmor", "apparmor")):
+        try:
+            value: str | None = getattr(machine.privileges, look)
+        except Unavailable as gap:
+            evidence.append(Evidence(name, gap.reason))
+            continue
+        evidence.append(Evidence(name, value or "not active"))
+        if value and value not in ("permissive", "unconfined"):
+            concerns.append(f"{name}: {value}")
+    try:
+        evidence.append(Evidence("/sys/kernel/security/lsm", ", ".join(machine.privileges.security_modules)))
+    except Unavailable as gap:
+        evidence.append(Evidence("/sys/kernel/security/lsm", gap.reason))
+    if concerns:
+        yield warn("; ".join(concerns), reason="a denial would show as EACCES", evidence=tuple(evidence))
+    else:
+        yield ok("no security module confines this process", evidence=tuple(evidence))
+
+
+@check("privileges.secure-boot", "Secure Boot")
+def secure_boot(machine: Machine) -> Iterator[Finding]:
+    """UEFI Secure Boot: distributions then lock the kernel down and load signed modules only.
+
+    See it yourself: `mokutil --sb-state`.
+    """
+    state = machine.privileges.secure_boot
+    if state is None:
+        yield skip("not booted through UEFI", evidence=(Evidence("/sys/firmware/efi", "absent"),))
+    elif state:
+        yield warn("Secure Boot is on: only signed modules load, and most distributions lock the kernel down")
+    else:
+        yield ok("Secure Boot is off")
+
+
+@check("kernel.lockdown", "Kernel lockdown lets tracing through")
+def lockdown(machine: Machine) -> Iterator[Finding]:
+    """The lockdown mode: `none` and `integrity` let tracing work, `confidentiality` forbids reading kernel memory and tracefs.
+
+    The file is in securityfs; where that is not mounted, a program that reads kernel memory is loaded (and dropped), which only
+    confidentiality refuses. See it yourself: `cat /sys/kernel/security/lockdown`, man 7 kernel_lockdown.
+    """
+    try:
+        mode = machine.privileges.lockdown
+    except Unavailable as gap:
+        yield _lockdown_by_behaviour(machine, gap.reason)
+        return
+    evidence = (Evidence("/sys/kernel/security/lockdown", mode),)
+    if mode == "confidentiality":
+        yield _locked(evidence)
+    else:
+        yield ok(f"lockdown: {mode}", reason="" if mode == "none" else "debugfs files may refuse to open; bpftrace works", evidence=evidence)
+
+
+def _locked(evidence: tuple[Evidence, ...]) -> Finding:
+    return fail(
+        "the kernel is locked down: confidentiality",
+        reason="BPF may not read kernel memory and tracefs does not open; no privilege helps",
+        evidence=evidence,
+        causes=("privileges.secure-boot",),
+        remedies=(
+            Remedy(
+                "kernel.lockdown",
+                "Boot with lockdown=integrity on the kernel command line (with Secure Boot: it may be enforced)",
+                "manual",
+                (),
+                "the boot loader",
+                ("root", "reboot"),
+            ),
+        ),
+    )
+
+
+def _lockdown_by_behaviour(machine: Machine, why: str) -> Finding:
+    expected = machine.privileges.lockdown_expected
+    evidence = [Evidence("/sys/kernel/security/lockdown", why)]
+    if expected is not None:
+        evidence.append(Evidence("kernel config and command line", f"expected: {expected}"))
+    probe = machine.bpf.read_kernel
+    evidence.append(Evidence("bpf(BPF_PROG_LOAD) that reads kernel memory", probe.describe()))
+    if probe.ok:
+        return ok("lockdown is not at confidentiality: the kernel lets a program read its memory", evidence=tuple(evidence))
+    if probe.name == "EINVAL" and machine.bpf.program("raw_tracepoint").ok:
+        return _locked(tuple(evidence))
+    return unknown(
+        "the lockdown mode cannot be seen",
+        reason=why,
+        evidence=tuple(evidence),
+        remedies=(Remedy("securityfs.mount", "Mount securityfs", commands=("sudo mount -t securityfs securityfs /sys/kernel/security",), needs=("root",), undo=("sudo umount /sys/kernel/security",)),),
+        with_root="a program that reads kernel memory would tell",
+    )

@@ -1,0 +1,133 @@
+"""The tracing tools that are installed, and what each release of them means here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kdiag.check import check
+from kdiag.machine import Machine
+from kdiag.model import Evidence, Finding, Remedy, fail, ok, skip, warn
+
+
+def _install(machine: Machine, tool: str, package: str) -> tuple[Remedy, ...]:
+    command = machine.packages.install_command(package)
+    if command is None:
+        return ()
+    return (Remedy(f"{tool}.install", f"Install {package}", commands=command, needs=("root", "network")),)
+
+
+@check("tools.bpftrace", "bpftrace")
+def bpftrace(machine: Machine) -> Iterator[Finding]:
+    """Which bpftrace is installed and how: its release decides what it needs. Up to 0.20 it unpacks kheaders itself, from 0.24 on it no
+    longer hints at headers, from 0.25 on tracepoint arguments need BTF. A snap is confined and cannot read scripts outside the home
+    directory. See it yourself: `bpftrace --version`.
+    """
+    tool = machine.tools.bpftrace
+    if tool is None:
+        yield fail("bpftrace is not installed", evidence=(Evidence("PATH", "no bpftrace"),), remedies=_install(machine, "bpftrace", "bpftrace"))
+        return
+    evidence = [Evidence(tool.path, tool.printed or "no version"), Evidence("installed as", tool.origin)]
+    if tool.version is None:
+        yield warn("bpftrace is installed, its release is not known", reason=tool.problem, evidence=tuple(evidence))
+        return
+    release = ".".join(map(str, tool.version))
+    if tool.origin == "snap":
+        yield warn(
+            f"bpftrace {release} is a snap: confined",
+            reason="it cannot read scripts outside of the home directory, and uprobes on /bin fail",
+            evidence=tuple(evidence),
+            remedies=_install(machine, "bpftrace", "bpftrace"),
+        )
+        return
+    behaviour = machine.tools.behaviour
+    if behaviour is not None and not behaviour.known:
+        evidence.append(Evidence("knowledge", f"{release} is not among the releases read; taken to behave like {'.'.join(map(str, behaviour.since))}"))
+    yield ok(f"bpftrace {release}", reason=tool.problem, evidence=tuple(evidence))
+
+
+@check("tools.bpftool", "bpftool")
+def bpftool(machine: Machine) -> Iterator[Finding]:
+    """bpftool is not needed for tracing, but shows BTF and features. Ubuntu's is a wrapper that wants linux-tools of the running kernel."""
+    tool = machine.tools.bpftool
+    if tool is None:
+        yield skip("bpftool is not installed")
+    elif tool.problem:
+        yield warn("bpftool does not run for this kernel", reason=tool.problem, evidence=(Evidence(tool.path, tool.problem),))
+    else:
+        yield ok(tool.printed, evidence=(Evidence(tool.path, tool.printed), Evidence("installed as", tool.origin)))
+
+
+@check("tools.bcc", "BCC")
+def bcc(machine: Machine) -> Iterator[Finding]:
+    """Whether BCC's tools are installed (Debian: bpfcc-tools, with the suffix -bpfcc)."""
+    where, library = machine.tools.bcc_tools, machine.tools.libbcc
+    evidence = (Evidence("tools", where or "absent"), Evidence("libbcc", f"{library[0]}" if library else "absent"))
+    if where is None:
+        package = "bpfcc-tools" if machine.packages.manager == "apt" else "bcc-tools"
+        yield fail("BCC is not installed", evidence=evidence, remedies=_install(machine, "bcc", package))
+    else:
+        yield ok("BCC's tools are installed", evidence=evidence)
+
+
+@check("tools.clang", "clang")
+def clang(machine: Machine) -> Iterator[Finding]:
+    """clang is needed only to compile BPF programs oneself: bpftrace and BCC bring their own."""
+    path = machine.tools.clang
+    if path is None:
+        yield skip("clang is not installed (bpftrace and BCC bring their own)")
+    else:
+        yield ok("clang is installed", evidence=(Evidence(path, "exists"),))
+
+
+@check("sysctl.values", "Sysctls that decide over tracing", ids=("sysctl.*",))
+def sysctls(machine: Machine) -> Iterator[Finding]:
+    """kernel.unprivileged_bpf_disabled, kernel.perf_event_paranoid, kernel.kptr_restrict, kernel.ftrace_enabled and others, each with what
+    its value means here. See it yourself: `sysctl kernel.perf_event_paranoid`.
+    """
+    from kdiag.machine.privileges import SYSCTLS
+    from kdiag.system import Unavailable
+
+    for name, path in SYSCTLS.items():
+        finding_id = f"sysctl.{name}"
+        try:
+            value = machine.privileges.sysctl(name)
+        except Unavailable as gap:
+            from kdiag.model import unknown
+
+            yield unknown(gap.reason, id=finding_id, title=name, with_root="its value")
+            continue
+        if value is None:
+            yield skip(f"{name}: this kernel does not have it", id=finding_id, title=name, evidence=(Evidence(path, "absent"),))
+            continue
+        yield _sysctl(machine, name, path, value, finding_id)
+
+
+def _sysctl(machine: Machine, name: str, path: str, value: int, finding_id: str) -> Finding:
+    evidence = (Evidence(path, str(value)),)
+
+    def set_to(wanted: int) -> tuple[Remedy, ...]:
+        return (Remedy(finding_id, f"Set {name} to {wanted}", "unsafe", (f"sudo sysctl -w {name}={wanted}",), needs=("root",), undo=(f"sudo sysctl -w {name}={value}",)),)
+
+    admin = machine.privileges.has("CAP_SYS_ADMIN")
+    concern = ""
+    remedies: tuple[Remedy, ...] = ()
+    failing = False
+    if name == "kernel.perf_event_paranoid" and value >= 3:
+        concern = "Debian's and Ubuntu's addition: even CAP_PERFMON is not enough, CAP_SYS_ADMIN is needed"
+        failing, remedies = machine.privileges.is_root and not admin, set_to(2)
+    elif name == "kernel.kptr_restrict" and value >= 2:
+        concern, remedies = "kernel addresses are hidden from root too: stacks have no symbol names", set_to(1)
+    elif name == "kernel.ftrace_enabled" and value == 0:
+        concern, remedies, failing = "function tracing is switched off: fentry and kprobe.multi do not attach", set_to(1), True
+    elif name == "kernel.modules_disabled" and value == 1:
+        concern = "no module can be loaded until the next boot"
+    elif name == "net.core.bpf_jit_enable" and value == 0:
+        concern, remedies, failing = "without the JIT there is no fentry, and programs run slowly", set_to(1), True
+    elif name == "kernel.unprivileged_bpf_disabled" and value == 1 and not admin:
+        concern = "only root may use bpf(2), and only a reboot changes this value"
+    elif name == "kernel.yama.ptrace_scope" and value >= 2 and not machine.privileges.has("CAP_SYS_PTRACE"):
+        concern = "USDT with -p needs CAP_SYS_PTRACE"
+    if not concern:
+        return ok(f"{name} is {value}", id=finding_id, title=name, evidence=evidence)
+    make = fail if failing else warn
+    return make(f"{name} is {value}: {concern}", id=finding_id, title=name, evidence=evidence, remedies=remedies)

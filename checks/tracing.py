@@ -1,0 +1,316 @@
+"""tracefs, debugfs, bpffs and what they offer: absent, not mounted, not permitted and not built are different answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kdiag.check import check
+from kdiag.machine import Machine
+from kdiag.machine.tracing import BPFFS, DEBUGFS, TRACEFS
+from kdiag.model import Evidence, Finding, Remedy, WrongRemedy, fail, ok, unknown, warn
+from kdiag.system import Unavailable
+
+MOUNT = Remedy(
+    "tracefs.mount",
+    "Mount tracefs",
+    commands=(f"sudo mount -t tracefs tracefs {TRACEFS}",),
+    needs=("root",),
+    undo=(f"sudo umount {TRACEFS}",),
+)
+
+
+def _mount_remedies(machine: Machine) -> tuple[Remedy, ...]:
+    place = machine.environment.container
+    if place is None:
+        return (MOUNT,)
+    if machine.privileges.has("CAP_SYS_ADMIN"):
+        return (MOUNT,)
+    mounts = f"-v {TRACEFS}:{TRACEFS}"
+    return (
+        Remedy("tracefs.container", "Pass tracefs into the container", "unsafe", (f"docker run {mounts} ...",), "the host"),
+    )
+
+
+@check("tracing.tracefs", "tracefs is mounted")
+def tracefs(machine: Machine) -> Iterator[Finding]:
+    """Whether tracefs is what one sees at /sys/kernel/tracing or /sys/kernel/debug/tracing, by superblock magic.
+
+    An empty directory of that name is not enough: containers and minimal systems have just that. Every tracepoint needs
+    tracefs, bpftrace from 0.25 on even for BEGIN. See it yourself: `stat -f /sys/kernel/tracing`, `findmnt -t tracefs`.
+    """
+    tracing = machine.tracing
+    evidence = [_mount_evidence(machine, path) for path in (TRACEFS, f"{DEBUGFS}/tracing")]
+    if tracing.root is not None:
+        try:
+            names = len(tracing.names)
+            yield ok(f"tracefs is at {tracing.root}", evidence=(*evidence, Evidence(tracing.root, f"{names} entries")))
+        except Unavailable as gap:
+            if machine.privileges.is_root:
+                yield fail(
+                    "tracefs is mounted and does not open",
+                    reason=gap.reason,
+                    evidence=tuple(evidence),
+                    causes=("kernel.lockdown", "privileges.userns", "privileges.capabilities"),
+                )
+            else:
+                yield ok(
+                    f"tracefs is at {tracing.root} (only root may look inside)",
+                    reason=gap.reason,
+                    evidence=tuple(evidence),
+                    with_root="which tracepoints this kernel has",
+                )
+        return
+    try:
+        built = "tracefs" in tracing.kernel_filesystems
+        evidence.append(Evidence("/proc/filesystems", "lists tracefs" if built else "has no tracefs"))
+    except Unavailable as gap:
+        evidence.append(Evidence("/proc/filesystems", gap.reason))
+        built = True
+    if not built:
+        yield fail(
+            "this kernel has no tracefs",
+            reason="it was built without tracing (CONFIG_TRACING), so mounting cannot help",
+            evidence=tuple(evidence),
+            causes=("config.TRACING", "environment.vm"),
+        )
+        return
+    yield fail(
+        "tracefs is not mounted",
+        reason="the kernel has it; the directory is an empty mount point",
+        evidence=tuple(evidence),
+        causes=("environment.container", "privileges.userns"),
+        remedies=_mount_remedies(machine),
+    )
+
+
+def _mount_evidence(machine: Machine, path: str) -> Evidence:
+    try:
+        magic = machine.system.filesystem(path)
+    except Unavailable as gap:
+        return Evidence(path, gap.reason.removeprefix(f"{path}: "))
+    return Evidence(f"statfs {path}", "absent" if magic is None else f"magic {magic:#010x}")
+
+
+@check("tracing.debugfs", "debugfs is mounted")
+def debugfs(machine: Machine) -> Iterator[Finding]:
+    """Whether debugfs is at /sys/kernel/debug. bpftrace up to 0.16 and some BCC tools know tracefs only below it, and kernels
+    with CONFIG_TRACEFS_AUTOMOUNT_DEPRECATED unset no longer show it there. See it yourself: `findmnt -t debugfs`.
+    """
+    evidence = (_mount_evidence(machine, DEBUGFS),)
+    if not machine.tracing.is_mounted(DEBUGFS, "debugfs"):
+        yield warn(
+            "debugfs is not mounted",
+            reason="current tools do not need it; old ones look for tracefs only below it",
+            evidence=evidence,
+            remedies=(
+                Remedy("debugfs.mount", "Mount debugfs", commands=(f"sudo mount -t debugfs debugfs {DEBUGFS}",), needs=("root",), undo=(f"sudo umount {DEBUGFS}",)),
+            ),
+        )
+        return
+    yield ok("debugfs is mounted", evidence=evidence)
+
+
+@check("tracing.debug-path", "tracefs below debugfs")
+def debug_path(machine: Machine) -> Iterator[Finding]:
+    """Whether /sys/kernel/debug/tracing shows tracefs: the only place where bpftrace before 0.17 and old BCC tools look."""
+    path = f"{DEBUGFS}/tracing"
+    evidence = (_mount_evidence(machine, path),)
+    try:
+        found = machine.tracing.debug_root
+    except Unavailable as gap:
+        yield unknown(f"{path} cannot be looked at", reason=gap.reason, evidence=evidence, with_root="whether old tools find tracefs")
+        return
+    if found:
+        yield ok(f"tracefs is also at {path}", evidence=evidence)
+    else:
+        yield warn(f"old tools that know only {path} do not find tracefs", evidence=evidence, causes=("tracing.debugfs", "tracing.tracefs"))
+
+
+@check("tracing.bpffs", "bpffs is mounted")
+def bpffs(machine: Machine) -> Iterator[Finding]:
+    """Whether /sys/fs/bpf is a BPF file system, where programs and maps are pinned. bpftrace does not need it."""
+    evidence = (_mount_evidence(machine, BPFFS),)
+    if machine.tracing.is_mounted(BPFFS, "bpf"):
+        yield ok("bpffs is mounted", evidence=evidence)
+    else:
+        yield warn(
+            "bpffs is not mounted: nothing can be pinned",
+            evidence=evidence,
+            remedies=(Remedy("bpffs.mount", "Mount bpffs", commands=(f"sudo mount -t bpf bpf {BPFFS}",), needs=("root",), undo=(f"sudo umount {BPFFS}",)),),
+        )
+
+
+def _by_config(machine: Machine, what: str, option: str, why: str) -> Finding:
+    """The answer where tracefs cannot be looked into: the running kernel's configuration, named as such."""
+    root_adds = "one look into tracefs"
+    try:
+        value, path = machine.config.value(option), machine.config.found.path
+    except Unavailable as gap:
+        return unknown(f"{what}: cannot be seen", reason=f"{why}; {gap.reason}", causes=("tracing.tracefs", "privileges.root"), with_root=root_adds)
+    evidence = (Evidence("tracefs", why), Evidence(path, f"CONFIG_{option}={value or 'absent'}"))
+    if value == "y":
+        return ok(f"{what}: built into this kernel (by its configuration)", evidence=evidence, with_root=root_adds)
+    return fail(f"{what}: CONFIG_{option} is off in this kernel", evidence=evidence, causes=(f"config.{option}",), with_root=root_adds)
+
+
+@check("tracing.kprobes", "kprobes")
+def kprobes(machine: Machine) -> Iterator[Finding]:
+    """Whether functions of the kernel can be probed: kprobe_events in tracefs, the kprobe event source, and the master switch
+    in debugfs. See it yourself: `ls /sys/kernel/tracing/kprobe_events /sys/bus/event_source/devices/kprobe`.
+    """
+    pmu = "kprobe" in machine.tracing.pmus
+    evidence = [Evidence("/sys/bus/event_source/devices/kprobe", "exists" if pmu else "absent")]
+    events: bool | None = None
+    if machine.tracing.root is not None:
+        try:
+            events = "kprobe_events" in machine.tracing.names
+            evidence.append(Evidence(f"{machine.tracing.root}/kprobe_events", "exists" if events else "absent"))
+        except Unavailable as gap:
+            evidence.append(Evidence(machine.tracing.root, gap.reason))
+    if not pmu and not events:
+        yield fail(
+            "this kernel has no kprobes",
+            reason="neither the event source nor kprobe_events exists; CONFIG_HAVE_KPROBES only says that the architecture could",
+            evidence=tuple(evidence),
+            causes=("config.KPROBES", "config.KPROBE_EVENTS"),
+            wrong_remedies=(WrongRemedy("mounting debugfs", "a mount cannot add what is not built into the kernel"),),
+        )
+        return
+    try:
+        switch = machine.tracing.kprobes_switch
+        if switch is not None:
+            evidence.append(Evidence(f"{DEBUGFS}/kprobes/enabled", "1" if switch else "0"))
+    except Unavailable:
+        switch = None
+    if switch is False:
+        yield fail(
+            "kprobes are switched off",
+            evidence=tuple(evidence),
+            remedies=(Remedy("kprobes.enable", "Switch them on", "unsafe", (f"echo 1 | sudo tee {DEBUGFS}/kprobes/enabled",), needs=("root",), undo=(f"echo 0 | sudo tee {DEBUGFS}/kprobes/enabled",)),),
+        )
+        return
+    yield ok("kprobes are there", evidence=tuple(evidence))
+
+
+@check("tracing.kprobe-leftovers", "Dynamic kprobe events of others")
+def leftovers(machine: Machine) -> Iterator[Finding]:
+    """Events in kprobe_events that an earlier program left behind: they make `echo > kprobe_events` fail with EBUSY.
+
+    Remove them with `-:NAME` appended, never by truncating the file: other programs may own some.
+    """
+    if machine.tracing.root is None:
+        yield ok("tracefs is not mounted, so there are none to see")
+        return
+    try:
+        events = machine.tracing.kprobe_events
+    except Unavailable as gap:
+        yield unknown("cannot be seen", reason=gap.reason, causes=("privileges.root",), with_root="the list of events")
+        return
+    if not events:
+        yield ok("none")
+        return
+    yield warn(
+        f"{len(events)} dynamic kprobe events are defined",
+        reason="left by an earlier program or in use by another",
+        evidence=tuple(Evidence(f"{machine.tracing.root}/kprobe_events", line[:200]) for line in events[:20]),
+    )
+
+
+@check("tracing.uprobes", "uprobes")
+def uprobes(machine: Machine) -> Iterator[Finding]:
+    """Whether functions of programs can be probed: the uprobe event source or uprobe_events in tracefs."""
+    pmu = "uprobe" in machine.tracing.pmus
+    evidence = [Evidence("/sys/bus/event_source/devices/uprobe", "exists" if pmu else "absent")]
+    if pmu:
+        yield ok("uprobes are there", evidence=tuple(evidence))
+        return
+    try:
+        events = machine.tracing.root is not None and "uprobe_events" in machine.tracing.names
+        evidence.append(Evidence("uprobe_events", "exists" if events else "absent"))
+    except Unavailable as gap:
+        yield unknown("cannot be seen", reason=gap.reason, evidence=tuple(evidence), causes=("privileges.root",), with_root="a look into tracefs")
+        return
+    if events:
+        yield ok("uprobes are there", evidence=tuple(evidence))
+    else:
+        yield fail("this kernel has no uprobes", evidence=tuple(evidence), causes=("config.UPROBE_EVENTS", "config.UPROBES"))
+
+
+_GROUPS = (
+    ("tracing.syscalls", "syscalls", "sys_enter_openat", "syscall tracepoints", "FTRACE_SYSCALLS"),
+    ("tracing.sock", "sock", "inet_sock_set_state", "the tracepoint sock:inet_sock_set_state", "INET"),
+    ("tracing.sched", "sched", "sched_process_fork", "the tracepoint sched:sched_process_fork", "TRACING"),
+)
+
+
+@check("tracing.events", "Tracepoints of a first session", ids=tuple(g[0] for g in _GROUPS))
+def events(machine: Machine) -> Iterator[Finding]:
+    """Whether this kernel has the tracepoints that the first exercises use: each is looked up in tracefs by name.
+
+    See it yourself: `ls /sys/kernel/tracing/events/syscalls/sys_enter_openat`.
+    """
+    for finding_id, group, name, what, option in _GROUPS:
+        title = f"{group}:{name}"
+        if machine.tracing.root is None:
+            found = _by_config(machine, what, option, "tracefs is not mounted")
+        else:
+            found = _event(machine, group, name, what, option)
+        from dataclasses import replace
+
+        yield replace(found, id=finding_id, title=title)
+
+
+def _event(machine: Machine, group: str, name: str, what: str, option: str) -> Finding:
+    path = f"{machine.tracing.root}/events/{group}/{name}"
+    try:
+        number = machine.tracing.event(group, name)
+    except Unavailable as gap:
+        if machine.privileges.is_root:
+            return fail(f"{what}: its id cannot be read", reason=gap.reason, causes=("kernel.lockdown", "privileges.capabilities", "privileges.userns"))
+        return _by_config(machine, what, option, gap.reason)
+    if number is not None:
+        return ok(f"{what}: there", evidence=(Evidence(f"{path}/id", str(number)),))
+    return fail(f"{what}: not in this kernel", evidence=(Evidence(path, "absent"),), causes=(f"config.{option}",))
+
+
+@check("tracing.functions", "The list of traceable functions")
+def functions(machine: Machine) -> Iterator[Finding]:
+    """Whether available_filter_functions can be read. bpftrace checks kprobe and fentry names against it; up to 0.24 it refuses
+    fentry without it. It needs CONFIG_DYNAMIC_FTRACE, and lockdown=confidentiality forbids reading it.
+    """
+    if machine.tracing.root is None:
+        yield unknown("tracefs is not mounted", causes=("tracing.tracefs",))
+        return
+    path = f"{machine.tracing.root}/available_filter_functions"
+    try:
+        readable = machine.tracing.readable_file("available_filter_functions")
+    except Unavailable as gap:
+        if machine.privileges.is_root:
+            yield fail("available_filter_functions does not open", reason=gap.reason, evidence=(Evidence(path, gap.reason),), causes=("kernel.lockdown", "privileges.capabilities"))
+        else:
+            yield _by_config(machine, "the list of traceable functions", "DYNAMIC_FTRACE", gap.reason)
+        return
+    if readable:
+        yield ok("available_filter_functions is readable", evidence=(Evidence(path, "readable"),))
+    else:
+        yield fail("this kernel does not list traceable functions", evidence=(Evidence(path, "absent" if readable is None else "empty"),), causes=("config.DYNAMIC_FTRACE", "config.FUNCTION_TRACER"))
+
+
+@check("tracing.kallsyms", "Kernel symbols have addresses")
+def kallsyms(machine: Machine) -> Iterator[Finding]:
+    """Whether /proc/kallsyms shows addresses: kernel stacks get their names from it. kernel.kptr_restrict=2 zeroes them for root too,
+    =1 for those without CAP_SYSLOG.
+    """
+    head = machine.system.head("/proc/kallsyms", 256)
+    if head is None:
+        yield fail("this kernel has no /proc/kallsyms", causes=("config.KALLSYMS",), evidence=(Evidence("/proc/kallsyms", "absent"),))
+        return
+    lines = head.decode("ascii", "replace").splitlines()[:-1]
+    zero = all(line.split(" ", 1)[0].strip("0") == "" for line in lines)
+    evidence = (Evidence("/proc/kallsyms", lines[0] if lines else "empty"),)
+    if lines and not zero:
+        yield ok("kernel symbols have addresses", evidence=evidence)
+    elif machine.privileges.is_root:
+        yield warn("kernel stacks have no symbol names: addresses are hidden", evidence=evidence, causes=("sysctl.kernel.kptr_restrict", "privileges.capabilities"))
+    else:
+        yield ok("addresses are hidden from this user", evidence=evidence, with_root="whether root sees addresses")

@@ -1,0 +1,5 @@
+"""`python -m kdiag`."""
+
+from kdiag.cli import main
+
+main()

@@ -1,0 +1,28 @@
+"""What the user gets when kdiag itself is broken: a short message, and a file with the details to send."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import tempfile
+import traceback
+
+from kdiag import __version__
+
+
+def write_report(error: BaseException) -> str:
+    """Write the details to a private file (mkstemp: no predictable name) and return the message for the terminal."""
+    details = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    text = (
+        f"kdiag {__version__}, Python {platform.python_version()}, {platform.platform()}\n"
+        f"arguments: {sys.argv[1:]!r}\n\n{details}"
+    )
+    head = f"kdiag: this is a defect of kdiag, not of your machine: {type(error).__name__}: {error}"
+    try:
+        handle, path = tempfile.mkstemp(prefix="kdiag-report-", suffix=".txt")
+        with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as out:
+            out.write(text)
+    except OSError:
+        return f"{head}\n\n{text}"
+    return f"{head}\nPlease report it with the details in {path}"

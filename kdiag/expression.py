@@ -1,0 +1,131 @@
+"""All-of and any-of over findings: how capabilities are decided.
+
+An expression is a value; evaluating it against the findings gives an Outcome with the deciding reason.
+The order of certainty is: fails, unknown, caveat, works; all-of takes the worst, any-of the best.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from kdiag.model import Finding, Status, Works
+
+_RANK = {Works.FAILS: 0, Works.UNKNOWN: 1, Works.CAVEAT: 2, Works.WORKS: 3}
+_BY_STATUS = {
+    Status.OK: Works.WORKS,
+    Status.SKIP: Works.WORKS,
+    Status.WARN: Works.CAVEAT,
+    Status.FAIL: Works.FAILS,
+    Status.UNKNOWN: Works.UNKNOWN,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What an expression came to. findings: the ids that decided, most decisive first."""
+
+    works: Works
+    because: str = ""
+    findings: tuple[str, ...] = ()
+
+    @property
+    def rank(self) -> int:
+        """0 for fails to 3 for works."""
+        return _RANK[self.works]
+
+
+Expression = Callable[["Context"], Outcome]
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The findings by id, and those ids that count as fine (`assume`): the answer to "and as root?"."""
+
+    findings: Mapping[str, Finding]
+    assume: frozenset[str] = field(default_factory=frozenset)
+
+
+def need(finding_id: str, *, tolerate_warn: bool = False) -> Expression:
+    """The finding must be ok. A warning is a caveat, unless it is tolerated; a finding nobody made is unknown."""
+
+    def evaluate(context: Context) -> Outcome:
+        if finding_id in context.assume:
+            return Outcome(Works.WORKS)
+        finding = context.findings.get(finding_id)
+        if finding is None:
+            return Outcome(Works.UNKNOWN, f"{finding_id} was not checked", (finding_id,))
+        works = _BY_STATUS[finding.status]
+        if works is Works.WORKS or (works is Works.CAVEAT and tolerate_warn):
+            return Outcome(Works.WORKS, "", (finding_id,))
+        return Outcome(works, finding.summary, (finding_id,))
+
+    return evaluate
+
+
+def all_of(*expressions: Expression) -> Expression:
+    """Every one is needed: the worst decides, the first of equals gives the reason."""
+
+    def evaluate(context: Context) -> Outcome:
+        outcomes = [expression(context) for expression in expressions]
+        if not outcomes:
+            return Outcome(Works.WORKS)
+        worst = min(outcomes, key=lambda outcome: outcome.rank)
+        if worst.works is Works.WORKS:
+            said = next((o.because for o in outcomes if o.because), "")
+            return Outcome(Works.WORKS, said, _ids(outcomes))
+        same = [o for o in outcomes if o.works is worst.works]
+        return Outcome(worst.works, worst.because, _ids(same))
+
+    return evaluate
+
+
+def any_of(*expressions: Expression) -> Expression:
+    """One is enough: the best decides. Where none works, the reasons of all stand together."""
+
+    def evaluate(context: Context) -> Outcome:
+        outcomes = [expression(context) for expression in expressions]
+        best = max(outcomes, key=lambda outcome: outcome.rank)
+        if best.works in (Works.WORKS, Works.CAVEAT):
+            return best
+        same = [o for o in outcomes if o.works is best.works]
+        reasons = list(dict.fromkeys(o.because for o in same if o.because))
+        return Outcome(best.works, "; and ".join(reasons), _ids(same))
+
+    return evaluate
+
+
+def caveat(expression: Expression, text: str) -> Expression:
+    """At best a caveat, with this text."""
+
+    def evaluate(context: Context) -> Outcome:
+        outcome = expression(context)
+        return Outcome(Works.CAVEAT, text, outcome.findings) if outcome.works is Works.WORKS else outcome
+
+    return evaluate
+
+
+def at_worst_caveat(expression: Expression, text: str) -> Expression:
+    """Something that is only part of the thing: where it fails, the rest still works, with this text before the reason."""
+
+    def evaluate(context: Context) -> Outcome:
+        outcome = expression(context)
+        if outcome.works is not Works.FAILS:
+            return outcome
+        return Outcome(Works.CAVEAT, f"{text}: {outcome.because}", outcome.findings)
+
+    return evaluate
+
+
+def never(text: str, finding_id: str = "") -> Expression:
+    """Cannot work, whatever is found."""
+    return lambda _context: Outcome(Works.FAILS, text, (finding_id,) if finding_id else ())
+
+
+def always(_context: Context) -> Outcome:
+    """Needs nothing."""
+    return Outcome(Works.WORKS)
+
+
+def _ids(outcomes: list[Outcome]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(i for outcome in outcomes for i in outcome.findings))

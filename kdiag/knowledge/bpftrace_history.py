@@ -1,0 +1,257 @@
+"""The table behind `kdiag.knowledge.bpftrace`: releases that changed something, and the commit that did it.
+
+Every row is the row before it with some answers changed, so that a reader sees what is new in a release. Read
+from a full clone of bpftrace/bpftrace up to e1b7c3934 (2026-08-08), tag by tag; 0.27 has no tag there and
+stands for that commit. "Inferred" marks what was concluded from the code without having been seen running.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from kdiag.knowledge.bpftrace import Behaviour
+
+OLDEST_READ = (0, 9, 0)
+NEWEST_READ = (0, 27, 1)
+
+_DEBUG_TRACING = "/sys/kernel/debug/tracing"
+_TCP_LIBC = frozenset({"tcpaccept", "tcpconnect", "tcpdrop", "tcplife", "tcpretrans"})
+_TOOLS_09 = frozenset(
+    {
+        "dcsnoop",
+        "mdflush",
+        "oomkill",
+        "runqlat",
+        "runqlen",
+        "tcpaccept",
+        "tcpconnect",
+        "tcpdrop",
+        "tcpretrans",
+    }
+)
+
+_0_9_0 = Behaviour(
+    version=(0, 9, 0),
+    since=(0, 9, 0),
+    known=True,
+    unpacks_kheaders="never",
+    checks_kheaders_owner=False,
+    header_warning="never",
+    honours_kernel_build=False,
+    kconfig_include="always",
+    clang_runs="with-definitions",
+    types_header="tracepoints",
+    defines_have_btf=False,
+    clang_failure_status=1,
+    btf_source="none",
+    btf_types="none",
+    honours_btf_variable=False,
+    bad_btf_variable="ignored",
+    module_btf=False,
+    args_need_btf=False,
+    args_operators=("->",),
+    begin_names=("BEGIN",),
+    fentry_names=(),
+    rawtracepoint="absent",
+    fentry_check="none",
+    iterators="none",
+    kprobe_modules=False,
+    kprobe_multi=False,
+    uprobe_multi=False,
+    kprobe_session=False,
+    warns_untraceable=False,
+    partial_attach="warning",
+    privileges="euid",
+    lockdown_check="none",
+    needs_tracefs_at_start=False,
+    needs_proc_modules=False,
+    first_check="privileges",
+    tracefs_paths=(_DEBUG_TRACING,),
+    min_kernel_warning=None,
+    memlock_prefix="",
+    info_stream="none",
+    info_layout="none",
+    info_fentry_key=None,
+    start_line=("stdout", "Attaching"),
+    tools_including_kernel=_TOOLS_09,
+    tools_including_libc=frozenset(),
+)
+
+_0_9_1 = replace(
+    _0_9_0,
+    since=(0, 9, 1),
+    types_header="definitions",  # 60263e171 clang_parser: workaround for asm goto in Kernel 5+ headers
+)
+_0_9_3 = replace(
+    _0_9_1,
+    since=(0, 9, 3),
+    unpacks_kheaders="always",  # 896fafbe9 utils: unpack kheaders.tar.xz if necessary (#768)
+    btf_source="file-list",  # 43530aa9c Add BTF class
+    btf_types="without-definitions",  # the same; -b/--btf forces it
+    tools_including_kernel=_TOOLS_09 | {"naptime", "tcplife", "tcpsynbl"},
+)
+_0_9_4 = replace(
+    _0_9_3,
+    since=(0, 9, 4),
+    honours_btf_variable=True,  # 5bbeb31d5 Rename BPFTRACE_BTF_TEST to BPFTRACE_BTF
+)
+_0_10_0 = replace(
+    _0_9_4,
+    since=(0, 10, 0),
+    lockdown_check="file-or-ubuntu-probe",  # 37d28c261 detect lockdown mode
+    fentry_names=("kfunc",),  # 69c8fd459 Add BTF::resolve_args function to resolve kfunc arguments
+    fentry_check="load",
+    info_stream="stderr",
+    info_layout="lines",
+    info_fentry_key="kfunc",
+)
+_0_11_0 = replace(
+    _0_10_0,
+    since=(0, 11, 0),
+    clang_runs="always",  # c6816f161 Don't rely on <linux/types.h> being present
+)
+_0_12_0 = replace(
+    _0_11_0,
+    since=(0, 12, 0),
+    unpacks_kheaders="without-btf",  # 17bbcd2b0 kheader: Do not unpack kheaders if system has BTF
+    btf_types="always",  # ClangParser::parse: has_data() instead of force_btf_
+    types_header="everything-without-btf",  # clang_workarounds.h; inferred for BEGIN
+    iterators="listed",
+    memlock_prefix="ERROR",  # 693d407fa Logging: change error/warning info to use new logging infra
+    tools_including_kernel=_0_9_3.tools_including_kernel | {"biosnoop"},
+)
+_0_13_0 = replace(
+    _0_12_0,
+    since=(0, 13, 0),
+    warns_untraceable=True,  # 97346686a Warn if attaching kprobe to non-traceable function
+)
+_0_15_0 = replace(
+    _0_13_0,
+    since=(0, 15, 0),
+    honours_kernel_build=True,  # 8c08ca357 Add BPFTRACE_KERNEL_BUILD env var for out-of-tree kernel build
+    defines_have_btf=True,
+    tools_including_kernel=frozenset({"runqlat"}),
+    tools_including_libc=_TCP_LIBC,
+)
+_0_16_0 = replace(
+    _0_15_0,
+    since=(0, 16, 0),
+    kprobe_multi=True,  # 5ab53fad2 Add support for multi kprobe
+    tools_including_kernel=frozenset({"runqlat", "undump"}),
+)
+_0_17_0 = replace(
+    _0_16_0,
+    since=(0, 17, 0),
+    clang_runs="when-types",  # 14782d8fd Avoid running ClangParser if not necessary
+    types_header="definitions-without-btf",
+    btf_source="kernel-id",  # fea319398 Support BTF for kernel modules
+    bad_btf_variable="crash",  # BTF::BTF(): result of btf__parse_raw() not tested; inferred
+    module_btf=True,
+    lockdown_check="file",  # e8b9ca7eb Drop Ubuntu 19.10 lockdown detection
+    tracefs_paths=(
+        _DEBUG_TRACING,
+        "/sys/kernel/tracing",
+    ),  # f9dbbc8f0 use tracefs directly when debugfs is not
+    tools_including_kernel=frozenset({"runqlat"}),
+)
+# 870e96bea bpftrace: Load vmlinux BTF using btf__load_vmlinux_btf() (cd8c1b188 of 0.18, taken over)
+_0_17_1 = replace(_0_17_0, since=(0, 17, 1), btf_source="libbpf")
+_0_18_0 = replace(
+    _0_17_1,
+    since=(0, 18, 0),
+    rawtracepoint="any",
+    fentry_check="attach",  # 292509aa8 fix kfunc detection
+)
+_0_19_0 = replace(
+    _0_18_0,
+    since=(0, 19, 0),
+    unpacks_kheaders="always",  # 91db77c57 Decouple kheaders unpacking from BTF support; inferred
+    args_operators=(".", "->"),  # e73f0d5d4 Replace args->x by args.x in docs and tools; -> stays accepted
+    iterators="any",  # 7b45ce9d2 get all iters from btf
+)
+_0_20_0 = replace(
+    _0_19_0,
+    since=(0, 20, 0),
+    fentry_names=("fentry", "kfunc"),  # 4151babaf Add fentry/fexit aliases for kfunc/kretfunc
+    uprobe_multi=True,
+)
+_0_20_2 = replace(
+    _0_20_0, since=(0, 20, 2), checks_kheaders_owner=True
+)  # unpack_kheaders_tar_xz(), CVE-2024-2313
+_0_20_4 = replace(
+    _0_20_2,
+    since=(0, 20, 4),
+    unpacks_kheaders="never",  # d0a569254 Don't unpack kernel headers or look in tmp (#3156)
+    header_warning="before-parsing",
+)
+_0_21_0 = replace(
+    _0_20_4,
+    since=(0, 21, 0),
+    memlock_prefix="WARNING",  # c8fd334f5 Update log messages (#3105)
+    kprobe_modules=True,
+    tools_including_libc=frozenset(),
+)
+_0_22_0 = replace(
+    _0_21_0,
+    since=(0, 22, 0),
+    header_warning="after-failure",  # 3e915ae21 kernel headers: only print kheaders not found warning if
+    bad_btf_variable="warning",  # 05274e6a0 BTF: Handle btf__parse_raw() errors
+    info_layout="columns",  # 72920bda3 feat(report): bpftrace --info made more compact (#3616)
+    info_fentry_key="fentry",  # fadc2fc7c Deprecate k(ret)func probes in favor of fentry/fexit
+    tools_including_kernel=frozenset(),
+)
+_0_23_0 = replace(
+    _0_22_0,
+    since=(0, 23, 0),
+    types_header="tracepoints-without-btf",  # c26c57052 Drop clang_workarounds.h
+    info_stream="stdout",  # 3b0b4704b Change bpftrace flag outputs from stderr to stdout
+)
+_0_24_0 = replace(
+    _0_23_0,
+    since=(0, 24, 0),
+    header_warning="never",  # 7839fa01a ast: use new PassManager when possible (#3869)
+    clang_runs="always",  # the same: CreateClangParsePass has no condition; inferred
+    clang_failure_status=2,  # the same: main() returns 2 when a pass fails
+    begin_names=("BEGIN", "begin"),  # e6b9aabe1 Make probe providers be case insensitive (#4371)
+    rawtracepoint="needs-btf",  # 79e641407 Use correct prog and attach types for rawtracepoints
+    kprobe_session=True,
+    partial_attach="error",  # config.h: missing_probes = error; docs/migration_guide.md
+    start_line=("stderr", "Attached"),
+)
+_0_25_0 = replace(
+    _0_24_0,
+    since=(0, 25, 0),
+    kconfig_include="if-readable",  # eb81cb4c9 Only include the kconfig header if it exists (#5013)
+    types_header="never",
+    args_need_btf=True,  # 9dd37ee03 Parse tracepoint args from BTF (#4864)
+    fentry_check="late",  # fe845e321 Remove old probe feature checks (#4549)
+    privileges="capabilities",  # 5261e8e1f Replace root user check with capability checks (#4773)
+    needs_tracefs_at_start=True,  # 4a3b4dec7 cleanup: aggregate function info into mockable interfaces
+    needs_proc_modules=True,  # the same: parse_modules() takes no absence; inferred
+    first_check="tracefs",  # main.cpp: KernelInfoImpl::open before check_privileges(); inferred
+    min_kernel_warning=(5, 15, 0),  # be5522f47 Add warning for low kernel versions (#4553)
+    info_fentry_key=None,
+)
+_0_25_1 = replace(
+    _0_25_0, since=(0, 25, 1), first_check="privileges"
+)  # 3a8297b24 Fix: privilege check (#5097)
+_0_26_0 = replace(_0_25_1, since=(0, 26, 0), needs_proc_modules=False)  # parse_modules(): ENOENT is no error
+
+ROWS: tuple[Behaviour, ...] = (
+    *(_0_9_0, _0_9_1, _0_9_3, _0_9_4, _0_10_0, _0_11_0, _0_12_0, _0_13_0, _0_15_0, _0_16_0, _0_17_0, _0_17_1),
+    *(
+        _0_18_0,
+        _0_19_0,
+        _0_20_0,
+        _0_20_2,
+        _0_20_4,
+        _0_21_0,
+        _0_22_0,
+        _0_23_0,
+        _0_24_0,
+        _0_25_0,
+        _0_25_1,
+        _0_26_0,
+    ),
+)
+"""Oldest first; each holds from its `since` until the next."""

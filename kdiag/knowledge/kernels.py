@@ -1,0 +1,259 @@
+"""Whose kernel a release string names, and what such a kernel is expected to have.
+
+The table is kernels.json, read on demand; a pattern is compiled when a literal part of it is in the
+release (the first answer takes about 1 ms). Nothing here is an observation: an expected value says what
+the configuration of such a kernel had where somebody read it, and another build may differ. Ask the
+machine first.
+
+The release string belongs to the kernel, os-release to the root file system: in a container they differ, so
+`os_id` decides only where the name says nothing (X.Y.Z) and /proc/version is not there to decide.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Literal, TypedDict, cast
+
+from kdiag.knowledge.tables import table
+
+#: verified: read in such a kernel's configuration or packages. likely: reported, or inferred from a close
+#: relative. unverified: general knowledge, or seen on one machine only; a hint, to be shown as one.
+Confidence = Literal["verified", "likely", "unverified"]
+
+#: vendor: comes with a product (a VM, an appliance), no package manager has anything for it.
+Kind = Literal["distribution", "vendor", "third-party", "self-built", "not-linux"]
+
+#: uname(2) gives at most 64 characters.
+_LONGEST_RELEASE = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What such a kernel is expected to have: y, m, n (n also where that kernel knows no such option)."""
+
+    value: str
+    confidence: Confidence
+
+
+@dataclass(frozen=True, slots=True)
+class KernelIdentity:
+    """Whose kernel it is.
+
+    confidence: how sure the identification is. decided_by: the signals that decided, in words. expected:
+    by option name without CONFIG_, an option that is not in it is unknown; LOCK_DOWN_IN_SECURE_BOOT
+    stands for both spellings (upstream's is LOCK_DOWN_IN_EFI_SECURE_BOOT). headers: key of packages.json.
+    kheaders_package: the package with kheaders.ko where that is not the kernel's own. arch: the kernel's
+    `uname -m`, as far as known.
+    """
+
+    id: str
+    name: str
+    family: str
+    kind: Kind
+    confidence: Confidence
+    decided_by: tuple[str, ...]
+    expected: Mapping[str, Expected]
+    headers: str
+    kheaders_package: str | None
+    notes: str
+    sources: tuple[str, ...]
+    arch: str | None
+
+    @property
+    def vendor(self) -> bool:
+        """Whether the kernel comes with a product, so that no distribution has packages for it."""
+        return self.kind == "vendor"
+
+
+class _Record(TypedDict, total=False):
+    """One record of kernels.json. Left out: family as id, kind distribution, confidence likely."""
+
+    id: str
+    name: str
+    family: str
+    kind: Kind
+    confidence: Confidence
+    release: str
+    has: list[str]
+    needs: dict[str, list[str]]
+    says: str
+    examples: list[str]
+    shape_only: bool
+    headers: str
+    kheaders_package: str
+    options: dict[str, str]
+    arch: dict[str, dict[str, str]]
+    likely: str
+    option_confidence: Confidence
+    read: str
+    notes: str
+    sources: list[str]
+
+
+class _Table(TypedDict):
+    macros: dict[str, str]
+    read_per_arch: str
+    arch_sensitive: str
+    kernels: list[_Record]
+
+
+def _table() -> _Table:
+    return cast("_Table", table("kernels"))
+
+
+def identify(
+    release: str,
+    *,
+    proc_version: str | None = None,
+    os_id: str | None = None,
+    machine: str | None = None,
+    hints: Collection[str] = (),
+) -> KernelIdentity | None:
+    """The first record that fits `release` (uname -r) and the other signals; None if none does: say unknown.
+
+    proc_version: text of /proc/version. os_id: ID of os-release; leave it out inside a container, whose
+    image says nothing about the kernel. machine: uname -m. hints: what other files told, out of android,
+    bottlerocket, cos, firecracker, gvisor, kata, minikube, uml.
+    """
+    if not release or len(release) > _LONGEST_RELEASE:
+        return None
+    lowered = release.lower()
+    for record in _table()["kernels"]:
+        has = record.get("has")
+        if has and not any(part in lowered for part in has):
+            continue
+        signs = _signals(record, proc_version, os_id, hints)
+        if signs is None or not _pattern(record).fullmatch(release):
+            continue
+        return _identity(record, release, proc_version, machine, signs)
+    return None
+
+
+def _signals(
+    record: _Record, proc_version: str | None, os_id: str | None, hints: Collection[str]
+) -> tuple[str, ...] | None:
+    """What beyond the name speaks for the record, None if it needs more. /proc/version beats os-release."""
+    needs = record.get("needs")
+    if needs is None:
+        return ()
+    for hint in needs.get("hint", ()):
+        if hint in hints:
+            return (f"signs of {hint}",)
+    builders = needs.get("proc_version", ())
+    if builders and proc_version is not None:
+        found = next((part for part in builders if part in proc_version), None)
+        return None if found is None else (f"/proc/version has {found!r}",)
+    return (f"os-release has ID={os_id}",) if os_id in needs.get("os_id", ()) else None
+
+
+def _pattern(record: _Record) -> re.Pattern[str]:
+    source = record["release"]
+    for name, text in _table()["macros"].items():
+        source = source.replace(name, text)
+    return re.compile(source, re.ASCII)
+
+
+def _identity(
+    record: _Record, release: str, proc_version: str | None, machine: str | None, signs: tuple[str, ...]
+) -> KernelIdentity:
+    arch = release_arch(release) or _uname_machine(machine)
+    confidence = record.get("confidence", "likely")
+    expected = _expected(record, arch)
+    decided = (f"release {release}", *signs)
+    builder = record.get("says")
+    if builder is not None and proc_version is not None:
+        if builder in proc_version:
+            decided = (*decided, f"/proc/version has {builder!r}")
+        else:  # a derivative or a rebuild that kept the name: its options are its own
+            confidence = "unverified"
+            expected = {name: Expected(was.value, "unverified") for name, was in expected.items()}
+            decided = (*decided, f"/proc/version lacks {builder!r}")
+    package = record.get("kheaders_package")
+    return KernelIdentity(
+        id=record["id"],
+        name=record["name"],
+        family=record.get("family", record["id"]),
+        kind=record.get("kind", "distribution"),
+        confidence=confidence,
+        decided_by=decided,
+        expected=expected,
+        headers=record["headers"],
+        kheaders_package=package.format(release=release) if package else None,
+        notes=record.get("notes", ""),
+        sources=tuple(record.get("sources", ())),
+        arch=arch,
+    )
+
+
+def _values(record: _Record) -> dict[str, str]:
+    """The options of a record, those it borrows included. `unknown` takes borrowed ones out again."""
+    options = record.get("options", {})
+    values: dict[str, str] = {}
+    if "like" in options:
+        lender = next(other for other in _table()["kernels"] if other["id"] == options["like"])
+        values.update(_values(lender))
+    for value in ("y", "m", "n"):
+        values.update(dict.fromkeys(options.get(value, "").split(), value))
+    for name in options.get("unknown", "").split():
+        values.pop(name, None)
+    return values
+
+
+def _expected(record: _Record, arch: str | None) -> dict[str, Expected]:
+    """The expected options on `arch`. What was read on one machine is no more than likely on another."""
+    values = _values(record)
+    base = record.get("option_confidence", "verified")
+    confidence: dict[str, Confidence] = dict.fromkeys(values, base)
+    confidence.update(dict.fromkeys(record.get("likely", "").split(), "likely"))
+    differences = record.get("arch", {})
+    doubtful: set[str] = set()
+    if arch is None:
+        for diff in differences.values():
+            doubtful.update(" ".join(diff.values()).split())
+    elif arch != record.get("read", "x86_64"):
+        doubtful.update(set(_table()["arch_sensitive"].split()) if arch not in differences else ())
+        read_there = set(_table()["read_per_arch"].split()) if arch in differences else set()
+        here = differences.get(arch, {})
+        for value in ("y", "m", "n"):
+            values.update(dict.fromkeys(here.get(value, "").split(), value))
+        doubtful.update(here.get("?", "").split())
+        for name in values:
+            if name not in read_there and confidence.get(name, base) == "verified":
+                confidence[name] = "likely"
+    return {
+        name: Expected(value, confidence.get(name, base))
+        for name, value in values.items()
+        if name not in doubtful and (arch == "x86_64" or not name.startswith("X86_"))
+    }
+
+
+_ARCH_NAMES = {
+    "amd64": "x86_64",
+    "arm64": "aarch64",
+    "powerpc64le": "ppc64le",
+    "loong64": "loongarch64",
+    "686": "i686",
+    "armmp": "armv7l",
+    "rpi-2712": "aarch64",
+    "rpi-v8": "aarch64",
+    "rpi-v7l": "armv7l",
+    "rpi-v7": "armv7l",
+    "rpi-v6": "armv6l",
+}
+
+
+def release_arch(release: str) -> str | None:
+    """The architecture that a release string names, in the words of `uname -m`; None if it names none."""
+    found = re.search(
+        r"(?:^|[-.])(x86_64|aarch64|ppc64le|s390x|riscv64|amd64|arm64|powerpc64le|loong64|686|armmp|rpi-(?:2712|v8|v7l?|v6))"
+        r"(?=$|[-.+])",
+        release,
+        re.ASCII,
+    )
+    return _ARCH_NAMES.get(found[1], found[1]) if found else None
+
+
+def _uname_machine(machine: str | None) -> str | None:
+    return _ARCH_NAMES.get(machine, machine) if machine else None

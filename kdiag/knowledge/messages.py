@@ -1,0 +1,89 @@
+"""What the messages of bpftrace, libbpf, clang, bcc and modprobe mean, and which finding to read next.
+
+`explain(text)` takes a tool's output and returns what is recognised in it, the most decisive first: the loud
+line is often not the one that matters (the RLIMIT_MEMLOCK line is printed by runs that work). The table is in
+`messages_table`, which names the sources of the wordings.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from typing import Literal
+
+from kdiag.knowledge.bpftrace import Version
+
+Weight = Literal["stop", "cause", "consequence", "harmless"]
+"""stop: the tool refused to go on and says why; cause: names what is missing; consequence: follows from
+something else, often printed above it; harmless: printed by runs that work."""
+
+_RANK: dict[Weight, int] = {"stop": 0, "cause": 1, "consequence": 2, "harmless": 3}
+_MAX_LINES = 20_000
+_MAX_LINE = 2_000
+_ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A known message. `pattern` is searched in one line; its named groups become the details of a match.
+
+    `findings` are ids of findings that can explain it, likeliest first (empty: it lies in the script or the
+    tool). `since` and `until` (inclusive) bound the bpftrace releases that print it; None is unbounded, or
+    another program's message.
+    """
+
+    id: str
+    pattern: str
+    weight: Weight
+    findings: tuple[str, ...]
+    meaning: str
+    since: Version | None = None
+    until: Version | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """One message found in a text: its line (number from 1), the text of the line, the values it named."""
+
+    message: Message
+    line: int
+    text: str
+    details: tuple[tuple[str, str], ...]
+
+    @property
+    def finding(self) -> str | None:
+        """The finding to read first, None where no finding covers it."""
+        return self.message.findings[0] if self.message.findings else None
+
+    @property
+    def harmless(self) -> bool:
+        """True for a message that says nothing about failure."""
+        return self.message.weight == "harmless"
+
+
+@cache
+def _compiled() -> tuple[tuple[Message, re.Pattern[str]], ...]:
+    from kdiag.knowledge.messages_table import MESSAGES
+
+    return tuple((message, re.compile(message.pattern)) for message in MESSAGES)
+
+
+def explain(text: str) -> list[Explained]:
+    """The known messages in `text`, most decisive first, each kind once (its first appearance).
+
+    A line is explained by the first entry of the table that fits, so that a particular message hides the
+    general one. Equal weights keep the order of the text: the first complaint usually causes the next.
+    Colours are ignored; very long lines and outputs are cut (2,000 characters, 20,000 lines).
+    """
+    found: dict[str, Explained] = {}
+    for number, raw in enumerate(text.splitlines()[:_MAX_LINES], start=1):
+        line = _ESCAPES.sub("", raw[:_MAX_LINE])
+        for message, pattern in _compiled():
+            match = pattern.search(line)
+            if match is None:
+                continue
+            details = tuple((name, value) for name, value in match.groupdict().items() if value is not None)
+            found.setdefault(message.id, Explained(message, number, line.strip(), details))
+            break
+    return sorted(found.values(), key=lambda one: (_RANK[one.message.weight], one.line))

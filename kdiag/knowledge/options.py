@@ -1,0 +1,105 @@
+"""Kernel configuration options: what each one unlocks for tracing, and which values will do.
+
+Options explain; whether a thing works is found by trying it. An option that a kernel does not have at all
+may be too new or too old for it, hidden by a dependency, or belong to another architecture: that is not
+the same as off.
+
+Sources: bpftrace docs/dependency_support.md, bcc docs/kernel_config.md, bpftool src/feature.c,
+lib/Kconfig.debug.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import TypedDict, cast
+
+from kdiag.knowledge.tables import table
+
+#: How the table writes accepted values; a number is judged by nobody.
+_ACCEPTED = {
+    "y": ("y",),
+    "n": ("n",),
+    "ym": ("y", "m"),
+    "yn": ("y", "n"),
+    "ymn": ("y", "m", "n"),
+    "number": (),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One option, its name without CONFIG_.
+
+    accepted: values that will do, best first; () where any value is as good. required_by: tools whose
+    documentation asks for it. capabilities: ids of what needs it. alternatives: options of which one is
+    enough. needs: options that must be on for it. arch: `uname -m` of the only machines that have it, ()
+    for all. since: the kernel that first had it, a hint, distributions backport. aliases: other spellings
+    of the name.
+    """
+
+    name: str
+    unlocks: str
+    accepted: tuple[str, ...] = ("y",)
+    required_by: tuple[str, ...] = ()
+    capabilities: tuple[str, ...] = ()
+    alternatives: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+    arch: tuple[str, ...] = ()
+    since: str | None = None
+    aliases: tuple[str, ...] = ()
+    note: str = ""
+
+    def accepts(self, value: str | None) -> bool | None:
+        """Whether `value` will do. None for a value that is not known, and for options that nobody judges."""
+        if value is None or not self.accepted:
+            return None
+        return value in self.accepted
+
+
+class _Row(TypedDict, total=False):
+    name: str
+    unlocks: str
+    accepted: str
+    required_by: str
+    capabilities: str
+    alternatives: str
+    needs: str
+    arch: str
+    since: str
+    aliases: str
+    note: str
+
+
+@cache
+def options() -> tuple[Option, ...]:
+    """All options, in the order of explaining: eBPF, probes, tracing, types, symbols, headers, the rest."""
+    return tuple(_option(row) for row in cast("list[_Row]", table("options")))
+
+
+@cache
+def by_name() -> Mapping[str, Option]:
+    """Options by name, their aliases included."""
+    return {name: option for option in options() for name in (option.name, *option.aliases)}
+
+
+def for_capability(capability: str) -> tuple[Option, ...]:
+    """The options that `capability` (`kprobe_multi`, `kheaders`, ...) needs."""
+    return tuple(option for option in options() if capability in option.capabilities)
+
+
+def _option(row: _Row) -> Option:
+    return Option(
+        name=row["name"],
+        unlocks=row["unlocks"],
+        accepted=_ACCEPTED[row.get("accepted", "y")],
+        required_by=tuple(row.get("required_by", "").split()),
+        capabilities=tuple(row.get("capabilities", "").split()),
+        alternatives=tuple(row.get("alternatives", "").split()),
+        needs=tuple(row.get("needs", "").split()),
+        arch=tuple(row.get("arch", "").split()),
+        since=row.get("since"),
+        aliases=tuple(row.get("aliases", "").split()),
+        note=row.get("note", ""),
+    )

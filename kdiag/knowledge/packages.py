@@ -1,0 +1,233 @@
+"""Which package holds the kernel headers for exactly this kernel, and whether there can be one at all.
+
+The release string decides, never os-release: the root file system may be a container image of another
+distribution than the kernel. os-release only says whether the package manager here serves that kernel.
+No command is built from a release that is not plain (`SAFE_RELEASE`), so nothing in it can be interpreted.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypedDict, cast
+
+from kdiag.knowledge.kernels import Confidence, KernelIdentity
+from kdiag.knowledge.package_names import NAMES, Names
+from kdiag.knowledge.tables import table
+
+if TYPE_CHECKING:
+    from kdiag.parse.osrelease import OsRelease
+
+Answer = Literal["yes", "no", "unknown"]
+
+#: What a release may consist of before it goes into a package name or a command; no option, no path, no
+#: shell.
+SAFE_RELEASE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+_~-]{0,127}", re.ASCII)
+
+#: Packages of UAPI headers: for compiling programs, not enough for bpftrace and bcc, whatever their names
+#: promise.
+UAPI_PACKAGES = frozenset(
+    {
+        "linux-libc-dev",
+        "kernel-headers",
+        "linux-glibc-devel",
+        "linux-api-headers",
+        "kernel-libc-headers",
+        "proxmox-kernel-libc-dev",
+        "sys-kernel/linux-headers",
+        "linuxHeaders",
+    }
+)
+
+_INSTALL: dict[str, tuple[tuple[str, ...], ...]] = {
+    "apt": (("apt-get", "update"), ("apt-get", "install")),
+    "dnf": (("dnf", "install"),),
+    "yum": (("yum", "install"),),
+    "tdnf": (("tdnf", "install"),),
+    "zypper": (("zypper", "install"),),
+    "pacman": (("pacman", "-S"),),
+    "apk": (("apk", "add"),),
+    "xbps": (("xbps-install",),),
+    "emerge": (("emerge",),),
+    "nix": (("nix-build", "<nixpkgs>", "-A"),),
+}
+
+_YES_FLAG = {
+    "apt-get": "-y",
+    "dnf": "-y",
+    "yum": "-y",
+    "tdnf": "-y",
+    "xbps-install": "-y",
+    "zypper": "--non-interactive",
+    "pacman": "--noconfirm",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderPackage:
+    """The header package of one kernel.
+
+    obtainable: `yes` says that the distribution makes it, not that the repository still has it (see
+    `gone`); `no` that nobody does; reason and instead say why and what else. name: exact; version: the
+    one that belongs to the release where the name does not carry it (`*` at the end: any rebuild). parts:
+    pulled in with it, needed. metas: follow the newest kernel, so they fit after a reboot. here: whether
+    the package manager of this root file system serves this kernel. install: argument lists, root needed,
+    no sudo. trees: where the headers land. traps: packages and trees that look right and are not.
+    decided_by: the signals behind all this.
+    """
+
+    obtainable: Answer
+    reason: str
+    decided_by: tuple[str, ...]
+    name: str | None = None
+    version: str | None = None
+    parts: tuple[str, ...] = ()
+    alternatives: tuple[str, ...] = ()
+    metas: tuple[str, ...] = ()
+    manager: str | None = None
+    install: tuple[tuple[str, ...], ...] = ()
+    here: Answer = "unknown"
+    here_reason: str = ""
+    gone: str = ""
+    instead: tuple[str, ...] = ()
+    traps: tuple[str, ...] = ()
+    trees: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    confidence: Confidence = "unverified"
+
+
+class _Scheme(TypedDict, total=False):
+    """One entry of packages.json."""
+
+    manager: str
+    package: str
+    os_ids: list[str]
+    maybe_ids: list[str]
+    obtainable: Answer
+    reason: str
+    traps: list[str]
+    trees: list[str]
+    gone: str
+    instead: list[str]
+    notes: list[str]
+    confidence: Confidence
+
+
+def _schemes() -> dict[str, _Scheme]:
+    return cast("dict[str, _Scheme]", table("packages"))
+
+
+def header_package(
+    release: str,
+    identity: KernelIdentity | None,
+    arch: str | None = None,
+    os_release: OsRelease | None = None,
+) -> HeaderPackage:
+    """The header package for `release`, which `identity` (from `kernels.identify`) names the owner of.
+
+    arch: uname -m, for archives that keep one tree per architecture. os_release: of this root file system.
+    """
+    if SAFE_RELEASE.fullmatch(release) is None:
+        return HeaderPackage(
+            "unknown", "the release string is not one that a package could be named after", ()
+        )
+    if identity is None:
+        return _unidentified(release, os_release)
+    scheme = _schemes()[identity.headers]
+    names = _names(identity.headers, scheme, release)
+    manager = names.manager or scheme.get("manager")
+    obtainable = scheme["obtainable"]
+    here, here_reason = _served_here(identity, scheme, os_release)
+    return HeaderPackage(
+        obtainable=obtainable,
+        reason=scheme["reason"],
+        decided_by=identity.decided_by,
+        name=names.name,
+        version=names.version,
+        parts=names.parts,
+        alternatives=names.alternatives,
+        metas=names.metas,
+        manager=manager,
+        install=install_commands(manager, _wanted(names)) if names.name and manager else (),
+        here="no" if obtainable == "no" else here,
+        here_reason=scheme["reason"] if obtainable == "no" else here_reason,
+        gone=scheme["gone"],
+        instead=(*_filled(scheme.get("instead", ()), release), *_cos_archive(identity, arch, os_release)),
+        traps=_filled(scheme["traps"], release),
+        trees=_filled(scheme["trees"], release),
+        notes=_filled(scheme["notes"], release),
+        confidence=_weaker(identity.confidence, names.confidence or scheme["confidence"]),
+    )
+
+
+def install_commands(manager: str, packages: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+    """Argument lists that install `packages`; () for a manager that kdiag does not know."""
+    commands = _INSTALL.get(manager, ())
+    return (*commands[:-1], (*commands[-1], *packages)) if commands else ()
+
+
+def without_questions(command: tuple[str, ...]) -> tuple[str, ...]:
+    """The same command with its manager's flag for not asking; unchanged where there is none."""
+    flag = _YES_FLAG.get(command[0]) if command else None
+    return (command[0], flag, *command[1:]) if flag else command
+
+
+def _names(scheme_id: str, scheme: _Scheme, release: str) -> Names:
+    if scheme_id in NAMES:
+        return NAMES[scheme_id](release)
+    template = scheme.get("package")
+    return Names(template.format(release=release) if template else None)
+
+
+def _wanted(names: Names) -> tuple[str, ...]:
+    """What to name in the command: the package alone pulls its parts, but for SUSE's unversioned pair."""
+    assert names.name is not None  # noqa: S101
+    return (names.name, *names.parts) if names.version and names.parts else (names.name,)
+
+
+def _filled(texts: Sequence[str], release: str) -> tuple[str, ...]:
+    return tuple(text.replace("{release}", release) for text in texts)
+
+
+def _weaker(one: Confidence, other: Confidence) -> Confidence:
+    order: tuple[Confidence, ...] = ("verified", "likely", "unverified")
+    return max(one, other, key=order.index)
+
+
+def _served_here(
+    identity: KernelIdentity, scheme: _Scheme, os_release: OsRelease | None
+) -> tuple[Answer, str]:
+    """Whether this root file system's package manager has packages for the kernel."""
+    if os_release is None or not os_release.id:
+        return "unknown", "the distribution of this root file system is not known"
+    mine = os_release.id
+    if mine in scheme["os_ids"]:
+        return "yes", f"ID={mine} is the distribution of this kernel ({identity.name})"
+    if mine in scheme.get("maybe_ids", ()):
+        return "unknown", f"ID={mine} is right for {identity.name}, if its repository is configured here"
+    relatives = set(os_release.id_like) & set(scheme["os_ids"])
+    if relatives and not any(mine in other.get("os_ids", ()) for other in _schemes().values()):
+        return "unknown", f"ID={mine} derives from {', '.join(sorted(relatives))} and may have its packages"
+    return "no", f"the kernel is {identity.name}, this root is ID={mine}: install on the machine's own system"
+
+
+def _unidentified(release: str, os_release: OsRelease | None) -> HeaderPackage:
+    system = f"; os-release says ID={os_release.id}, which need not have built it" if os_release else ""
+    return HeaderPackage(
+        obtainable="unknown",
+        reason=f"release {release} names no kernel that kdiag knows{system}",
+        decided_by=(f"release {release}",),
+        trees=(f"/lib/modules/{release}/build",),
+        traps=tuple(sorted(UAPI_PACKAGES)),
+    )
+
+
+def _cos_archive(identity: KernelIdentity, arch: str | None, os_release: OsRelease | None) -> tuple[str, ...]:
+    """Where Container-Optimized OS keeps the headers of a build (kubectl-trace#48), if the build is known."""
+    if identity.headers != "cos" or os_release is None or os_release.id != "cos" or not os_release.build_id:
+        return ()
+    if SAFE_RELEASE.fullmatch(os_release.build_id) is None:
+        return ()
+    board = "lakitu-arm64/" if arch in ("aarch64", "arm64") else ""
+    return (f"gs://cos-tools/{os_release.build_id}/{board}kernel-headers.tgz",)

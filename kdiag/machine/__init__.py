@@ -1,0 +1,103 @@
+"""Typed facts about one machine, each observed once, on demand, and each saying where it came from.
+
+A fact that could not be observed raises `Unavailable`; a check that lets it pass becomes a finding `unknown`.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kdiag.machine.bpf import Bpf
+    from kdiag.machine.btf import BtfFacts
+    from kdiag.machine.config import ConfigFacts
+    from kdiag.machine.environment import Environment
+    from kdiag.machine.headers import Headers
+    from kdiag.machine.kernel import Kernel
+    from kdiag.machine.kheaders import Kheaders
+    from kdiag.machine.modules import Modules
+    from kdiag.machine.packages import Packages
+    from kdiag.machine.privileges import Privileges
+    from kdiag.machine.tools import Tools
+    from kdiag.machine.tracing import Tracing
+    from kdiag.system import System
+
+
+class Machine:
+    """All facts about the machine behind `system`; a fact's module is imported when it is first asked for."""
+
+    def __init__(self, system: System) -> None:
+        self.system = system
+
+    @cached_property
+    def kernel(self) -> Kernel:
+        from kdiag.machine.kernel import Kernel
+
+        return Kernel(self)
+
+    @cached_property
+    def config(self) -> ConfigFacts:
+        from kdiag.machine.config import ConfigFacts
+
+        return ConfigFacts(self)
+
+    @cached_property
+    def btf(self) -> BtfFacts:
+        from kdiag.machine.btf import BtfFacts
+
+        return BtfFacts(self)
+
+    @cached_property
+    def modules(self) -> Modules:
+        from kdiag.machine.modules import Modules
+
+        return Modules(self)
+
+    @cached_property
+    def kheaders(self) -> Kheaders:
+        from kdiag.machine.kheaders import Kheaders
+
+        return Kheaders(self)
+
+    @cached_property
+    def headers(self) -> Headers:
+        from kdiag.machine.headers import Headers
+
+        return Headers(self)
+
+    @cached_property
+    def packages(self) -> Packages:
+        from kdiag.machine.packages import Packages
+
+        return Packages(self)
+
+    @cached_property
+    def tracing(self) -> Tracing:
+        from kdiag.machine.tracing import Tracing
+
+        return Tracing(self)
+
+    @cached_property
+    def privileges(self) -> Privileges:
+        from kdiag.machine.privileges import Privileges
+
+        return Privileges(self)
+
+    @cached_property
+    def bpf(self) -> Bpf:
+        from kdiag.machine.bpf import Bpf
+
+        return Bpf(self)
+
+    @cached_property
+    def environment(self) -> Environment:
+        from kdiag.machine.environment import Environment
+
+        return Environment(self)
+
+    @cached_property
+    def tools(self) -> Tools:
+        from kdiag.machine.tools import Tools
+
+        return Tools(self)

@@ -1,0 +1,87 @@
+"""What the kernel answers when asked: harmless bpf(2) and perf_event_open(2) calls, each made once."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from kdiag.system import ProbeResult, Unavailable
+
+if TYPE_CHECKING:
+    from kdiag.machine import Machine
+
+
+class Bpf:
+    """Outcomes of the probes of `kdiag.system.probes`. All raise Unavailable where no kernel can be asked."""
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+        self._system = machine.system
+
+    @cached_property
+    def create_map(self) -> ProbeResult:
+        """BPF_MAP_CREATE."""
+        return self._system.probe("bpf:map")
+
+    @cached_property
+    def btf_by_id(self) -> ProbeResult:
+        """BPF_BTF_GET_NEXT_ID: ENOENT means that the kernel serves no BTF objects (5.10 has none for vmlinux)."""
+        return self._system.probe("bpf:btf-ids")
+
+    @cached_property
+    def charges_memcg(self) -> ProbeResult:
+        """Success: BPF memory is charged to the memory cgroup and RLIMIT_MEMLOCK does not matter (5.11)."""
+        return self._system.probe("bpf:memcg")
+
+    @cached_property
+    def kprobe_multi(self) -> ProbeResult:
+        """ESRCH is the good answer: the kernel looked for the function (CONFIG_FPROBE, 5.18)."""
+        return self._system.probe("bpf:kprobe-multi")
+
+    @cached_property
+    def read_kernel(self) -> ProbeResult:
+        """A program that reads kernel memory loads: lockdown is not at confidentiality."""
+        return self._system.probe("bpf:read-kernel")
+
+    @cached_property
+    def _programs(self) -> dict[str, ProbeResult]:
+        return {}
+
+    def program(self, kind: str) -> ProbeResult:
+        """BPF_PROG_LOAD of an empty kprobe, tracepoint, perf_event or raw_tracepoint program."""
+        if kind not in self._programs:
+            self._programs[kind] = self._system.probe(f"bpf:prog:{kind}")
+        return self._programs[kind]
+
+    def _tracing(self, what: str, function: str) -> ProbeResult:
+        from kdiag.parse.btf import Kind
+
+        type_id = self._machine.btf.vmlinux.find(function, (Kind.FUNC,))
+        if type_id is None:
+            raise Unavailable(f"the kernel's BTF has no function {function} to probe with")
+        return self._system.probe(f"bpf:{what}:{type_id}")
+
+    @cached_property
+    def fentry(self) -> ProbeResult:
+        """fentry loaded and attached to bpf_fentry_test1, a function that only kernel self-tests call."""
+        return self._tracing("fentry", "bpf_fentry_test1")
+
+    @cached_property
+    def iterator(self) -> ProbeResult:
+        """A task iterator program loaded."""
+        return self._tracing("iter", "bpf_iter_task")
+
+    @cached_property
+    def profile(self) -> ProbeResult:
+        """A software clock event on one CPU, what profile: and interval: open."""
+        return self._system.probe("perf:profile")
+
+    @cached_property
+    def hardware(self) -> ProbeResult:
+        """The cycle counter of one CPU; ENOENT in most virtual machines."""
+        return self._system.probe("perf:hardware")
+
+    @cached_property
+    def output(self) -> ProbeResult:
+        """PERF_COUNT_SW_BPF_OUTPUT, through which bpftrace prints."""
+        return self._system.probe("perf:bpf-output")

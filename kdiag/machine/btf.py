@@ -1,0 +1,178 @@
+"""The kernel's BTF: parsed, not stat'ed; its modules' BTF; and where libbpf looks besides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from kdiag.system import Unavailable
+
+if TYPE_CHECKING:
+    from kdiag.machine import Machine
+    from kdiag.parse.btf import Btf
+
+SYSFS = "/sys/kernel/btf"
+VMLINUX = f"{SYSFS}/vmlinux"
+
+#: Module BTF is parsed, smallest first, up to this many bytes in one run: enough to prove that split BTF works.
+_MODULE_BUDGET = 512 * 1024
+#: Ten times what the largest kernels have.
+_SECTION_LIMIT = 64 * 1024 * 1024
+
+
+class NoBtf(Unavailable):
+    """The kernel serves no BTF: a definite no, unlike its parent."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleBtf:
+    """Module BTF: the names served, how many were parsed, and (name, message) of those that are broken."""
+
+    names: tuple[str, ...]
+    parsed: int
+    broken: tuple[tuple[str, str], ...]
+
+
+def fallback_paths(release: str) -> tuple[str, ...]:
+    """Where libbpf looks when sysfs has no BTF (src/btf.c, btf__load_vmlinux_btf); ELF files with a .BTF section."""
+    return (
+        f"/boot/vmlinux-{release}",
+        f"/lib/modules/{release}/vmlinux-{release}",
+        f"/lib/modules/{release}/build/vmlinux",
+        f"/usr/lib/modules/{release}/kernel/vmlinux",
+        f"/usr/lib/debug/boot/vmlinux-{release}",
+        f"/usr/lib/debug/boot/vmlinux-{release}.debug",
+        f"/usr/lib/debug/lib/modules/{release}/vmlinux",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Fallback:
+    """An ELF file on libbpf's list. problem is empty for one that holds sound BTF of this very build.
+
+    same_build: by GNU build-id against /sys/kernel/notes, None if one of the two cannot be known.
+    """
+
+    path: str
+    size: int
+    problem: str
+    same_build: bool | None
+
+
+class BtfFacts:
+    """BTF of the examined kernel."""
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+        self._system = machine.system
+
+    @cached_property
+    def vmlinux(self) -> Btf:
+        """The parsed /sys/kernel/btf/vmlinux.
+
+        Raises NoBtf if the kernel serves none, Unavailable if it cannot be read, BtfError if it is broken.
+        """
+        from kdiag.parse.btf import parse
+
+        data = self._system.read(VMLINUX)
+        if data is None:
+            if self._system.stat("/sys/kernel") is None:
+                raise Unavailable("/sys is not mounted: whether the kernel serves BTF is not known")
+            raise NoBtf(f"{VMLINUX} is not there")
+        return parse(data)
+
+    @cached_property
+    def module_names(self) -> tuple[str, ...]:
+        """The loaded modules that serve BTF."""
+        return tuple(name for name in self._system.listdir(SYSFS) or () if name != "vmlinux")
+
+    @cached_property
+    def modules(self) -> ModuleBtf:
+        """Module BTF on top of vmlinux. Raises as `vmlinux` does."""
+        from kdiag.parse.btf import BtfError, parse
+
+        base = self.vmlinux
+        sizes = {}
+        for name in self.module_names:
+            info = self._system.stat(f"{SYSFS}/{name}")
+            if info is not None:
+                sizes[name] = info.size
+        left, parsed, broken = _MODULE_BUDGET, 0, []
+        for name in sorted(sizes, key=lambda n: (sizes[n], n)):
+            left -= sizes[name]
+            if left < 0:
+                break
+            data = self._system.read(f"{SYSFS}/{name}")
+            if data is None:
+                continue
+            try:
+                parse(data, base=base)
+                parsed += 1
+            except BtfError as error:
+                broken.append((name, str(error)))
+        return ModuleBtf(self.module_names, parsed, tuple(broken))
+
+    @cached_property
+    def fallbacks(self) -> tuple[Fallback, ...]:
+        """The files of libbpf's list that exist, judged; read only as far as needed."""
+        found = []
+        for path in fallback_paths(self._machine.kernel.release):
+            try:
+                info = self._system.stat(path)
+            except Unavailable:
+                continue
+            if info is not None:
+                found.append(self._judge(path, info.size))
+        return tuple(found)
+
+    @cached_property
+    def build_id(self) -> str | None:
+        """The running kernel's GNU build-id in hex, from /sys/kernel/notes; None if it has none."""
+        from kdiag.parse.elf import build_id_from_notes
+
+        data = self._system.read("/sys/kernel/notes", 65536)
+        return None if data is None else build_id_from_notes(data)
+
+    def _judge(self, path: str, size: int) -> Fallback:
+        from kdiag.parse.btf import parse
+        from kdiag.parse.errors import ParseError
+
+        try:
+            section, build = self._elf(path)
+        except (ParseError, Unavailable) as error:
+            return Fallback(path, size, str(error), None)
+        if section is None:
+            return Fallback(path, size, "an ELF file without a .BTF section", None)
+        try:
+            parse(section)
+        except ParseError as error:
+            return Fallback(path, size, f"its .BTF section is broken: {error}", None)
+        try:
+            running = self.build_id
+        except Unavailable:
+            running = None
+        same = None if running is None or build is None else running == build
+        return Fallback(path, size, "BTF of another build of the kernel" if same is False else "", same)
+
+    def _elf(self, path: str) -> tuple[bytes | None, str | None]:
+        """The .BTF section and the build-id of an ELF file; a debug image of 800 MB is not read whole for that."""
+        from elftools.common.exceptions import ELFError
+        from elftools.elf.elffile import ELFFile
+
+        from kdiag.parse.elf import build_id_from_notes
+
+        handle = self._system.open(path)
+        if handle is None:
+            raise Unavailable(f"{path} went away")
+        with handle:
+            try:
+                elf = ELFFile(handle)
+                btf = elf.get_section_by_name(".BTF")
+                if btf is not None and btf["sh_size"] > _SECTION_LIMIT:
+                    raise Unavailable(f"its .BTF section claims {btf['sh_size']} bytes")
+                notes = b"".join(s.data() for s in elf.iter_sections() if s["sh_type"] == "SHT_NOTE" and s["sh_size"] < 65536)
+                return (None if btf is None else bytes(btf.data())), build_id_from_notes(notes)
+            except (ELFError, OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+                # pyelftools raises many things on files that are not what they claim.
+                raise Unavailable(f"not a readable ELF file: {error}") from None

@@ -1,0 +1,263 @@
+"""Where the machine runs: container, virtual machine, WSL, immutable system. From files only, in systemd's order.
+
+Sources: systemd src/basic/virt.c for the signals and their order; kernel include/linux/proc_ns.h for the inode
+numbers of the initial namespaces.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from kdiag.machine.text import exists, read_text
+from kdiag.system import Unavailable
+
+if TYPE_CHECKING:
+    from kdiag.machine import Machine
+
+#: Inode numbers of the namespaces that the kernel made at boot.
+_INITIAL = {"pid": 4026531836, "ipc": 4026531839, "uts": 4026531838, "cgroup": 4026531835, "user": 4026531837}
+
+_MANAGERS = {
+    "docker": "Docker",
+    "podman": "Podman",
+    "lxc": "LXC",
+    "lxc-libvirt": "libvirt-lxc",
+    "systemd-nspawn": "systemd-nspawn",
+    "rkt": "rkt",
+    "pouch": "Pouch",
+    "oci": "an OCI container",
+    "wsl": "WSL",
+}
+
+_DMI = (
+    ("product_name", "KVM", "KVM"),
+    ("product_name", "OpenStack", "KVM (OpenStack)"),
+    ("product_name", "KubeVirt", "KVM (KubeVirt)"),
+    ("sys_vendor", "Amazon EC2", "Amazon EC2"),
+    ("product_name", "Amazon EC2", "Amazon EC2"),
+    ("sys_vendor", "QEMU", "QEMU"),
+    ("sys_vendor", "VMware", "VMware"),
+    ("sys_vendor", "VMW", "VMware"),
+    ("sys_vendor", "innotek GmbH", "VirtualBox"),
+    ("board_vendor", "Oracle Corporation", "VirtualBox"),
+    ("product_name", "VirtualBox", "VirtualBox"),
+    ("sys_vendor", "Xen", "Xen"),
+    ("bios_vendor", "Xen", "Xen"),
+    ("bios_vendor", "Bochs", "Bochs"),
+    ("sys_vendor", "Parallels", "Parallels"),
+    ("bios_vendor", "Parallels", "Parallels"),
+    ("bios_vendor", "BHYVE", "bhyve"),
+    ("sys_vendor", "BHYVE", "bhyve"),
+    ("product_version", "Hyper-V", "Hyper-V"),
+    ("sys_vendor", "Apple Virtualization", "Apple Virtualization"),
+    ("product_name", "Apple Virtualization", "Apple Virtualization"),
+    ("product_name", "Google Compute Engine", "Google Compute Engine"),
+)
+
+_IMMUTABLE_IDS = {
+    "talos": "Talos Linux",
+    "bottlerocket": "Bottlerocket",
+    "flatcar": "Flatcar Container Linux",
+    "cos": "Container-Optimized OS",
+    "nixos": "NixOS",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A recognised environment. kind: stable word; name: for people; signs: (path, what was seen)."""
+
+    kind: str
+    name: str
+    signs: tuple[tuple[str, str], ...]
+
+
+class Environment:
+    """Container, virtual machine and kind of system. Each is None where every sign was looked at and none was there."""
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+        self._system = machine.system
+
+    # -- containers ------------------------------------------------------------------------------------------
+
+    @cached_property
+    def foreign_namespaces(self) -> tuple[str, ...] | None:
+        """Which of our namespaces are not the machine's own; None if that cannot be told."""
+        foreign: list[str] = []
+        for name, inode in _INITIAL.items():
+            try:
+                link = self._system.lstat(f"/proc/self/ns/{name}")
+            except Unavailable:
+                return None
+            if link is not None and link.target and link.target != f"{name}:[{inode}]":
+                foreign.append(name)
+        return tuple(foreign)
+
+    @cached_property
+    def container(self) -> Place | None:
+        """The container that we are in. Raises Unavailable only if nothing at all could be looked at."""
+        for look in (self._openvz, self._announced, self._kubernetes, self._marker_files, self._by_namespaces):
+            place = look()
+            if place is not None:
+                return self._orbstack(place)
+        return None
+
+    def _openvz(self) -> Place | None:
+        if exists(self._system, "/proc/vz") and not exists(self._system, "/proc/bc"):
+            return Place("openvz", "OpenVZ", (("/proc/vz", "exists, without /proc/bc"),))
+        return None
+
+    def _announced(self) -> Place | None:
+        """The names that container managers leave for the programs inside."""
+        for path in ("/run/host/container-manager", "/run/systemd/container"):
+            name = read_text(self._system, path, 4096)
+            if name:
+                return Place(name, _MANAGERS.get(name, name), ((path, name),))
+        try:
+            data = self._system.read("/proc/1/environ", 1024 * 1024) or b""
+        except Unavailable:
+            return None
+        for entry in data.split(b"\0"):
+            if entry.startswith(b"container="):
+                name = entry.partition(b"=")[2].decode("utf-8", "replace")
+                if name and name != "oci":
+                    return Place(name, _MANAGERS.get(name, name), (("/proc/1/environ", f"container={name}"),))
+        return None
+
+    def _kubernetes(self) -> Place | None:
+        for path in ("/var/run/secrets/kubernetes.io/serviceaccount", "/run/secrets/kubernetes.io/serviceaccount"):
+            if exists(self._system, path):
+                return Place("kubernetes", "a Kubernetes pod", ((path, "exists"),))
+        try:
+            host = self._system.env("KUBERNETES_SERVICE_HOST")
+        except Unavailable:
+            host = None
+        return Place("kubernetes", "a Kubernetes pod", (("$KUBERNETES_SERVICE_HOST", "set"),)) if host else None
+
+    def _marker_files(self) -> Place | None:
+        """/run/.containerenv and /.dockerenv, which also end up in images that are booted as a machine of their own."""
+        if self.foreign_namespaces == ():
+            return None
+        if exists(self._system, "/run/.containerenv"):
+            return Place("podman", "Podman", (("/run/.containerenv", "exists"),))
+        if exists(self._system, "/.dockerenv"):
+            kind = ("kind", "a kind node (Docker)") if exists(self._system, "/kind") else ("docker", "Docker")
+            return Place(*kind, (("/.dockerenv", "exists"),))
+        return None
+
+    def _by_namespaces(self) -> Place | None:
+        foreign = self.foreign_namespaces
+        if foreign and "pid" in foreign:
+            signs = tuple((f"/proc/self/ns/{name}", "not the initial namespace") for name in foreign)
+            return Place("namespaces", "a container of an unknown kind", signs)
+        if foreign is None and exists(self._system, "/sys/fs/cgroup/cgroup.type"):
+            return Place("cgroup", "a container of an unknown kind", (("/sys/fs/cgroup/cgroup.type", "exists"),))
+        return None
+
+    def _orbstack(self, place: Place) -> Place:
+        """OrbStack's machines are containers in its one VM, with an init of their own and no /.dockerenv."""
+        if "-orbstack-" in self._machine.kernel.release and place.kind in ("lxc", "namespaces", "cgroup"):
+            return Place("orbstack-machine", "an OrbStack machine", (*place.signs, ("uname -r", "-orbstack-")))
+        return place
+
+    @cached_property
+    def leftover_markers(self) -> tuple[str, ...]:
+        """Container marker files on a machine whose namespaces are all its own: left from the image it boots."""
+        if self.foreign_namespaces != ():
+            return ()
+        return tuple(p for p in ("/.dockerenv", "/run/.containerenv") if exists(self._system, p))
+
+    # -- virtual machines ------------------------------------------------------------------------------------
+
+    @cached_property
+    def vm(self) -> Place | None:
+        """The virtual machine that the kernel runs in, None on bare metal as far as files tell."""
+        for look in (self._vendor_vm, self._gvisor, self._dmi, self._xen, self._device_tree, self._cpuinfo):
+            place = look()
+            if place is not None:
+                return place
+        return None
+
+    def _vendor_vm(self) -> Place | None:
+        """Kernels that only ever run in one vendor's virtual machine."""
+        release = self._machine.kernel.release
+        lower = release.lower()
+        sign = (("uname -r", release),)
+        if "microsoft" in lower or "wsl" in lower:
+            wsl1 = release.startswith("4.4.0-") and release.endswith("-Microsoft")
+            return Place("wsl1", "WSL 1", sign) if wsl1 else Place("wsl2", "WSL 2", sign)
+        if "-orbstack-" in release:
+            return Place("orbstack", "the OrbStack VM", sign)
+        if "-linuxkit" in release:
+            return Place("linuxkit", "a LinuxKit VM (Docker Desktop)", sign)
+        for path, kind, name in (
+            ("/run/lima-boot-done", "lima", "a Lima VM"),
+            ("/mnt/lima-cidata/lima.env", "lima", "a Lima VM"),
+        ):
+            try:
+                if exists(self._system, path):
+                    return Place(kind, name, ((path, "exists"),))
+            except Unavailable:
+                continue
+        return None
+
+    def _gvisor(self) -> Place | None:
+        version = self._machine.kernel.proc_version or ""
+        if version.startswith("Linux version 4.4.0 ") and self._machine.kernel.release == "4.4.0":
+            return Place("gvisor", "gVisor", (("/proc/version", version),))
+        return None
+
+    def _dmi(self) -> Place | None:
+        values: dict[str, str] = {}
+        for field, prefix, name in _DMI:
+            path = f"/sys/class/dmi/id/{field}"
+            if field not in values:
+                try:
+                    values[field] = read_text(self._system, path, 4096) or ""
+                except Unavailable:
+                    values[field] = ""
+            if values[field].startswith(prefix) and not values[field].endswith(".metal"):
+                return Place(name.lower().split(" ")[0], name, ((path, values[field]),))
+        return None
+
+    def _xen(self) -> Place | None:
+        kind = read_text(self._system, "/sys/hypervisor/type", 4096)
+        return Place("xen", "Xen", (("/sys/hypervisor/type", kind),)) if kind == "xen" else None
+
+    def _device_tree(self) -> Place | None:
+        path = "/proc/device-tree/hypervisor/compatible"
+        kind = read_text(self._system, path, 4096)
+        return Place("kvm", "KVM", ((path, kind),)) if kind and kind.startswith("linux,kvm") else None
+
+    def _cpuinfo(self) -> Place | None:
+        data = self._system.read("/proc/cpuinfo", 4 * 1024 * 1024) or b""
+        if b"User Mode Linux" in data[:2000]:
+            return Place("uml", "User Mode Linux", (("/proc/cpuinfo", "vendor_id User Mode Linux"),))
+        line = next((part for part in data[:8000].splitlines() if part.startswith(b"flags")), b"")
+        if b" hypervisor " not in line + b" ":
+            return None
+        release, signs = self._machine.kernel.release, (("/proc/cpuinfo", "the hypervisor flag"),)
+        if "-fc-" in release or "virtio_mmio.device=" in self._machine.kernel.command_line:
+            return Place("firecracker", "a Firecracker microVM", (*signs, ("uname -r, /proc/cmdline", release)))
+        try:
+            no_firmware_tables = not exists(self._system, "/sys/class/dmi/id")
+        except Unavailable:
+            no_firmware_tables = False
+        if no_firmware_tables:
+            return Place("microvm", "a microVM", (*signs, ("/sys/class/dmi/id", "absent: no PC firmware")))
+        return Place("vm", "a virtual machine", signs)
+
+    # -- the system ------------------------------------------------------------------------------------------
+
+    @cached_property
+    def immutable(self) -> Place | None:
+        """A system whose files are not changed by a package manager."""
+        if exists(self._system, "/run/ostree-booted"):
+            return Place("ostree", "an ostree system", (("/run/ostree-booted", "exists"),))
+        system = self._machine.kernel.os_release
+        if system is not None and system.id in _IMMUTABLE_IDS:
+            return Place(system.id, _IMMUTABLE_IDS[system.id], (("/etc/os-release", f"ID={system.id}"),))
+        return None

@@ -1,0 +1,262 @@
+"""Kernel header trees: where each tool looks, in its own order, and whether what is there can be used."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from kdiag.machine.text import read_text
+from kdiag.system import System, Unavailable
+
+if TYPE_CHECKING:
+    from kdiag.machine import Machine
+
+#: A chain of links longer than this is a loop (include/linux/namei.h, MAXSYMLINKS).
+_MAX_HOPS = 40
+
+VARIABLES = ("BPFTRACE_KERNEL_SOURCE", "BPFTRACE_KERNEL_BUILD", "BPFTRACE_BTF", "BCC_KERNEL_SOURCE")
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """A path followed link by link. end: where it arrives; broken: the first path that does not exist, None if whole."""
+
+    path: str
+    hops: tuple[tuple[str, str], ...]
+    end: str
+    broken: str | None
+    is_dir: bool
+
+    def describe(self) -> str:
+        """The hops in one line, ending with the broken one if there is one."""
+        text = " -> ".join([self.path, *(target for _, target in self.hops)])
+        if self.broken is None:
+            return text if self.is_dir else f"{text} (not a directory)"
+        return f"{text} (absent: {self.broken})" if self.hops else f"{self.path} (absent)"
+
+
+def follow(system: System, path: str) -> Chain:
+    """Follow `path` through its links. Raises Unavailable where a hop cannot be looked at."""
+    hops: list[tuple[str, str]] = []
+    current = path.rstrip("/") or "/"
+    for _ in range(_MAX_HOPS):
+        info = system.lstat(current)
+        if info is None:
+            return Chain(path, tuple(hops), current, _first_missing(system, current), is_dir=False)
+        if info.kind != "link":
+            return Chain(path, tuple(hops), current, None, is_dir=info.kind == "dir")
+        target = info.target or ""
+        hops.append((current, target))
+        current = _normal(target if target.startswith("/") else f"{current.rpartition('/')[0]}/{target}")
+    raise Unavailable(f"{path}: a loop of links")
+
+
+def _normal(path: str) -> str:
+    parts: list[str] = []
+    for part in path.split("/"):
+        if part == "..":
+            if parts:
+                parts.pop()
+        elif part not in ("", "."):
+            parts.append(part)
+    return "/" + "/".join(parts)
+
+
+def _first_missing(system: System, path: str) -> str:
+    """The topmost part of `path` that does not exist."""
+    missing = path
+    parent = path.rpartition("/")[0]
+    while parent:
+        try:
+            if system.stat(parent) is not None:
+                return missing
+        except Unavailable:
+            return missing
+        missing, parent = parent, parent.rpartition("/")[0]
+    return missing
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The directories a tool takes. via: the variable or the links that led there; missing: a variable's path is not there."""
+
+    source: str
+    build: str
+    via: str
+    missing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """A header tree (source and build side, often the same directory), judged.
+
+    missing: files of the completeness test that are not there; release: UTS_RELEASE it was made for;
+    arches: names below arch/; uapi_only: holds the user-space API alone; untrusted: who else could write it.
+    """
+
+    source: str
+    build: str
+    missing: tuple[str, ...]
+    release: str | None
+    arches: tuple[str, ...]
+    uapi_only: bool
+    untrusted: str | None
+
+    @property
+    def complete(self) -> bool:
+        """Everything that clang needs is there."""
+        return not self.missing
+
+
+_UTS = re.compile(r'#define\s+UTS_RELEASE\s+"([^"\n]{1,200})"')
+
+
+class Headers:
+    """Header directories for the examined kernel."""
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+        self._system = machine.system
+
+    @cached_property
+    def variables(self) -> dict[str, str | None]:
+        """The tools' environment variables as set for this process. Unavailable for a mounted root."""
+        return {name: self._system.env(name) for name in VARIABLES}
+
+    def variable(self, name: str) -> str | None:
+        """One variable; None also where the environment is not known (see `variables`)."""
+        try:
+            return self.variables[name] or None
+        except Unavailable:
+            return None
+
+    @cached_property
+    def links(self) -> dict[str, Chain]:
+        """The `build` and `source` links of the module directory, followed."""
+        base = f"/lib/modules/{self._machine.kernel.release}"
+        return {name: follow(self._system, f"{base}/{name}") for name in ("source", "build")}
+
+    @cached_property
+    def for_bpftrace(self) -> Selection | None:
+        """What bpftrace takes (get_kernel_dirs in src/utils.cpp): the variable unseen, else source and build."""
+        source = self.variable("BPFTRACE_KERNEL_SOURCE")
+        if source:
+            build = self.variable("BPFTRACE_KERNEL_BUILD") or source
+            return Selection(source, build, "BPFTRACE_KERNEL_SOURCE", missing=not self._is_dir(source))
+        has_source, has_build = self.links["source"].is_dir, self.links["build"].is_dir
+        base = f"/lib/modules/{self._machine.kernel.release}"
+        if not has_source and not has_build:
+            return None
+        source_dir = f"{base}/source" if has_source else f"{base}/build"
+        build_dir = f"{base}/build" if has_build else f"{base}/source"
+        return Selection(source_dir, build_dir, base)
+
+    @cached_property
+    def for_bcc(self) -> Selection | None:
+        """What BCC takes (src/cc/frontends/clang/kbuild_helper.cc and loader.cc)."""
+        source = self.variable("BCC_KERNEL_SOURCE")
+        if source:
+            return Selection(source, source, "BCC_KERNEL_SOURCE", missing=not self._is_dir(source))
+        base = f"/lib/modules/{self._machine.kernel.release}"
+        if not self.links["build"].is_dir:
+            return None
+        both = self.links["source"].is_dir
+        return Selection(f"{base}/source" if both else f"{base}/build", f"{base}/build", base)
+
+    def _is_dir(self, path: str) -> bool:
+        info = self._system.stat(path)
+        return info is not None and info.kind == "dir"
+
+    @cached_property
+    def bpftrace_tree(self) -> Tree | None:
+        """The tree bpftrace would use, judged; None if it would find none."""
+        chosen = self.for_bpftrace
+        return None if chosen is None else self.judge(chosen.source, chosen.build)
+
+    @cached_property
+    def bcc_tree(self) -> Tree | None:
+        """The tree BCC would use, judged; None if it would find none."""
+        chosen = self.for_bcc
+        if chosen is None:
+            return None
+        ours = self.for_bpftrace
+        if ours is not None and (ours.source, ours.build) == (chosen.source, chosen.build):
+            return self.bpftrace_tree
+        return self.judge(chosen.source, chosen.build)
+
+    def elsewhere(self) -> tuple[Tree, ...]:
+        """Complete trees for this release in places where bpftrace does not look by itself."""
+        release = self._machine.kernel.release
+        places = [
+            f"/usr/src/linux-headers-{release}",
+            f"/usr/src/kernels/{release}",
+            f"/usr/src/linux-{release}",
+            f"/run/booted-system/kernel-modules/lib/modules/{release}/build",
+            f"/run/host/usr/src/kernels/{release}",
+            f"/run/host/usr/src/linux-headers-{release}",
+        ]
+        taken = self.bpftrace_tree
+        found = []
+        for place in places:
+            try:
+                if not self._is_dir(place):
+                    continue
+                tree = self.judge(place, place)
+            except Unavailable:
+                continue
+            if tree.complete and tree.release == release and (taken is None or not taken.complete):
+                found.append(tree)
+        return tuple(found)
+
+    def judge(self, source: str, build: str) -> Tree:
+        """The completeness, version, architecture and trust tests on one pair of directories."""
+        try:
+            arch: str | None = self._machine.kernel.source_arch
+        except Unavailable:
+            arch = None
+        wanted = [
+            f"{source}/include/linux/kconfig.h",
+            f"{source}/include/linux/types.h",
+            f"{build}/include/generated/autoconf.h",
+        ]
+        if arch:
+            wanted.append(f"{source}/arch/{arch}/include")
+        missing = [path for path in wanted if self._system.stat(path) is None]
+        versions = (f"{build}/include/generated/uapi/linux/version.h", f"{build}/include/linux/version.h")
+        if all(self._system.stat(path) is None for path in versions):
+            missing.append(versions[0])
+        uapi = bool(missing) and any(
+            self._system.stat(f"{source}/{path}") is not None for path in ("include/uapi/linux/types.h", "linux/types.h")
+        )
+        return Tree(
+            source=source,
+            build=build,
+            missing=tuple(missing),
+            release=self._tree_release(build),
+            arches=tuple(self._system.listdir(f"{source}/arch") or ()),
+            uapi_only=uapi and self._system.stat(f"{source}/include/linux/kconfig.h") is None,
+            untrusted=self._untrusted(source) or (self._untrusted(build) if build != source else None),
+        )
+
+    def _tree_release(self, build: str) -> str | None:
+        text = read_text(self._system, f"{build}/include/generated/utsrelease.h", 65536)
+        found = _UTS.search(text or "")
+        if found:
+            return found[1]
+        return read_text(self._system, f"{build}/include/config/kernel.release", 4096)
+
+    def _untrusted(self, path: str) -> str | None:
+        """Why root should not feed this tree to a compiler: somebody else can write it or one of its parents."""
+        place = follow(self._system, path).end
+        mine = self._system.identity().euid
+        while place:
+            info = self._system.stat(place)
+            if info is not None:
+                if info.uid not in (0, mine):
+                    return f"{place} belongs to uid {info.uid}"
+                if info.mode & 0o022 and not (info.mode & 0o1000 and info.kind == "dir"):
+                    return f"{place} is writable by others (mode {info.mode:04o})"
+            place = place.rpartition("/")[0]
+        return None

@@ -1,0 +1,168 @@
+"""The kernel that is examined: its release, its architecture, and whose it is."""
+
+from __future__ import annotations
+
+import re
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from kdiag.machine.text import read_text
+from kdiag.parse.elf import ElfIdent, machine as elf_machine
+from kdiag.parse.errors import ParseError
+from kdiag.parse.osrelease import OsRelease, parse as parse_os_release
+from kdiag.system import Unavailable, Uname
+
+if TYPE_CHECKING:
+    from kdiag.knowledge.kernels import KernelIdentity
+    from kdiag.machine import Machine
+
+#: uname -m -> the directory below arch/ in the kernel's source (scripts/subarch.include).
+_SOURCE_ARCH = {
+    "x86_64": "x86",
+    "i386": "x86",
+    "i486": "x86",
+    "i586": "x86",
+    "i686": "x86",
+    "amd64": "x86",
+    "aarch64": "arm64",
+    "arm64": "arm64",
+    "armv6l": "arm",
+    "armv7l": "arm",
+    "armv8l": "arm",
+    "ppc64le": "powerpc",
+    "ppc64": "powerpc",
+    "s390x": "s390",
+    "riscv64": "riscv",
+    "riscv32": "riscv",
+    "loongarch64": "loongarch",
+    "mips": "mips",
+    "mips64": "mips",
+}
+
+MODULE_DIRS = ("/lib/modules", "/usr/lib/modules", "/run/booted-system/kernel-modules/lib/modules")
+
+
+class Kernel:
+    """The running kernel, or for a mounted root the only kernel installed there."""
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+        self._system = machine.system
+
+    @cached_property
+    def uname(self) -> Uname:
+        """uname(2). Raises Unavailable for a mounted root."""
+        return self._system.uname()
+
+    @cached_property
+    def release(self) -> str:
+        """`uname -r`; for a mounted root the release of the only kernel installed in it.
+
+        Raises Unavailable where there is none, or more than one.
+        """
+        try:
+            return self.uname.release
+        except Unavailable as gap:
+            found = sorted({name for directory in MODULE_DIRS[:2] for name in self._system.listdir(directory) or ()})
+            if len(found) == 1:
+                return found[0]
+            what = f"{len(found)} kernels are installed" if found else "no kernel is installed"
+            raise Unavailable(f"{gap.reason}, and {what} below {MODULE_DIRS[0]}") from None
+
+    @property
+    def release_is_running(self) -> bool:
+        """Whether `release` is that of a running kernel (False: read off a mounted root)."""
+        try:
+            return bool(self.uname.release)
+        except Unavailable:
+            return False
+
+    @cached_property
+    def version_numbers(self) -> tuple[int, int, int]:
+        """Major, minor, patch of the release: a hint only, distributions backport. (0, 0, 0) if unreadable."""
+        found = re.match(r"(\d+)\.(\d+)(?:\.(\d+))?", self.release)
+        return (int(found[1]), int(found[2]), int(found[3] or 0)) if found else (0, 0, 0)
+
+    @cached_property
+    def proc_version(self) -> str | None:
+        """/proc/version: release, builder, compiler, build number."""
+        return read_text(self._system, "/proc/version")
+
+    @cached_property
+    def command_line(self) -> str:
+        """/proc/cmdline, empty if it cannot be read."""
+        try:
+            return read_text(self._system, "/proc/cmdline") or ""
+        except Unavailable:
+            return ""
+
+    @cached_property
+    def os_release(self) -> OsRelease | None:
+        """os-release of the user space, None if there is none. Unavailable if it is not one."""
+        for path in ("/etc/os-release", "/usr/lib/os-release"):
+            data = self._system.read(path, 1024 * 1024)
+            if data is None:
+                continue
+            try:
+                return parse_os_release(data)
+            except ParseError as error:
+                raise Unavailable(f"{path}: {error}") from None
+        return None
+
+    @cached_property
+    def identity(self) -> KernelIdentity | None:
+        """Whose kernel it is by the knowledge table, None if it knows no such release."""
+        from kdiag.knowledge.kernels import identify
+
+        try:
+            system = self.os_release
+        except Unavailable:
+            system = None
+        try:
+            proc_version = self.proc_version
+        except Unavailable:
+            proc_version = None
+        return identify(self.release, proc_version=proc_version, os_id=system.id if system else None)
+
+    @property
+    def arch(self) -> str:
+        """`uname -m`. Under emulation of user space this is not the kernel's: see `true_arch`."""
+        return self.uname.machine
+
+    @cached_property
+    def interpreter(self) -> ElfIdent | None:
+        """The ELF identification of the Python that runs kdiag: the architecture of this user space."""
+        path = self._system.identity().interpreter
+        if not path:
+            return None
+        head = self._system.head(path, 64)
+        try:
+            return None if head is None else elf_machine(head)
+        except ParseError:
+            return None
+
+    @cached_property
+    def config_arch(self) -> str | None:
+        """The source architecture by the kernel's own config (`x86`, `arm64`), None if no config tells."""
+        try:
+            config = self._machine.config
+            if config.value("ARM64") == "y":
+                return "arm64"
+            if config.value("X86_64") == "y" or config.value("X86") == "y":
+                return "x86"
+        except Unavailable:
+            pass
+        return None
+
+    @cached_property
+    def source_arch(self) -> str:
+        """The name below arch/ that belongs to `uname -m`. Raises Unavailable for one that is not known."""
+        try:
+            return _SOURCE_ARCH[self.arch]
+        except KeyError:
+            raise Unavailable(f"no kernel source architecture is known for machine {self.arch!r}") from None
+
+
+def source_arch_of(machine: str) -> str | None:
+    """The name below arch/ for a machine name as of uname, ELF or a package, None if not known."""
+    return _SOURCE_ARCH.get(machine)

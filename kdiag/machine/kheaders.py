@@ -1,0 +1,128 @@
+"""kheaders: the archive of the kernel's own headers that the kernel itself can serve (CONFIG_IKHEADERS)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from kdiag.parse.errors import ParseError
+from kdiag.system import Unavailable
+
+if TYPE_CHECKING:
+    from kdiag.machine import Machine
+    from kdiag.parse.kheaders import ArchiveInfo
+
+ARCHIVE = "/sys/kernel/kheaders.tar.xz"
+
+#: Four distributions' archives have 3 to 6 MB.
+_LIMIT = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleState:
+    """Where the kheaders module stands.
+
+    state: `loaded`, `builtin`, `loadable`, `blocked` (on disk, loading impossible), `deleted` (listed, file gone),
+    `not-installed` (configured, no file), `off`, `unknown`.
+    """
+
+    state: str
+    path: str | None
+    reasons: tuple[tuple[str, str], ...] = ()
+
+
+class Kheaders:
+    """The archive, the module, and whether headers can be had from either."""
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+        self._system = machine.system
+
+    @cached_property
+    def archive(self) -> bytes | None:
+        """The archive that the kernel serves, None if it serves none."""
+        data = self._system.read(ARCHIVE, _LIMIT)
+        if data is None and self._system.stat("/sys/kernel") is None:
+            raise Unavailable("/sys is not mounted: whether the kernel serves kheaders is not known")
+        return data
+
+    @cached_property
+    def archive_info(self) -> ArchiveInfo | None:
+        """What the archive's beginning tells: architecture, release. Raises ParseError for a broken one."""
+        from kdiag.parse.kheaders import quick
+
+        return None if self.archive is None else quick(self.archive)
+
+    @cached_property
+    def configured(self) -> str | None:
+        """CONFIG_IKHEADERS as seen (`y`, `m`, `n`), None where no config tells."""
+        try:
+            return self._machine.config.value("IKHEADERS") or "n"
+        except Unavailable:
+            return None
+
+    @cached_property
+    def module(self) -> ModuleState:
+        """The state of the module; presence before configuration."""
+        modules = self._machine.modules
+        try:
+            loaded = modules.loaded
+        except Unavailable:
+            loaded = frozenset()
+        if loaded and "kheaders" in loaded:
+            return ModuleState("loaded", None)
+        path = modules.find("kheaders")
+        if path is not None:
+            if self._system.stat(path) is None:
+                return ModuleState("deleted", path)
+            obstacles = modules.obstacles
+            return ModuleState("blocked" if obstacles else "loadable", path, obstacles)
+        if modules.builtin("kheaders") or self.configured == "y":
+            return ModuleState("builtin", None)
+        if self.configured == "n" or loaded is None:
+            return ModuleState("off", None)
+        if self.configured == "m":
+            return ModuleState("not-installed", None)
+        if modules.directory is not None:
+            # modules.dep of this release is complete, and it has no kheaders.
+            return ModuleState("off", None)
+        return ModuleState("unknown", None)
+
+    @cached_property
+    def archive_in_module(self) -> ArchiveInfo | None:
+        """What the archive inside the module file on disk tells, None without such a file.
+
+        The file need not be loaded: the archive lies in .rodata between two symbols (kernel/kheaders.c).
+        Raises Unavailable or ParseError.
+        """
+        from kdiag.parse.compression import decompress
+        from kdiag.parse.kheaders import from_module, quick
+
+        path = self.module.path
+        data = None if path is None or self.module.state == "deleted" else self._system.read(path, _LIMIT)
+        return None if data is None else quick(from_module(decompress(data, limit=_LIMIT)))
+
+    @cached_property
+    def problem(self) -> str:
+        """Why the served archive must not be used, empty if it is sound (as far as its beginning tells) or absent."""
+        try:
+            info = self.archive_info
+        except ParseError as error:
+            return f"broken: {error}"
+        if info is None:
+            return ""
+        return mismatch(self._machine, info)
+
+
+def mismatch(machine: Machine, info: ArchiveInfo) -> str:
+    """How an archive does not fit the running kernel and this user space, empty if it fits as far as is known."""
+    try:
+        arch: str | None = machine.kernel.source_arch
+    except Unavailable:
+        arch = None
+    if arch and info.archs and arch not in info.archs:
+        return f"holds headers for {', '.join(sorted(info.archs))} only, while this user space is {arch}"
+    if info.release and info.release != machine.kernel.release:
+        return f"belongs to {info.release}, not to {machine.kernel.release}"
+    return ""

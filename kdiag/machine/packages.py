@@ -1,0 +1,173 @@
+"""Packages: what this system's package database lists, and which package would hold headers for the running kernel."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Collection
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from kdiag.model import Remedy
+from kdiag.parse.errors import ParseError
+from kdiag.system import Unavailable
+
+if TYPE_CHECKING:
+    from kdiag.knowledge.packages import HeaderPackage
+    from kdiag.machine import Machine
+    from kdiag.parse.packages import Package, Wanted
+
+_DPKG = "/var/lib/dpkg/status"
+_APK = "/lib/apk/db/installed"
+_PACMAN = "/var/lib/pacman/local"
+_RPM = (
+    "/var/lib/rpm/rpmdb.sqlite",
+    "/usr/lib/sysimage/rpm/rpmdb.sqlite",
+    "/usr/lib/sysimage/rpm/Packages.db",
+    "/var/lib/rpm/Packages.db",
+    "/var/lib/rpm/Packages",
+)
+#: The package manager that writes each kind of database.
+_MANAGERS = {"dpkg": "apt", "rpm": "dnf", "apk": "apk", "pacman": "pacman"}
+#: Databases of large systems have 10 to 200 MB.
+_LIMIT = 512 * 1024 * 1024
+_TOOLS = ("bpftrace", "bpftool", "bpfcc-tools", "bcc-tools", "bcc")
+
+
+class Packages:
+    """The package database as files, and the header package for this kernel."""
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+        self._system = machine.system
+
+    @cached_property
+    def database(self) -> tuple[str, str] | None:
+        """(kind, path) of the package database: dpkg, rpm, apk, pacman; None if there is none."""
+        for kind, path in (("dpkg", _DPKG), ("apk", _APK), ("pacman", _PACMAN), *(("rpm", p) for p in _RPM)):
+            if self._system.stat(path) is not None:
+                return kind, path
+        return None
+
+    @cached_property
+    def manager(self) -> str | None:
+        """apt, dnf, zypper, apk, pacman: by the database and os-release; None if not known."""
+        try:
+            found = self.database
+            system = self._machine.kernel.os_release
+        except Unavailable:
+            return None
+        if found is None:
+            return None
+        if found[0] == "rpm" and system is not None:
+            names = {system.id or "", *system.id_like}
+            if names & {"opensuse", "suse", "sles", "opensuse-leap", "opensuse-tumbleweed"}:
+                return "zypper"
+            if "azurelinux" in names or "mariner" in names or "photon" in names:
+                return "tdnf"
+        return _MANAGERS[found[0]]
+
+    @cached_property
+    def advice(self) -> HeaderPackage:
+        """The header package for exactly this kernel, by its release string."""
+        from kdiag.knowledge.packages import header_package
+
+        try:
+            system = self._machine.kernel.os_release
+        except Unavailable:
+            system = None
+        try:
+            arch: str | None = self._machine.kernel.arch
+        except Unavailable:
+            arch = None
+        return header_package(self._machine.kernel.release, self._machine.kernel.identity, arch, system)
+
+    @cached_property
+    def remedy(self) -> Remedy | None:
+        """Installing that package, if this system's package manager can have it; else from where it has to come."""
+        advice = self.advice
+        if advice.obtainable != "yes" or not advice.install:
+            return None
+        commands = tuple(f"sudo {shlex.join(command)}" for command in advice.install)
+        if advice.here == "no" or self._machine.environment.container is not None:
+            return Remedy("headers.package-outside", f"Install {advice.name} where this kernel's system is", "manual", commands, "the host", ("root", "network"))
+        return Remedy("headers.package", f"Install {advice.name}", "safe", commands, needs=("root", "network"))
+
+    def install_command(self, package: str) -> tuple[str, ...] | None:
+        """The shell lines that install `package` on this system, None if the manager is not known."""
+        from kdiag.knowledge.packages import install_commands
+
+        if self.manager is None or self._machine.environment.immutable is not None:
+            return None
+        commands = install_commands(self.manager, (package,))
+        return tuple(f"sudo {shlex.join(command)}" for command in commands) or None
+
+    @cached_property
+    def _interesting(self) -> dict[str, str]:
+        """Installed packages that matter here, name -> version: one pass over the database."""
+        from kdiag.knowledge.packages import UAPI_PACKAGES
+
+        wanted = {*_TOOLS, *UAPI_PACKAGES}
+        advice = self.advice
+        wanted.update(name for name in (advice.name, *advice.parts) if name)
+        return self._installed(wanted)
+
+    def version_of(self, name: str) -> str | None:
+        """The version of an installed package among those that matter, None if not installed."""
+        return self._interesting.get(name)
+
+    @cached_property
+    def installed_headers(self) -> tuple[tuple[str, str], ...]:
+        """(name, version) of installed header packages, also of other kernels. Raises Unavailable."""
+        if self.database is None:
+            raise Unavailable("no package database that kdiag can read")
+        return tuple(sorted((n, v) for n, v in self._interesting.items() if _is_header_package(n)))
+
+    @cached_property
+    def uapi(self) -> tuple[str, ...]:
+        """Installed packages of user-space headers."""
+        from kdiag.knowledge.packages import UAPI_PACKAGES
+
+        try:
+            return tuple(sorted(n for n in self._interesting if n in UAPI_PACKAGES))
+        except Unavailable:
+            return ()
+
+    def _installed(self, wanted: Collection[str]) -> dict[str, str]:
+        if self.database is None:
+            return {}
+        kind, path = self.database
+
+        def matters(name: str) -> bool:
+            return name in wanted or _is_header_package(name)
+
+        try:
+            return {package.name: package.version for package in self._read(kind, path, matters)}
+        except ParseError as error:
+            raise Unavailable(f"{path}: {error}") from None
+
+    def _read(self, kind: str, path: str, matters: Wanted) -> tuple[Package, ...]:
+        if kind == "pacman":
+            from kdiag.parse.packages import pacman
+
+            return pacman.installed(self._system.listdir(path) or (), matters)
+        data = self._system.read(path, _LIMIT) or b""
+        if kind == "dpkg":
+            from kdiag.parse.packages import dpkg
+
+            return dpkg.installed(data, matters)
+        if kind == "apk":
+            from kdiag.parse.packages import apk
+
+            return apk.installed(data, matters)
+        from kdiag.parse.packages import rpm
+
+        return rpm.installed(data, matters)
+
+
+def _is_header_package(name: str) -> bool:
+    """Whether a package name is that of kernel headers or their parts, of any kernel."""
+    return (
+        name.startswith(("linux-headers", "linux-kbuild", "proxmox-headers", "pve-headers", "kernel-devel", "kernel-uek-devel"))
+        or (name.startswith("kernel") and name.endswith("-devel"))
+        or (name.startswith("linux-") and name.endswith(("-headers", "-dev")))
+    )

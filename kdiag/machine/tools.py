@@ -1,0 +1,194 @@
+"""The tracing tools that are installed: where, which version, how they came here."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from kdiag.system import Unavailable
+
+if TYPE_CHECKING:
+    from kdiag.knowledge.bpftrace import Behaviour
+    from kdiag.machine import Machine
+
+Version = tuple[int, int, int]
+
+#: Directories that a user's PATH often lacks and root's has.
+_MORE = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin", "/snap/bin")
+_LIBRARY_DIRS = (
+    "/usr/lib/x86_64-linux-gnu",
+    "/usr/lib/aarch64-linux-gnu",
+    "/usr/lib/arm-linux-gnueabihf",
+    "/usr/lib/powerpc64le-linux-gnu",
+    "/usr/lib/riscv64-linux-gnu",
+    "/usr/lib/s390x-linux-gnu",
+    "/usr/lib64",
+    "/usr/lib",
+    "/usr/local/lib64",
+    "/usr/local/lib",
+    "/lib64",
+)
+_TIMEOUT = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """An installed program. version: numbers and as printed; origin: `snap`, a package with its version, `by hand`."""
+
+    name: str
+    path: str
+    version: Version | None
+    printed: str
+    origin: str
+    problem: str = ""
+
+
+class Tools:
+    """bpftrace, bpftool, BCC, clang, libbpf."""
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+        self._system = machine.system
+
+    def _find(self, name: str) -> str | None:
+        path = self._system.which(name)
+        if path is not None:
+            return path
+        for directory in _MORE:
+            try:
+                info = self._system.stat(f"{directory}/{name}")
+            except Unavailable:
+                continue
+            if info is not None and info.kind == "file" and info.mode & 0o111:
+                return f"{directory}/{name}"
+        return None
+
+    @cached_property
+    def bpftrace_path(self) -> str | None:
+        return self._find("bpftrace")
+
+    @cached_property
+    def bpftool_path(self) -> str | None:
+        return self._find("bpftool")
+
+    def start(self) -> None:
+        """Let the tools print their versions while other facts are gathered."""
+        for path, option in ((self.bpftrace_path, "--version"), (self.bpftool_path, "version")):
+            if path is not None:
+                self._system.start((path, option), _TIMEOUT)
+
+    @cached_property
+    def bpftrace(self) -> Tool | None:
+        """None if not installed. Its `problem` says why the version is not known."""
+        from kdiag.knowledge.bpftrace import parse_version
+
+        path = self.bpftrace_path
+        if path is None:
+            return None
+        origin = self._origin("bpftrace", path)
+        try:
+            result = self._system.run((path, "--version"), _TIMEOUT)
+        except Unavailable as gap:
+            packaged = self._machine.packages.version_of("bpftrace")
+            return Tool("bpftrace", path, parse_version(packaged or ""), packaged or "", origin, gap.reason)
+        text = (result.stdout or result.stderr).strip()
+        version = parse_version(text)
+        if result.status != 0:
+            problem = f"`bpftrace --version` ended with status {result.status}: {_first_line(result.stderr or text)}"
+        else:
+            problem = "" if version else f"`bpftrace --version` printed {_first_line(text)!r}"
+        return Tool("bpftrace", path, version, _first_line(text), origin, problem)
+
+    @cached_property
+    def behaviour(self) -> Behaviour | None:
+        """How the installed bpftrace behaves; None if none is installed or its version is not known."""
+        from kdiag.knowledge.bpftrace import behaviour
+
+        tool = self.bpftrace
+        return behaviour(tool.version) if tool is not None and tool.version is not None else None
+
+    @cached_property
+    def bpftool(self) -> Tool | None:
+        """None if not installed; `problem` for Ubuntu's wrapper without the linux-tools of this kernel."""
+        path = self.bpftool_path
+        if path is None:
+            return None
+        origin = self._origin("bpftool", path)
+        try:
+            result = self._system.run((path, "version"), _TIMEOUT)
+        except Unavailable as gap:
+            return Tool("bpftool", path, None, "", origin, gap.reason)
+        text = result.stdout.strip()
+        if result.status != 0:
+            return Tool("bpftool", path, None, "", origin, _first_line(result.stderr or text) or f"status {result.status}")
+        return Tool("bpftool", path, _numbers(text), " ".join(text.split("\n")[:2]), origin)
+
+    @cached_property
+    def libbpf(self) -> tuple[str, Version] | None:
+        """The newest libbpf shared library: path and version by its file name, None if there is none."""
+        return self._library(re.compile(r"libbpf\.so\.(\d+)\.(\d+)\.(\d+)$"))
+
+    @cached_property
+    def libbcc(self) -> tuple[str, Version] | None:
+        """BCC's shared library: path and version by its file name."""
+        return self._library(re.compile(r"libbcc\.so\.(\d+)\.(\d+)\.(\d+)$"))
+
+    @cached_property
+    def bcc_tools(self) -> str | None:
+        """Where BCC's command line tools are (Debian suffixes them -bpfcc), None if not installed."""
+        return self._find("execsnoop-bpfcc") or next(
+            (d for d in ("/usr/share/bcc/tools", "/usr/sbin/execsnoop-bpfcc") if self._exists(d)), None
+        )
+
+    @cached_property
+    def clang(self) -> str | None:
+        return self._find("clang")
+
+    def _exists(self, path: str) -> bool:
+        try:
+            return self._system.stat(path) is not None
+        except Unavailable:
+            return False
+
+    def _library(self, pattern: re.Pattern[str]) -> tuple[str, Version] | None:
+        found: list[tuple[Version, str]] = []
+        for directory in _LIBRARY_DIRS:
+            try:
+                names = self._system.listdir(directory) or ()
+            except Unavailable:
+                continue
+            for name in names:
+                match = pattern.match(name)
+                if match:
+                    found.append(((int(match[1]), int(match[2]), int(match[3])), f"{directory}/{name}"))
+        if not found:
+            return None
+        version, path = max(found)
+        return path, version
+
+    def _origin(self, name: str, path: str) -> str:
+        try:
+            info = self._system.lstat(path)
+        except Unavailable:
+            info = None
+        target = info.target if info is not None and info.target else ""
+        if path.startswith("/snap/") or target.endswith("/snap") or target.startswith("/snap/"):
+            return "snap"
+        try:
+            packaged = self._machine.packages.version_of(name)
+        except Unavailable:
+            return "unknown"
+        if packaged and path.startswith(("/usr/bin/", "/usr/sbin/", "/bin/", "/sbin/")):
+            return f"package {name} {packaged}"
+        return "by hand"
+
+
+def _first_line(text: str) -> str:
+    return text.strip().partition("\n")[0][:200]
+
+
+def _numbers(text: str) -> Version | None:
+    found = re.search(r"v?(\d+)\.(\d+)(?:\.(\d+))?", text)
+    return (int(found[1]), int(found[2]), int(found[3] or 0)) if found else None

@@ -1,0 +1,125 @@
+"""The tracing file systems: what is mounted where, and what tracefs offers."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from kdiag.machine.text import read_text
+from kdiag.parse.mountinfo import Mounts, parse as parse_mountinfo
+from kdiag.parse.errors import ParseError
+from kdiag.system import Unavailable
+
+if TYPE_CHECKING:
+    from kdiag.machine import Machine
+
+#: Superblock magics, include/uapi/linux/magic.h.
+MAGIC = {"tracefs": 0x74726163, "debugfs": 0x64626720, "bpf": 0xCAFE4A11, "securityfs": 0x73636673}
+
+TRACEFS = "/sys/kernel/tracing"
+DEBUGFS = "/sys/kernel/debug"
+BPFFS = "/sys/fs/bpf"
+
+
+class Tracing:
+    """tracefs, debugfs and bpffs by superblock magic and by mountinfo, and the files in tracefs."""
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+        self._system = machine.system
+
+    @cached_property
+    def mounts(self) -> Mounts:
+        """/proc/self/mountinfo. Raises Unavailable."""
+        data = self._system.read("/proc/self/mountinfo")
+        if data is None:
+            raise Unavailable("/proc/self/mountinfo is not there: is /proc mounted?")
+        try:
+            return parse_mountinfo(data)
+        except ParseError as error:
+            raise Unavailable(f"/proc/self/mountinfo: {error}") from None
+
+    @cached_property
+    def kernel_filesystems(self) -> frozenset[str]:
+        """The types that this kernel can mount (/proc/filesystems)."""
+        text = read_text(self._system, "/proc/filesystems")
+        if text is None:
+            raise Unavailable("/proc/filesystems is not there: is /proc mounted?")
+        return frozenset(line.split("\t")[-1].strip() for line in text.splitlines())
+
+    def is_mounted(self, path: str, kind: str) -> bool:
+        """Whether the file system of type `kind` is what one sees at `path`: the superblock decides."""
+        return self._system.filesystem(path) == MAGIC[kind]
+
+    @cached_property
+    def root(self) -> str | None:
+        """Where tracefs is, None if nowhere. The magic tells, so an empty directory does not count.
+
+        Raises Unavailable where /sys/kernel/debug hides the answer (mode 0700) and nothing else told.
+        """
+        if self.is_mounted(TRACEFS, "tracefs"):
+            return TRACEFS
+        if self.is_mounted(f"{DEBUGFS}/tracing", "tracefs"):
+            return f"{DEBUGFS}/tracing"
+        return None
+
+    @cached_property
+    def debug_root(self) -> str | None:
+        """tracefs below debugfs, the path that older tools have built in, None if not there."""
+        path = f"{DEBUGFS}/tracing"
+        return path if self.is_mounted(path, "tracefs") else None
+
+    def _need_root(self) -> str:
+        if self.root is None:
+            raise Unavailable("tracefs is not mounted")
+        return self.root
+
+    @cached_property
+    def readable(self) -> bool:
+        """Whether this process may look into tracefs at all (mode 0700 on most machines)."""
+        return self._system.listdir(self._need_root()) is not None
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """The files at the top of tracefs. Unavailable if not mounted or not permitted."""
+        return frozenset(self._system.listdir(self._need_root()) or ())
+
+    @cached_property
+    def event_groups(self) -> frozenset[str]:
+        """The tracepoint groups: syscalls, sched, sock, ..."""
+        return frozenset(self._system.listdir(f"{self._need_root()}/events") or ())
+
+    def event(self, group: str, name: str) -> int | None:
+        """The id of a tracepoint, None if this kernel does not have it."""
+        text = read_text(self._system, f"{self._need_root()}/events/{group}/{name}/id", 4096)
+        return None if text is None else int(text) if text.isdigit() else None
+
+    def readable_file(self, name: str) -> bool | None:
+        """Whether a file at the top of tracefs can be read (its first bytes are), None if it is not there.
+
+        Raises Unavailable with the errno where the kernel refuses.
+        """
+        head = self._system.head(f"{self._need_root()}/{name}", 64)
+        return None if head is None else bool(head)
+
+    @cached_property
+    def kprobe_events(self) -> tuple[str, ...] | None:
+        """The dynamic kprobe events that are defined now, None if the file is not there (kernel without KPROBE_EVENTS)."""
+        text = read_text(self._system, f"{self._need_root()}/kprobe_events")
+        return None if text is None else tuple(text.splitlines())
+
+    @cached_property
+    def kprobes_switch(self) -> bool | None:
+        """/sys/kernel/debug/kprobes/enabled; None if not there. Unavailable without debugfs."""
+        if not self.is_mounted(DEBUGFS, "debugfs"):
+            raise Unavailable("debugfs is not mounted")
+        text = read_text(self._system, f"{DEBUGFS}/kprobes/enabled", 4096)
+        return None if text is None else text == "1"
+
+    @cached_property
+    def pmus(self) -> frozenset[str]:
+        """Perf event sources: software, tracepoint, kprobe, uprobe, cpu, ..."""
+        names = self._system.listdir("/sys/bus/event_source/devices")
+        if names is None:
+            raise Unavailable("/sys/bus/event_source/devices is not there: is /sys mounted?")
+        return frozenset(names)

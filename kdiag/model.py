@@ -1,0 +1,192 @@
+"""The values that every room speaks: statuses, evidence, findings, remedies, capabilities, the report.
+
+Frozen, no I/O, imports nothing of kdiag.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING, TypedDict
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+
+class Status(str, Enum):
+    """What a check found. `unknown` means that it could not be looked at, never that it is missing."""
+
+    OK = "ok"
+    WARN = "warn"
+    FAIL = "fail"
+    UNKNOWN = "unknown"
+    SKIP = "skip"
+
+
+class Works(str, Enum):
+    """Whether a person can do a thing on this machine."""
+
+    WORKS = "works"
+    CAVEAT = "caveat"
+    FAILS = "fails"
+    UNKNOWN = "unknown"
+
+
+class Readiness(str, Enum):
+    """The verdict over the required capabilities."""
+
+    READY = "ready"
+    NOT_READY = "not-ready"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One thing that was looked at (`source`: a path, a call, a command) and what was seen there."""
+
+    source: str
+    observed: str
+
+
+@dataclass(frozen=True, slots=True)
+class WrongRemedy:
+    """Advice that people meet on the web and that cannot help here, with the reason against it."""
+
+    advice: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Remedy:
+    """One way to repair a finding.
+
+    kind: `safe` (adds only, can be undone), `unsafe` (changes how the machine behaves) or `manual` (a person must
+    do it elsewhere). run_on: who runs the commands (`here`, `the host`, `the VM's settings`, ...).
+    needs: what it takes (`root`, `network`, `reboot`). undo: commands that take it back.
+    """
+
+    id: str
+    title: str
+    kind: str = "safe"
+    commands: tuple[str, ...] = ()
+    run_on: str = "here"
+    needs: tuple[str, ...] = ()
+    undo: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One answer of one check.
+
+    `id` and `title` may be left empty by a check that has only one answer: the runner fills in the check's own.
+    causes: ids of findings that explain this one. with_root: what root would add where it was not looked at.
+    """
+
+    status: Status
+    summary: str
+    reason: str = ""
+    id: str = ""
+    title: str = ""
+    evidence: tuple[Evidence, ...] = ()
+    causes: tuple[str, ...] = ()
+    remedies: tuple[Remedy, ...] = ()
+    wrong_remedies: tuple[WrongRemedy, ...] = ()
+    with_root: str = ""
+
+
+class _Rest(TypedDict, total=False):
+    """Finding's own fields beyond status and summary, as keywords of `ok`, `warn`, `fail`, `unknown` and `skip`."""
+
+    reason: str
+    id: str
+    title: str
+    evidence: tuple[Evidence, ...]
+    causes: tuple[str, ...]
+    remedies: tuple[Remedy, ...]
+    wrong_remedies: tuple[WrongRemedy, ...]
+    with_root: str
+
+
+def ok(summary: str, **rest: Unpack[_Rest]) -> Finding:
+    """A finding that says: as it should be."""
+    return Finding(Status.OK, summary, **rest)
+
+
+def warn(summary: str, **rest: Unpack[_Rest]) -> Finding:
+    """A finding that says: works, but know this."""
+    return Finding(Status.WARN, summary, **rest)
+
+
+def fail(summary: str, **rest: Unpack[_Rest]) -> Finding:
+    """A finding that says: this does not work, or is not there."""
+    return Finding(Status.FAIL, summary, **rest)
+
+
+def unknown(summary: str, **rest: Unpack[_Rest]) -> Finding:
+    """A finding that says: could not look; the reason tells why."""
+    return Finding(Status.UNKNOWN, summary, **rest)
+
+
+def skip(summary: str, **rest: Unpack[_Rest]) -> Finding:
+    """A finding that says: the question does not arise on this machine."""
+    return Finding(Status.SKIP, summary, **rest)
+
+
+@dataclass(frozen=True, slots=True)
+class Capability:
+    """Something a person wants to do, and whether this machine lets them.
+
+    because: the deciding reason in a few words; findings: ids of the findings that decided, most decisive first.
+    with_root: the status that the same program would have for root, None where that makes no difference.
+    """
+
+    id: str
+    title: str
+    tool: str
+    status: Works
+    because: str
+    findings: tuple[str, ...] = ()
+    with_root: Works | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The answer in one sentence, and the next command to type."""
+
+    status: Readiness
+    summary: str
+    next: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MachineInfo:
+    """Where we are, in words for people; empty strings and None for what is not known."""
+
+    release: str = ""
+    version: str = ""
+    arch: str = ""
+    kernel: str = ""
+    distribution: str = ""
+    container: str = ""
+    vm: str = ""
+    bpftrace: str = ""
+    user: str = ""
+    root: str = "/"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything one run found: the value that renderers turn into text, JSON and the rest."""
+
+    kdiag: str
+    created: str
+    machine: MachineInfo
+    findings: tuple[Finding, ...]
+    capabilities: tuple[Capability, ...]
+    required: tuple[str, ...]
+    verdict: Verdict
+    blocks: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def finding(self, finding_id: str) -> Finding | None:
+        """The finding with this id, or None."""
+        return next((f for f in self.findings if f.id == finding_id), None)

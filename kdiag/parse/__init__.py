@@ -1,0 +1,1 @@
+"""Bytes in, values out: parsers without I/O, usable on their own."""

@@ -1,0 +1,1 @@
+"""The faces of a report: each module has a pure `render(report) -> str` and is imported only when needed."""

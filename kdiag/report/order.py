@@ -1,0 +1,99 @@
+"""Which findings stand in the way, and in what order they and the capabilities are told, by any face."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from kdiag.model import Capability, Finding, Remedy, Report, Status, Works
+
+_RANK = {Status.FAIL: 0, Status.WARN: 1, Status.UNKNOWN: 2}
+_WORKS = {Works.WORKS: 0, Works.CAVEAT: 1, Works.FAILS: 2, Works.UNKNOWN: 3}
+
+
+def in_the_way(report: Report) -> tuple[Finding, ...]:
+    """Findings that keep something from working, and what causes them: causes before their symptoms.
+
+    Otherwise failures come before warnings before unknowns, and those that a required capability waits for
+    come first.
+    """
+    by_id = {f.id: f for f in report.findings if f.status in _RANK}
+    shown = _with_causes((id_ for id_, blocked in report.blocks.items() if blocked), by_id)
+    required = set(report.required)
+
+    def urgency(finding: Finding) -> tuple[int, bool]:
+        return _RANK[finding.status], required.isdisjoint(report.blocks.get(finding.id, ()))
+
+    urgent_first = sorted((f for f in by_id.values() if f.id in shown), key=urgency)
+    return tuple(_causes_first(urgent_first, {id_: by_id[id_] for id_ in shown}))
+
+
+def not_in_the_way(report: Report) -> tuple[Finding, ...]:
+    """Findings that are not fine, but that nothing here waits for."""
+    shown = {f.id for f in in_the_way(report)}
+    rest = (f for f in report.findings if f.status in _RANK and f.id not in shown)
+    return tuple(sorted(rest, key=lambda f: _RANK[f.status]))
+
+
+def _with_causes(ids: Iterable[str], by_id: dict[str, Finding]) -> set[str]:
+    """Those of the ids that are known, and all that explains them. Reports from files may hold circles."""
+    seen: set[str] = set()
+    waiting = list(ids)
+    while waiting:
+        id_ = waiting.pop()
+        if id_ in by_id and id_ not in seen:
+            seen.add(id_)
+            waiting.extend(by_id[id_].causes)
+    return seen
+
+
+def _causes_first(findings: Iterable[Finding], by_id: dict[str, Finding]) -> Iterator[Finding]:
+    """The findings, each after its causes. With a stack of its own: a chain may be of any length."""
+    entered: set[str] = set()
+    for first in findings:
+        if first.id in entered:
+            continue
+        entered.add(first.id)
+        stack = [(first, iter(first.causes))]
+        while stack:
+            finding, causes = stack[-1]
+            cause = next((c for c in causes if c in by_id and c not in entered), None)
+            if cause is None:
+                stack.pop()
+                yield finding
+            else:
+                entered.add(cause)
+                stack.append((by_id[cause], iter(by_id[cause].causes)))
+
+
+def own_remedies(finding: Finding, shown: dict[str, Finding]) -> tuple[Remedy, ...]:
+    """The remedies to tell with a finding: none where a shown cause has some, since that is the repair."""
+    causes = _with_causes(finding.causes, shown) - {finding.id}
+    return () if any(shown[c].remedies for c in causes) else finding.remedies
+
+
+def table_groups(report: Report) -> tuple[tuple[str, tuple[Capability, ...]], ...]:
+    """The capability table as (heading, rows): the required ones as asked, bpftrace's, other tools'.
+
+    In the last two, what works comes first, and what does not is kept together by reason.
+    """
+    by_id = {c.id: c for c in report.capabilities}
+    required = tuple(by_id[id_] for id_ in dict.fromkeys(report.required) if id_ in by_id)
+    rest = [c for c in report.capabilities if c not in required]
+    groups = (
+        ("", required),
+        ("bpftrace", _by_status(c for c in rest if c.tool == "bpftrace")),
+        ("other tools", _by_status(c for c in rest if c.tool != "bpftrace")),
+    )
+    return tuple((heading, rows) for heading, rows in groups if rows)
+
+
+def _by_status(capabilities: Iterable[Capability]) -> tuple[Capability, ...]:
+    first: dict[tuple[Works, str], int] = {}
+    rows = list(capabilities)
+    for index, row in enumerate(rows):
+        first.setdefault((row.status, row.because), index)
+
+    def place(row: Capability) -> tuple[int, int]:
+        return _WORKS[row.status], 0 if row.status is Works.WORKS else first[row.status, row.because]
+
+    return tuple(sorted(rows, key=place))

@@ -1,0 +1,119 @@
+"""The report for a person at a terminal: where we are, what can be traced, what is in the way, what next."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from kdiag.model import Finding, MachineInfo, Report, Status
+from kdiag.report.order import in_the_way, not_in_the_way
+from kdiag.report.page import VERDICTS, Page
+from kdiag.report.story import Story, brief
+from kdiag.report.table import table
+from kdiag.report.wrap import columns
+
+
+def render(report: Report, *, width: int, color: bool, verbose: bool, unicode: bool) -> str:
+    """The terminal report, ending in a newline.
+
+    width: columns of the terminal; only commands and paths may be longer than a line. Without `color` there
+    is no escape code at all; without `unicode` every character is ASCII.
+    """
+    page = Page(width, color, verbose, unicode)
+    sections = (
+        list(_machine(report, page)),
+        list(table(report, page)),
+        list(_in_the_way(report, page)),
+        list(_others(report, page)),
+        list(_verdict(report, page)),
+    )
+    return "\n\n".join("\n".join(lines) for lines in sections if lines) + "\n"
+
+
+def _machine(report: Report, page: Page) -> Iterator[str]:
+    """Where we are, broken between its parts."""
+    dot = page.dot if page.unicode else ", "
+    lines: list[str] = []
+    for part in filter(None, map(page.clean, _parts(report.machine))):
+        if lines and columns(lines[-1] + dot + part + dot) <= page.room - 2:
+            lines[-1] += dot + part
+        else:
+            lines.append(part)
+    for index, line in enumerate(lines or ["Nothing is known about this machine."]):
+        *wrapped, last = page.text(line, 2 if index else 0, rest=2)
+        yield from wrapped
+        more = index + 1 < len(lines) and columns(last + dot) <= page.room
+        yield last + (dot.rstrip() if more else "")
+    if page.verbose:
+        made = (report.machine.version, f"kdiag {report.kdiag}", report.created)
+        yield from page.text(page.dot.join(filter(None, made)), 2, "dim")
+
+
+def _parts(machine: MachineInfo) -> Iterator[str]:
+    """The parts that are known, in words."""
+    known = (
+        f"{machine.release} {machine.arch}".strip(),
+        machine.kernel,
+        machine.distribution,
+        machine.container,
+    )
+    yield from filter(None, known)
+    if machine.vm and not _words(machine.vm) <= _words(machine.kernel):
+        yield machine.vm
+    if machine.bpftrace:
+        yield f"bpftrace {machine.bpftrace}" if re.match(r"v?[0-9]", machine.bpftrace) else machine.bpftrace
+    if machine.user:
+        yield machine.user
+    if machine.root not in ("", "/"):
+        yield f"examined from outside: {machine.root}"
+
+
+def _words(text: str) -> set[str]:
+    return set(re.findall(r"\w+", text.casefold())) - {"a", "an", "the", "vm", "kernel"}
+
+
+def _in_the_way(report: Report, page: Page) -> Iterator[str]:
+    findings = in_the_way(report)
+    if not findings:
+        return
+    yield page.paint("What stands in the way", "bold")
+    story = Story(report, page, {f.id: f for f in findings})
+    for finding in findings:
+        yield ""
+        yield from story.tell(finding)
+    if story.held_back:
+        yield ""
+        yield page.paint("--verbose shows all evidence and the other remedies.", "dim")
+
+
+def _others(report: Report, page: Page) -> Iterator[str]:
+    """What nothing waits for: one line of names; with --verbose every finding, by status."""
+    others = not_in_the_way(report)
+    if not page.verbose:
+        if others:
+            names = ", ".join(f.id for f in others)
+            yield from page.text(f"Not in the way here ({len(others)}): {names}", 0, "dim", rest=2)
+        return
+    fine = [f for f in report.findings if f.status is Status.OK]
+    skipped = [f for f in report.findings if f.status is Status.SKIP]
+    groups = (("Not in the way here", others), ("As it should be", fine), ("Does not arise here", skipped))
+    for index, (heading, findings) in enumerate((h, f) for h, f in groups if f):
+        if index:
+            yield ""
+        yield from _group(heading, findings, page)
+
+
+def _group(heading: str, findings: Iterable[Finding], page: Page) -> Iterator[str]:
+    yield page.paint(heading, "bold")
+    yield ""
+    for finding in findings:
+        yield from brief(finding, page)
+
+
+def _verdict(report: Report, page: Page) -> Iterator[str]:
+    word, style = VERDICTS[report.verdict.status]
+    first, *rest = page.text(f"{word}: {report.verdict.summary}", 0, rest=2)
+    yield page.paint(first[: len(word)], "bold", style) + first[len(word) :]
+    yield from rest
+    if report.verdict.next:
+        yield "Next: " + page.paint(page.clean(report.verdict.next), "bold")

@@ -1,0 +1,95 @@
+"""Strings from strangers made fit for a terminal: neutralised, measured in columns, wrapped.
+
+textwrap is not used: it counts characters where a terminal counts columns, and it would break a path in two.
+"""
+
+from __future__ import annotations
+
+_ASCII = {
+    "·": "-", "–": "-", "—": "-", "‑": "-", "−": "-", "…": "...", "‘": "'", "’": "'", "“": '"', "”": '"',
+    "→": "->", "←": "<-", "×": "x", "≤": "<=", "≥": ">=", "µ": "u", "✓": "+", "✗": "x",
+}  # fmt: skip
+
+
+def escaped(char: str) -> str:
+    """How a character is shown that must not be printed: `\\x1b`; a byte that was not UTF-8 as that byte."""
+    if char in "\n\r":
+        return "\\n" if char == "\n" else "\\r"
+    code = ord(char)
+    if 0xDC80 <= code <= 0xDCFF:  # surrogateescape, PEP 383
+        code -= 0xDC00
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def clean(text: str, *, unicode: bool = True) -> str:
+    """One line that cannot harm a terminal; with unicode=False only printable ASCII is left.
+
+    What Python calls not printable is what moves a cursor, paints, reorders or hides: controls, C1 too, line
+    separators, bidirectional and zero-width characters, surrogates, and what is assigned to nothing.
+    """
+    text = text.strip().replace("\t", " ")
+    if text.isprintable() and (unicode or text.isascii()):
+        return text
+    return "".join(c if c.isprintable() and (unicode or c.isascii()) else _instead(c, unicode) for c in text)
+
+
+def _instead(char: str, unicode: bool) -> str:
+    if char.isspace() and char > "\x7f" and char not in "\x85\u2028\u2029":
+        return " "
+    return escaped(char) if unicode else _ASCII.get(char) or escaped(char)
+
+
+def columns(text: str) -> int:
+    """Columns that a cleaned text takes: East Asian wide characters two, combining ones none."""
+    if text.isascii():
+        return len(text)
+    from unicodedata import combining, east_asian_width
+
+    return sum(0 if combining(c) else 2 if east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def pad(text: str, width: int) -> str:
+    """The text with spaces after it up to so many columns."""
+    return text + " " * (width - columns(text))
+
+
+def wrap(text: str, width: int) -> list[str]:
+    """A cleaned text in lines of at most `width` columns.
+
+    Breaks only at spaces. A word longer than a line is chopped, unless it has a slash: paths and URLs stay
+    whole, on a line of their own, because people copy them.
+    """
+    width = max(width, 1)
+    lines: list[str] = []
+    line, used = "", 0
+    for word in text.split():
+        size = columns(word)
+        if line and used + 1 + size <= width:
+            line, used = f"{line} {word}", used + 1 + size
+            continue
+        if line:
+            lines.append(line)
+        if size > width and "/" not in word:
+            *whole, line = _chop(word, width)
+            lines.extend(whole)
+            used = columns(line)
+        else:
+            line, used = word, size
+    if line:
+        lines.append(line)
+    return lines
+
+
+def _chop(word: str, width: int) -> list[str]:
+    """Pieces of at most `width` columns, cut after punctuation where the second half of a line has some."""
+    pieces: list[str] = []
+    start, used = 0, 0
+    for index, char in enumerate(word):
+        size = columns(char)
+        if used + size > width and index > start:
+            cut = 1 + max(word.rfind(mark, start + (index - start) // 2, index) for mark in "-_,.=:")
+            cut = cut or index
+            pieces.append(word[start:cut])
+            start, used = cut, columns(word[cut:index])
+        used += size
+    return [*pieces, word[start:]]

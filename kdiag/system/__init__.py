@@ -1,0 +1,13 @@
+"""The only code that touches the examined machine: a live one, or a recording of one played back."""
+
+from kdiag.system.base import (
+    CommandResult,
+    Identity,
+    ProbeResult,
+    Stat,
+    System,
+    Unavailable,
+    Uname,
+)
+
+__all__ = ["CommandResult", "Identity", "ProbeResult", "Stat", "System", "Unavailable", "Uname"]

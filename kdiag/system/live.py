@@ -1,0 +1,176 @@
+"""This machine, now; or, with a root other than `/`, the files of another system mounted on it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat as stat_bits
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
+
+from kdiag.system.base import READ_LIMIT, CommandResult, Identity, ProbeResult, Stat, Unavailable, Uname
+from kdiag.system.rooted import resolve
+
+if TYPE_CHECKING:
+    from kdiag.system.commands import Running
+
+_ABSENT = (errno.ENOENT, errno.ENOTDIR)
+_KINDS = {
+    stat_bits.S_IFREG: "file",
+    stat_bits.S_IFDIR: "dir",
+    stat_bits.S_IFLNK: "link",
+    stat_bits.S_IFIFO: "fifo",
+    stat_bits.S_IFSOCK: "socket",
+    stat_bits.S_IFCHR: "char",
+    stat_bits.S_IFBLK: "block",
+}
+#: What only the running kernel serves; below another root these answers would be somebody else's.
+_KERNEL_DIRS = ("/proc", "/sys", "/dev")
+
+T = TypeVar("T")
+
+
+class Live:
+    """The running machine as a `System`. With a foreign `root` only files are read: no kernel, no commands."""
+
+    def __init__(self, root: str = "/") -> None:
+        self._root = os.path.abspath(root)
+        self._running: dict[tuple[str, ...], Running] = {}
+
+    @property
+    def root(self) -> str:
+        return self._root
+
+    @property
+    def live(self) -> bool:
+        return self._root == "/"
+
+    def _ask(self, path: str, question: Callable[[str], T], *, follow_last: bool = True) -> T | None:
+        if not self.live and path.startswith(_KERNEL_DIRS):
+            raise Unavailable(f"{path}: only the running kernel can tell, and {self._root} is a file tree")
+        try:
+            return question(resolve(self._root, path, follow_last=follow_last))
+        except OSError as error:
+            if error.errno in _ABSENT:
+                return None
+            raise Unavailable.from_os_error(path, error) from None
+        except ValueError:
+            raise Unavailable(f"{path!r}: not a path") from None
+
+    def read(self, path: str, limit: int = READ_LIMIT) -> bytes | None:
+        return self._ask(path, lambda host: _read_file(host, path, limit))
+
+    def head(self, path: str, size: int) -> bytes | None:
+        return self._ask(path, lambda host: _read_head(host, path, size))
+
+    def open(self, path: str) -> BinaryIO | None:
+        return self._ask(path, lambda host: os.fdopen(_open_file(host, path), "rb"))
+
+    def stat(self, path: str) -> Stat | None:
+        return self._ask(path, lambda host: _stat(os.stat(host), None))
+
+    def lstat(self, path: str) -> Stat | None:
+        return self._ask(path, _lstat, follow_last=False)
+
+    def listdir(self, path: str) -> tuple[str, ...] | None:
+        return self._ask(path, lambda host: tuple(sorted(os.listdir(host))))
+
+    def filesystem(self, path: str) -> int | None:
+        from kdiag.system.syscalls import statfs_magic
+
+        return self._ask(path, statfs_magic)
+
+    def which(self, name: str) -> str | None:
+        from kdiag.system.commands import find
+
+        if self.live:
+            return find(name, os.environ.get("PATH"))
+        for directory in ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin", "/snap/bin"):
+            found = self.stat(f"{directory}/{name}")
+            if found is not None and found.kind == "file" and found.mode & 0o111:
+                return f"{directory}/{name}"
+        return None
+
+    def start(self, argv: tuple[str, ...], timeout: float = 10.0) -> None:
+        from kdiag.system.commands import launch
+
+        if self.live and argv not in self._running:
+            self._running[argv] = launch(argv, timeout)
+
+    def run(self, argv: tuple[str, ...], timeout: float = 10.0) -> CommandResult:
+        if not self.live:
+            raise Unavailable(f"{argv[0]}: commands of another root are not run")
+        self.start(argv, timeout)
+        return self._running.pop(argv).result()
+
+    def probe(self, name: str) -> ProbeResult:
+        from kdiag.system.probes import run_probe
+
+        if not self.live:
+            raise Unavailable(f"{name}: only the running kernel can tell, and {self._root} is a file tree")
+        return run_probe(name)
+
+    def env(self, name: str) -> str | None:
+        if not self.live:
+            raise Unavailable(f"${name}: the environment of another root is not known")
+        return os.environ.get(name)
+
+    def uname(self) -> Uname:
+        if not self.live:
+            raise Unavailable(f"the running kernel is not the one of {self._root}")
+        name = os.uname()
+        return Uname(name.sysname, name.release, name.version, name.machine)
+
+    def identity(self) -> Identity:
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_MEMLOCK)
+        return Identity(os.getuid(), os.geteuid(), tuple(os.getgroups()), (soft, hard), sys.executable)
+
+
+def _open_file(host: str, path: str) -> int:
+    # O_NONBLOCK: a FIFO planted where a file is expected must not hang us.
+    fd = os.open(host, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+    kind = _KINDS.get(stat_bits.S_IFMT(os.fstat(fd).st_mode), "unknown thing")
+    if kind != "file":
+        os.close(fd)
+        raise Unavailable(f"{path}: a {kind}, not a file")
+    return fd
+
+
+def _read_file(host: str, path: str, limit: int) -> bytes:
+    fd = _open_file(host, path)
+    try:
+        # Files of proc and sysfs report a size of 0 or 4096: read until the end, whatever stat says.
+        size = os.fstat(fd).st_size
+        if size > limit:
+            raise Unavailable(f"{path}: {size} bytes, more than the {limit} that a sane one has")
+        chunks: list[bytes] = []
+        total = 0
+        while chunk := os.read(fd, max(size + 1 - total, 65536)):
+            chunks.append(chunk)
+            total += len(chunk)
+            if total > limit:
+                raise Unavailable(f"{path}: more than {limit} bytes")
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+    finally:
+        os.close(fd)
+
+
+def _read_head(host: str, path: str, size: int) -> bytes:
+    fd = _open_file(host, path)
+    try:
+        return os.read(fd, size)
+    finally:
+        os.close(fd)
+
+
+def _stat(info: os.stat_result, target: str | None) -> Stat:
+    kind = _KINDS.get(stat_bits.S_IFMT(info.st_mode), "unknown")
+    return Stat(kind, stat_bits.S_IMODE(info.st_mode), info.st_uid, info.st_gid, info.st_size, target)
+
+
+def _lstat(host: str) -> Stat:
+    info = os.lstat(host)
+    return _stat(info, os.readlink(host) if stat_bits.S_ISLNK(info.st_mode) else None)

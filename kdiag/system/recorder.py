@@ -1,0 +1,187 @@
+"""A system that notes every question and answer on the way through, and writes them down as a recording."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO, TypeVar
+
+from kdiag.system.base import READ_LIMIT, CommandResult, Identity, ProbeResult, Stat, System, Unavailable, Uname
+from kdiag.system.recording import SCHEMA, Json
+
+T = TypeVar("T")
+
+
+class Recorder:
+    """Passes every question on to `system` and keeps the answer."""
+
+    def __init__(self, system: System) -> None:
+        self._system = system
+        self.files: dict[str, bytes] = {}
+        self.absent: set[str] = set()
+        self.unavailable: dict[str, dict[str, Json]] = {}
+        self.stats: dict[str, dict[str, Json]] = {}
+        self.listings: dict[str, list[Json]] = {}
+        self.filesystems: dict[str, Json] = {}
+        self.commands: dict[tuple[str, ...], dict[str, Json]] = {}
+        self.which_table: dict[str, Json] = {}
+        self.probes: dict[str, Json] = {}
+        self.env_table: dict[str, Json] = {}
+        self.identity_table: dict[str, Json] | None = None
+        self.uname_table: dict[str, Json] | None = None
+
+    @property
+    def root(self) -> str:
+        return self._system.root
+
+    @property
+    def live(self) -> bool:
+        return self._system.live
+
+    def _ask(self, key: str, question: Callable[[], T | None]) -> T | None:
+        try:
+            answer = question()
+        except Unavailable as gap:
+            self.unavailable[key] = {"reason": gap.reason, "errno": gap.errno}
+            raise
+        if answer is None:
+            self.absent.add(key)
+        return answer
+
+    def read(self, path: str, limit: int = READ_LIMIT) -> bytes | None:
+        answer = self._ask(path, lambda: self._system.read(path, limit))
+        if answer is not None:
+            self.files[path] = answer
+        return answer
+
+    def head(self, path: str, size: int) -> bytes | None:
+        answer = self._ask(path, lambda: self._system.head(path, size))
+        if answer is not None:
+            self.files.setdefault(path, answer)
+        return answer
+
+    def open(self, path: str) -> BinaryIO | None:
+        import io
+
+        answer = self.read(path)
+        return None if answer is None else io.BytesIO(answer)
+
+    def stat(self, path: str) -> Stat | None:
+        # A link has two answers; the one behind it goes under a key of its own.
+        answer = self._ask(path + " ->", lambda: self._system.stat(path))
+        if answer is not None:
+            self.stats[path + " ->"] = _stat(answer)
+        return answer
+
+    def lstat(self, path: str) -> Stat | None:
+        answer = self._ask(path, lambda: self._system.lstat(path))
+        if answer is not None:
+            self.stats[path] = _stat(answer)
+        return answer
+
+    def listdir(self, path: str) -> tuple[str, ...] | None:
+        answer = self._ask(path, lambda: self._system.listdir(path))
+        if answer is not None:
+            self.listings[path] = list(answer)
+        return answer
+
+    def filesystem(self, path: str) -> int | None:
+        answer = self._ask(path, lambda: self._system.filesystem(path))
+        if answer is not None:
+            self.filesystems[path] = answer
+        return answer
+
+    def which(self, name: str) -> str | None:
+        answer = self._system.which(name)
+        self.which_table[name] = answer
+        return answer
+
+    def start(self, argv: tuple[str, ...], timeout: float = 10.0) -> None:
+        self._system.start(argv, timeout)
+
+    def run(self, argv: tuple[str, ...], timeout: float = 10.0) -> CommandResult:
+        try:
+            answer = self._system.run(argv, timeout)
+        except Unavailable as gap:
+            self.commands[argv] = {"argv": list(argv), "unavailable": gap.reason}
+            raise
+        self.commands[argv] = {
+            "argv": list(argv),
+            "status": answer.status,
+            "stdout": answer.stdout,
+            "stderr": answer.stderr,
+        }
+        return answer
+
+    def probe(self, name: str) -> ProbeResult:
+        answer = self._system.probe(name)
+        self.probes[name] = {"errno": answer.errno, "detail": answer.detail}
+        return answer
+
+    def env(self, name: str) -> str | None:
+        answer = self._system.env(name)
+        self.env_table[name] = answer
+        return answer
+
+    def uname(self) -> Uname:
+        answer = self._system.uname()
+        self.uname_table = {
+            "sysname": answer.sysname,
+            "release": answer.release,
+            "version": answer.version,
+            "machine": answer.machine,
+        }
+        return answer
+
+    def identity(self) -> Identity:
+        answer = self._system.identity()
+        self.identity_table = {
+            "uid": answer.uid,
+            "euid": answer.euid,
+            "groups": list(answer.groups),
+            "memlock": list(answer.memlock),
+            "interpreter": answer.interpreter,
+        }
+        return answer
+
+    def index(self) -> dict[str, Json]:
+        """recording.json as a value."""
+        return {
+            "schema": SCHEMA,
+            "root": self.root,
+            "uname": self.uname_table,
+            "identity": self.identity_table,
+            "env": dict(sorted(self.env_table.items())),
+            "absent": list(sorted(self.absent)),
+            "unavailable": {k: v for k, v in sorted(self.unavailable.items())},
+            "stats": {k: v for k, v in sorted(self.stats.items())},
+            "listings": {k: v for k, v in sorted(self.listings.items())},
+            "filesystems": dict(sorted(self.filesystems.items())),
+            "which": dict(sorted(self.which_table.items())),
+            "probes": dict(sorted(self.probes.items())),
+            "commands": [self.commands[k] for k in sorted(self.commands)],
+        }
+
+    def write(self, directory: str | Path) -> None:
+        """Write the recording into an empty or new directory."""
+        base = Path(directory)
+        for path, data in self.files.items():
+            target = base / "root" / path.lstrip("/")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(data)
+        base.mkdir(parents=True, exist_ok=True)
+        (base / "recording.json").write_text(json.dumps(self.index(), indent=1) + "\n", encoding="utf-8")
+
+
+def _stat(info: Stat) -> dict[str, Json]:
+    known: dict[str, Json] = {
+        "kind": info.kind,
+        "mode": f"{info.mode:04o}",
+        "uid": info.uid,
+        "gid": info.gid,
+        "size": info.size,
+    }
+    if info.target is not None:
+        known["target"] = info.target
+    return known

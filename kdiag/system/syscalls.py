@@ -1,0 +1,94 @@
+"""Raw system calls that Python does not wrap: bpf(2), perf_event_open(2), statfs(2)."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import struct
+import sys
+from functools import cache
+
+# System call numbers by the interpreter's own ABI (arch/*/kernel/syscalls/syscall*.tbl, include/uapi/asm-generic/unistd.h).
+# An x86_64 interpreter emulated on an arm64 kernel makes x86_64 calls, so uname's machine must not decide.
+_NUMBERS = {
+    "x86_64": (321, 298),
+    "i386": (357, 336),
+    "arm": (386, 364),
+    "powerpc": (361, 319),
+    "s390x": (351, 331),
+}
+_GENERIC = (280, 241)
+
+
+def _numbers() -> tuple[int, int]:
+    multiarch: str = getattr(sys.implementation, "_multiarch", "") or os.uname().machine
+    if multiarch.startswith(("x86_64", "amd64")):
+        # x32 has pointers of 4 bytes and other numbers; nobody ships a Python for it.
+        return _NUMBERS["x86_64"] if struct.calcsize("P") == 8 else _NUMBERS["i386"]
+    for prefix in ("i386", "i686"):
+        if multiarch.startswith(prefix):
+            return _NUMBERS["i386"]
+    if multiarch.startswith("arm") and not multiarch.startswith("arm64"):
+        return _NUMBERS["arm"]
+    for prefix in ("powerpc", "ppc"):
+        if multiarch.startswith(prefix):
+            return _NUMBERS["powerpc"]
+    if multiarch.startswith("s390"):
+        return _NUMBERS["s390x"]
+    return _GENERIC
+
+
+@cache
+def _libc() -> ctypes.CDLL:
+    library = ctypes.CDLL(None, use_errno=True)
+    library.syscall.restype = ctypes.c_long
+    return library
+
+
+def _call(number: int, *args: ctypes.c_long | ctypes.c_void_p | ctypes.c_ulong) -> int:
+    """The call's result, or minus its errno."""
+    ctypes.set_errno(0)
+    result = int(_libc().syscall(ctypes.c_long(number), *args))
+    return -ctypes.get_errno() if result == -1 else result
+
+
+def address_of(buffer: bytearray | ctypes.Array[ctypes.c_char]) -> int:
+    """The address of a buffer that the caller keeps alive."""
+    if isinstance(buffer, bytearray):
+        return ctypes.addressof((ctypes.c_char * len(buffer)).from_buffer(buffer))
+    return ctypes.addressof(buffer)
+
+
+def bpf(command: int, attr: bytes, size: int = 128) -> int:
+    """bpf(2): a file descriptor or 0, or minus errno. `attr` is padded with zeros to `size` bytes."""
+    block = ctypes.create_string_buffer(attr.ljust(size, b"\0"), size)
+    return _call(
+        _numbers()[0],
+        ctypes.c_long(command),
+        ctypes.c_void_p(ctypes.addressof(block)),
+        ctypes.c_ulong(size),
+    )
+
+
+def perf_event_open(attr: bytes, pid: int, cpu: int) -> int:
+    """perf_event_open(2) with PERF_FLAG_FD_CLOEXEC: a file descriptor, or minus errno."""
+    block = ctypes.create_string_buffer(attr.ljust(128, b"\0"), 128)
+    return _call(
+        _numbers()[1],
+        ctypes.c_void_p(ctypes.addressof(block)),
+        ctypes.c_long(pid),
+        ctypes.c_long(cpu),
+        ctypes.c_long(-1),
+        ctypes.c_ulong(8),
+    )
+
+
+def statfs_magic(path: str) -> int:
+    """f_type of statfs(2). Raises OSError."""
+    block = ctypes.create_string_buffer(256)
+    if _libc().statfs(os.fsencode(path), block) != 0:
+        error = ctypes.get_errno()
+        raise OSError(error, os.strerror(error), path)
+    # f_type is a long (an unsigned int on s390x): the magics fit 32 bits everywhere.
+    value: int = struct.unpack_from("I" if sys.byteorder == "little" else "L", block.raw)[0]
+    return value & 0xFFFFFFFF

@@ -1,0 +1,183 @@
+"""Small kernels built from Debian's kernel source, each a list of config fragments.
+
+A family of variants shares a build tree, so that switching IKHEADERS costs a minute and not a whole build. The tree
+stays between runs (kind ``build``): an interrupted build goes on where it was. What is complete is copied into an
+entry of the kind ``kernels``, named by the fragments' content, the source and the compiler.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import cache, debs, image, kernels, layers, mirror, tools
+from .errors import LabError
+from .kernels import Kernel
+
+FRAGMENTS = Path(__file__).parent / "fragments"
+SUITE, SOURCE = "trixie", "linux-source-6.12"
+_REVISION = 1
+_TOOLS = ("make", "gcc", "ld", "flex", "bison", "bc", "perl", "cpio", "xz", "tar", "depmod", "mkfs.ext4")
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """A kernel to build: its fragments in order, and the family whose build tree it shares."""
+
+    name: str
+    fragments: tuple[str, ...]
+    family: str
+
+
+VARIANTS: Mapping[str, Variant] = {
+    variant.name: variant
+    for variant in (
+        Variant("nobtf-ikheaders-m", ("base", "nobtf", "ikheaders-m"), "nobtf"),
+        Variant("btf-ikheaders-m", ("base", "btf", "ikheaders-m"), "btf"),
+        Variant("btf-ikheaders-y", ("base", "btf", "ikheaders-y"), "btf"),
+        Variant("nokprobes", ("base", "btf", "ikheaders-m", "nokprobes"), "nokprobes"),
+        Variant("nomodules", ("base", "btf", "nomodules"), "nomodules"),
+    )
+}
+
+
+def parse_fragment(text: str) -> dict[str, str]:
+    """Lines of a config fragment -> option: its whole line, ``# CONFIG_X is not set`` included."""
+    lines = {}
+    for line in text.splitlines():
+        found = re.match(r"(?:# )?(CONFIG_\w+)(?:=| is not set$)", line)
+        if found:
+            lines[found[1]] = line
+        elif line.strip() and not line.startswith("#"):
+            raise LabError(f"not a line of a config fragment: {line!r}")
+    return lines
+
+
+def merge(texts: Sequence[str]) -> str:
+    """Fragments in order -> one fragment in which the last word on each option stands."""
+    lines: dict[str, str] = {}
+    for text in texts:
+        lines.update(parse_fragment(text))
+    return "".join(f"{line}\n" for line in lines.values())
+
+
+def fragment(variant: Variant) -> str:
+    """The merged fragment of a variant."""
+    wanted = merge([(FRAGMENTS / f"{name}.config").read_text() for name in variant.fragments])
+    return f'{wanted}CONFIG_LOCALVERSION="-lab-{variant.name}"\n'
+
+
+def unmet(wanted: str, config: str) -> list[str]:
+    """Lines of the fragment that the finished config does not follow (a dependency is missing)."""
+    have = parse_fragment(config)
+    lines = parse_fragment(wanted)
+    return [
+        line
+        for option, line in lines.items()
+        if have.get(option, f"# {option} is not set") != line
+    ]
+
+
+def recipe(variant: Variant) -> dict[str, object]:
+    """What decides a built kernel, but for the source's point release, which its release tells."""
+    compiler = tools.run(["gcc", "-dumpfullversion"]).strip() if tools.which("gcc") else ""
+    return {"revision": _REVISION, "fragment": fragment(variant), "source": [SUITE, SOURCE], "gcc": compiler}
+
+
+def get(name: str) -> Kernel:
+    """The built kernel of that name; building takes a quarter of an hour of CPU or more."""
+    variant = VARIANTS[name]
+    tools.require(_TOOLS, why="building a kernel")
+    if "btf" in variant.fragments:
+        tools.require(["pahole"], why="building a kernel with BTF")
+    place = cache.obtain("kernels", name, recipe(variant), lambda path: _make(path, variant))
+    return kernels.from_directory(place, name)
+
+
+def source() -> Path:
+    """Debian's kernel source, unpacked (1.6 GB)."""
+
+    def make(place: Path) -> None:
+        place.mkdir(parents=True)
+        with tempfile.TemporaryDirectory(prefix="kdiag-lab-apt-") as scratch:
+            apt = mirror.private_apt(Path(scratch), [SUITE], "amd64")
+            (deb,) = debs.download(apt, [SOURCE], place)
+        debs.unpack(deb, place / "deb")
+        (archive,) = (place / "deb/usr/src").glob("linux-source-*.tar.xz")
+        tools.say("unpacking the kernel source ...")
+        tools.run(["tar", "-C", str(place), "--strip-components=1", "-xf", str(archive)])
+        cache.remove(place / "deb")
+        deb.unlink()
+
+    return cache.obtain("sources", SOURCE, {"suite": SUITE, "package": SOURCE}, make)
+
+
+def _make(place: Path, variant: Variant) -> None:
+    tree = source()
+    work = cache.home() / "build" / variant.family
+    with cache.locked(f"build-{variant.family}"):
+        work.mkdir(parents=True, exist_ok=True)
+        log = cache.home() / "build" / f"{variant.name}.log"
+        log.unlink(missing_ok=True)
+        tools.say(f"building {variant.name}; follow it with: tail -f {log}")
+        _configure(tree, work, variant, log)
+        _kbuild(tree, work, log, "-j", str(_jobs()), "bzImage", *_module_targets(variant))
+        place.mkdir(parents=True)
+        _collect(tree, work, place, log, _module_targets(variant) != [])
+
+
+def _module_targets(variant: Variant) -> list[str]:
+    return [] if "nomodules" in variant.fragments else ["modules"]
+
+
+def _jobs() -> int:
+    return int(os.environ.get("KDIAG_LAB_JOBS", "0")) or len(os.sched_getaffinity(0))
+
+
+def _kbuild(tree: Path, work: Path, log: Path, *words: str) -> None:
+    stamp = {"KBUILD_BUILD_USER": "lab", "KBUILD_BUILD_HOST": "lab", "KBUILD_BUILD_TIMESTAMP": "2026-01-01"}
+    tools.run(["nice", "-n", "10", "make", "-C", str(tree), f"O={work}", *words], env=stamp, log=log)
+
+
+def _configure(tree: Path, work: Path, variant: Variant, log: Path) -> None:
+    wanted = fragment(variant)
+    listing = work / "lab.fragment"
+    if (work / ".config").exists() and listing.exists() and listing.read_text() == wanted:
+        return
+    listing.write_text(wanted)
+    _kbuild(tree, work, log, f"KCONFIG_ALLCONFIG={listing}", "allnoconfig")
+    missing = unmet(wanted, (work / ".config").read_text())
+    if missing:
+        listing.unlink()
+        raise LabError(f"{variant.name}: the config does not follow the fragments: {'; '.join(missing)}")
+
+
+def _collect(tree: Path, work: Path, place: Path, log: Path, with_modules: bool) -> None:
+    """Copy what a kernel entry holds: image, config, modules (kheaders.ko apart), the layer."""
+    shutil.copyfile(work / "arch/x86/boot/bzImage", place / "bzImage")
+    shutil.copyfile(work / ".config", place / "config")
+    release = kernels.release_of((place / "bzImage").read_bytes())
+    stage = place / "tree"
+    (stage / "boot").mkdir(parents=True)
+    shutil.copyfile(work / ".config", stage / f"boot/config-{release}")
+    shutil.copyfile(work / "System.map", stage / f"boot/System.map-{release}")
+    shutil.copyfile(place / "bzImage", stage / f"boot/vmlinuz-{release}")
+    if with_modules:
+        install = ["INSTALL_MOD_STRIP=1", f"INSTALL_MOD_PATH={stage}", "DEPMOD=true", "modules_install"]
+        _kbuild(tree, work, log, *install)
+        top = stage / "lib/modules" / release
+        for link in ("build", "source"):
+            (top / link).unlink(missing_ok=True)
+        kheaders = top / "kernel/kernel/kheaders.ko"
+        if kheaders.exists():
+            shutil.move(kheaders, place / "kheaders.ko")
+        layers.depmod(stage, release)
+        shutil.copytree(top, place / "modules" / release, symlinks=True)
+    layers.merge_usr(stage)
+    image.from_tree(stage, place / "layer.ext4")
+    cache.remove(stage)
