@@ -90,7 +90,12 @@ def bpf_map(machine: Machine) -> Iterator[Finding]:
         yield _by_config(machine, "bpf(2)", ("BPF_SYSCALL",), result)
     else:
         causes = ("config.BPF_SYSCALL",) if result.name == "ENOSYS" else _causes_of_refusal(machine)
-        yield fail("bpf(2) is refused", reason=_explain(machine, result), evidence=(Evidence("bpf(BPF_MAP_CREATE)", result.describe()),), causes=causes)
+        yield fail(
+            "bpf(2) is refused",
+            reason=_explain(machine, result),
+            evidence=(Evidence("bpf(BPF_MAP_CREATE)", result.describe()),),
+            causes=causes,
+        )
 
 
 _PROGRAMS = {
@@ -101,7 +106,9 @@ _PROGRAMS = {
 }
 
 
-@check("bpf.prog", "Program types that this kernel loads", ids=tuple(f"bpf.prog.{kind}" for kind in _PROGRAMS))
+@check(
+    "bpf.prog", "Program types that this kernel loads", ids=tuple(f"bpf.prog.{kind}" for kind in _PROGRAMS)
+)
 def programs(machine: Machine) -> Iterator[Finding]:
     """Loads an empty program of each type that tracing uses, and drops it. EINVAL: the kernel was built without
     CONFIG_BPF_EVENTS. See it yourself: `bpftool feature probe`.
@@ -122,7 +129,9 @@ def programs(machine: Machine) -> Iterator[Finding]:
                 title=title,
                 reason=_explain(machine, result),
                 evidence=evidence,
-                causes=tuple(f"config.{name}" for name in options) if result.name == "EINVAL" else _causes_of_refusal(machine),
+                causes=tuple(f"config.{name}" for name in options)
+                if result.name == "EINVAL"
+                else _causes_of_refusal(machine),
             )
 
 
@@ -133,7 +142,11 @@ def _renamed(finding: Finding, finding_id: str, title: str) -> Finding:
 
 
 def _tracing_program(
-    machine: Machine, what: str, ask: Callable[[], ProbeResult], options: tuple[str, ...], causes: tuple[str, ...]
+    machine: Machine,
+    what: str,
+    ask: Callable[[], ProbeResult],
+    options: tuple[str, ...],
+    causes: tuple[str, ...],
 ) -> Finding:
     from kdiag.machine.btf import NoBtf
     from kdiag.parse.errors import ParseError
@@ -157,10 +170,17 @@ def _tracing_program(
             "this kernel refuses BPF trampolines"
         )
     elif result.name == "EBUSY":
-        reason = "EBUSY: the function has no room for a trampoline (the kernel was built without function tracing)"
+        reason = (
+            "EBUSY: the function has no room for a trampoline (the kernel was built without function tracing)"
+        )
     else:
         reason = _explain(machine, result)
-    return fail(f"{what}: refused at {result.detail or 'load'} ({result.name})", reason=reason, evidence=evidence, causes=causes)
+    return fail(
+        f"{what}: refused at {result.detail or 'load'} ({result.name})",
+        reason=reason,
+        evidence=evidence,
+        causes=causes,
+    )
 
 
 @check("bpf.fentry", "fentry and fexit")
@@ -172,7 +192,11 @@ def fentry(machine: Machine) -> Iterator[Finding]:
     """
     jit = machine.privileges.sysctl("net.core.bpf_jit_enable")
     if jit == 0:
-        yield fail("fentry: the BPF JIT is switched off", evidence=(Evidence("/proc/sys/net/core/bpf_jit_enable", "0"),), causes=("sysctl.net.core.bpf_jit_enable",))
+        yield fail(
+            "fentry: the BPF JIT is switched off",
+            evidence=(Evidence("/proc/sys/net/core/bpf_jit_enable", "0"),),
+            causes=("sysctl.net.core.bpf_jit_enable",),
+        )
         return
     options = ("BPF_JIT", "DEBUG_INFO_BTF", "FUNCTION_TRACER", "DYNAMIC_FTRACE_WITH_DIRECT_CALLS")
     yield _tracing_program(
@@ -193,20 +217,33 @@ def kprobe_multi(machine: Machine) -> Iterator[Finding]:
     and ESRCH is the answer of a kernel that can. Without it bpftrace attaches wildcards one function at a time.
     """
     result = machine.bpf.kprobe_multi
-    evidence = (Evidence("bpf(BPF_LINK_CREATE, BPF_TRACE_KPROBE_MULTI)", f"{result.detail}: {result.describe()}"),)
+    evidence = (
+        Evidence("bpf(BPF_LINK_CREATE, BPF_TRACE_KPROBE_MULTI)", f"{result.detail}: {result.describe()}"),
+    )
     if result.ok or result.name == "ESRCH":
         yield ok("kprobe.multi works", evidence=evidence)
     elif _not_allowed(machine, result):
         yield _by_config(machine, "kprobe.multi", ("FPROBE",), result)
     else:
-        yield fail("this kernel has no kprobe.multi", reason=result.describe(), evidence=evidence, causes=("config.FPROBE", "config.KPROBES"))
+        yield fail(
+            "this kernel has no kprobe.multi",
+            reason=result.describe(),
+            evidence=evidence,
+            causes=("config.FPROBE", "config.KPROBES"),
+        )
 
 
 def _explain_perf(machine: Machine, result: ProbeResult) -> tuple[str, tuple[str, ...]]:
     """What an errno of perf_event_open(2) means here, and the findings that explain it."""
     if result.name in ("EACCES", "EPERM"):
         level = machine.privileges.sysctl("kernel.perf_event_paranoid")
-        causes = ("privileges.userns", "privileges.capabilities", "sysctl.kernel.perf_event_paranoid", "privileges.seccomp", "privileges.lsm")
+        causes = (
+            "privileges.userns",
+            "privileges.capabilities",
+            "sysctl.kernel.perf_event_paranoid",
+            "privileges.seccomp",
+            "privileges.lsm",
+        )
         if level is not None and level >= 3:
             return (
                 f"kernel.perf_event_paranoid is {level}: Debian's and Ubuntu's kernels then want CAP_SYS_ADMIN, CAP_PERFMON is not enough",
@@ -214,7 +251,9 @@ def _explain_perf(machine: Machine, result: ProbeResult) -> tuple[str, tuple[str
             )
         return f"{result.describe()}: CAP_PERFMON is missing, or a filter refuses the call", causes
     if result.name == "ENOSYS":
-        return "this kernel has no perf_event_open(2) (CONFIG_PERF_EVENTS), or a filter hides it", ("config.PERF_EVENTS",)
+        return "this kernel has no perf_event_open(2) (CONFIG_PERF_EVENTS), or a filter hides it", (
+            "config.PERF_EVENTS",
+        )
     return result.describe(), ()
 
 
@@ -255,10 +294,29 @@ def hardware(machine: Machine) -> Iterator[Finding]:
     if result.ok:
         yield ok("hardware counters are there", evidence=evidence)
     elif result.name in ("ENOENT", "EOPNOTSUPP", "ENOTSUP", "ENODEV"):
-        yield fail("no hardware counters here", reason="the processor's counters are not passed on to this machine", evidence=evidence, causes=("environment.vm",),
-                   remedies=(Remedy("perf.vpmu", "Let the hypervisor pass the PMU on, or use software:cpu-clock and profile: instead", "manual", (), "the VM's settings"),))
+        yield fail(
+            "no hardware counters here",
+            reason="the processor's counters are not passed on to this machine",
+            evidence=evidence,
+            causes=("environment.vm",),
+            remedies=(
+                Remedy(
+                    "perf.vpmu",
+                    "Let the hypervisor pass the PMU on, or use software:cpu-clock and profile: instead",
+                    "manual",
+                    (),
+                    "the VM's settings",
+                ),
+            ),
+        )
     elif not machine.privileges.is_root:
-        yield unknown("hardware counters: not for this user", reason=result.describe(), evidence=evidence, causes=("privileges.root",), with_root="one call would tell")
+        yield unknown(
+            "hardware counters: not for this user",
+            reason=result.describe(),
+            evidence=evidence,
+            causes=("privileges.root",),
+            with_root="one call would tell",
+        )
     else:
         reason, causes = _explain_perf(machine, result)
         yield warn("hardware counters cannot be opened", reason=reason, evidence=evidence, causes=causes)

@@ -11,9 +11,27 @@ from kdiag.model import Evidence, Finding, Remedy, WrongRemedy, fail, ok, skip, 
 from kdiag.system import Unavailable
 
 _NO_BTF_REMEDIES = {
-    "docker-desktop": Remedy("btf.update", "Update Docker Desktop: its kernels have BTF since about 4.30", "manual", (), "the Mac or Windows host"),
-    "linuxkit": Remedy("btf.update", "Update Docker Desktop: its kernels have BTF since about 4.30", "manual", (), "the Mac or Windows host"),
-    "wsl2": Remedy("btf.update", "Update WSL: its kernels have BTF since 5.15.74.2", "unsafe", ("wsl --update", "wsl --shutdown"), "Windows"),
+    "docker-desktop": Remedy(
+        "btf.update",
+        "Update Docker Desktop: its kernels have BTF since about 4.30",
+        "manual",
+        (),
+        "the Mac or Windows host",
+    ),
+    "linuxkit": Remedy(
+        "btf.update",
+        "Update Docker Desktop: its kernels have BTF since about 4.30",
+        "manual",
+        (),
+        "the Mac or Windows host",
+    ),
+    "wsl2": Remedy(
+        "btf.update",
+        "Update WSL: its kernels have BTF since 5.15.74.2",
+        "unsafe",
+        ("wsl --update", "wsl --shutdown"),
+        "Windows",
+    ),
 }
 
 
@@ -37,17 +55,31 @@ def vmlinux(machine: Machine) -> Iterator[Finding]:
             "the kernel's BTF is broken",
             reason=f"{error.message}; libbpf stops here and does not try other files",
             evidence=(Evidence(VMLINUX, str(error)),),
-            wrong_remedies=(WrongRemedy("placing a vmlinux in /boot", "libbpf does not fall back while this file exists; BPFTRACE_BTF is what helps bpftrace"),),
+            wrong_remedies=(
+                WrongRemedy(
+                    "placing a vmlinux in /boot",
+                    "libbpf does not fall back while this file exists; BPFTRACE_BTF is what helps bpftrace",
+                ),
+            ),
         )
         return
     task = btf.find("task_struct", (Kind.STRUCT,))
-    counts = ", ".join(f"{count} {kind.name}" for kind, count in sorted(btf.counts.items(), key=lambda item: -item[1])[:5])
+    counts = ", ".join(
+        f"{count} {kind.name}" for kind, count in sorted(btf.counts.items(), key=lambda item: -item[1])[:5]
+    )
     evidence = (
         Evidence(VMLINUX, f"{btf.size} bytes, {btf.n_types} types ({counts}), {btf.byteorder}-endian"),
-        Evidence("struct task_struct", "absent" if task is None else f"type {task}, {len(btf.members(task))} members"),
+        Evidence(
+            "struct task_struct",
+            "absent" if task is None else f"type {task}, {len(btf.members(task))} members",
+        ),
     )
     if task is None:
-        yield fail("BTF without task_struct", reason="a kernel's BTF has it: this is the BTF of something else", evidence=evidence)
+        yield fail(
+            "BTF without task_struct",
+            reason="a kernel's BTF has it: this is the BTF of something else",
+            evidence=evidence,
+        )
     else:
         yield ok(f"BTF is whole: {btf.n_types} types", evidence=evidence)
 
@@ -61,7 +93,11 @@ def _absent(machine: Machine) -> Finding:
         evidence=(Evidence(VMLINUX, "absent"),),
         causes=("config.DEBUG_INFO_BTF", "environment.sysfs"),
         remedies=(remedy,) if remedy else (),
-        wrong_remedies=(WrongRemedy("installing bpftool or libbpf", "they read BTF, they do not make the running kernel have it"),),
+        wrong_remedies=(
+            WrongRemedy(
+                "installing bpftool or libbpf", "they read BTF, they do not make the running kernel have it"
+            ),
+        ),
     )
 
 
@@ -80,7 +116,10 @@ def modules(machine: Machine) -> Iterator[Finding]:
     except BtfError:
         yield fail("module BTF cannot be read: the kernel's is broken", causes=("btf.vmlinux",))
         return
-    evidence = (Evidence("/sys/kernel/btf", f"{len(found.names)} modules, {found.parsed} parsed"), *(Evidence(f"/sys/kernel/btf/{name}", text) for name, text in found.broken))
+    evidence = (
+        Evidence("/sys/kernel/btf", f"{len(found.names)} modules, {found.parsed} parsed"),
+        *(Evidence(f"/sys/kernel/btf/{name}", text) for name, text in found.broken),
+    )
     if found.broken:
         yield fail(f"{len(found.broken)} modules have broken BTF", evidence=evidence)
     elif found.names:
@@ -100,7 +139,10 @@ def fallback(machine: Machine) -> Iterator[Finding]:
     """
     found = machine.btf.fallbacks
     paths = fallback_paths(machine.kernel.release)
-    evidence = tuple(Evidence(f.path, f.problem or ("BTF of this build" if f.same_build else "BTF, build unproven")) for f in found)
+    evidence = tuple(
+        Evidence(f.path, f.problem or ("BTF of this build" if f.same_build else "BTF, build unproven"))
+        for f in found
+    )
     absent = (Evidence("libbpf's list", f"{len(paths) - len(found)} of {len(paths)} places are empty"),)
     good = [f for f in found if not f.problem]
     if good:
@@ -108,7 +150,9 @@ def fallback(machine: Machine) -> Iterator[Finding]:
     elif found:
         yield fail(f"{found[0].path}: {found[0].problem}", evidence=(*evidence, *absent))
     else:
-        yield fail("no other file has the kernel's BTF", evidence=tuple(Evidence(path, "absent") for path in paths))
+        yield fail(
+            "no other file has the kernel's BTF", evidence=tuple(Evidence(path, "absent") for path in paths)
+        )
 
 
 @check("btf.readers", "The installed libbpf can read this BTF")
@@ -180,9 +224,20 @@ def _variable(machine: Machine, path: str, consequence: str) -> Finding:
             problem = "an ELF file; bpftrace wants the bare BTF"
     return fail(
         f"BPFTRACE_BTF points to something that is not BTF: {problem}",
-        reason={"ignored": "bpftrace then silently has no BTF", "crash": "bpftrace then may crash", "warning": "bpftrace then warns and has no BTF"}[consequence],
+        reason={
+            "ignored": "bpftrace then silently has no BTF",
+            "crash": "bpftrace then may crash",
+            "warning": "bpftrace then warns and has no BTF",
+        }[consequence],
         evidence=(Evidence("$BPFTRACE_BTF", path),),
-        remedies=(Remedy("btf.unset", "Unset the variable", commands=("unset BPFTRACE_BTF",), run_on="the shell that starts bpftrace"),),
+        remedies=(
+            Remedy(
+                "btf.unset",
+                "Unset the variable",
+                commands=("unset BPFTRACE_BTF",),
+                run_on="the shell that starts bpftrace",
+            ),
+        ),
     )
 
 
@@ -220,11 +275,21 @@ def _by_id(machine: Machine) -> Finding:
             reason="0.17.0 asks for BTF objects by id, and this kernel (before 5.11) has none for itself",
             evidence=evidence,
             remedies=(cure,),
-            wrong_remedies=(WrongRemedy("installing kernel headers", "they help tracepoints, but BPFTRACE_BTF helps all and needs nothing"),),
+            wrong_remedies=(
+                WrongRemedy(
+                    "installing kernel headers",
+                    "they help tracepoints, but BPFTRACE_BTF helps all and needs nothing",
+                ),
+            ),
         )
     if not machine.privileges.is_root:
         return _by_file(machine)
-    return fail("BTF objects may not be listed", reason="bpf(BPF_BTF_GET_NEXT_ID) wants CAP_SYS_ADMIN", evidence=evidence, causes=("privileges.capabilities", "privileges.userns"))
+    return fail(
+        "BTF objects may not be listed",
+        reason="bpf(BPF_BTF_GET_NEXT_ID) wants CAP_SYS_ADMIN",
+        evidence=evidence,
+        causes=("privileges.capabilities", "privileges.userns"),
+    )
 
 
 def _by_file(machine: Machine) -> Finding:
@@ -246,7 +311,10 @@ def _by_file(machine: Machine) -> Finding:
         return fail(
             "this bpftrace is too old for this kernel's BTF",
             reason=f"{highest.name} needs libbpf {wanted}, and {library[0]} is what it uses",
-            evidence=(Evidence(VMLINUX, f"has {highest.name}"), Evidence(library[0], ".".join(map(str, library[1])))),
+            evidence=(
+                Evidence(VMLINUX, f"has {highest.name}"),
+                Evidence(library[0], ".".join(map(str, library[1]))),
+            ),
             causes=("tools.bpftrace",),
         )
     return ok("bpftrace reads the kernel's BTF", evidence=(Evidence(VMLINUX, f"{btf.n_types} types"),))

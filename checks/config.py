@@ -27,7 +27,11 @@ def source(machine: Machine) -> Iterator[Finding]:
     except Unavailable as gap:
         attempts = machine.config.attempts
         expected = machine.kernel.identity
-        noted = () if expected is None else (Evidence("knowledge", f"expected of {expected.name}: {_expected(machine)}"),)
+        noted = (
+            ()
+            if expected is None
+            else (Evidence("knowledge", f"expected of {expected.name}: {_expected(machine)}"),)
+        )
         yield unknown(
             "no kernel configuration to read",
             reason=f"{gap.reason}; features are probed instead",
@@ -36,7 +40,11 @@ def source(machine: Machine) -> Iterator[Finding]:
         )
         return
     evidence = tuple(Evidence(a.path, a.outcome) for a in hit.attempts)
-    served = "served by the running kernel" if hit.by_kernel else f"of {hit.config.banner_version or 'this release'}"
+    served = (
+        "served by the running kernel"
+        if hit.by_kernel
+        else f"of {hit.config.banner_version or 'this release'}"
+    )
     yield ok(f"{hit.path} ({served})", evidence=evidence)
 
 
@@ -45,7 +53,10 @@ def _expected(machine: Machine) -> str:
     if found is None:
         return "nothing known"
     shown = ("IKHEADERS", "DEBUG_INFO_BTF", "IKCONFIG_PROC", "KPROBES")
-    return ", ".join(f"{name}={found.expected[name].value}" for name in shown if name in found.expected) or "nothing known"
+    return (
+        ", ".join(f"{name}={found.expected[name].value}" for name in shown if name in found.expected)
+        or "nothing known"
+    )
 
 
 def _load_configs(machine: Machine) -> tuple[Remedy, ...]:
@@ -55,7 +66,15 @@ def _load_configs(machine: Machine) -> tuple[Remedy, ...]:
         path = None
     if path is None:
         return ()
-    return (Remedy("config.load", "Load the module that serves /proc/config.gz", commands=("sudo modprobe configs",), needs=("root",), undo=("sudo modprobe -r configs",)),)
+    return (
+        Remedy(
+            "config.load",
+            "Load the module that serves /proc/config.gz",
+            commands=("sudo modprobe configs",),
+            needs=("root",),
+            undo=("sudo modprobe -r configs",),
+        ),
+    )
 
 
 @check("config.options", "What the kernel was built with", ids=("config.*",))
@@ -75,14 +94,26 @@ def options(machine: Machine) -> Iterator[Finding]:
         finding_id, title = f"config.{option.name}", f"CONFIG_{option.name}"
         if not path:
             expected = identity.expected.get(option.name) if identity is not None else None
-            said = f"; expected of {identity.name}: {expected.value} ({expected.confidence})" if identity and expected else ""
-            yield unknown(f"{title} cannot be read{said}", id=finding_id, title=title, reason=why, causes=("config.source",))
+            said = (
+                f"; expected of {identity.name}: {expected.value} ({expected.confidence})"
+                if identity and expected
+                else ""
+            )
+            yield unknown(
+                f"{title} cannot be read{said}",
+                id=finding_id,
+                title=title,
+                reason=why,
+                causes=("config.source",),
+            )
             continue
         yield _judge(machine, option, path)
 
 
 def _judge(machine: Machine, option: Option, path: str) -> Finding:
-    name = next((n for n in (option.name, *option.aliases) if machine.config.value(n) is not None), option.name)
+    name = next(
+        (n for n in (option.name, *option.aliases) if machine.config.value(n) is not None), option.name
+    )
     value = machine.config.value(name)
     finding_id, title = f"config.{option.name}", f"CONFIG_{name}"
     seen = "no line" if value is None else "is not set" if value == "n" else f"{title}={value}"
@@ -93,16 +124,15 @@ def _judge(machine: Machine, option: Option, path: str) -> Finding:
         return skip(f"{title} is not for this architecture", id=finding_id, title=title, evidence=evidence)
     instead = [other for other in option.alternatives if machine.config.value(other) in ("y", "m")]
     if instead:
-        return ok(f"CONFIG_{instead[0]} stands in for {title}: {option.unlocks}", id=finding_id, title=title, evidence=evidence)
+        return ok(
+            f"CONFIG_{instead[0]} stands in for {title}: {option.unlocks}",
+            id=finding_id,
+            title=title,
+            evidence=evidence,
+        )
     state = {"n": "is off", None: "is not in this kernel's configuration"}.get(value, f"is {value}")
     make = fail if option.required_by else warn
-    return make(f"{title} {state}: {option.unlocks}", id=finding_id, title=title, evidence=evidence, causes=_owner(machine))
-
-
-def _owner(machine: Machine) -> tuple[str, ...]:
-    """An option of a kernel that comes with a product is off because the product's makers left it out."""
-    identity = machine.kernel.identity
-    return ("kernel.identity",) if identity is not None and identity.vendor else ()
+    return make(f"{title} {state}: {option.unlocks}", id=finding_id, title=title, evidence=evidence)
 
 
 def _fits(machine: Machine, arches: tuple[str, ...]) -> bool:

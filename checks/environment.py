@@ -39,7 +39,10 @@ def container(machine: Machine) -> Iterator[Finding]:
         reason="the kernel is the host's, the files are the image's: modules, headers and mounts come from outside",
         evidence=_signs(place),
         wrong_remedies=(
-            WrongRemedy("installing kernel headers from the image's distribution", "they belong to another kernel unless the host runs the same distribution"),
+            WrongRemedy(
+                "installing kernel headers from the image's distribution",
+                "they belong to another kernel unless the host runs the same distribution",
+            ),
         ),
     )
 
@@ -105,7 +108,12 @@ def filesystems(machine: Machine) -> Iterator[Finding]:
         if there:
             yield ok(f"{path} is there", id=finding_id, title=title)
         else:
-            yield fail(f"{path} is not there: {consequence}", id=finding_id, title=title, causes=("environment.container",))
+            yield fail(
+                f"{path} is not there: {consequence}",
+                id=finding_id,
+                title=title,
+                causes=("environment.container",),
+            )
 
 
 @check("kernel.modules", "Loadable modules")
@@ -113,6 +121,12 @@ def modules(machine: Machine) -> Iterator[Finding]:
     """Whether this kernel has loadable modules at all (/proc/modules). bpftrace 0.25 refuses to start without."""
     loaded = machine.modules.loaded
     if loaded is None:
-        yield fail("this kernel has no loadable modules", evidence=(Evidence("/proc/modules", "absent"),), causes=("config.MODULES",))
+        yield fail(
+            "this kernel has no loadable modules",
+            evidence=(Evidence("/proc/modules", "absent"),),
+            causes=("config.MODULES",),
+        )
     else:
-        yield ok(f"{len(loaded)} modules are loaded", evidence=(Evidence("/proc/modules", f"{len(loaded)} lines"),))
+        yield ok(
+            f"{len(loaded)} modules are loaded", evidence=(Evidence("/proc/modules", f"{len(loaded)} lines"),)
+        )

@@ -30,18 +30,32 @@ def variables(machine: Machine) -> Iterator[Finding]:
         yield skip("the environment is not part of this system", reason=gap.reason)
         return
     evidence = tuple(Evidence(f"${name}", value if value else "not set") for name, value in known.items())
-    for name, chosen in (("BPFTRACE_KERNEL_SOURCE", headers.for_bpftrace), ("BCC_KERNEL_SOURCE", headers.for_bcc)):
+    for name, chosen in (
+        ("BPFTRACE_KERNEL_SOURCE", headers.for_bpftrace),
+        ("BCC_KERNEL_SOURCE", headers.for_bcc),
+    ):
         if chosen is not None and chosen.via == name and chosen.missing:
             yield fail(
                 f"{name} points to nothing: {chosen.source}",
                 reason="the tool takes it unseen, and every script that needs clang then stops at linux/kconfig.h",
                 evidence=evidence,
-                remedies=(Remedy("headers.unset", "Unset it, or set what `kdiag env` says", commands=(f"unset {name}",), run_on="the shell that starts the tool"),),
+                remedies=(
+                    Remedy(
+                        "headers.unset",
+                        "Unset it, or set what `kdiag env` says",
+                        commands=(f"unset {name}",),
+                        run_on="the shell that starts the tool",
+                    ),
+                ),
                 wrong_remedies=(_RECIPE,),
             )
             return
     if known.get("BPFTRACE_KERNEL_BUILD") and not known.get("BPFTRACE_KERNEL_SOURCE"):
-        yield warn("BPFTRACE_KERNEL_BUILD alone does nothing", reason="bpftrace reads it only beside BPFTRACE_KERNEL_SOURCE", evidence=evidence)
+        yield warn(
+            "BPFTRACE_KERNEL_BUILD alone does nothing",
+            reason="bpftrace reads it only beside BPFTRACE_KERNEL_SOURCE",
+            evidence=evidence,
+        )
     elif any(known[name] for name in ("BPFTRACE_KERNEL_SOURCE", "BCC_KERNEL_SOURCE")):
         yield ok("the variables point to directories", evidence=evidence)
     else:
@@ -59,9 +73,14 @@ def _describe(machine: Machine, tree: Tree) -> tuple[str, str]:
     """(what is wrong, why it matters) of a tree, both empty for a good one."""
     release = machine.kernel.release
     if tree.uapi_only:
-        return "holds user-space (UAPI) headers only", "packages such as linux-libc-dev and kernel-headers are for compiling programs, not for tracing"
+        return (
+            "holds user-space (UAPI) headers only",
+            "packages such as linux-libc-dev and kernel-headers are for compiling programs, not for tracing",
+        )
     if tree.missing:
-        names = ", ".join(path.removeprefix(f"{tree.source}/").removeprefix(f"{tree.build}/") for path in tree.missing[:3])
+        names = ", ".join(
+            path.removeprefix(f"{tree.source}/").removeprefix(f"{tree.build}/") for path in tree.missing[:3]
+        )
         return f"is incomplete: no {names}", _half(tree)
     if tree.release is not None and tree.release != release:
         return f"is for {tree.release}, not for {release}", "struct layouts differ between kernels"
@@ -110,12 +129,24 @@ def _judged(machine: Machine, chosen: Selection, found: Tree, links: tuple[Evide
         *links,
     )
     if chosen.missing:
-        return fail(f"the headers that {chosen.via} names are not there", evidence=evidence, causes=("headers.env",))
+        return fail(
+            f"the headers that {chosen.via} names are not there", evidence=evidence, causes=("headers.env",)
+        )
     problem, why = _describe(machine, found)
     if problem:
-        return fail(f"{found.source} {problem}", reason=why, evidence=evidence, causes=("headers.package", "kernel.rebooted"), remedies=_remedies(machine))
+        return fail(
+            f"{found.source} {problem}",
+            reason=why,
+            evidence=evidence,
+            causes=("headers.package", "kernel.rebooted"),
+            remedies=_remedies(machine),
+        )
     if found.untrusted:
-        return warn(f"{found.source} could be changed by others: {found.untrusted}", reason="root compiles what is in it", evidence=evidence)
+        return warn(
+            f"{found.source} could be changed by others: {found.untrusted}",
+            reason="root compiles what is in it",
+            evidence=evidence,
+        )
     if found.release is None:
         return warn(f"headers in {found.source}, for which kernel they do not say", evidence=evidence)
     return ok(f"complete headers for {found.release} in {found.source}", evidence=evidence)
@@ -130,7 +161,9 @@ def _none(machine: Machine) -> Finding:
         summary = f"{broken[0].path} is a dangling link: {broken[0].broken} is not there"
         reason = "the link is installed, what it points to is not"
         if machine.environment.container is not None and (broken[0].broken or "").startswith("/usr/src"):
-            reason += "; in a container, /usr/src of the host has to be mounted as well (-v /usr/src:/usr/src:ro)"
+            reason += (
+                "; in a container, /usr/src of the host has to be mounted as well (-v /usr/src:/usr/src:ro)"
+            )
     if elsewhere:
         evidence += tuple(Evidence(found.source, "complete, for this release") for found in elsewhere)
         reason = f"{elsewhere[0].source} is complete and fits; bpftrace does not look there by itself"
@@ -146,7 +179,11 @@ def _none(machine: Machine) -> Finding:
 
 def _wrong(machine: Machine) -> tuple[WrongRemedy, ...]:
     advice = machine.packages.advice
-    wrong = [_RECIPE] if machine.kheaders.module.state != "off" else [WrongRemedy("modprobe kheaders", "CONFIG_IKHEADERS is off in this kernel")]
+    wrong = (
+        [_RECIPE]
+        if machine.kheaders.module.state != "off"
+        else [WrongRemedy("modprobe kheaders", "CONFIG_IKHEADERS is off in this kernel")]
+    )
     if advice.obtainable == "no":
         wrong.append(WrongRemedy(f"apt install linux-headers-{machine.kernel.release}", advice.reason))
     return tuple(wrong)
@@ -219,14 +256,25 @@ def bcc(machine: Machine) -> Iterator[Finding]:
     try:
         served = machine.kheaders.archive is not None and not machine.kheaders.problem
     except Unavailable as gap:
-        yield unknown("no header tree for BCC; whether the kernel serves kheaders is not known", reason=gap.reason)
+        yield unknown(
+            "no header tree for BCC; whether the kernel serves kheaders is not known", reason=gap.reason
+        )
         return
     if served:
         yield ok("BCC unpacks the kernel's own headers", evidence=_links(machine))
     elif machine.kheaders.module.state == "loadable":
-        yield warn("BCC loads kheaders and unpacks it into /tmp by itself", evidence=_links(machine), causes=("kheaders.module",))
+        yield warn(
+            "BCC loads kheaders and unpacks it into /tmp by itself",
+            evidence=_links(machine),
+            causes=("kheaders.module",),
+        )
     else:
-        yield fail("no kernel headers for BCC", evidence=_links(machine), causes=("headers.tree", "headers.package", "kheaders.available"), remedies=_remedies(machine))
+        yield fail(
+            "no kernel headers for BCC",
+            evidence=_links(machine),
+            causes=("headers.tree", "headers.package", "kheaders.available"),
+            remedies=_remedies(machine),
+        )
 
 
 @check("headers.uapi", "User-space headers mistaken for kernel headers")
@@ -239,7 +287,10 @@ def uapi(machine: Machine) -> Iterator[Finding]:
         yield ok("none installed, so none mistaken", evidence=(Evidence(path, "absent"),))
         return
     if machine.headers.for_bpftrace is not None:
-        yield ok("user-space headers are installed; bpftrace has a kernel tree before them", evidence=(Evidence(path, "exists"),))
+        yield ok(
+            "user-space headers are installed; bpftrace has a kernel tree before them",
+            evidence=(Evidence(path, "exists"),),
+        )
         return
     yield warn(
         "/usr/include/linux is user-space headers: they do not replace kernel headers",
@@ -263,17 +314,31 @@ def package(machine: Machine) -> Iterator[Finding]:
             reason=advice.reason,
             evidence=tuple(evidence),
             causes=("kernel.identity",),
-            remedies=tuple(Remedy("headers.instead", text, "manual", run_on="see the text") for text in advice.instead[:2]),
-            wrong_remedies=(WrongRemedy(f"apt install linux-headers-{machine.kernel.release}", advice.reason),),
+            remedies=tuple(
+                Remedy("headers.instead", text, "manual", run_on="see the text")
+                for text in advice.instead[:2]
+            ),
+            wrong_remedies=(
+                WrongRemedy(f"apt install linux-headers-{machine.kernel.release}", advice.reason),
+            ),
         )
         return
     if advice.obtainable == "unknown" or not advice.name:
-        yield unknown("which package has headers for this kernel is not known", reason=advice.reason, evidence=tuple(evidence), causes=("kernel.identity",))
+        yield unknown(
+            "which package has headers for this kernel is not known",
+            reason=advice.reason,
+            evidence=tuple(evidence),
+            causes=("kernel.identity",),
+        )
         return
     try:
         installed = packages.installed_headers
     except Unavailable as gap:
-        yield unknown(f"{advice.name} is the package; whether it is installed cannot be told", reason=gap.reason, evidence=tuple(evidence))
+        yield unknown(
+            f"{advice.name} is the package; whether it is installed cannot be told",
+            reason=gap.reason,
+            evidence=tuple(evidence),
+        )
         return
     evidence += [Evidence("installed", f"{name} {version}") for name, version in installed]
     names = {name for name, _ in installed}
@@ -282,7 +347,11 @@ def package(machine: Machine) -> Iterator[Finding]:
         yield ok(f"{advice.name} is installed", evidence=tuple(evidence))
         return
     others = [name for name in sorted(names) if name not in (advice.name, *advice.parts)]
-    what = f"half of the headers is installed: {', '.join(lacking)} is missing" if advice.name in names or len(lacking) <= len(advice.parts) else f"{advice.name} is not installed"
+    what = (
+        f"half of the headers is installed: {', '.join(lacking)} is missing"
+        if advice.name in names or len(lacking) <= len(advice.parts)
+        else f"{advice.name} is not installed"
+    )
     reason = f"installed are headers for another kernel: {', '.join(others[:3])}" if others else ""
     if advice.here == "no":
         reason = f"{advice.here_reason}; {reason}" if reason else advice.here_reason
@@ -293,5 +362,7 @@ def package(machine: Machine) -> Iterator[Finding]:
         evidence=tuple(evidence),
         causes=("environment.container", "kernel.rebooted"),
         remedies=(remedy,) if remedy else (),
-        wrong_remedies=tuple(WrongRemedy(f"installing {trap}", "user-space (UAPI) headers only") for trap in advice.traps[:2]),
+        wrong_remedies=tuple(
+            WrongRemedy(f"installing {trap}", "user-space (UAPI) headers only") for trap in advice.traps[:2]
+        ),
     )

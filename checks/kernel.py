@@ -40,7 +40,9 @@ def identity(machine: Machine) -> Iterator[Finding]:
     found = kernel.identity
     try:
         system = kernel.os_release
-        files = Evidence("/etc/os-release", system.pretty_name or system.id if system else "absent")
+        files = Evidence(
+            "/etc/os-release", (system.pretty_name or system.id or "no name") if system else "absent"
+        )
     except Unavailable as gap:
         system, files = None, Evidence("/etc/os-release", gap.reason)
     evidence = [Evidence("uname -r", kernel.release), files]
@@ -51,7 +53,9 @@ def identity(machine: Machine) -> Iterator[Finding]:
             evidence=tuple(evidence),
         )
         return
-    evidence.append(Evidence("knowledge", f"{found.name} ({found.confidence}), by {'; '.join(found.decided_by)}"))
+    evidence.append(
+        Evidence("knowledge", f"{found.name} ({found.confidence}), by {'; '.join(found.decided_by)}")
+    )
     if found.kind == "not-linux":
         yield fail(f"{found.name} is not a Linux kernel: no eBPF", evidence=tuple(evidence))
     elif found.vendor or found.kind == "self-built":
@@ -61,7 +65,10 @@ def identity(machine: Machine) -> Iterator[Finding]:
             reason=found.notes,
             evidence=tuple(evidence),
             wrong_remedies=(
-                WrongRemedy(f"apt install linux-headers-{kernel.release}", "no distribution has a package of this name"),
+                WrongRemedy(
+                    f"apt install linux-headers-{kernel.release}",
+                    "no distribution has a package of this name",
+                ),
             ),
         )
     elif machine.packages.advice.here == "no" and system is not None:
@@ -107,13 +114,27 @@ def arch(machine: Machine) -> Iterator[Finding]:
             f"an emulated {said} user space on an {true} kernel",
             reason="the kernel's headers, BTF and probes are those of the other architecture; tools built for this one cannot use them",
             evidence=tuple(evidence),
-            remedies=(Remedy("kernel.native", f"Use a machine of the kernel's own architecture ({true})", "manual", ("orb create ubuntu",) if "-orbstack-" in kernel.release else (), "the host"),),
-            wrong_remedies=(WrongRemedy("installing headers for this architecture", "the running kernel is another one"),),
+            remedies=(
+                Remedy(
+                    "kernel.native",
+                    f"Use a machine of the kernel's own architecture ({true})",
+                    "manual",
+                    ("orb create ubuntu",) if "-orbstack-" in kernel.release else (),
+                    "the host",
+                ),
+            ),
+            wrong_remedies=(
+                WrongRemedy("installing headers for this architecture", "the running kernel is another one"),
+            ),
         )
         return
     mine = source_arch_of(elf.machine) if elf is not None else None
     if elf is not None and mine is not None and mine != said:
-        yield warn(f"the interpreter is {elf.machine}, the kernel says {kernel.arch}", reason="this program runs emulated", evidence=tuple(evidence))
+        yield warn(
+            f"the interpreter is {elf.machine}, the kernel says {kernel.arch}",
+            reason="this program runs emulated",
+            evidence=tuple(evidence),
+        )
     else:
         yield ok(f"{kernel.arch} throughout", evidence=tuple(evidence))
 
@@ -127,16 +148,34 @@ def rebooted(machine: Machine) -> Iterator[Finding]:
     others = modules.other_releases
     evidence = (Evidence("/lib/modules", ", ".join(others[:6]) if others else "no other release"),)
     if modules.directory is not None:
-        yield ok("the running kernel's modules are installed", evidence=(Evidence(modules.directory, "exists"), *evidence))
+        yield ok(
+            "the running kernel's modules are installed",
+            evidence=(Evidence(modules.directory, "exists"), *evidence),
+        )
     elif not others:
         yield skip("no kernel is installed in these files", evidence=evidence)
-    elif machine.environment.container is not None or (machine.kernel.identity is not None and machine.kernel.identity.vendor):
+    elif machine.environment.container is not None or (
+        machine.kernel.identity is not None and machine.kernel.identity.vendor
+    ):
         yield skip("the files belong to another kernel's image, not to an upgrade", evidence=evidence)
     else:
         yield fail(
             f"{machine.kernel.release} is running, {others[-1]} is installed: upgraded and not rebooted",
             reason="modules and headers of the running kernel are gone from the disk",
             evidence=evidence,
-            remedies=(Remedy("kernel.reboot", "Reboot into the installed kernel", "unsafe", ("sudo reboot",), needs=("root", "reboot")),),
-            wrong_remedies=(WrongRemedy(f"installing headers for {machine.kernel.release}", "repositories keep packages of the newest kernel only"),),
+            remedies=(
+                Remedy(
+                    "kernel.reboot",
+                    "Reboot into the installed kernel",
+                    "unsafe",
+                    ("sudo reboot",),
+                    needs=("root", "reboot"),
+                ),
+            ),
+            wrong_remedies=(
+                WrongRemedy(
+                    f"installing headers for {machine.kernel.release}",
+                    "repositories keep packages of the newest kernel only",
+                ),
+            ),
         )

@@ -50,7 +50,11 @@ def archive(machine: Machine) -> Iterator[Finding]:
             reason=_why_not(machine, state.state),
             evidence=(Evidence(ARCHIVE, "absent"),),
             causes=("kheaders.module",),
-            remedies=(LOAD,) if state.state == "loadable" else (EXTRACT_MODULE,) if state.state == "blocked" else (),
+            remedies=(LOAD,)
+            if state.state == "loadable"
+            else (EXTRACT_MODULE,)
+            if state.state == "blocked"
+            else (),
             wrong_remedies=(MODPROBE,) if state.state == "off" else (),
         )
         return
@@ -61,12 +65,22 @@ def archive(machine: Machine) -> Iterator[Finding]:
             f"the kernel's header archive cannot be used: {problem}",
             evidence=tuple(evidence),
             causes=("kernel.arch",),
-            wrong_remedies=(WrongRemedy("unpacking it nevertheless", "headers of another architecture stop with 'asm/types.h' file not found"),),
+            wrong_remedies=(
+                WrongRemedy(
+                    "unpacking it nevertheless",
+                    "headers of another architecture stop with 'asm/types.h' file not found",
+                ),
+            ),
         )
         return
     info = kheaders.archive_info
     if info is not None:
-        evidence.append(Evidence("archive", f"arch/: {', '.join(info.archs) or 'not seen yet'}; release {info.release or 'not seen yet'}"))
+        evidence.append(
+            Evidence(
+                "archive",
+                f"arch/: {', '.join(info.archs) or 'not seen yet'}; release {info.release or 'not seen yet'}",
+            )
+        )
     yield ok("the kernel serves its headers", evidence=tuple(evidence), remedies=(EXTRACT,))
 
 
@@ -96,7 +110,9 @@ def module(machine: Machine) -> Iterator[Finding]:
         evidence.append(Evidence("modules.dep", state.path))
     evidence += [Evidence("loading", reason) for _, reason in state.reasons]
     if state.state in ("loaded", "builtin"):
-        yield ok(f"kheaders is {'loaded' if state.state == 'loaded' else 'built in'}", evidence=tuple(evidence))
+        yield ok(
+            f"kheaders is {'loaded' if state.state == 'loaded' else 'built in'}", evidence=tuple(evidence)
+        )
     elif state.state == "loadable":
         yield warn("the kheaders module can be loaded", evidence=tuple(evidence), remedies=(LOAD,))
     elif state.state == "blocked":
@@ -108,7 +124,12 @@ def module(machine: Machine) -> Iterator[Finding]:
             remedies=(EXTRACT_MODULE,),
         )
     elif state.state in ("not-installed", "deleted"):
-        yield fail(_not_there(machine, state.state), evidence=tuple(evidence), causes=("environment.container", "kernel.rebooted"), remedies=_install(machine))
+        yield fail(
+            _not_there(machine, state.state),
+            evidence=tuple(evidence),
+            causes=("environment.container", "kernel.rebooted"),
+            remedies=_install(machine),
+        )
     elif state.state == "off":
         yield fail(
             "CONFIG_IKHEADERS is off: this kernel has no kheaders",
@@ -118,24 +139,48 @@ def module(machine: Machine) -> Iterator[Finding]:
             wrong_remedies=(MODPROBE,),
         )
     else:
-        yield unknown("whether this kernel has kheaders cannot be told", reason=_expected(machine) or "no config and no module directory", evidence=tuple(evidence), causes=("config.source",))
+        yield unknown(
+            "whether this kernel has kheaders cannot be told",
+            reason=_expected(machine) or "no config and no module directory",
+            evidence=tuple(evidence),
+            causes=("config.source",),
+        )
 
 
 def _not_there(machine: Machine, state: str) -> str:
     if state == "deleted":
         return "the kheaders module is listed in modules.dep, and its file is gone"
     place = machine.environment.container
-    return "CONFIG_IKHEADERS=m, and the module is not " + ("in this container's files" if place else "installed")
+    return "CONFIG_IKHEADERS=m, and the module is not " + (
+        "in this container's files" if place else "installed"
+    )
 
 
 def _install(machine: Machine) -> tuple[Remedy, ...]:
     place = machine.environment.container
     if place is not None:
-        return (Remedy("kheaders.load-outside", f"Load it outside of {place.name}", "manual", ("sudo modprobe kheaders",), "the host", ("root",), ("sudo modprobe -r kheaders",)),)
+        return (
+            Remedy(
+                "kheaders.load-outside",
+                f"Load it outside of {place.name}",
+                "manual",
+                ("sudo modprobe kheaders",),
+                "the host",
+                ("root",),
+                ("sudo modprobe -r kheaders",),
+            ),
+        )
     identity = machine.kernel.identity
     if identity is not None and identity.kheaders_package:
         command = f"sudo apt-get install {identity.kheaders_package}"
-        return (Remedy("kheaders.package", "Install the package that holds the module", commands=(command, "sudo modprobe kheaders"), needs=("root", "network")),)
+        return (
+            Remedy(
+                "kheaders.package",
+                "Install the package that holds the module",
+                commands=(command, "sudo modprobe kheaders"),
+                needs=("root", "network"),
+            ),
+        )
     return ()
 
 
@@ -172,12 +217,18 @@ def available(machine: Machine) -> Iterator[Finding]:
             return
         problem = mismatch(machine, info)
     except (Unavailable, ParseError) as error:
-        yield fail(f"the kheaders module does not give its archive: {error}", evidence=(Evidence(path, str(error)),))
+        yield fail(
+            f"the kheaders module does not give its archive: {error}", evidence=(Evidence(path, str(error)),)
+        )
         return
     if problem:
         yield fail(f"the archive in the module {problem}", evidence=(Evidence(path, problem),))
     else:
-        yield ok("the archive can be taken from the module file", evidence=(Evidence(path, "holds a sound archive"),), remedies=(LOAD,) if state.state == "loadable" else (EXTRACT_MODULE,))
+        yield ok(
+            "the archive can be taken from the module file",
+            evidence=(Evidence(path, "holds a sound archive"),),
+            remedies=(LOAD,) if state.state == "loadable" else (EXTRACT_MODULE,),
+        )
 
 
 @check("kheaders.leftover", "An unpacked archive in /tmp")
@@ -194,9 +245,19 @@ def leftover(machine: Machine) -> Iterator[Finding]:
             f"{path} belongs to uid {info.uid}",
             reason="old bpftrace and BCC compile as root what they find there",
             evidence=(Evidence(path, f"uid {info.uid}, mode {info.mode:04o}"),),
-            remedies=(Remedy("kheaders.remove-leftover", "Look at it and remove it", "manual", (f"sudo rm -r {path}",), needs=("root",)),),
+            remedies=(
+                Remedy(
+                    "kheaders.remove-leftover",
+                    "Look at it and remove it",
+                    "manual",
+                    (f"sudo rm -r {path}",),
+                    needs=("root",),
+                ),
+            ),
         )
     else:
         behaviour = machine.tools.behaviour
         used = behaviour is not None and behaviour.unpacks_kheaders != "never"
-        yield (skip if not used else ok)(f"{path} is there, from an older tool", evidence=(Evidence(path, f"uid {info.uid}"),))
+        yield (skip if not used else ok)(
+            f"{path} is there, from an older tool", evidence=(Evidence(path, f"uid {info.uid}"),)
+        )

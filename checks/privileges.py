@@ -25,12 +25,28 @@ def _container_caps(machine: Machine) -> tuple[Remedy, ...]:
             f"{engine} run --privileged --pid=host -v /sys/kernel/tracing:/sys/kernel/tracing "
             "-v /sys/kernel/debug:/sys/kernel/debug -v /lib/modules:/lib/modules:ro -v /usr/src:/usr/src:ro IMAGE"
         )
-        return (Remedy("privileges.container", "Start the container with what tracing needs", "unsafe", (command,), "the host"),)
+        return (
+            Remedy(
+                "privileges.container",
+                "Start the container with what tracing needs",
+                "unsafe",
+                (command,),
+                "the host",
+            ),
+        )
     if place.kind == "kubernetes":
         title = "Set securityContext.privileged: true and hostPID: true in the pod, or use a node debug pod"
         command = "kubectl debug node/NODE -it --profile=sysadmin --image=IMAGE"
         return (Remedy("privileges.container", title, "unsafe", (command,), "the cluster's client"),)
-    return (Remedy("privileges.container", f"Give {place.name} the capabilities from outside", "manual", (), "the host"),)
+    return (
+        Remedy(
+            "privileges.container",
+            f"Give {place.name} the capabilities from outside",
+            "manual",
+            (),
+            "the host",
+        ),
+    )
 
 
 @check("privileges.root", "Running as root")
@@ -65,13 +81,22 @@ def capabilities(machine: Machine) -> Iterator[Finding]:
     status = machine.privileges.status
     evidence = (
         Evidence("/proc/self/status CapEff", f"{status.effective_mask:016x}"),
-        Evidence("/proc/self/status CapBnd", ", ".join(sorted(status.bounding)) if len(status.bounding) < 30 else "full or nearly"),
+        Evidence(
+            "/proc/self/status CapBnd",
+            ", ".join(sorted(status.bounding)) if len(status.bounding) < 30 else "full or nearly",
+        ),
     )
-    missing = [] if machine.privileges.has("CAP_SYS_ADMIN") else [c for c in ("CAP_BPF", "CAP_PERFMON") if c not in status.effective]
+    missing = (
+        []
+        if machine.privileges.has("CAP_SYS_ADMIN")
+        else [c for c in ("CAP_BPF", "CAP_PERFMON") if c not in status.effective]
+    )
     if not machine.privileges.is_root:
         missing += [c for c in ("CAP_DAC_READ_SEARCH", "CAP_DAC_OVERRIDE") if c not in status.effective]
     if not missing:
-        absent = [c for c in ("CAP_SYS_RESOURCE", "CAP_SYS_MODULE", "CAP_SYSLOG") if c not in status.effective]
+        absent = [
+            c for c in ("CAP_SYS_RESOURCE", "CAP_SYS_MODULE", "CAP_SYSLOG") if c not in status.effective
+        ]
         text = f"; not held: {', '.join(absent)}" if absent else ""
         yield ok(f"the capabilities for tracing are held{text}", evidence=evidence)
         return
@@ -116,8 +141,20 @@ def userns(machine: Machine) -> Iterator[Finding]:
         reason="capabilities in a user namespace do not count for bpf(2), perf_event_open(2) and tracefs",
         evidence=evidence,
         causes=("environment.container",),
-        remedies=(Remedy("privileges.outside", "Run it outside of the user namespace, as the machine's root", "manual", ("sudo kdiag check",), "the host"),),
-        wrong_remedies=(WrongRemedy("adding capabilities inside", "the kernel checks them against the initial user namespace"),),
+        remedies=(
+            Remedy(
+                "privileges.outside",
+                "Run it outside of the user namespace, as the machine's root",
+                "manual",
+                ("sudo kdiag check",),
+                "the host",
+            ),
+        ),
+        wrong_remedies=(
+            WrongRemedy(
+                "adding capabilities inside", "the kernel checks them against the initial user namespace"
+            ),
+        ),
     )
 
 
@@ -135,7 +172,12 @@ def seccomp(machine: Machine) -> Iterator[Finding]:
     elif mode == 0:
         yield ok("no seccomp filter", evidence=evidence)
     else:
-        yield warn("a seccomp filter is active", reason="it may refuse bpf(2) or perf_event_open(2)", evidence=evidence, causes=("environment.container",))
+        yield warn(
+            "a seccomp filter is active",
+            reason="it may refuse bpf(2) or perf_event_open(2)",
+            evidence=evidence,
+            causes=("environment.container",),
+        )
 
 
 @check("privileges.no-new-privs", "sudo can give privileges")
@@ -144,7 +186,11 @@ def no_new_privs(machine: Machine) -> Iterator[Finding]:
     value = machine.privileges.status.no_new_privs
     evidence = (Evidence("/proc/self/status NoNewPrivs", str(value)),)
     if value and not machine.privileges.is_root:
-        yield fail("no_new_privs is set: sudo cannot work in this process tree", evidence=evidence, causes=("environment.container",))
+        yield fail(
+            "no_new_privs is set: sudo cannot work in this process tree",
+            evidence=evidence,
+            causes=("environment.container",),
+        )
     else:
         yield ok("no_new_privs is not in the way", evidence=evidence)
 
@@ -174,16 +220,32 @@ def memlock(machine: Machine) -> Iterator[Finding]:
             "bpftrace prints a RLIMIT_MEMLOCK message here: harmless",
             reason="CAP_SYS_RESOURCE is missing, so the limit cannot be raised; this kernel does not count BPF memory against it",
             evidence=tuple(evidence),
-            wrong_remedies=(WrongRemedy("ulimit -l 8192", "the message suggests it, but the limit does not matter on this kernel"),),
+            wrong_remedies=(
+                WrongRemedy(
+                    "ulimit -l 8192", "the message suggests it, but the limit does not matter on this kernel"
+                ),
+            ),
         )
     elif counted.name in ("EPERM", "EACCES"):
-        yield unknown("whether this kernel counts RLIMIT_MEMLOCK cannot be asked", reason=counted.describe(), evidence=tuple(evidence), causes=("bpf.map",))
+        yield unknown(
+            "whether this kernel counts RLIMIT_MEMLOCK cannot be asked",
+            reason=counted.describe(),
+            evidence=tuple(evidence),
+            causes=("bpf.map",),
+        )
     elif 0 <= soft < 8 * 1024 * 1024:
         yield fail(
             f"RLIMIT_MEMLOCK is {_size(soft)} and counts on this kernel",
             reason="BPF maps are charged against it before 5.11, and CAP_SYS_RESOURCE is missing to raise it",
             evidence=tuple(evidence),
-            remedies=(Remedy("privileges.memlock", "Raise the limit where the process is started", commands=("ulimit -l unlimited",), run_on="the parent of this shell, or the container's start (--ulimit memlock=-1)"),),
+            remedies=(
+                Remedy(
+                    "privileges.memlock",
+                    "Raise the limit where the process is started",
+                    commands=("ulimit -l unlimited",),
+                    run_on="the parent of this shell, or the container's start (--ulimit memlock=-1)",
+                ),
+            ),
         )
     else:
         yield warn(f"RLIMIT_MEMLOCK counts on this kernel and is {_size(soft)}", evidence=tuple(evidence))
@@ -250,7 +312,11 @@ def lockdown(machine: Machine) -> Iterator[Finding]:
     if mode == "confidentiality":
         yield _locked(evidence)
     else:
-        yield ok(f"lockdown: {mode}", reason="" if mode == "none" else "debugfs files may refuse to open; bpftrace works", evidence=evidence)
+        yield ok(
+            f"lockdown: {mode}",
+            reason="" if mode == "none" else "debugfs files may refuse to open; bpftrace works",
+            evidence=evidence,
+        )
 
 
 def _locked(evidence: tuple[Evidence, ...]) -> Finding:
@@ -280,13 +346,24 @@ def _lockdown_by_behaviour(machine: Machine, why: str) -> Finding:
     probe = machine.bpf.read_kernel
     evidence.append(Evidence("bpf(BPF_PROG_LOAD) that reads kernel memory", probe.describe()))
     if probe.ok:
-        return ok("lockdown is not at confidentiality: the kernel lets a program read its memory", evidence=tuple(evidence))
+        return ok(
+            "lockdown is not at confidentiality: the kernel lets a program read its memory",
+            evidence=tuple(evidence),
+        )
     if probe.name == "EINVAL" and machine.bpf.program("raw_tracepoint").ok:
         return _locked(tuple(evidence))
     return unknown(
         "the lockdown mode cannot be seen",
         reason=why,
         evidence=tuple(evidence),
-        remedies=(Remedy("securityfs.mount", "Mount securityfs", commands=("sudo mount -t securityfs securityfs /sys/kernel/security",), needs=("root",), undo=("sudo umount /sys/kernel/security",)),),
+        remedies=(
+            Remedy(
+                "securityfs.mount",
+                "Mount securityfs",
+                commands=("sudo mount -t securityfs securityfs /sys/kernel/security",),
+                needs=("root",),
+                undo=("sudo umount /sys/kernel/security",),
+            ),
+        ),
         with_root="a program that reads kernel memory would tell",
     )

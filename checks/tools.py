@@ -24,11 +24,24 @@ def bpftrace(machine: Machine) -> Iterator[Finding]:
     """
     tool = machine.tools.bpftrace
     if tool is None:
-        yield fail("bpftrace is not installed", evidence=(Evidence("PATH", "no bpftrace"),), remedies=_install(machine, "bpftrace", "bpftrace"))
+        would = machine.tools.packaged_bpftrace
+        reason = (
+            f"this distribution packages {'.'.join(map(str, would))}, which the table above assumes"
+            if would
+            else ""
+        )
+        yield fail(
+            "bpftrace is not installed",
+            reason=reason,
+            evidence=(Evidence("PATH", "no bpftrace"),),
+            remedies=_install(machine, "bpftrace", "bpftrace"),
+        )
         return
     evidence = [Evidence(tool.path, tool.printed or "no version"), Evidence("installed as", tool.origin)]
     if tool.version is None:
-        yield warn("bpftrace is installed, its release is not known", reason=tool.problem, evidence=tuple(evidence))
+        yield warn(
+            "bpftrace is installed, its release is not known", reason=tool.problem, evidence=tuple(evidence)
+        )
         return
     release = ".".join(map(str, tool.version))
     if tool.origin == "snap":
@@ -41,7 +54,12 @@ def bpftrace(machine: Machine) -> Iterator[Finding]:
         return
     behaviour = machine.tools.behaviour
     if behaviour is not None and not behaviour.known:
-        evidence.append(Evidence("knowledge", f"{release} is not among the releases read; taken to behave like {'.'.join(map(str, behaviour.since))}"))
+        evidence.append(
+            Evidence(
+                "knowledge",
+                f"{release} is not among the releases read; taken to behave like {'.'.join(map(str, behaviour.since))}",
+            )
+        )
     yield ok(f"bpftrace {release}", reason=tool.problem, evidence=tuple(evidence))
 
 
@@ -52,16 +70,25 @@ def bpftool(machine: Machine) -> Iterator[Finding]:
     if tool is None:
         yield skip("bpftool is not installed")
     elif tool.problem:
-        yield warn("bpftool does not run for this kernel", reason=tool.problem, evidence=(Evidence(tool.path, tool.problem),))
+        yield warn(
+            "bpftool does not run for this kernel",
+            reason=tool.problem,
+            evidence=(Evidence(tool.path, tool.problem),),
+        )
     else:
-        yield ok(tool.printed, evidence=(Evidence(tool.path, tool.printed), Evidence("installed as", tool.origin)))
+        yield ok(
+            tool.printed, evidence=(Evidence(tool.path, tool.printed), Evidence("installed as", tool.origin))
+        )
 
 
 @check("tools.bcc", "BCC")
 def bcc(machine: Machine) -> Iterator[Finding]:
     """Whether BCC's tools are installed (Debian: bpfcc-tools, with the suffix -bpfcc)."""
     where, library = machine.tools.bcc_tools, machine.tools.libbcc
-    evidence = (Evidence("tools", where or "absent"), Evidence("libbcc", f"{library[0]}" if library else "absent"))
+    evidence = (
+        Evidence("tools", where or "absent"),
+        Evidence("libbcc", f"{library[0]}" if library else "absent"),
+    )
     if where is None:
         package = "bpfcc-tools" if machine.packages.manager == "apt" else "bcc-tools"
         yield fail("BCC is not installed", evidence=evidence, remedies=_install(machine, "bcc", package))
@@ -97,7 +124,12 @@ def sysctls(machine: Machine) -> Iterator[Finding]:
             yield unknown(gap.reason, id=finding_id, title=name, with_root="its value")
             continue
         if value is None:
-            yield skip(f"{name}: this kernel does not have it", id=finding_id, title=name, evidence=(Evidence(path, "absent"),))
+            yield skip(
+                f"{name}: this kernel does not have it",
+                id=finding_id,
+                title=name,
+                evidence=(Evidence(path, "absent"),),
+            )
             continue
         yield _sysctl(machine, name, path, value, finding_id)
 
@@ -106,7 +138,16 @@ def _sysctl(machine: Machine, name: str, path: str, value: int, finding_id: str)
     evidence = (Evidence(path, str(value)),)
 
     def set_to(wanted: int) -> tuple[Remedy, ...]:
-        return (Remedy(finding_id, f"Set {name} to {wanted}", "unsafe", (f"sudo sysctl -w {name}={wanted}",), needs=("root",), undo=(f"sudo sysctl -w {name}={value}",)),)
+        return (
+            Remedy(
+                finding_id,
+                f"Set {name} to {wanted}",
+                "unsafe",
+                (f"sudo sysctl -w {name}={wanted}",),
+                needs=("root",),
+                undo=(f"sudo sysctl -w {name}={value}",),
+            ),
+        )
 
     admin = machine.privileges.has("CAP_SYS_ADMIN")
     concern = ""
@@ -116,13 +157,24 @@ def _sysctl(machine: Machine, name: str, path: str, value: int, finding_id: str)
         concern = "Debian's and Ubuntu's addition: even CAP_PERFMON is not enough, CAP_SYS_ADMIN is needed"
         failing, remedies = machine.privileges.is_root and not admin, set_to(2)
     elif name == "kernel.kptr_restrict" and value >= 2:
-        concern, remedies = "kernel addresses are hidden from root too: stacks have no symbol names", set_to(1)
+        concern, remedies = (
+            "kernel addresses are hidden from root too: stacks have no symbol names",
+            set_to(1),
+        )
     elif name == "kernel.ftrace_enabled" and value == 0:
-        concern, remedies, failing = "function tracing is switched off: fentry and kprobe.multi do not attach", set_to(1), True
+        concern, remedies, failing = (
+            "function tracing is switched off: fentry and kprobe.multi do not attach",
+            set_to(1),
+            True,
+        )
     elif name == "kernel.modules_disabled" and value == 1:
         concern = "no module can be loaded until the next boot"
     elif name == "net.core.bpf_jit_enable" and value == 0:
-        concern, remedies, failing = "without the JIT there is no fentry, and programs run slowly", set_to(1), True
+        concern, remedies, failing = (
+            "without the JIT there is no fentry, and programs run slowly",
+            set_to(1),
+            True,
+        )
     elif name == "kernel.unprivileged_bpf_disabled" and value == 1 and not admin:
         concern = "only root may use bpf(2), and only a reboot changes this value"
     elif name == "kernel.yama.ptrace_scope" and value >= 2 and not machine.privileges.has("CAP_SYS_PTRACE"):
@@ -130,4 +182,6 @@ def _sysctl(machine: Machine, name: str, path: str, value: int, finding_id: str)
     if not concern:
         return ok(f"{name} is {value}", id=finding_id, title=name, evidence=evidence)
     make = fail if failing else warn
-    return make(f"{name} is {value}: {concern}", id=finding_id, title=name, evidence=evidence, remedies=remedies)
+    return make(
+        f"{name} is {value}: {concern}", id=finding_id, title=name, evidence=evidence, remedies=remedies
+    )

@@ -27,7 +27,13 @@ def _mount_remedies(machine: Machine) -> tuple[Remedy, ...]:
         return (MOUNT,)
     mounts = f"-v {TRACEFS}:{TRACEFS}"
     return (
-        Remedy("tracefs.container", "Pass tracefs into the container", "unsafe", (f"docker run {mounts} ...",), "the host"),
+        Remedy(
+            "tracefs.container",
+            "Pass tracefs into the container",
+            "unsafe",
+            (f"docker run {mounts} ...",),
+            "the host",
+        ),
     )
 
 
@@ -43,7 +49,10 @@ def tracefs(machine: Machine) -> Iterator[Finding]:
     if tracing.root is not None:
         try:
             names = len(tracing.names)
-            yield ok(f"tracefs is at {tracing.root}", evidence=(*evidence, Evidence(tracing.root, f"{names} entries")))
+            yield ok(
+                f"tracefs is at {tracing.root}",
+                evidence=(*evidence, Evidence(tracing.root, f"{names} entries")),
+            )
         except Unavailable as gap:
             if machine.privileges.is_root:
                 yield fail(
@@ -103,7 +112,13 @@ def debugfs(machine: Machine) -> Iterator[Finding]:
             reason="current tools do not need it; old ones look for tracefs only below it",
             evidence=evidence,
             remedies=(
-                Remedy("debugfs.mount", "Mount debugfs", commands=(f"sudo mount -t debugfs debugfs {DEBUGFS}",), needs=("root",), undo=(f"sudo umount {DEBUGFS}",)),
+                Remedy(
+                    "debugfs.mount",
+                    "Mount debugfs",
+                    commands=(f"sudo mount -t debugfs debugfs {DEBUGFS}",),
+                    needs=("root",),
+                    undo=(f"sudo umount {DEBUGFS}",),
+                ),
             ),
         )
         return
@@ -118,12 +133,21 @@ def debug_path(machine: Machine) -> Iterator[Finding]:
     try:
         found = machine.tracing.debug_root
     except Unavailable as gap:
-        yield unknown(f"{path} cannot be looked at", reason=gap.reason, evidence=evidence, with_root="whether old tools find tracefs")
+        yield unknown(
+            f"{path} cannot be looked at",
+            reason=gap.reason,
+            evidence=evidence,
+            with_root="whether old tools find tracefs",
+        )
         return
     if found:
         yield ok(f"tracefs is also at {path}", evidence=evidence)
     else:
-        yield warn(f"old tools that know only {path} do not find tracefs", evidence=evidence, causes=("tracing.debugfs", "tracing.tracefs"))
+        yield warn(
+            f"old tools that know only {path} do not find tracefs",
+            evidence=evidence,
+            causes=("tracing.debugfs", "tracing.tracefs"),
+        )
 
 
 @check("tracing.bpffs", "bpffs is mounted")
@@ -136,7 +160,15 @@ def bpffs(machine: Machine) -> Iterator[Finding]:
         yield warn(
             "bpffs is not mounted: nothing can be pinned",
             evidence=evidence,
-            remedies=(Remedy("bpffs.mount", "Mount bpffs", commands=(f"sudo mount -t bpf bpf {BPFFS}",), needs=("root",), undo=(f"sudo umount {BPFFS}",)),),
+            remedies=(
+                Remedy(
+                    "bpffs.mount",
+                    "Mount bpffs",
+                    commands=(f"sudo mount -t bpf bpf {BPFFS}",),
+                    needs=("root",),
+                    undo=(f"sudo umount {BPFFS}",),
+                ),
+            ),
         )
 
 
@@ -146,11 +178,23 @@ def _by_config(machine: Machine, what: str, option: str, why: str) -> Finding:
     try:
         value, path = machine.config.value(option), machine.config.found.path
     except Unavailable as gap:
-        return unknown(f"{what}: cannot be seen", reason=f"{why}; {gap.reason}", causes=("tracing.tracefs", "privileges.root"), with_root=root_adds)
+        return unknown(
+            f"{what}: cannot be seen",
+            reason=f"{why}; {gap.reason}",
+            causes=("tracing.tracefs", "privileges.root"),
+            with_root=root_adds,
+        )
     evidence = (Evidence("tracefs", why), Evidence(path, f"CONFIG_{option}={value or 'absent'}"))
     if value == "y":
-        return ok(f"{what}: built into this kernel (by its configuration)", evidence=evidence, with_root=root_adds)
-    return fail(f"{what}: CONFIG_{option} is off in this kernel", evidence=evidence, causes=(f"config.{option}",), with_root=root_adds)
+        return ok(
+            f"{what}: built into this kernel (by its configuration)", evidence=evidence, with_root=root_adds
+        )
+    return fail(
+        f"{what}: CONFIG_{option} is off in this kernel",
+        evidence=evidence,
+        causes=(f"config.{option}",),
+        with_root=root_adds,
+    )
 
 
 @check("tracing.kprobes", "kprobes")
@@ -164,7 +208,9 @@ def kprobes(machine: Machine) -> Iterator[Finding]:
     if machine.tracing.root is not None:
         try:
             events = "kprobe_events" in machine.tracing.names
-            evidence.append(Evidence(f"{machine.tracing.root}/kprobe_events", "exists" if events else "absent"))
+            evidence.append(
+                Evidence(f"{machine.tracing.root}/kprobe_events", "exists" if events else "absent")
+            )
         except Unavailable as gap:
             evidence.append(Evidence(machine.tracing.root, gap.reason))
     if not pmu and not events:
@@ -173,7 +219,9 @@ def kprobes(machine: Machine) -> Iterator[Finding]:
             reason="neither the event source nor kprobe_events exists; CONFIG_HAVE_KPROBES only says that the architecture could",
             evidence=tuple(evidence),
             causes=("config.KPROBES", "config.KPROBE_EVENTS"),
-            wrong_remedies=(WrongRemedy("mounting debugfs", "a mount cannot add what is not built into the kernel"),),
+            wrong_remedies=(
+                WrongRemedy("mounting debugfs", "a mount cannot add what is not built into the kernel"),
+            ),
         )
         return
     try:
@@ -186,7 +234,16 @@ def kprobes(machine: Machine) -> Iterator[Finding]:
         yield fail(
             "kprobes are switched off",
             evidence=tuple(evidence),
-            remedies=(Remedy("kprobes.enable", "Switch them on", "unsafe", (f"echo 1 | sudo tee {DEBUGFS}/kprobes/enabled",), needs=("root",), undo=(f"echo 0 | sudo tee {DEBUGFS}/kprobes/enabled",)),),
+            remedies=(
+                Remedy(
+                    "kprobes.enable",
+                    "Switch them on",
+                    "unsafe",
+                    (f"echo 1 | sudo tee {DEBUGFS}/kprobes/enabled",),
+                    needs=("root",),
+                    undo=(f"echo 0 | sudo tee {DEBUGFS}/kprobes/enabled",),
+                ),
+            ),
         )
         return
     yield ok("kprobes are there", evidence=tuple(evidence))
@@ -204,7 +261,9 @@ def leftovers(machine: Machine) -> Iterator[Finding]:
     try:
         events = machine.tracing.kprobe_events
     except Unavailable as gap:
-        yield unknown("cannot be seen", reason=gap.reason, causes=("privileges.root",), with_root="the list of events")
+        yield unknown(
+            "cannot be seen", reason=gap.reason, causes=("privileges.root",), with_root="the list of events"
+        )
         return
     if not events:
         yield ok("none")
@@ -228,12 +287,22 @@ def uprobes(machine: Machine) -> Iterator[Finding]:
         events = machine.tracing.root is not None and "uprobe_events" in machine.tracing.names
         evidence.append(Evidence("uprobe_events", "exists" if events else "absent"))
     except Unavailable as gap:
-        yield unknown("cannot be seen", reason=gap.reason, evidence=tuple(evidence), causes=("privileges.root",), with_root="a look into tracefs")
+        yield unknown(
+            "cannot be seen",
+            reason=gap.reason,
+            evidence=tuple(evidence),
+            causes=("privileges.root",),
+            with_root="a look into tracefs",
+        )
         return
     if events:
         yield ok("uprobes are there", evidence=tuple(evidence))
     else:
-        yield fail("this kernel has no uprobes", evidence=tuple(evidence), causes=("config.UPROBE_EVENTS", "config.UPROBES"))
+        yield fail(
+            "this kernel has no uprobes",
+            evidence=tuple(evidence),
+            causes=("config.UPROBE_EVENTS", "config.UPROBES"),
+        )
 
 
 _GROUPS = (
@@ -266,11 +335,17 @@ def _event(machine: Machine, group: str, name: str, what: str, option: str) -> F
         number = machine.tracing.event(group, name)
     except Unavailable as gap:
         if machine.privileges.is_root:
-            return fail(f"{what}: its id cannot be read", reason=gap.reason, causes=("kernel.lockdown", "privileges.capabilities", "privileges.userns"))
+            return fail(
+                f"{what}: its id cannot be read",
+                reason=gap.reason,
+                causes=("kernel.lockdown", "privileges.capabilities", "privileges.userns"),
+            )
         return _by_config(machine, what, option, gap.reason)
     if number is not None:
         return ok(f"{what}: there", evidence=(Evidence(f"{path}/id", str(number)),))
-    return fail(f"{what}: not in this kernel", evidence=(Evidence(path, "absent"),), causes=(f"config.{option}",))
+    return fail(
+        f"{what}: not in this kernel", evidence=(Evidence(path, "absent"),), causes=(f"config.{option}",)
+    )
 
 
 @check("tracing.functions", "The list of traceable functions")
@@ -279,21 +354,30 @@ def functions(machine: Machine) -> Iterator[Finding]:
     fentry without it. It needs CONFIG_DYNAMIC_FTRACE, and lockdown=confidentiality forbids reading it.
     """
     if machine.tracing.root is None:
-        yield unknown("tracefs is not mounted", causes=("tracing.tracefs",))
+        yield fail("no list of traceable functions without tracefs", causes=("tracing.tracefs",))
         return
     path = f"{machine.tracing.root}/available_filter_functions"
     try:
         readable = machine.tracing.readable_file("available_filter_functions")
     except Unavailable as gap:
         if machine.privileges.is_root:
-            yield fail("available_filter_functions does not open", reason=gap.reason, evidence=(Evidence(path, gap.reason),), causes=("kernel.lockdown", "privileges.capabilities"))
+            yield fail(
+                "available_filter_functions does not open",
+                reason=gap.reason,
+                evidence=(Evidence(path, gap.reason),),
+                causes=("kernel.lockdown", "privileges.capabilities"),
+            )
         else:
             yield _by_config(machine, "the list of traceable functions", "DYNAMIC_FTRACE", gap.reason)
         return
     if readable:
         yield ok("available_filter_functions is readable", evidence=(Evidence(path, "readable"),))
     else:
-        yield fail("this kernel does not list traceable functions", evidence=(Evidence(path, "absent" if readable is None else "empty"),), causes=("config.DYNAMIC_FTRACE", "config.FUNCTION_TRACER"))
+        yield fail(
+            "this kernel does not list traceable functions",
+            evidence=(Evidence(path, "absent" if readable is None else "empty"),),
+            causes=("config.DYNAMIC_FTRACE", "config.FUNCTION_TRACER"),
+        )
 
 
 @check("tracing.kallsyms", "Kernel symbols have addresses")
@@ -303,7 +387,11 @@ def kallsyms(machine: Machine) -> Iterator[Finding]:
     """
     head = machine.system.head("/proc/kallsyms", 256)
     if head is None:
-        yield fail("this kernel has no /proc/kallsyms", causes=("config.KALLSYMS",), evidence=(Evidence("/proc/kallsyms", "absent"),))
+        yield fail(
+            "this kernel has no /proc/kallsyms",
+            causes=("config.KALLSYMS",),
+            evidence=(Evidence("/proc/kallsyms", "absent"),),
+        )
         return
     lines = head.decode("ascii", "replace").splitlines()[:-1]
     zero = all(line.split(" ", 1)[0].strip("0") == "" for line in lines)
@@ -311,6 +399,12 @@ def kallsyms(machine: Machine) -> Iterator[Finding]:
     if lines and not zero:
         yield ok("kernel symbols have addresses", evidence=evidence)
     elif machine.privileges.is_root:
-        yield warn("kernel stacks have no symbol names: addresses are hidden", evidence=evidence, causes=("sysctl.kernel.kptr_restrict", "privileges.capabilities"))
+        yield warn(
+            "kernel stacks have no symbol names: addresses are hidden",
+            evidence=evidence,
+            causes=("sysctl.kernel.kptr_restrict", "privileges.capabilities"),
+        )
     else:
-        yield ok("addresses are hidden from this user", evidence=evidence, with_root="whether root sees addresses")
+        yield ok(
+            "addresses are hidden from this user", evidence=evidence, with_root="whether root sees addresses"
+        )

@@ -39,16 +39,20 @@ def analyse(
 
 
 def _behaviours(machine: Machine) -> list[Behaviour]:
-    """The one behaviour of the installed release, or those of every release that it could be."""
+    """The one behaviour of the installed release; of the release that would be installed where there is none; every one's
+    where a bpftrace is there and does not tell."""
+    from kdiag.knowledge.bpftrace import behaviour
+    from kdiag.knowledge.bpftrace_history import NEWEST_READ, ROWS
+
     try:
         known = machine.tools.behaviour
+        installed = machine.tools.bpftrace is not None
     except Unavailable:
-        known = None
+        known, installed = None, True
     if known is not None:
         return [known]
-    from kdiag.knowledge.bpftrace import behaviour
-    from kdiag.knowledge.bpftrace_history import ROWS
-
+    if not installed:
+        return [behaviour(machine.tools.packaged_bpftrace or NEWEST_READ)]
     # Nobody ships releases older than Debian 11's any more.
     return [behaviour(row.since) for row in ROWS if row.since >= (0, 11, 0)]
 
@@ -110,7 +114,9 @@ def judge(
         what = "none" if len(broken) == len(wanted) else f"{len(wanted) - len(broken)}"
         more = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""
         text = f"{what} of the {len(wanted)} required things {'works' if what in ('none', '1') else 'work'}: {reasons[0]}{more}"
-        return Verdict(Readiness.NOT_READY, text, _next(findings, [i for c in broken for i in c.findings], blocks))
+        return Verdict(
+            Readiness.NOT_READY, text, _next(findings, [i for c in broken for i in c.findings], blocks)
+        )
     if unsure:
         return Verdict(
             Readiness.UNKNOWN,

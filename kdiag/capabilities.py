@@ -99,7 +99,9 @@ def _headers(b: Behaviour) -> Expression:
     return evaluate
 
 
-def _clang(b: Behaviour, *, tracepoint: bool = False, types: bool = False, includes: bool = False) -> Expression:
+def _clang(
+    b: Behaviour, *, tracepoint: bool = False, types: bool = False, includes: bool = False
+) -> Expression:
     """What clang needs for such a script, if this release runs it at all (see Behaviour.clang_runs, types_header)."""
     definitions = includes or (tracepoint and not b.args_need_btf)
     runs = b.clang_runs == "always" or definitions or (b.clang_runs == "when-types" and types)
@@ -160,15 +162,24 @@ def _tracepoint_sched(b: Behaviour) -> Expression:
 
 def _rawtracepoint(b: Behaviour) -> Expression:
     if b.rawtracepoint == "absent":
-        return never("this release of bpftrace has no rawtracepoint probes (0.18 brought them)", "tools.bpftrace")
+        return never(
+            "this release of bpftrace has no rawtracepoint probes (0.18 brought them)", "tools.bpftrace"
+        )
     parts = [_hello(b), need("bpf.prog.raw_tracepoint")]
     return all_of(*parts, _btf(b)) if b.rawtracepoint == "needs-btf" else all_of(*parts)
 
 
 def _kprobe(b: Behaviour) -> Expression:
     return all_of(
-        _hello(b), need("tracing.tracefs"), need("tracing.kprobes"), need("bpf.prog.kprobe"), need("perf.events")
+        _hello(b), need("tracing.kprobes"), need("bpf.prog.kprobe"), need("perf.events"), _detach(b)
     )
+
+
+def _detach(b: Behaviour) -> Expression:
+    """BCC's library, which bpftrace used until 0.23, attaches through perf events and looks into tracefs when it detaches."""
+    if b.version >= (0, 24, 0):
+        return always
+    return at_worst_caveat(need("tracing.tracefs"), "works, with error messages at the end")
 
 
 def _struct(b: Behaviour) -> Expression:
@@ -180,7 +191,9 @@ def _struct(b: Behaviour) -> Expression:
 def _include(b: Behaviour) -> Expression:
     compiles = all_of(_hello(b), _clang(b, includes=True, types=True))
     text = "headers are there, but not every header compiles together with BTF (linux/sched.h does not): try the script"
-    suppressed = b.types_header in ("everything-without-btf", "definitions-without-btf") and b.defines_have_btf
+    suppressed = (
+        b.types_header in ("everything-without-btf", "definitions-without-btf") and b.defines_have_btf
+    )
 
     def evaluate(context: Context) -> Outcome:
         if suppressed and _btf(b)(context).works is Works.WORKS:
@@ -200,7 +213,9 @@ def _fentry(b: Behaviour) -> Expression:
 
 
 def _uprobe(b: Behaviour) -> Expression:
-    return all_of(_hello(b), need("tracing.uprobes"), need("bpf.prog.kprobe"), need("perf.events"))
+    return all_of(
+        _hello(b), need("tracing.uprobes"), need("bpf.prog.kprobe"), need("perf.events"), _detach(b)
+    )
 
 
 def _profile(b: Behaviour) -> Expression:
@@ -214,7 +229,9 @@ def _hardware(b: Behaviour) -> Expression:
 def _iter(b: Behaviour) -> Expression:
     if b.iterators == "none":
         return never("this release of bpftrace has no iterators (0.12 brought them)", "tools.bpftrace")
-    return all_of(_hello(b), _btf(b), need("bpf.iter"))
+    parts = [_hello(b), _btf(b), need("bpf.iter")]
+    # Releases with a fixed list of iterators try one at start, and that try wants the list of functions readable.
+    return all_of(*parts, need("tracing.functions")) if b.iterators == "listed" else all_of(*parts)
 
 
 def _kprobe_multi(b: Behaviour) -> Expression:
@@ -229,7 +246,9 @@ def _kstack(b: Behaviour) -> Expression:
 
 def _module_types(b: Behaviour) -> Expression:
     if not b.module_btf:
-        return never("this release of bpftrace does not read the BTF of modules (0.17 did first)", "tools.bpftrace")
+        return never(
+            "this release of bpftrace does not read the BTF of modules (0.17 did first)", "tools.bpftrace"
+        )
     return all_of(_struct(b), need("btf.modules"))
 
 
@@ -312,7 +331,10 @@ def evaluate(
 
 
 def _judge(
-    definition: Definition, by_id: Mapping[str, Finding], behaviours: Sequence[Behaviour], as_root_matters: bool
+    definition: Definition,
+    by_id: Mapping[str, Finding],
+    behaviours: Sequence[Behaviour],
+    as_root_matters: bool,
 ) -> Capability:
     now = _outcome(definition, Context(by_id), behaviours)
     with_root = None
@@ -326,15 +348,15 @@ def _judge(
 
 def _outcome(definition: Definition, context: Context, behaviours: Sequence[Behaviour]) -> Outcome:
     outcomes = [definition.needs(behaviour)(context) for behaviour in behaviours]
-    machine = _agreed(outcomes)
     if definition.tool != "bpftrace":
         return outcomes[0]
+    machine = _agreed(outcomes)
     tool = need("tools.bpftrace", tolerate_warn=True)(context)
-    if tool.works is Works.FAILS:
-        if machine.works in (Works.WORKS, Works.CAVEAT):
-            return Outcome(Works.FAILS, f"{tool.because} (all else for it is here)", tool.findings)
-        return Outcome(Works.FAILS, f"{tool.because}; besides, {machine.because}", (*tool.findings, *machine.findings))
-    return machine
+    if tool.works is not Works.FAILS:
+        return machine
+    if machine.works in (Works.WORKS, Works.CAVEAT):
+        return Outcome(Works.FAILS, f"{tool.because}; all else for it is here", tool.findings)
+    return Outcome(Works.FAILS, f"{tool.because}; and {machine.because}", (*tool.findings, *machine.findings))
 
 
 def _agreed(outcomes: Iterable[Outcome]) -> Outcome:
@@ -342,8 +364,12 @@ def _agreed(outcomes: Iterable[Outcome]) -> Outcome:
     every = list(outcomes)
     if len({outcome.works for outcome in every}) == 1:
         return every[0]
-    ids = tuple(dict.fromkeys(i for outcome in every if outcome.works is not Works.WORKS for i in outcome.findings))
-    return Outcome(Works.UNKNOWN, "depends on the release of bpftrace, which is not known", ("tools.bpftrace", *ids))
+    ids = tuple(
+        dict.fromkeys(i for outcome in every if outcome.works is not Works.WORKS for i in outcome.findings)
+    )
+    return Outcome(
+        Works.UNKNOWN, "depends on the release of bpftrace, which is not known", ("tools.bpftrace", *ids)
+    )
 
 
 def blocked(capabilities: Iterable[Capability], findings: Iterable[Finding]) -> dict[str, tuple[str, ...]]:

@@ -24,8 +24,12 @@ app = typer.Typer(
     epilog="Exit status: 0 ready, 1 not ready, 2 usage, 3 cannot tell, 4 a fix or a smoke test failed, 70 kdiag is broken.",
 )
 
-Only = Annotated[list[str], typer.Option("--only", metavar="ID,...", help="Run these checks only (ids or globs).")]
-Skip = Annotated[list[str], typer.Option("--skip", metavar="ID,...", help="Leave these checks out (ids or globs).")]
+Only = Annotated[
+    list[str], typer.Option("--only", metavar="ID,...", help="Run these checks only (ids or globs).")
+]
+Skip = Annotated[
+    list[str], typer.Option("--skip", metavar="ID,...", help="Leave these checks out (ids or globs).")
+]
 NoPlugins = Annotated[bool, typer.Option("--no-plugins", help="Load only the built-in checks.")]
 
 
@@ -57,14 +61,23 @@ def check(
     skip: Skip = [],  # noqa: B006
     require: Annotated[
         list[str],
-        typer.Option("--require", metavar="NAME,...", help="Capabilities that must work (default: a first session's)."),
+        typer.Option(
+            "--require", metavar="NAME,...", help="Capabilities that must work (default: a first session's)."
+        ),
     ] = [],  # noqa: B006
-    output_format: Annotated[str, typer.Option("--format", metavar="text|json", help="How to print the report.")] = "text",
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="All findings, with every path tried.")] = False,
+    output_format: Annotated[
+        str, typer.Option("--format", metavar="text|json", help="How to print the report.")
+    ] = "text",
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="All findings, with every path tried.")
+    ] = False,
     color: Annotated[
-        bool | None, typer.Option("--color/--no-color", help="Colours (default: on a terminal, without NO_COLOR).")
+        bool | None,
+        typer.Option("--color/--no-color", help="Colours (default: on a terminal, without NO_COLOR)."),
     ] = None,
-    root: Annotated[str, typer.Option("--root", metavar="DIR", help="Examine a mounted system's files.")] = "/",
+    root: Annotated[
+        str, typer.Option("--root", metavar="DIR", help="Examine a mounted system's files.")
+    ] = "/",
     no_plugins: NoPlugins = False,
 ) -> None:
     """Tell what can be traced here, what cannot, why, and what to do."""
@@ -110,7 +123,11 @@ def _print(report: Report, output_format: str, *, verbose: bool, color: bool | N
     from kdiag.terminal import Terminal
 
     terminal = Terminal.of(sys.stdout, color)
-    _write(render_text(report, width=terminal.width, color=terminal.color, verbose=verbose, unicode=terminal.unicode))
+    _write(
+        render_text(
+            report, width=terminal.width, color=terminal.color, verbose=verbose, unicode=terminal.unicode
+        )
+    )
 
 
 def _write(text: str) -> None:

@@ -88,7 +88,9 @@ def _packages() -> list[_Package]:
     for distribution in distributions():
         # Somebody else's directory must not bring code into a tool that runs as root: nothing is loaded from the
         # current directory, even where Python itself would look there (`python -m kdiag`).
-        name = distribution.metadata["Name"] if _advertises(distribution.read_text("entry_points.txt")) else None
+        name = (
+            distribution.metadata["Name"] if _advertises(distribution.read_text("entry_points.txt")) else None
+        )
         if name is None or (name != "kdiag" and os.path.realpath(str(distribution.locate_file(""))) == here):
             continue
         for entry in distribution.entry_points:
@@ -108,7 +110,9 @@ def _load(package: _Package) -> Iterator[Found | Problem]:
     try:
         module = importlib.import_module(package.module)
     except Exception as error:
-        yield Problem(package.module, package.distribution, f"cannot be imported: {type(error).__name__}: {error}")
+        yield Problem(
+            package.module, package.distribution, f"cannot be imported: {type(error).__name__}: {error}"
+        )
         return
     names = [package.module]
     if hasattr(module, "__path__"):

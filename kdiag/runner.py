@@ -42,7 +42,9 @@ def _known_causes(findings: dict[str, Finding]) -> Iterator[Finding]:
     for finding in findings.values():
         causes = tuple(
             dict.fromkeys(
-                c for c in finding.causes if c in findings and findings[c].status is not Status.OK and c != finding.id
+                c
+                for c in finding.causes
+                if c in findings and findings[c].status is not Status.OK and c != finding.id
             )
         )
         yield finding if causes == finding.causes else replace(finding, causes=causes)
@@ -59,7 +61,9 @@ def run_one(machine: Machine, found: Found) -> list[Finding]:
             done.append(replace(finding, id=finding.id or check.id, title=finding.title or check.title))
     except Unavailable as gap:
         if all(f.id != check.id for f in done):
-            done.append(unknown(gap.reason, id=check.id, title=check.title, evidence=(Evidence("kdiag", gap.reason),)))
+            done.append(
+                unknown(gap.reason, id=check.id, title=check.title, evidence=(Evidence("kdiag", gap.reason),))
+            )
     except Exception as error:
         place = _place(error)
         done.append(

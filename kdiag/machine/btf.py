@@ -171,7 +171,11 @@ class BtfFacts:
                 btf = elf.get_section_by_name(".BTF")
                 if btf is not None and btf["sh_size"] > _SECTION_LIMIT:
                     raise Unavailable(f"its .BTF section claims {btf['sh_size']} bytes")
-                notes = b"".join(s.data() for s in elf.iter_sections() if s["sh_type"] == "SHT_NOTE" and s["sh_size"] < 65536)
+                notes = b"".join(
+                    s.data()
+                    for s in elf.iter_sections()
+                    if s["sh_type"] == "SHT_NOTE" and s["sh_size"] < 65536
+                )
                 return (None if btf is None else bytes(btf.data())), build_id_from_notes(notes)
             except (ELFError, OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
                 # pyelftools raises many things on files that are not what they claim.

@@ -90,7 +90,9 @@ class ConfigFacts:
                 return hit
         refused = [a for a in self._attempts if a.outcome != "absent"]
         detail = "; ".join(f"{a.path}: {a.outcome}" for a in refused[:3])
-        raise Unavailable(f"no kernel config in any of {len(self._attempts)} places" + (f" ({detail})" if detail else ""))
+        raise Unavailable(
+            f"no kernel config in any of {len(self._attempts)} places" + (f" ({detail})" if detail else "")
+        )
 
     @cached_property
     def _attempts(self) -> list[Attempt]:

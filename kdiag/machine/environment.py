@@ -99,7 +99,13 @@ class Environment:
     @cached_property
     def container(self) -> Place | None:
         """The container that we are in. Raises Unavailable only if nothing at all could be looked at."""
-        for look in (self._openvz, self._announced, self._kubernetes, self._marker_files, self._by_namespaces):
+        for look in (
+            self._openvz,
+            self._announced,
+            self._kubernetes,
+            self._marker_files,
+            self._by_namespaces,
+        ):
             place = look()
             if place is not None:
                 return self._orbstack(place)
@@ -128,14 +134,19 @@ class Environment:
         return None
 
     def _kubernetes(self) -> Place | None:
-        for path in ("/var/run/secrets/kubernetes.io/serviceaccount", "/run/secrets/kubernetes.io/serviceaccount"):
+        for path in (
+            "/var/run/secrets/kubernetes.io/serviceaccount",
+            "/run/secrets/kubernetes.io/serviceaccount",
+        ):
             if exists(self._system, path):
                 return Place("kubernetes", "a Kubernetes pod", ((path, "exists"),))
         try:
             host = self._system.env("KUBERNETES_SERVICE_HOST")
         except Unavailable:
             host = None
-        return Place("kubernetes", "a Kubernetes pod", (("$KUBERNETES_SERVICE_HOST", "set"),)) if host else None
+        return (
+            Place("kubernetes", "a Kubernetes pod", (("$KUBERNETES_SERVICE_HOST", "set"),)) if host else None
+        )
 
     def _marker_files(self) -> Place | None:
         """/run/.containerenv and /.dockerenv, which also end up in images that are booted as a machine of their own."""
@@ -154,13 +165,17 @@ class Environment:
             signs = tuple((f"/proc/self/ns/{name}", "not the initial namespace") for name in foreign)
             return Place("namespaces", "a container of an unknown kind", signs)
         if foreign is None and exists(self._system, "/sys/fs/cgroup/cgroup.type"):
-            return Place("cgroup", "a container of an unknown kind", (("/sys/fs/cgroup/cgroup.type", "exists"),))
+            return Place(
+                "cgroup", "a container of an unknown kind", (("/sys/fs/cgroup/cgroup.type", "exists"),)
+            )
         return None
 
     def _orbstack(self, place: Place) -> Place:
         """OrbStack's machines are containers in its one VM, with an init of their own and no /.dockerenv."""
         if "-orbstack-" in self._machine.kernel.release and place.kind in ("lxc", "namespaces", "cgroup"):
-            return Place("orbstack-machine", "an OrbStack machine", (*place.signs, ("uname -r", "-orbstack-")))
+            return Place(
+                "orbstack-machine", "an OrbStack machine", (*place.signs, ("uname -r", "-orbstack-"))
+            )
         return place
 
     @cached_property
@@ -241,7 +256,9 @@ class Environment:
             return None
         release, signs = self._machine.kernel.release, (("/proc/cpuinfo", "the hypervisor flag"),)
         if "-fc-" in release or "virtio_mmio.device=" in self._machine.kernel.command_line:
-            return Place("firecracker", "a Firecracker microVM", (*signs, ("uname -r, /proc/cmdline", release)))
+            return Place(
+                "firecracker", "a Firecracker microVM", (*signs, ("uname -r, /proc/cmdline", release))
+            )
         try:
             no_firmware_tables = not exists(self._system, "/sys/class/dmi/id")
         except Unavailable:

@@ -228,7 +228,8 @@ class Headers:
         if all(self._system.stat(path) is None for path in versions):
             missing.append(versions[0])
         uapi = bool(missing) and any(
-            self._system.stat(f"{source}/{path}") is not None for path in ("include/uapi/linux/types.h", "linux/types.h")
+            self._system.stat(f"{source}/{path}") is not None
+            for path in ("include/uapi/linux/types.h", "linux/types.h")
         )
         return Tree(
             source=source,

@@ -63,7 +63,9 @@ class Kernel:
         try:
             return self.uname.release
         except Unavailable as gap:
-            found = sorted({name for directory in MODULE_DIRS[:2] for name in self._system.listdir(directory) or ()})
+            found = sorted(
+                {name for directory in MODULE_DIRS[:2] for name in self._system.listdir(directory) or ()}
+            )
             if len(found) == 1:
                 return found[0]
             what = f"{len(found)} kernels are installed" if found else "no kernel is installed"

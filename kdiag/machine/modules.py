@@ -95,7 +95,12 @@ class Modules:
             return tuple(reasons)
         privileges = self._machine.privileges
         if privileges.sysctl("kernel.modules_disabled") == 1:
-            reasons.append(("privileges.sysctls", "kernel.modules_disabled is 1: no module can be loaded until the next boot"))
+            reasons.append(
+                (
+                    "privileges.sysctls",
+                    "kernel.modules_disabled is 1: no module can be loaded until the next boot",
+                )
+            )
         if not privileges.initial_user_namespace:
             reasons.append(("privileges.userns", "root of a user namespace cannot load modules"))
         elif not privileges.has("CAP_SYS_MODULE"):

@@ -89,8 +89,17 @@ class Packages:
             return None
         commands = tuple(f"sudo {shlex.join(command)}" for command in advice.install)
         if advice.here == "no" or self._machine.environment.container is not None:
-            return Remedy("headers.package-outside", f"Install {advice.name} where this kernel's system is", "manual", commands, "the host", ("root", "network"))
-        return Remedy("headers.package", f"Install {advice.name}", "safe", commands, needs=("root", "network"))
+            return Remedy(
+                "headers.package-outside",
+                f"Install {advice.name} where this kernel's system is",
+                "manual",
+                commands,
+                "the host",
+                ("root", "network"),
+            )
+        return Remedy(
+            "headers.package", f"Install {advice.name}", "safe", commands, needs=("root", "network")
+        )
 
     def install_command(self, package: str) -> tuple[str, ...] | None:
         """The shell lines that install `package` on this system, None if the manager is not known."""
@@ -167,7 +176,16 @@ class Packages:
 def _is_header_package(name: str) -> bool:
     """Whether a package name is that of kernel headers or their parts, of any kernel."""
     return (
-        name.startswith(("linux-headers", "linux-kbuild", "proxmox-headers", "pve-headers", "kernel-devel", "kernel-uek-devel"))
+        name.startswith(
+            (
+                "linux-headers",
+                "linux-kbuild",
+                "proxmox-headers",
+                "pve-headers",
+                "kernel-devel",
+                "kernel-uek-devel",
+            )
+        )
         or (name.startswith("kernel") and name.endswith("-devel"))
         or (name.startswith("linux-") and name.endswith(("-headers", "-dev")))
     )

@@ -40,7 +40,9 @@ _SECURE_BOOT = "/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e
 def capability_names(mask: int) -> frozenset[str]:
     """CAP_ names of a capability mask; bits that this list does not know are named by their number."""
     known = {f"CAP_{name}" for bit, name in enumerate(CAPABILITIES) if mask >> bit & 1}
-    return frozenset(known | {f"CAP_{bit}" for bit in range(len(CAPABILITIES), mask.bit_length()) if mask >> bit & 1})
+    return frozenset(
+        known | {f"CAP_{bit}" for bit in range(len(CAPABILITIES), mask.bit_length()) if mask >> bit & 1}
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,9 @@ class Privileges:
         except (KeyError, ValueError):
             raise Unavailable("/proc/self/status has no readable CapEff and CapBnd lines") from None
         no_new_privs = fields["NoNewPrivs"].strip() == "1" if "NoNewPrivs" in fields else None
-        return ProcessStatus(capability_names(effective), capability_names(bounding), effective, no_new_privs, seccomp)
+        return ProcessStatus(
+            capability_names(effective), capability_names(bounding), effective, no_new_privs, seccomp
+        )
 
     def has(self, capability: str) -> bool:
         """Whether the effective set holds `capability`, such as CAP_BPF."""
@@ -119,7 +123,11 @@ class Privileges:
     def lockdown_expected(self) -> str | None:
         """What the kernel's configuration and command line ask for at least, where the file cannot be read."""
         config = self._machine.config
-        asked = [w.partition("=")[2] for w in self._machine.kernel.command_line.split() if w.startswith("lockdown=")]
+        asked = [
+            w.partition("=")[2]
+            for w in self._machine.kernel.command_line.split()
+            if w.startswith("lockdown=")
+        ]
         if asked:
             return asked[-1]
         try:
@@ -169,7 +177,9 @@ class Privileges:
             return None
         data = self._system.read(_SECURE_BOOT, 4096)
         if data is None:
-            raise Unavailable(f"{_SECURE_BOOT} is not there: efivarfs is not mounted, or the firmware has no Secure Boot")
+            raise Unavailable(
+                f"{_SECURE_BOOT} is not there: efivarfs is not mounted, or the firmware has no Secure Boot"
+            )
         if len(data) != 5:
             raise Unavailable(f"{_SECURE_BOOT}: {len(data)} bytes instead of 5")
         return data[4] == 1

@@ -110,6 +110,17 @@ class Tools:
         return behaviour(tool.version) if tool is not None and tool.version is not None else None
 
     @cached_property
+    def packaged_bpftrace(self) -> Version | None:
+        """The release that this distribution would install, None if not known."""
+        from kdiag.knowledge.distributions import packaged_bpftrace
+
+        try:
+            system = self._machine.kernel.os_release
+        except Unavailable:
+            return None
+        return None if system is None else packaged_bpftrace(system.id, system.version_id)
+
+    @cached_property
     def bpftool(self) -> Tool | None:
         """None if not installed; `problem` for Ubuntu's wrapper without the linux-tools of this kernel."""
         path = self.bpftool_path
@@ -122,7 +133,14 @@ class Tools:
             return Tool("bpftool", path, None, "", origin, gap.reason)
         text = result.stdout.strip()
         if result.status != 0:
-            return Tool("bpftool", path, None, "", origin, _first_line(result.stderr or text) or f"status {result.status}")
+            return Tool(
+                "bpftool",
+                path,
+                None,
+                "",
+                origin,
+                _first_line(result.stderr or text) or f"status {result.status}",
+            )
         return Tool("bpftool", path, _numbers(text), " ".join(text.split("\n")[:2]), origin)
 
     @cached_property

@@ -117,10 +117,9 @@ def members(tape: Tape, wanted: Collection[str] = ()) -> Iterator[Member]:
 def _member(tape: Tape, header: bytes, size: int, meta: dict[str, bytes], wanted: Collection[str]) -> Member:
     flag = header[156:157]
     name = _text(meta["path"] if "path" in meta else _name(header))
+    name = name.rstrip("/") or name[:1]
     if name.startswith("./"):
         name = name[2:]
-    if name != "/":
-        name = name.rstrip("/")
     kind = _KINDS.get(flag, "other")
     target = text = None
     if kind == "link":
@@ -176,7 +175,7 @@ def _pax(body: bytes, position: int) -> dict[str, bytes]:
     while at < len(body):
         space = body.find(b" ", at, at + 8)
         length = int(body[at:space]) if space > at and body[at:space].isdigit() else 0
-        if length <= space - at + 1 or at + length > len(body):
+        if not length or length <= space - at + 1 or at + length > len(body):
             raise ParseError("a damaged pax header in the tar", position)
         key, _, value = body[space + 1 : at + length - 1].partition(b"=")
         found[key.decode("latin-1")] = value

@@ -45,7 +45,9 @@ def explanation(registry: Registry, name: str) -> str:
     for definition in DEFINITIONS:
         if definition.id == name:
             return f"{definition.id}: {definition.title} ({definition.tool})\n\n{definition.explain}\n"
-    known = [i for f in registry.checks for i in (f.check.id, *f.check.finding_ids)] + [d.id for d in DEFINITIONS]
+    known = [i for f in registry.checks for i in (f.check.id, *f.check.finding_ids)] + [
+        d.id for d in DEFINITIONS
+    ]
     near = get_close_matches(name, known, n=1, cutoff=0.4)
     raise UnknownName(f"nothing is called {name!r}" + (f"; did you mean {near[0]}?" if near else ""))
 

@@ -78,8 +78,8 @@ def _parsed(text: str | bytes) -> object:
         raise BadReport(f"not JSON at line {error.lineno}, column {error.colno}: {error.msg}") from None
     except RecursionError:
         raise BadReport("not a report: nested too deeply") from None
-    except ValueError as error:  # a number of too many digits
-        raise BadReport(f"not a report: {error}") from None
+    except ValueError:  # Python's limit on the conversion of digits
+        raise BadReport("not a report: a number has too many digits") from None
     return value
 
 

@@ -65,6 +65,13 @@ def _causes_first(findings: Iterable[Finding], by_id: dict[str, Finding]) -> Ite
                 stack.append((by_id[cause], iter(by_id[cause].causes)))
 
 
+def nearest_causes(finding: Finding, shown: dict[str, Finding]) -> tuple[str, ...]:
+    """Its shown causes without those that explain another of them; all of them if they explain each other."""
+    causes = tuple(c for c in finding.causes if c in shown and c != finding.id)
+    deeper = set[str]().union(*(_with_causes(shown[c].causes, shown) for c in causes))
+    return tuple(c for c in causes if c not in deeper) or causes
+
+
 def own_remedies(finding: Finding, shown: dict[str, Finding]) -> tuple[Remedy, ...]:
     """The remedies to tell with a finding: none where a shown cause has some, since that is the repair."""
     causes = _with_causes(finding.causes, shown) - {finding.id}

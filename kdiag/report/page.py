@@ -12,7 +12,7 @@ from kdiag.report.wrap import clean, pad, wrap
 
 #: Prose on a very wide terminal stays readable.
 _WIDEST = 120
-_NARROWEST = 20
+_NARROWEST = 30
 _LABEL = 9
 
 _SGR = {"bold": "1", "dim": "2", "good": "32", "care": "33", "bad": "31", "open": "36"}

@@ -6,16 +6,17 @@ import re
 from collections.abc import Iterator
 
 from kdiag.model import Evidence, Finding, Remedy, Report
-from kdiag.report.order import own_remedies
+from kdiag.report.order import nearest_causes, own_remedies
 from kdiag.report.page import Page
 
+#: Lines of evidence without --verbose; a symptom of something that is told gets one.
 _EVIDENCE = 2
 _LONGEST = 160
 _KIND = {"unsafe": "changes how the machine behaves", "manual": "by hand"}
 
 #: What is seen in many places when one thing is nowhere; it tells less than the place that has something.
 _NOTHING = re.compile(
-    r"(absent|ENOENT|not there|does not exist|no such|not recorded|not found|missing)\b", re.I
+    r"^(absent|ENOENT|not there|does not exist|no such|not recorded|not found|missing)\b|\(absent\)$", re.I
 )
 
 
@@ -39,11 +40,11 @@ class Story:
         yield from headline(finding, page)
         if finding.reason:
             yield from page.text(finding.reason, 2 if page.narrow else 4)
-        causes = [c for c in finding.causes if c in self._shown]
+        causes = nearest_causes(finding, self._shown)
         if causes:
             yield from page.labelled("because", f"of {', '.join(causes)}")
-        yield from self._affects(finding)
-        yield from self._evidence(finding)
+        yield from self._affects(finding, causes)
+        yield from self._evidence(finding, 1 if causes else _EVIDENCE)
         yield from self._fixes(finding)
         for wrong in finding.wrong_remedies:
             if wrong.advice not in self._wrong:
@@ -52,19 +53,22 @@ class Story:
         if finding.with_root:
             yield from page.labelled("as root", finding.with_root)
 
-    def _affects(self, finding: Finding) -> Iterator[str]:
-        blocked = self._report.blocks.get(finding.id, ())
-        required = set(self._report.required)
-        names = sorted(blocked, key=lambda id_: id_ not in required)
-        if not names:
+    def _affects(self, finding: Finding, causes: tuple[str, ...]) -> Iterator[str]:
+        """What it keeps from working, required things first, on one line; not what a cause has said."""
+        blocks, required, verbose = self._report.blocks, set(self._report.required), self._page.verbose
+        names = sorted(blocks.get(finding.id, ()), key=lambda id_: id_ not in required)
+        if not verbose and any(set(names) <= set(blocks.get(cause, ())) for cause in causes):
             return
-        limit = len(names) if self._page.verbose or len(names) <= 5 else 4
-        more = f" and {len(names) - limit} more" if limit < len(names) else ""
-        yield from self._page.labelled("affects", ", ".join(names[:limit]) + more)
+        for kept in range(len(names), 0, -1):
+            more = f" and {len(names) - kept} more" if kept < len(names) else ""
+            lines = self._page.labelled("affects", ", ".join(names[:kept]) + more)
+            if verbose or len(lines) == 1 or kept == 1:
+                yield from lines
+                return
 
-    def _evidence(self, finding: Finding) -> Iterator[str]:
+    def _evidence(self, finding: Finding, limit: int) -> Iterator[str]:
         page = self._page
-        chosen = finding.evidence if page.verbose else telling(finding.evidence)
+        chosen = finding.evidence if page.verbose else telling(finding.evidence, limit)
         self.held_back |= len(chosen) < len(finding.evidence)
         for index, item in enumerate(chosen):
             line = f"{page.clean(item.source)}: {page.clean(item.observed)}"
@@ -116,7 +120,7 @@ def brief(finding: Finding, page: Page) -> Iterator[str]:
         yield from page.labelled("as root", finding.with_root)
 
 
-def telling(evidence: tuple[Evidence, ...]) -> tuple[Evidence, ...]:
-    """The two that say most: those that saw something before those that saw nothing, in their order."""
-    best = sorted(range(len(evidence)), key=lambda i: bool(_NOTHING.match(evidence[i].observed)))[:_EVIDENCE]
+def telling(evidence: tuple[Evidence, ...], limit: int) -> tuple[Evidence, ...]:
+    """Those that say most: what saw something before what saw nothing, told in their order."""
+    best = sorted(range(len(evidence)), key=lambda i: bool(_NOTHING.search(evidence[i].observed)))[:limit]
     return tuple(evidence[i] for i in sorted(best))

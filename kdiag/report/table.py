@@ -23,7 +23,7 @@ def table(report: Report, page: Page) -> Iterator[str]:
     yield page.paint("What you can trace here", "bold")
     required = set(report.required)
     widest = max(columns(page.clean(_title(row))) for _, rows in groups for row in rows)
-    title_width = page.room - _LEFT if page.narrow else min(widest, (page.room - _LEFT) * 45 // 100)
+    title_width = page.room - _LEFT if page.narrow else min(widest, (page.room - _LEFT) * 48 // 100)
     for heading, rows in groups:
         yield ""
         if heading:

@@ -12,6 +12,8 @@ from kdiag.report.story import Story, brief
 from kdiag.report.table import table
 from kdiag.report.wrap import columns
 
+_FOLD = 3
+
 
 def render(report: Report, *, width: int, color: bool, verbose: bool, unicode: bool) -> str:
     """The terminal report, ending in a newline.
@@ -61,7 +63,7 @@ def _parts(machine: MachineInfo) -> Iterator[str]:
     if machine.vm and not _words(machine.vm) <= _words(machine.kernel):
         yield machine.vm
     if machine.bpftrace:
-        yield f"bpftrace {machine.bpftrace}" if re.match(r"v?[0-9]", machine.bpftrace) else machine.bpftrace
+        yield machine.bpftrace if "bpftrace" in machine.bpftrace else f"bpftrace {machine.bpftrace}"
     if machine.user:
         yield machine.user
     if machine.root not in ("", "/"):
@@ -78,12 +80,15 @@ def _in_the_way(report: Report, page: Page) -> Iterator[str]:
         return
     yield page.paint("What stands in the way", "bold")
     story = Story(report, page, {f.id: f for f in findings})
+    before = ""
     for finding in findings:
-        yield ""
+        if before not in finding.causes:  # a symptom stays with its cause
+            yield ""
         yield from story.tell(finding)
+        before = finding.id
     if story.held_back:
         yield ""
-        yield page.paint("--verbose shows all evidence and the other remedies.", "dim")
+        yield from page.text("--verbose shows all evidence and the other remedies.", 0, "dim", rest=2)
 
 
 def _others(report: Report, page: Page) -> Iterator[str]:
@@ -91,7 +96,7 @@ def _others(report: Report, page: Page) -> Iterator[str]:
     others = not_in_the_way(report)
     if not page.verbose:
         if others:
-            names = ", ".join(f.id for f in others)
+            names = ", ".join(_folded([f.id for f in others]))
             yield from page.text(f"Not in the way here ({len(others)}): {names}", 0, "dim", rest=2)
         return
     fine = [f for f in report.findings if f.status is Status.OK]
@@ -101,6 +106,17 @@ def _others(report: Report, page: Page) -> Iterator[str]:
         if index:
             yield ""
         yield from _group(heading, findings, page)
+
+
+def _folded(ids: list[str]) -> Iterator[str]:
+    """The ids; three or more of one subject as a glob, which `--only` takes, with their number."""
+    subjects = [id_.partition(".")[0] for id_ in ids]
+    for index, (id_, subject) in enumerate(zip(ids, subjects, strict=True)):
+        count = subjects.count(subject)
+        if count < _FOLD:
+            yield id_
+        elif subjects.index(subject) == index:
+            yield f"{subject}.* ({count})"
 
 
 def _group(heading: str, findings: Iterable[Finding], page: Page) -> Iterator[str]:

@@ -86,7 +86,7 @@ def _chop(word: str, width: int) -> list[str]:
     start, used = 0, 0
     for index, char in enumerate(word):
         size = columns(char)
-        if used + size > width and index > start:
+        while used + size > width and index > start:
             cut = 1 + max(word.rfind(mark, start + (index - start) // 2, index) for mark in "-_,.=:")
             cut = cut or index
             pieces.append(word[start:cut])

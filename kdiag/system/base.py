@@ -90,7 +90,9 @@ class ProbeResult:
     def name(self) -> str:
         """The errno's name, `ok` for none."""
         # 524 is the kernel's internal ENOTSUPP (include/linux/errno.h), which leaks to user space from bpf(2).
-        return {0: "ok", 524: "ENOTSUPP"}.get(self.errno) or errno_names.errorcode.get(self.errno, str(self.errno))
+        return {0: "ok", 524: "ENOTSUPP"}.get(self.errno) or errno_names.errorcode.get(
+            self.errno, str(self.errno)
+        )
 
     def describe(self) -> str:
         """`EPERM (Operation not permitted)`, or `ok`."""

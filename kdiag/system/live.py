@@ -86,7 +86,15 @@ class Live:
 
         if self.live:
             return find(name, os.environ.get("PATH"))
-        for directory in ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin", "/snap/bin"):
+        for directory in (
+            "/usr/local/sbin",
+            "/usr/local/bin",
+            "/usr/sbin",
+            "/usr/bin",
+            "/sbin",
+            "/bin",
+            "/snap/bin",
+        ):
             found = self.stat(f"{directory}/{name}")
             if found is not None and found.kind == "file" and found.mode & 0o111:
                 return f"{directory}/{name}"

@@ -44,7 +44,15 @@ class _Loaded:
         self.licence = ctypes.create_string_buffer(b"GPL")
         self.log = ctypes.create_string_buffer(4096)
         attr = bytearray(128)
-        struct.pack_into("=IIQQ", attr, 0, kind, len(code) // 8, ctypes.addressof(self.code), ctypes.addressof(self.licence))
+        struct.pack_into(
+            "=IIQQ",
+            attr,
+            0,
+            kind,
+            len(code) // 8,
+            ctypes.addressof(self.code),
+            ctypes.addressof(self.licence),
+        )
         # log_level, log_size, log_buf, kern_version, prog_flags, prog_name[16], prog_ifindex, expected_attach_type
         struct.pack_into("=IIQII", attr, 24, 0, 0, 0, _kernel_version_code(), 0)
         struct.pack_into("=16sII", attr, 48, b"kdiag", 0, attach_type)
@@ -58,7 +66,10 @@ class _Loaded:
 
 def _kernel_version_code() -> int:
     """LINUX_VERSION_CODE, which kernels before 5.0 demand of a kprobe program; the patch level is capped at 255."""
-    numbers = [int("".join(c for c in part if c.isdigit()) or 0) for part in os.uname().release.split("-")[0].split(".")[:3]]
+    numbers = [
+        int("".join(c for c in part if c.isdigit()) or 0)
+        for part in os.uname().release.split("-")[0].split(".")[:3]
+    ]
     major, minor, patch = [*numbers, 0, 0, 0][:3]
     return (major << 16) + (minor << 8) + min(patch, 255)
 

@@ -7,7 +7,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
-from kdiag.system.base import READ_LIMIT, CommandResult, Identity, ProbeResult, Stat, System, Unavailable, Uname
+from kdiag.system.base import (
+    READ_LIMIT,
+    CommandResult,
+    Identity,
+    ProbeResult,
+    Stat,
+    System,
+    Unavailable,
+    Uname,
+)
 from kdiag.system.recording import SCHEMA, Json
 
 T = TypeVar("T")

@@ -85,17 +85,32 @@ def read_index(raw: bytes, where: str) -> Index:
     return Index(
         absent=frozenset(p for p in absent if not p.endswith("/**")),
         absent_below=tuple(p[:-2] for p in absent if p.endswith("/**")),
-        unavailable={p: _unavailable(v, f"{where}: unavailable[{p!r}]") for p, v in _table(index, "unavailable", where).items()},
+        unavailable={
+            p: _unavailable(v, f"{where}: unavailable[{p!r}]")
+            for p, v in _table(index, "unavailable", where).items()
+        },
         stats={p: _stat(v, f"{where}: stats[{p!r}]") for p, v in _table(index, "stats", where).items()},
         listings={
             p: tuple(_text(n, f"{where}: listings[{p!r}][]") for n in _list(v, f"{where}: listings[{p!r}]"))
             for p, v in _table(index, "listings", where).items()
         },
-        filesystems={p: _number(v, f"{where}: filesystems[{p!r}]") for p, v in _table(index, "filesystems", where).items()},
-        commands=dict(_command(c, f"{where}: commands[{i}]") for i, c in enumerate(_list(index.get("commands", []), where))),
-        which={n: None if v is None else _text(v, f"{where}: which[{n!r}]") for n, v in _table(index, "which", where).items()},
+        filesystems={
+            p: _number(v, f"{where}: filesystems[{p!r}]")
+            for p, v in _table(index, "filesystems", where).items()
+        },
+        commands=dict(
+            _command(c, f"{where}: commands[{i}]")
+            for i, c in enumerate(_list(index.get("commands", []), where))
+        ),
+        which={
+            n: None if v is None else _text(v, f"{where}: which[{n!r}]")
+            for n, v in _table(index, "which", where).items()
+        },
         probes={n: _probe(v, f"{where}: probes[{n!r}]") for n, v in _table(index, "probes", where).items()},
-        env={n: None if v is None else _text(v, f"{where}: env[{n!r}]") for n, v in _table(index, "env", where).items()},
+        env={
+            n: None if v is None else _text(v, f"{where}: env[{n!r}]")
+            for n, v in _table(index, "env", where).items()
+        },
         uname=_uname(index.get("uname"), where),
         identity=_identity(index.get("identity"), where),
         system_root=_text(index.get("root", "/"), f"{where}: root"),
@@ -106,7 +121,9 @@ def _unavailable(value: Json, where: str) -> tuple[str, int | None]:
     if not isinstance(value, dict):
         raise BadRecording(f"{where} must be an object with `reason`")
     number = value.get("errno")
-    return _text(value.get("reason"), f"{where}.reason"), None if number is None else _number(number, f"{where}.errno")
+    return _text(value.get("reason"), f"{where}.reason"), None if number is None else _number(
+        number, f"{where}.errno"
+    )
 
 
 def _stat(value: Json, where: str) -> Stat:
@@ -145,7 +162,9 @@ def _command(value: Json, where: str) -> tuple[tuple[str, ...], CommandResult | 
 def _probe(value: Json, where: str) -> ProbeResult:
     if not isinstance(value, dict):
         raise BadRecording(f"{where} must be an object with `errno`")
-    return ProbeResult(_number(value.get("errno"), f"{where}.errno"), _text(value.get("detail", ""), f"{where}.detail"))
+    return ProbeResult(
+        _number(value.get("errno"), f"{where}.errno"), _text(value.get("detail", ""), f"{where}.detail")
+    )
 
 
 def _uname(value: Json, where: str) -> Uname | None:
@@ -153,7 +172,10 @@ def _uname(value: Json, where: str) -> Uname | None:
         return None
     if not isinstance(value, dict):
         raise BadRecording(f"{where}: uname must be an object")
-    part = {k: _text(value.get(k, ""), f"{where}: uname.{k}") for k in ("sysname", "release", "version", "machine")}
+    part = {
+        k: _text(value.get(k, ""), f"{where}: uname.{k}")
+        for k in ("sysname", "release", "version", "machine")
+    }
     return Uname(part["sysname"] or "Linux", part["release"], part["version"], part["machine"])
 
 
@@ -162,14 +184,20 @@ def _identity(value: Json, where: str) -> Identity | None:
         return None
     if not isinstance(value, dict):
         raise BadRecording(f"{where}: identity must be an object")
-    memlock = [_number(n, f"{where}: identity.memlock[]") for n in _list(value.get("memlock", [-1, -1]), f"{where}: identity.memlock")]
+    memlock = [
+        _number(n, f"{where}: identity.memlock[]")
+        for n in _list(value.get("memlock", [-1, -1]), f"{where}: identity.memlock")
+    ]
     if len(memlock) != 2:
         raise BadRecording(f"{where}: identity.memlock must hold two numbers")
     uid = _number(value.get("uid", 0), f"{where}: identity.uid")
     return Identity(
         uid,
         _number(value.get("euid", uid), f"{where}: identity.euid"),
-        tuple(_number(g, f"{where}: identity.groups[]") for g in _list(value.get("groups", []), f"{where}: identity.groups")),
+        tuple(
+            _number(g, f"{where}: identity.groups[]")
+            for g in _list(value.get("groups", []), f"{where}: identity.groups")
+        ),
         (memlock[0], memlock[1]),
         _text(value.get("interpreter", ""), f"{where}: identity.interpreter"),
     )
@@ -316,5 +344,3 @@ class Recording:
         if self._index.identity is None:
             raise Unavailable("identity: not recorded")
         return self._index.identity
-
-

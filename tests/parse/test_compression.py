@@ -135,7 +135,8 @@ def test_too_many_streams() -> None:
 
 
 def test_lz4_matches_near_overlapping_and_long() -> None:
-    # "abcd", then 4 + 15 + 255 + 1 bytes from 4 back, then "xy": worked out by hand from the format's description.
+    # "abcd", then 4 + 15 + 255 + 1 bytes from 4 back, then "xy": worked out by hand from the format's
+    # description.
     block = b"\x4f" + b"abcd" + b"\x04\x00" + b"\xff\x01" + b"\x20" + b"xy"
     packed = b"\x02\x21\x4c\x18" + len(block).to_bytes(4, "little") + block
     assert decompress(packed, limit=1000) == (b"abcd" * 100)[: 4 + 275] + b"xy"

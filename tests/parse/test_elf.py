@@ -290,7 +290,11 @@ def test_a_real_module() -> None:
 
 
 SEED = elf(
-    [(".note", NOTE, note(b"GNU\0", 3, b"abcd")), (".rodata", PROGBITS, b"..archive.."), (".modinfo", PROGBITS, b"a=b")],
+    [
+        (".note", NOTE, note(b"GNU\0", 3, b"abcd")),
+        (".rodata", PROGBITS, b"..archive.."),
+        (".modinfo", PROGBITS, b"a=b"),
+    ],
     [("begin", 2, 2), ("end", 2, 9)],
 )
 
@@ -308,7 +312,9 @@ def _everything(data: bytes) -> None:
 
 @settings(deadline=None, max_examples=300)
 @given(
-    st.lists(st.tuples(st.integers(0, len(SEED) - 1), st.sampled_from([0, 1, 2, 8, 127, 128, 255])), max_size=8),
+    st.lists(
+        st.tuples(st.integers(0, len(SEED) - 1), st.sampled_from([0, 1, 2, 8, 127, 128, 255])), max_size=8
+    ),
     st.integers(0, len(SEED)),
 )
 def test_damage_gives_parse_errors_only(hits: list[tuple[int, int]], keep: int) -> None:

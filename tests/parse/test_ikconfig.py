@@ -32,8 +32,12 @@ def kernel(marked: bytes = MARKED, *, before: int = 300_000) -> bytes:
     return bytes(before) + BANNER + bytes(5000) + marked + bytes(5000)
 
 
-def bzimage(payload: bytes, *, release: bytes = b"6.1.99-test+ (me@host) #1 SMP", version: int = 0x020F) -> bytes:
-    """Documentation/arch/x86/boot.rst: two setup sectors, the packed kernel 0x40 bytes into the protected part."""
+def bzimage(
+    payload: bytes, *, release: bytes = b"6.1.99-test+ (me@host) #1 SMP", version: int = 0x020F
+) -> bytes:
+    """Documentation/arch/x86/boot.rst: two setup sectors, the packed kernel 0x40 bytes into the protected
+    part.
+    """
     head = bytearray(3 * 512)
     head[0x1F1] = 2
     head[0x1FE:0x206] = b"\x55\xaa\xeb\x6aHdrS"
@@ -94,7 +98,9 @@ def test_modules() -> None:
     assert recover(lzma.compress(MODULE + MARKED)) == CONFIG
     assert recover(MODULE) is None
     assert recover(lzma.compress(MODULE)) is None
-    assert recover(MODULE + lzma.compress(bytes(300_000))) is None, "an archive in a module is not its configuration"
+    assert recover(MODULE + lzma.compress(bytes(300_000))) is None, (
+        "an archive in a module is not its configuration"
+    )
     assert image_release(MODULE) is None
 
 

@@ -58,7 +58,13 @@ def test_the_last_mention_counts() -> None:
 
 @pytest.mark.parametrize(
     "line",
-    [b"# CONFIG_A=y", b"# CONFIG_A is not set, because", b"#CONFIG_A is not set", b"config_A=y", b" CONFIG_A=y"],
+    [
+        b"# CONFIG_A=y",
+        b"# CONFIG_A is not set, because",
+        b"#CONFIG_A is not set",
+        b"config_A=y",
+        b" CONFIG_A=y",
+    ],
 )
 def test_what_only_looks_like_an_option(line: bytes) -> None:
     config = parse(b"CONFIG_B=y\nCONFIG_C=y\n" + line + b"\n")
@@ -67,7 +73,7 @@ def test_what_only_looks_like_an_option(line: bytes) -> None:
 
 
 def test_windows_line_ends_and_a_byte_order_mark() -> None:
-    config = parse(b"\xef\xbb\xbfCONFIG_A=y\r\n# CONFIG_B is not set\r\nCONFIG_C=\"x\"\r\n")
+    config = parse(b'\xef\xbb\xbfCONFIG_A=y\r\n# CONFIG_B is not set\r\nCONFIG_C="x"\r\n')
     assert (config.get("A"), config.get("B"), config.get("C")) == ("y", "n", "x")
 
 
@@ -123,7 +129,7 @@ def test_a_stray_line_is_forgiven() -> None:
     assert parse(b"CONFIG_A=y\nCONFIG_B=y\n>>>>>>> merge\n").get("B") == "y"
 
 
-@pytest.mark.parametrize("unit", [b"CONFIG_", b"# CONFIG_A is not set ", b"#", b" ", b"CONFIG_A=\"", b"\r"])
+@pytest.mark.parametrize("unit", [b"CONFIG_", b"# CONFIG_A is not set ", b"#", b" ", b'CONFIG_A="', b"\r"])
 def test_long_lines_take_linear_time(unit: bytes) -> None:
     data = b"CONFIG_A=y\n" + unit * (2_000_000 // len(unit)) + b"!\n"
     begin = time.process_time()
@@ -152,4 +158,6 @@ def test_the_running_kernel() -> None:
     assert config.complete
     assert config.get("IKCONFIG_PROC") == "y"
     lines = text.decode().splitlines()
-    assert len(config.values) == sum(line.startswith("CONFIG_") or line.endswith(" is not set") for line in lines)
+    assert len(config.values) == sum(
+        line.startswith("CONFIG_") or line.endswith(" is not set") for line in lines
+    )

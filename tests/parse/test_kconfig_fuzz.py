@@ -1,4 +1,6 @@
-"""Kernel configurations made up by hypothesis: what was written is read back, and junk only ever gives ParseError."""
+"""Kernel configurations made up by hypothesis: what was written is read back, and junk only ever gives
+ParseError.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +52,9 @@ def test_what_was_written_is_read_back(
     st.lists(
         st.one_of(
             st.binary(max_size=30),
-            st.sampled_from([b"CONFIG_", b"CONFIG_A=", b"# ", b" is not set", b"\n", b"\r\n", b'"', b"\\", b"=0x", b"y"]),
+            st.sampled_from(
+                [b"CONFIG_", b"CONFIG_A=", b"# ", b" is not set", b"\n", b"\r\n", b'"', b"\\", b"=0x", b"y"]
+            ),
         ),
         max_size=20,
     ).map(b"".join)

@@ -50,7 +50,9 @@ def test_dashes_and_underscores_are_equal() -> None:
     assert find(DEP, "some-thing_else") == find(DEP, "some_thing-else")
 
 
-@pytest.mark.parametrize("name", ["", "configs", "headers", "kheader", "kheaders.ko", "irqbypass", "kernel", ".*", "plai."])
+@pytest.mark.parametrize(
+    "name", ["", "configs", "headers", "kheader", "kheaders.ko", "irqbypass", "kernel", ".*", "plai."]
+)
 def test_not_in_modules_dep(name: str) -> None:
     assert find(DEP, name) is None
     assert find(b"", name) is None
@@ -107,14 +109,23 @@ def test_loaded() -> None:
     loaded = parse_loaded(text)
     assert loaded["kheaders"] == LoadedModule("kheaders", 4362240, 0, (), "Live", "")
     assert loaded["kvm"].used_by == ("kvm_intel",)
-    assert loaded["nvidia"] == LoadedModule("nvidia", 100, 3, ("nvidia_uvm", "nvidia_modeset"), "Loading", "POE")
+    assert loaded["nvidia"] == LoadedModule(
+        "nvidia", 100, 3, ("nvidia_uvm", "nvidia_modeset"), "Loading", "POE"
+    )
     assert loaded["forever"].used_by == ()
     assert loaded["old"].references is None
     assert parse_loaded(b"") == {}
 
 
 @pytest.mark.parametrize(
-    "line", [b"kheaders", b"Module Size Used by", b"a x 0 - Live 0x0", b"a 1 0 - Live", b"a " + b"9" * 5000 + b" 0 - Live 0x0"]
+    "line",
+    [
+        b"kheaders",
+        b"Module Size Used by",
+        b"a x 0 - Live 0x0",
+        b"a 1 0 - Live",
+        b"a " + b"9" * 5000 + b" 0 - Live 0x0",
+    ],
 )
 def test_not_proc_modules(line: bytes) -> None:
     with pytest.raises(ParseError) as error:

@@ -65,7 +65,17 @@ each_form = pytest.mark.parametrize("form", [tarfile.GNU_FORMAT, tarfile.PAX_FOR
 def test_all_kinds_in_all_pieces(form: int, size: int) -> None:
     found = read(tar(SAMPLE, form), size, ("arch/x86/a.h", "empty.h", "nowhere"))
     assert [one.name for one in found] == [name.removeprefix("./") for name, _, _ in SAMPLE]
-    assert [one.kind for one in found] == ["dir", "file", "file", "link", "link", "other", "file", "link", "file"]
+    assert [one.kind for one in found] == [
+        "dir",
+        "file",
+        "file",
+        "link",
+        "link",
+        "other",
+        "file",
+        "link",
+        "file",
+    ]
     assert [one.size for one in found] == [0, 12, 0, 0, 0, 0, 700, 0, 512]
     assert [one.text for one in found[:3]] == [None, b"content of a", b""]
     assert (found[3].target, found[3].hard) == ("../arch/x86/a.h", False)
@@ -150,7 +160,16 @@ def test_names_are_limited() -> None:
 
 
 @pytest.mark.parametrize(
-    "record", [b"9999 path=x\n", b"0 path=x\n", b"path=x\n", b"-5 a=b\n", b"12 size=-50\n", b"3 \n\n", b"99999999999999 a=b\n"]
+    "record",
+    [
+        b"9999 path=x\n",
+        b"0 path=x\n",
+        b"path=x\n",
+        b"-5 a=b\n",
+        b"12 size=-50\n",
+        b"3 \n\n",
+        b"99999999999999 a=b\n",
+    ],
 )
 def test_hostile_pax_records(record: bytes) -> None:
     data = bytearray(tar([("a", "file", record), ("b", "file", b"content")]))
@@ -181,7 +200,11 @@ def test_as_tarfile_sees_it(entries: list[Entry], form: int, size: int) -> None:
 
 
 @settings(deadline=None, max_examples=200)
-@given(st.lists(st.tuples(st.integers(0, 6000), st.integers(0, 255)), max_size=6), st.booleans(), st.integers(0, 12_000))
+@given(
+    st.lists(st.tuples(st.integers(0, 6000), st.integers(0, 255)), max_size=6),
+    st.booleans(),
+    st.integers(0, 12_000),
+)
 def test_damage_gives_parse_errors_only(hits: list[tuple[int, int]], seal: bool, keep: int) -> None:
     data = bytearray(tar(SAMPLE, tarfile.PAX_FORMAT))
     for place, value in hits:

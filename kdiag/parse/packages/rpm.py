@@ -30,7 +30,7 @@ def installed(data: bytes, wanted: Wanted, wal: bytes = b"") -> tuple[Package, .
 
 
 def installed_in(path: Path, wanted: Wanted) -> tuple[Package, ...]:
-    """The same for a file: SQLite is read in place, without its bytes coming into memory. Raises OSError too."""
+    """The same for a file: SQLite is read in place, its bytes do not come into memory. Raises OSError too."""
     with path.open("rb") as file:
         if file.read(len(rpm_sqlite.MAGIC)) == rpm_sqlite.MAGIC:
             return rpm_sqlite.installed(path, wanted)

@@ -120,7 +120,7 @@ def _entries(database: _Database) -> Iterator[tuple[bytes, Iterator[bytes]]]:
 
 
 def _page_entries(database: _Database, page: int) -> Iterator[tuple[bytes, Iterator[bytes]]]:
-    """Items lie from the end of the page to its start: key, value, key, value; the offsets are at its start."""
+    """Items lie from the end of the page backwards: key, value, key, value; offsets are at its start."""
     count = database.short(page + 20)
     if _PAGE_HEADER + 2 * count > database.page_size:
         raise ParseError("Berkeley DB: more items than fit into the page", page + 20)

@@ -1,11 +1,13 @@
-"""rpm's SQLite database: rpmdb.sqlite (Fedora since 33, Enterprise Linux since 9). Schema: rpm lib/backend/sqlite.cc.
+"""rpm's SQLite database: rpmdb.sqlite (Fedora since 33, Enterprise Linux since 9).
 
-The file is opened immutable, so that looking at it changes nothing: no lock, no -shm file. What is still in a
-write-ahead log is then not seen, unless the caller hands the log over too; rpm empties it when it is done.
+The schema is in rpm lib/backend/sqlite.cc. The file is opened immutable, so that looking at it changes
+nothing: no lock, no -shm file. What is still in a write-ahead log is then not seen, unless the caller
+hands the log over too; rpm empties it when it is done.
 """
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -73,7 +75,7 @@ def _connected(source: bytes | Path, wal: bytes) -> Iterator[sqlite3.Connection]
     if isinstance(source, Path):
         with closing(sqlite3.connect(f"{source.absolute().as_uri()}?immutable=1", uri=True)) as connection:
             yield connection
-    elif hasattr(sqlite3.Connection, "deserialize") and not wal:  # Python 3.11
+    elif sys.version_info >= (3, 11) and not wal and hasattr(sqlite3.Connection, "deserialize"):
         with closing(sqlite3.connect(":memory:")) as connection:
             # SQLite refuses a write-ahead log in memory: bytes 18 and 19 say whether the file uses one
             connection.deserialize(source[:18] + b"\1\1" + source[20:])

@@ -1,0 +1,455 @@
+"""The terminal report: its order, its columns, its manners, on every width and with strings that mean harm.
+
+`sample-80.txt` is what `sample.json` looks like; where a change of it is meant, it is written anew by
+
+    python -c 'import tests.report.test_text as t; t.GOLDEN.write_text(t.shown(t.SAMPLE), encoding="utf-8")'
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kdiag.model import (
+    Capability,
+    Evidence,
+    Finding,
+    MachineInfo,
+    Readiness,
+    Remedy,
+    Report,
+    Status,
+    Verdict,
+    Works,
+    WrongRemedy,
+    fail,
+    ok,
+    skip,
+    unknown,
+    warn,
+)
+from kdiag.report.json import load
+from kdiag.report.order import in_the_way, not_in_the_way
+from kdiag.report.text import render
+from kdiag.report.wrap import clean, columns, wrap
+
+HERE = Path(__file__).parent
+GOLDEN = HERE / "sample-80.txt"
+SAMPLE = load((HERE / "sample.json").read_text(encoding="utf-8"))
+SGR = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def shown(
+    report: Report, width: int = 80, *, color: bool = False, verbose: bool = False, unicode: bool = True
+) -> str:
+    return render(report, width=width, color=color, verbose=verbose, unicode=unicode)
+
+
+def report(
+    *findings: Finding,
+    capabilities: tuple[Capability, ...] = (),
+    required: tuple[str, ...] = (),
+    blocks: Mapping[str, tuple[str, ...]] | None = None,
+    machine: MachineInfo | None = None,
+) -> Report:
+    """A report of these findings, each of which blocks something unless `blocks` says otherwise."""
+    return Report(
+        kdiag="0.1.0",
+        created="2025-01-02T03:04:05Z",
+        machine=machine or MachineInfo("6.12.0", arch="x86_64"),
+        findings=findings,
+        capabilities=capabilities,
+        required=required,
+        verdict=Verdict(Readiness.NOT_READY, "a required capability does not work.", "kdiag fix"),
+        blocks={f.id: ("kprobe",) for f in findings} if blocks is None else dict(blocks),
+    )
+
+
+def can(
+    name: str, status: Works, because: str = "", tool: str = "bpftrace", root: Works | None = None
+) -> Capability:
+    return Capability(name, name, tool, status, because, (), root)
+
+
+def told(text: str) -> list[str]:
+    """Ids of the findings in the order of their headlines."""
+    story = text.partition("What stands in the way\n")[2]
+    return re.findall(r"^[✓!✗?·] ([\w.]+):", story, re.MULTILINE)
+
+
+def test_the_sample_looks_as_it_did() -> None:
+    assert shown(SAMPLE) == GOLDEN.read_text(encoding="utf-8")
+
+
+def test_sections_come_in_their_order() -> None:
+    lines = shown(SAMPLE).splitlines()
+    assert lines[0].startswith("6.18.44-fc-v669 x86_64 · a Firecracker microVM kernel (vendor)")
+    places = [
+        lines.index("What you can trace here"),
+        lines.index("  bpftrace"),
+        lines.index("  other tools"),
+        lines.index("What stands in the way"),
+        next(i for i, line in enumerate(lines) if line.startswith("Not in the way here (2): ")),
+        next(i for i, line in enumerate(lines) if line.startswith("CANNOT TELL: 3 of the 4")),
+    ]
+    assert places == sorted(places)
+    assert lines[-1] == "Next: sudo kdiag check"
+
+
+# -- the first line ----------------------------------------------------------------------------------------
+
+
+def test_where_we_are_says_what_is_known_and_nothing_else() -> None:
+    machine = MachineInfo(
+        release="6.15.11-orbstack-00", arch="aarch64", kernel="OrbStack", container="Docker",
+        vm="the OrbStack VM", bpftrace="no bpftrace", user="root", root="/mnt",
+    )  # fmt: skip
+    text = shown(report(machine=machine), 120).splitlines()[0]
+    assert text == (
+        "6.15.11-orbstack-00 aarch64 · OrbStack · Docker · no bpftrace · root · examined from outside: /mnt"
+    )
+    assert shown(report(machine=MachineInfo())).startswith("Nothing is known about this machine.\n")
+
+
+def test_where_we_are_breaks_between_its_parts() -> None:
+    text = shown(SAMPLE).partition("\n\n")[0].splitlines()
+    assert text[0].endswith(" ·") and text[1].startswith("  Debian GNU/Linux 12 · ")
+
+
+# -- the table ---------------------------------------------------------------------------------------------
+
+FOUR = (
+    can("hello", Works.WORKS, "bpf() loads programs"),
+    can("kprobe", Works.FAILS, "no kprobes"),
+    can("kretprobe", Works.FAILS, "no kprobes"),
+    can("bcc", Works.UNKNOWN, "could not look", tool="BCC"),
+    can("kstack", Works.CAVEAT, "addresses are hidden", root=Works.WORKS),
+    can("usdt", Works.WORKS),
+)
+
+
+def table(text: str) -> list[str]:
+    return text.partition("What you can trace here\n\n")[2].partition("\n\nWhat")[0].splitlines()
+
+
+def test_the_table() -> None:
+    assert table(shown(report(capabilities=FOUR, required=("kprobe", "hello"), blocks={}))) [:13] == [
+        "  ✗ * kprobe     no kprobes",
+        "  ✓ * hello      bpf() loads programs",
+        "",
+        "  bpftrace",
+        "  ✓   usdt",
+        "  ~   kstack     addresses are hidden · as root: works",
+        "  ✗   kretprobe  no kprobes",
+        "",
+        "  other tools",
+        "  ?   bcc        could not look",
+        "",
+        "  ✓ works   ~ works with a caveat   ✗ does not work   ? cannot tell",
+        "  * required: a first session's exercises, or what --require names",
+    ]  # fmt: skip
+
+
+def test_a_reason_is_not_said_twice_in_a_row() -> None:
+    rows = table(shown(report(capabilities=FOUR, blocks={})))
+    assert rows[rows.index("  ✗   kprobe     no kprobes") + 1] == "  ✗   kretprobe  as above"
+    assert not any("* required" in row for row in rows)
+
+
+def test_a_tool_is_named_where_its_title_does_not() -> None:
+    rows = table(shown(report(capabilities=(can("CO-RE", Works.WORKS, tool="libbpf"), FOUR[3]), blocks={})))
+    assert "  ✓   libbpf: CO-RE" in rows
+    assert "  ?   bcc            could not look" in rows
+
+
+def test_long_titles_and_reasons_hang_in_their_columns() -> None:
+    long = Capability("x", "a title " * 8, "bpftrace", Works.FAILS, "the reason for it " * 6)
+    rows = table(shown(report(capabilities=(long,), blocks={})))
+    body = rows[1 : rows.index("", 1)]
+    start = body[0].index("the reason")
+    assert body[0].startswith("  ✗   a title")
+    assert all(row[:6] == "      " for row in body[1:])
+    assert all(len(row) <= start or (row[start - 1] == " " and row[start] != " ") for row in body)
+
+
+def test_a_narrow_page_has_the_reason_below() -> None:
+    rows = table(shown(report(capabilities=FOUR, blocks={}), 40))
+    assert rows[rows.index("  ~   kstack") + 1] == "        addresses are hidden"
+    assert rows[rows.index("  ~   kstack") + 2] == "        as root: works"
+    assert "bpf()" not in "".join(rows)
+
+
+# -- the order ---------------------------------------------------------------------------------------------
+
+
+def test_failures_before_warnings_before_unknowns_required_ones_first() -> None:
+    findings = (
+        unknown("?", id="a.unknown"),
+        warn("!", id="a.warn"),
+        fail("x", id="a.fail"),
+        fail("x", id="a.needed"),
+        ok("fine", id="a.ok"),
+    )
+    blocks = {f.id: ("kprobe",) for f in findings} | {"a.needed": ("hello",)}
+    assert told(shown(report(*findings, required=("hello",), blocks=blocks))) == [
+        "a.needed", "a.fail", "a.warn", "a.unknown",
+    ]  # fmt: skip
+
+
+def test_a_cause_comes_before_its_symptoms_even_if_it_is_less_severe_and_blocks_nothing() -> None:
+    findings = (
+        fail("s", id="a.symptom", causes=("a.between",)),
+        fail("b", id="a.between", causes=("a.root", "a.fine")),
+        unknown("r", id="a.root"),
+        ok("o", id="a.fine"),
+        fail("f", id="a.other"),
+    )
+    made = report(*findings, blocks={"a.symptom": ("kprobe",)})
+    assert told(shown(made)) == ["a.root", "a.between", "a.symptom"]
+    assert [f.id for f in not_in_the_way(made)] == ["a.other"]
+
+
+@pytest.mark.parametrize("length", [1, 2, 3, 3000])
+def test_causes_in_a_circle_or_a_long_chain_do_no_harm(length: int) -> None:
+    ring = [fail("x", id=f"a.{i}", causes=(f"a.{(i + 1) % length}", "a.nowhere")) for i in range(length)]
+    assert sorted(f.id for f in in_the_way(report(*ring))) == sorted(f.id for f in ring)
+
+
+FIX = Remedy(
+    "r", "Mount it", commands=("sudo mount",), run_on="the host", needs=("root", "network"), undo=("umount",)
+)
+
+
+def test_a_symptom_points_to_its_cause_and_does_not_repeat_the_repair() -> None:
+    text = shown(
+        report(
+            fail("s", id="a.symptom", causes=("a.cause",), remedies=(FIX,)),
+            fail("c", id="a.cause", remedies=(FIX,)),
+        )
+    )
+    cause, _, symptom = text.partition("✗ a.symptom")
+    assert cause.count("Mount it") == 1 and "$ sudo mount" in cause and "run on   the host" in cause
+    assert "because  of a.cause" in symptom and "Mount it" not in symptom
+
+
+def test_a_symptom_keeps_its_repair_where_the_cause_has_none() -> None:
+    text = shown(
+        report(fail("s", id="a.symptom", causes=("a.cause",), remedies=(FIX,)), warn("c", id="a.cause"))
+    )
+    assert "Mount it" in text.partition("✗ a.symptom")[2]
+
+
+def test_the_same_repair_and_the_same_warning_are_told_once() -> None:
+    wrong = (WrongRemedy("apt install everything", "it is not there"),)
+    text = shown(
+        report(*(fail("x", id=i, remedies=(FIX,), wrong_remedies=wrong) for i in ("a.one", "a.two")))
+    )
+    assert text.count("$ sudo mount") == 1 and "fix      the same as for a.one" in text
+    assert text.count("apt install everything — it is not there") == 1
+
+
+# -- one finding -------------------------------------------------------------------------------------------
+
+PATHS = (
+    *(Evidence(f"/lib/modules/{i}", "absent") for i in range(5)),
+    Evidence("/usr/src/x", "a broken link"),
+)
+STORY = fail(
+    "no headers",
+    id="headers.tree",
+    reason="Nothing can be compiled.",
+    evidence=PATHS,
+    remedies=(FIX, Remedy("b", "Build another kernel", kind="unsafe")),
+    wrong_remedies=(WrongRemedy("copy some", "they do not fit"),),
+    with_root="more could be seen",
+)
+
+
+def test_a_finding_is_told_in_full_and_short() -> None:
+    text = shown(report(STORY))
+    assert text.partition("What stands in the way\n\n")[2].partition("\n\nNOT READY")[0].splitlines() == [
+        "✗ headers.tree: no headers",
+        "    Nothing can be compiled.",
+        "    affects  kprobe",
+        "    seen     /lib/modules/0: absent",
+        "             /usr/src/x: a broken link",
+        "    fix      Mount it (needs root, network)",
+        "    run on   the host",
+        "             $ sudo mount",
+        "    not      copy some — they do not fit",
+        "    as root  more could be seen",
+        "",
+        "--verbose shows all evidence and the other remedies.",
+    ]
+
+
+def test_verbose_has_every_path_every_remedy_and_every_finding() -> None:
+    made = report(
+        STORY,
+        ok("fine", id="a.ok", evidence=(Evidence("/ok", "there"),)),
+        skip("no", id="a.skip"),
+        warn("hm", id="a.warn", reason="why"),
+        blocks={"headers.tree": ("a", "b", "c", "d", "e", "f")},
+    )
+    text = shown(made, verbose=True)
+    assert all(f"{e.source}: {e.observed}" in text for e in PATHS)
+    assert "or       Build another kernel (changes how the machine behaves)" in text
+    assert "undo     $ umount" in text and "affects  a, b, c, d, e, f" in text
+    assert "Not in the way here\n\n! a.warn: hm\n    why\n" in text
+    assert "As it should be\n\n✓ a.ok: fine\n    /ok: there\n" in text
+    assert "Does not arise here\n\n· a.skip: no\n" in text
+    assert "--verbose" not in text and "kdiag 0.1.0 · 2025-01-02T03:04:05Z" in text
+    assert "affects  a, b, c, d and 2 more" in shown(made)
+
+
+def test_what_is_fine_is_silent() -> None:
+    text = shown(
+        replace(report(ok("fine", id="a.ok"), capabilities=FOUR[:1]), verdict=Verdict(Readiness.READY, "go."))
+    )
+    assert "in the way" not in text and "a.ok" not in text and text.endswith("\nREADY: go.\n")
+
+
+@pytest.mark.parametrize(
+    ("readiness", "word"),
+    [(Readiness.READY, "READY"), (Readiness.NOT_READY, "NOT READY"), (Readiness.UNKNOWN, "CANNOT TELL")],
+)
+def test_the_last_words(readiness: Readiness, word: str) -> None:
+    made = replace(report(), verdict=Verdict(readiness, "so it is.", "kdiag check --verbose"))
+    assert shown(made).endswith(f"\n\n{word}: so it is.\nNext: kdiag check --verbose\n")
+
+
+# -- the page ----------------------------------------------------------------------------------------------
+
+LONG = report(
+    fail(
+        "the word " + "incomprehensibilities" * 9 + " is long",
+        id="a." + "long-id" * 20,
+        reason="see https://example.org/" + "deep/" * 40 + " and " + "x" * 300,
+        evidence=(Evidence("/usr/src/" + "very-long-name/" * 12, "y" * 300),),
+        remedies=(Remedy("r", "t" * 200, commands=("sudo sh -c '" + "word " * 60 + "'",), run_on="h" * 200),),
+        wrong_remedies=(WrongRemedy("a" * 200, "w" * 200),),
+        with_root="r" * 200,
+    ),
+    capabilities=(Capability("c", "t" * 200, "some tool", Works.FAILS, "b" * 200, (), Works.UNKNOWN),),
+    required=("c",),
+    machine=MachineInfo(*["m" * 200] * 10),
+)
+WIDTHS = (30, 40, 59, 60, 80, 100, 120, 250)
+
+
+@pytest.mark.parametrize("verbose", [False, True])
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("made", [SAMPLE, LONG], ids=["sample", "long"])
+def test_only_commands_and_paths_are_longer_than_a_line(made: Report, width: int, verbose: bool) -> None:
+    for line in shown(made, width, verbose=verbose).splitlines():
+        if columns(line) > width and not re.match(r" *(undo:? +)?\$ |Next: ", line):
+            # a path or URL, alone on its line behind its label
+            assert re.fullmatch(r" *(seen|not|fix|run on|as root|affects|because)?:? *\S*/\S*", line), line
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_commands_paths_and_links_stay_whole(width: int) -> None:
+    text = shown(LONG, width, verbose=True)
+    assert "$ sudo sh -c '" + "word " * 60 + "'\n" in text
+    assert "https://example.org/" + "deep/" * 40 in text and "/usr/src/" + "very-long-name/" * 12 in text
+
+
+@pytest.mark.parametrize("width", [0, *WIDTHS])
+@pytest.mark.parametrize("unicode", [False, True])
+@pytest.mark.parametrize("verbose", [False, True])
+def test_colour_changes_nothing_but_colour(width: int, unicode: bool, verbose: bool) -> None:
+    for made in (SAMPLE, LONG, report(STORY, capabilities=FOUR)):
+        plain = shown(made, width, unicode=unicode, verbose=verbose)
+        painted = shown(made, width, unicode=unicode, verbose=verbose, color=True)
+        assert "\x1b" not in plain and "\x1b[" in painted
+        assert SGR.sub("", painted) == plain
+        assert painted.count("\x1b[0m") * 2 == painted.count("\x1b[")
+        assert plain.isascii() or unicode
+        assert not re.search(r"[ \t]$|\n\n\n", plain, re.MULTILINE) and plain.endswith("\n")
+
+
+def test_without_unicode_nothing_is_lost() -> None:
+    text = shown(report(fail("größer — “als” µ", id="a.b"), capabilities=FOUR), unicode=False)
+    assert 'x a.b: gr\\xf6\\xdfer - "als" u' in text
+    assert "  + works   ~ works with a caveat   x does not work   ? cannot tell" in text
+
+
+def test_wide_characters_count_twice() -> None:
+    text = shown(report(fail("漢字" * 100, id="a.b"), capabilities=(can("漢字", Works.FAILS, "no"), *FOUR)))
+    assert max(map(columns, text.splitlines())) <= 80
+    rows = [row for row in table(text) if row.endswith(("no kprobes", "  no"))]
+    assert len({columns(row[: row.rindex("  ")]) for row in rows}) == 1
+
+
+# -- harm --------------------------------------------------------------------------------------------------
+
+
+def everywhere(text: str) -> Report:
+    """A report with the text wherever text may be."""
+    remedy = Remedy(text, text, "manual", (text,), text, (text,), (text,))
+    findings = tuple(
+        Finding(status, text, text, f"{text}{i}", text, (Evidence(text, text),) * 3, (text,), (remedy,) * 2,
+                (WrongRemedy(text, text),), text)
+        for i, status in enumerate(Status)
+    )  # fmt: skip
+    capabilities = tuple(
+        Capability(f"{text}{s.value}", text, text, s, text, (text,), Works.WORKS) for s in Works
+    )
+    return Report(
+        text, text, MachineInfo(*[text] * 10), findings, capabilities, (f"{text}works",),
+        Verdict(Readiness.UNKNOWN, text, text), {f.id: (text,) for f in findings[:3]},
+    )  # fmt: skip
+
+
+def test_a_hostile_machine_does_not_paint_the_terminal() -> None:
+    text = shown(everywhere("a\x1b[2J\x1b]0;owned\x07\x9b31m\nREADY: all is well\r\u202e\u200b\udc80\x7fz"))
+    assert "\x1b" not in text and text.replace("\n", "").isprintable()
+    assert "a\\x1b[2J\\x1b]0;owned\\x07\\x9b31m\\nREADY:" in text and "\\u202e\\u200b\\x80\\x7fz" in text
+    assert not any(line.startswith("READY") for line in text.splitlines())
+    text.encode("utf-8")
+
+
+@given(text=st.text(st.characters()), width=st.integers(0, 130), verbose=st.booleans(), unicode=st.booleans())
+@settings(deadline=None, max_examples=120)
+def test_any_text_is_printable(text: str, width: int, verbose: bool, unicode: bool) -> None:
+    out = shown(everywhere(text), width, verbose=verbose, unicode=unicode)
+    assert out.replace("\n", "").isprintable()
+    out.encode("utf-8" if unicode else "ascii")
+
+
+@given(text=st.text(st.characters()))
+@settings(deadline=None, max_examples=120)
+def test_clean_is_done_once(text: str) -> None:
+    assert clean(clean(text)) == clean(text)
+    assert clean(clean(text, unicode=False)) == clean(text, unicode=False)
+
+
+@given(text=st.text("ab/-漢 \u0301", max_size=60), width=st.integers(2, 12))
+@settings(deadline=None, max_examples=200)
+def test_wrapping_loses_nothing_and_keeps_the_width(text: str, width: int) -> None:
+    lines = wrap(text, width)
+    assert "".join(lines).replace(" ", "") == text.replace(" ", "")
+    assert all(columns(line) <= width or "/" in line for line in lines)
+    assert all(line == line.strip() and line for line in lines)
+
+
+def test_an_empty_report() -> None:
+    nothing = Report("0", "", MachineInfo(), (), (), (), Verdict(Readiness.UNKNOWN, "nothing was asked."))
+    assert shown(nothing) == "Nothing is known about this machine.\n\nCANNOT TELL: nothing was asked.\n"
+    assert shown(replace(nothing, blocks={"a.b": ("x",)}, required=("y",))) == shown(nothing)
+
+
+def test_the_import_stays_small() -> None:
+    loaded = subprocess.run(
+        [sys.executable, "-c", "import sys, kdiag.report.text; print(*sys.modules)"],
+        capture_output=True, text=True, check=True, cwd=HERE.parents[1],
+    ).stdout.split()  # fmt: skip
+    assert not {"rich", "tabulate", "typer", "textwrap", "json", "unicodedata"} & set(loaded)
