@@ -11,7 +11,9 @@ from kdiag.system import ProbeResult, Unavailable
 
 
 def _causes_of_refusal(machine: Machine) -> tuple[str, ...]:
-    """What can make the kernel answer EPERM or EACCES, as finding ids; the runner keeps those that are not fine."""
+    """What can make the kernel answer EPERM or EACCES, as finding ids; the runner keeps those that are not
+    fine.
+    """
     del machine
     return (
         "privileges.userns",
@@ -30,7 +32,9 @@ def _explain(machine: Machine, result: ProbeResult) -> str:
             return "EPERM: capabilities of a user namespace do not count for bpf(2)"
         if not machine.privileges.has("CAP_SYS_ADMIN") and not machine.privileges.has("CAP_BPF"):
             return "EPERM: CAP_BPF (or CAP_SYS_ADMIN) is missing"
-        return "EPERM although the capabilities are held: a seccomp filter, a security module, or a limit of this kernel"
+        return (
+            "EPERM although the capabilities are held: a filter, a security module, or a limit of this kernel"
+        )
     if result.name == "EACCES":
         return "EACCES: a security module refuses, or the capability for this kind of program is missing"
     if result.name == "ENOSYS":
@@ -81,7 +85,8 @@ def _by_config(machine: Machine, what: str, options: tuple[str, ...], result: Pr
 def bpf_map(machine: Machine) -> Iterator[Finding]:
     """Creates an array map of one element and drops it: what every tracer does first.
 
-    EPERM, EACCES, ENOSYS and EINVAL have different causes, so the errno is kept. See it yourself: `bpftool feature probe`.
+    EPERM, EACCES, ENOSYS and EINVAL have different causes, so the errno is kept. See it yourself: `bpftool
+    feature probe`.
     """
     result = machine.bpf.create_map
     if result.ok:
@@ -185,10 +190,12 @@ def _tracing_program(
 
 @check("bpf.fentry", "fentry and fexit")
 def fentry(machine: Machine) -> Iterator[Finding]:
-    """Loads an empty fentry program, attaches it to bpf_fentry_test1 (a function that only the kernel's self-tests call) and
-    drops it. Loading alone proves nothing: arm64 before 6.0 loads and cannot attach (errno 524, ENOTSUPP).
+    """Loads an empty fentry program, attaches it to bpf_fentry_test1 (a function that only the kernel's
+    self-tests call) and drops it. Loading alone proves nothing: arm64 before 6.0 loads and cannot attach
+    (errno 524, ENOTSUPP).
 
-    fentry needs BTF, the BPF JIT and BPF trampolines (CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS where functions are traced).
+    fentry needs BTF, the BPF JIT and BPF trampolines (CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS where
+    functions are traced).
     """
     jit = machine.privileges.sysctl("net.core.bpf_jit_enable")
     if jit == 0:
@@ -213,8 +220,9 @@ def iterator(machine: Machine) -> Iterator[Finding]:
 
 @check("bpf.kprobe_multi", "kprobe.multi links")
 def kprobe_multi(machine: Machine) -> Iterator[Finding]:
-    """Whether many functions can be probed at once (5.18, CONFIG_FPROBE): a link to a function that does not exist is asked for,
-    and ESRCH is the answer of a kernel that can. Without it bpftrace attaches wildcards one function at a time.
+    """Whether many functions can be probed at once (5.18, CONFIG_FPROBE): a link to a function that does
+    not exist is asked for, and ESRCH is the answer of a kernel that can. Without it bpftrace attaches
+    wildcards one function at a time.
     """
     result = machine.bpf.kprobe_multi
     evidence = (
@@ -246,7 +254,7 @@ def _explain_perf(machine: Machine, result: ProbeResult) -> tuple[str, tuple[str
         )
         if level is not None and level >= 3:
             return (
-                f"kernel.perf_event_paranoid is {level}: Debian's and Ubuntu's kernels then want CAP_SYS_ADMIN, CAP_PERFMON is not enough",
+                f"kernel.perf_event_paranoid is {level}: Debian and Ubuntu then want CAP_SYS_ADMIN, not only CAP_PERFMON",
                 causes,
             )
         return f"{result.describe()}: CAP_PERFMON is missing, or a filter refuses the call", causes
@@ -288,7 +296,9 @@ def perf(machine: Machine) -> Iterator[Finding]:
 
 @check("perf.hardware", "Hardware counters")
 def hardware(machine: Machine) -> Iterator[Finding]:
-    """Opens the cycle counter of one CPU, never enabled, and closes it. Most virtual machines have none (ENOENT)."""
+    """Opens the cycle counter of one CPU, never enabled, and closes it. Most virtual machines have none
+    (ENOENT).
+    """
     result = machine.bpf.hardware
     evidence = (Evidence("perf_event_open(PERF_COUNT_HW_CPU_CYCLES)", result.describe()),)
     if result.ok:

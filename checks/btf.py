@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from kdiag.check import check
 from kdiag.machine import Machine
 from kdiag.machine.btf import VMLINUX, NoBtf, fallback_paths
-from kdiag.model import Evidence, Finding, Remedy, WrongRemedy, fail, ok, skip, unknown, warn
+from kdiag.model import Evidence, Finding, Remedy, WrongRemedy, fail, ok, skip, unknown
 from kdiag.system import Unavailable
 
 _NO_BTF_REMEDIES = {
@@ -37,11 +37,12 @@ _NO_BTF_REMEDIES = {
 
 @check("btf.vmlinux", "The kernel's BTF")
 def vmlinux(machine: Machine) -> Iterator[Finding]:
-    """Reads /sys/kernel/btf/vmlinux whole: header, every type record, every name and type reference; and looks task_struct up.
+    """Reads /sys/kernel/btf/vmlinux whole: header, every type record, every name and type reference; and
+    looks task_struct up.
 
-    BTF gives bpftrace structs and tracepoint arguments without kernel headers, and CO-RE tools and fentry live by it. A file that
-    exists is not yet sound BTF; and where this file is present but broken, libbpf does not look elsewhere.
-    See it yourself: `bpftool btf dump file /sys/kernel/btf/vmlinux | head`.
+    BTF gives bpftrace structs and tracepoint arguments without kernel headers, and CO-RE tools and fentry
+    live by it. A file that exists is not yet sound BTF; and where this file is present but broken, libbpf
+    does not look elsewhere. See it yourself: `bpftool btf dump file /sys/kernel/btf/vmlinux | head`.
     """
     from kdiag.parse.btf import BtfError, Kind
 
@@ -103,8 +104,8 @@ def _absent(machine: Machine) -> Finding:
 
 @check("btf.modules", "BTF of modules")
 def modules(machine: Machine) -> Iterator[Finding]:
-    """Split BTF of loaded modules in /sys/kernel/btf (5.11, CONFIG_DEBUG_INFO_BTF_MODULES), parsed on top of vmlinux, the smallest
-    first up to half a megabyte.
+    """Split BTF of loaded modules in /sys/kernel/btf (5.11, CONFIG_DEBUG_INFO_BTF_MODULES), parsed on top
+    of vmlinux, the smallest first up to half a megabyte.
     """
     from kdiag.parse.btf import BtfError
 
@@ -134,8 +135,8 @@ def modules(machine: Machine) -> Iterator[Finding]:
 
 @check("btf.fallback", "BTF elsewhere")
 def fallback(machine: Machine) -> Iterator[Finding]:
-    """The files that libbpf tries where sysfs has no BTF: ELF images with a .BTF section, checked to be of this very build by
-    their build-id. See it yourself: `readelf -S /boot/vmlinux-$(uname -r) | grep BTF`.
+    """The files that libbpf tries where sysfs has no BTF: ELF images with a .BTF section, checked to be of
+    this very build by their build-id. See it yourself: `readelf -S /boot/vmlinux-$(uname -r) | grep BTF`.
     """
     found = machine.btf.fallbacks
     paths = fallback_paths(machine.kernel.release)
@@ -157,8 +158,9 @@ def fallback(machine: Machine) -> Iterator[Finding]:
 
 @check("btf.readers", "The installed libbpf can read this BTF")
 def readers(machine: Machine) -> Iterator[Finding]:
-    """The highest kind of type in the kernel's BTF against what the installed libbpf reads: ENUM64 (kernel 6.0) needs libbpf 1.0, and
-    an older one refuses the whole of it. Tools that carry a libbpf of their own are not covered.
+    """The highest kind of type in the kernel's BTF against what the installed libbpf reads: ENUM64 (kernel
+    6.0) needs libbpf 1.0, and an older one refuses the whole of it. Tools that carry a libbpf of their own
+    are not covered.
     """
     from kdiag.parse.btf import BtfError, Kind, kind_needs_libbpf
 
@@ -190,8 +192,9 @@ def readers(machine: Machine) -> Iterator[Finding]:
 def for_bpftrace(machine: Machine) -> Iterator[Finding]:
     """Where the installed release of bpftrace takes BTF from, and whether that works here.
 
-    0.17.0 asks the kernel for BTF objects by id instead of reading the file: a 5.10 kernel has none for vmlinux, so `btf: no` there
-    although the file is sound (BPFTRACE_BTF cures it). Debian's 0.11.3 reads no BTF with ENUM64.
+    0.17.0 asks the kernel for BTF objects by id instead of reading the file: a 5.10 kernel has none for
+    vmlinux, so `btf: no` there although the file is sound (BPFTRACE_BTF cures it). Debian's 0.11.3 reads no
+    BTF with ENUM64.
     """
     behaviour = machine.tools.behaviour
     if behaviour is None:

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 @check("config.source", "The kernel's configuration can be read")
 def source(machine: Machine) -> Iterator[Finding]:
-    """Looks for the configuration in every place that any tool searches, checks that it belongs to the running kernel, and
-    recovers it from configs.ko or the kernel image (IKCONFIG) without loading anything.
+    """Looks for the configuration in every place that any tool searches, checks that it belongs to the
+    running kernel, and recovers it from configs.ko or the kernel image (IKCONFIG) without loading anything.
 
     No configuration means unknown, never "feature missing": WSL2 6.18 and OrbStack's VM have none to read.
     See it yourself: `zcat /proc/config.gz`, `cat /boot/config-$(uname -r)`.
@@ -79,9 +79,9 @@ def _load_configs(machine: Machine) -> tuple[Remedy, ...]:
 
 @check("config.options", "What the kernel was built with", ids=("config.*",))
 def options(machine: Machine) -> Iterator[Finding]:
-    """One finding per option that matters to tracing, with what it unlocks. A behaviour that was probed decides over these; they
-    explain it. `# CONFIG_X is not set` and no line at all are told apart: the second means hidden by a dependency, or unknown
-    to this version.
+    """One finding per option that matters to tracing, with what it unlocks. A behaviour that was probed
+    decides over these; they explain it. `# CONFIG_X is not set` and no line at all are told apart: the
+    second means hidden by a dependency, or unknown to this version.
     """
     from kdiag.knowledge.options import options as known
 
@@ -118,6 +118,8 @@ def _judge(machine: Machine, option: Option, path: str) -> Finding:
     finding_id, title = f"config.{option.name}", f"CONFIG_{name}"
     seen = "no line" if value is None else "is not set" if value == "n" else f"{title}={value}"
     evidence = (Evidence(path, seen),)
+    if value in (None, "n") and "n" in option.accepted:
+        return ok(f"{title} is off, which is fine", id=finding_id, title=title, evidence=evidence)
     if option.accepts(value) or (not option.accepted and value is not None):
         return ok(f"{title}={value}: {option.unlocks}", id=finding_id, title=title, evidence=evidence)
     if option.arch and not _fits(machine, option.arch):

@@ -17,10 +17,11 @@ def _signs(place: Place) -> tuple[Evidence, ...]:
 
 @check("environment.container", "Container")
 def container(machine: Machine) -> Iterator[Finding]:
-    """Whether this is a container, by the signs that container managers leave, in systemd's order; from files only.
+    """Whether this is a container, by the signs that container managers leave, in systemd's order; from
+    files only.
 
-    In a container the kernel is the host's and the files are the image's: /proc, /sys/kernel/btf and kheaders are the same as
-    outside, /lib/modules, /boot, /usr/src and the package manager are not.
+    In a container the kernel is the host's and the files are the image's: /proc, /sys/kernel/btf and
+    kheaders are the same as outside, /lib/modules, /boot, /usr/src and the package manager are not.
     """
     place = machine.environment.container
     if place is None:
@@ -54,14 +55,15 @@ _VM_ADVICE = {
     "orbstack": "one kernel, by OrbStack, serves every machine and container; it exports kheaders by itself",
     "gvisor": "gVisor is not Linux: it has no bpf(2) tracing",
     "firecracker": "a guest kernel built for microVMs: what is not built in cannot be added from inside",
-    "microvm": "a guest kernel built for microVMs: what is not built in cannot be added from inside",
     "uml": "User Mode Linux has no kprobes, uprobes or BTF",
 }
 
 
 @check("environment.vm", "Virtual machine")
 def vm(machine: Machine) -> Iterator[Finding]:
-    """Which virtual machine the kernel runs in, by release string, DMI tables, device tree and processor flags; from files only."""
+    """Which virtual machine the kernel runs in, by release string, DMI tables, device tree and processor
+    flags; from files only.
+    """
     place = machine.environment.vm
     if place is None:
         yield ok("no virtual machine that files could tell of")
@@ -91,8 +93,8 @@ def immutable(machine: Machine) -> Iterator[Finding]:
     ids=("environment.sysfs", "environment.dev-fd", "environment.shell"),
 )
 def filesystems(machine: Machine) -> Iterator[Finding]:
-    """/sys (bpftrace asks it for the number of CPUs and crashes or fails without), /dev/fd (0.27 fails without), /bin/sh (0.17 and
-    0.23 crash without): seen in chroots and minimal images.
+    """/sys (bpftrace asks it for the number of CPUs and crashes or fails without), /dev/fd (0.27 fails
+    without), /bin/sh (0.17 and 0.23 crash without): seen in chroots and minimal images.
     """
     for finding_id, path, consequence in (
         ("environment.sysfs", "/sys/devices/system/cpu/possible", "bpftrace cannot create maps"),
@@ -118,7 +120,9 @@ def filesystems(machine: Machine) -> Iterator[Finding]:
 
 @check("kernel.modules", "Loadable modules")
 def modules(machine: Machine) -> Iterator[Finding]:
-    """Whether this kernel has loadable modules at all (/proc/modules). bpftrace 0.25 refuses to start without."""
+    """Whether this kernel has loadable modules at all (/proc/modules). bpftrace 0.25 refuses to start
+    without.
+    """
     loaded = machine.modules.loaded
     if loaded is None:
         yield fail(

@@ -12,16 +12,18 @@ from kdiag.system import Unavailable
 
 _RECIPE = WrongRemedy(
     "export BPFTRACE_KERNEL_SOURCE=$tmpdir/usr/src/linux-headers-$(uname -r) after unpacking kheaders",
-    "the archive has include/ and arch/ at its top: that directory never exists, and a wrong variable breaks programs that worked",
+    "the archive has include/ and arch/ at its top: that directory never exists, and the variable breaks what worked",
 )
 
 
 @check("headers.env", "Header variables point to header trees")
 def variables(machine: Machine) -> Iterator[Finding]:
-    """BPFTRACE_KERNEL_SOURCE, BPFTRACE_KERNEL_BUILD and BCC_KERNEL_SOURCE. bpftrace does not check that they exist: a wrong one is
-    worse than none, because it also hides good trees and silences the warning about missing ones.
+    """BPFTRACE_KERNEL_SOURCE, BPFTRACE_KERNEL_BUILD and BCC_KERNEL_SOURCE. bpftrace does not check that
+    they exist: a wrong one is worse than none, because it also hides good trees and silences the warning
+    about missing ones.
 
-    `sudo` drops the variables unless told otherwise, so look at them as the program sees them: `sudo env | grep KERNEL`.
+    `sudo` drops the variables unless told otherwise, so look at them as the program sees them: `sudo env |
+    grep KERNEL`.
     """
     headers = machine.headers
     try:
@@ -107,19 +109,19 @@ def _arch(machine: Machine) -> str | None:
 
 @check("headers.tree", "Kernel headers for bpftrace")
 def tree(machine: Machine) -> Iterator[Finding]:
-    """The directory that bpftrace would take, in its own order (variable, /lib/modules/R/source, /lib/modules/R/build), tested for
-    completeness, version and architecture. Links are followed hop by hop.
+    """The directory that bpftrace would take, in its own order (variable, /lib/modules/R/source,
+    /lib/modules/R/build), tested for completeness, version and architecture. Links are followed hop by hop.
 
-    With BTF, headers are needed for `#include <linux/...>` only. See it yourself: `ls $(readlink -f /lib/modules/$(uname -r)/build)/include/linux/kconfig.h`.
+    With BTF, headers are needed for `#include <linux/...>` only. See it yourself: `ls $(readlink -f
+    /lib/modules/$(uname -r)/build)/include/linux/kconfig.h`.
     """
     headers = machine.headers
     chosen = headers.for_bpftrace
     if chosen is None:
         yield _none(machine)
         return
-    found = headers.bpftrace_tree
-    assert found is not None
-    yield _judged(machine, chosen, found, _links(machine))
+    if headers.bpftrace_tree is not None:
+        yield _judged(machine, chosen, headers.bpftrace_tree, _links(machine))
 
 
 def _judged(machine: Machine, chosen: Selection, found: Tree, links: tuple[Evidence, ...]) -> Finding:
@@ -193,11 +195,17 @@ def _remedies(machine: Machine) -> tuple[Remedy, ...]:
     """In order of preference: a tree that is there, the kernel's own archive, the exact package."""
     found: list[Remedy] = []
     for elsewhere in machine.headers.elsewhere()[:1]:
+        ours = "/kdiag/headers/" in elsewhere.source
+        command = (
+            "sudo kdiag run -- bpftrace ..."
+            if ours
+            else f"sudo BPFTRACE_KERNEL_SOURCE={elsewhere.source} bpftrace ..."
+        )
         found.append(
             Remedy(
                 "headers.use-tree",
                 "Point bpftrace to the headers that are there",
-                commands=(f"sudo BPFTRACE_KERNEL_SOURCE={elsewhere.source} bpftrace ...",),
+                commands=(command,),
                 needs=("root",),
             )
         )
@@ -222,9 +230,9 @@ def _remedies(machine: Machine) -> tuple[Remedy, ...]:
 
 @check("headers.intact", "bpftrace does not stumble over a broken tree")
 def intact(machine: Machine) -> Iterator[Finding]:
-    """Whether what bpftrace finds as headers is at least not worse than nothing. Up to 0.24 it includes linux/kconfig.h of whatever
-    directory it found: with half of a split package, or a variable that points to nothing, every script that goes through clang
-    stops, also the ones that need no headers.
+    """Whether what bpftrace finds as headers is at least not worse than nothing. Up to 0.24 it includes
+    linux/kconfig.h of whatever directory it found: with half of a split package, or a variable that points
+    to nothing, every script that goes through clang stops, also the ones that need no headers.
     """
     chosen = machine.headers.for_bpftrace
     if chosen is None:
@@ -244,8 +252,9 @@ def intact(machine: Machine) -> Iterator[Finding]:
 
 @check("headers.bcc", "Kernel headers for BCC")
 def bcc(machine: Machine) -> Iterator[Finding]:
-    """The tree that BCC takes: BCC_KERNEL_SOURCE, /lib/modules/R/build (with source), else kheaders, which it unpacks by itself into
-    /tmp after `modprobe kheaders`. BCC compiles every tool with headers, BTF or not.
+    """The tree that BCC takes: BCC_KERNEL_SOURCE, /lib/modules/R/build (with source), else kheaders, which
+    it unpacks by itself into /tmp after `modprobe kheaders`. BCC compiles every tool with headers, BTF or
+    not.
     """
     headers = machine.headers
     chosen = headers.for_bcc
@@ -279,8 +288,9 @@ def bcc(machine: Machine) -> Iterator[Finding]:
 
 @check("headers.uapi", "User-space headers mistaken for kernel headers")
 def uapi(machine: Machine) -> Iterator[Finding]:
-    """/usr/include/linux belongs to packages for compiling programs (linux-libc-dev, kernel-headers, linux-api-headers). Without a kernel
-    tree bpftrace's clang picks it up, and stops at `unknown type name '__aligned_u64'`.
+    """/usr/include/linux belongs to packages for compiling programs (linux-libc-dev, kernel-headers,
+    linux-api-headers). Without a kernel tree bpftrace's clang picks it up, and stops at `unknown type name
+    '__aligned_u64'`.
     """
     path = "/usr/include/linux/types.h"
     if machine.system.stat(path) is None:
@@ -302,8 +312,9 @@ def uapi(machine: Machine) -> Iterator[Finding]:
 
 @check("headers.package", "The header package for this kernel")
 def package(machine: Machine) -> Iterator[Finding]:
-    """The package for exactly this release, decided by the release string and not by os-release; installed or not by the package
-    database read as files; obtainable from this system's repositories, or never (vendor kernels).
+    """The package for exactly this release, decided by the release string and not by os-release; installed
+    or not by the package database read as files; obtainable from this system's repositories, or never
+    (vendor kernels).
     """
     packages = machine.packages
     advice = packages.advice

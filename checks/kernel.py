@@ -13,7 +13,9 @@ from kdiag.system import Unavailable
 
 @check("kernel.running", "The running kernel")
 def running(machine: Machine) -> Iterator[Finding]:
-    """Release, version and machine of the kernel by uname(2). See it yourself: `uname -a`, `cat /proc/version`."""
+    """Release, version and machine of the kernel by uname(2). See it yourself: `uname -a`, `cat
+    /proc/version`.
+    """
     try:
         name = machine.kernel.uname
     except Unavailable as gap:
@@ -33,8 +35,8 @@ def running(machine: Machine) -> Iterator[Finding]:
 def identity(machine: Machine) -> Iterator[Finding]:
     """Whose kernel the release string names, held against the distribution of the files.
 
-    The kernel decides which header package can fit, not the distribution of a container image: an Ubuntu container on an
-    OrbStack kernel finds nothing with `apt install linux-headers-$(uname -r)`.
+    The kernel decides which header package can fit, not the distribution of a container image: an Ubuntu
+    container on an OrbStack kernel finds nothing with `apt install linux-headers-$(uname -r)`.
     """
     kernel = machine.kernel
     found = kernel.identity
@@ -84,11 +86,12 @@ def identity(machine: Machine) -> Iterator[Finding]:
 
 @check("kernel.arch", "User space and kernel have the same architecture")
 def arch(machine: Machine) -> Iterator[Finding]:
-    """Whether this user space runs emulated on a kernel of another architecture: ELF machine of the interpreter, uname, the
-    kernel's config and its headers are held against each other.
+    """Whether this user space runs emulated on a kernel of another architecture: ELF machine of the
+    interpreter, uname, the kernel's config and its headers are held against each other.
 
-    An amd64 machine of OrbStack on Apple silicon says x86_64 everywhere, but the kernel and its kheaders are arm64: bpf(2)
-    programs and headers cannot fit. See it yourself: `zcat /proc/config.gz | grep CONFIG_ARM64`, `file /proc/self/exe`.
+    An amd64 machine of OrbStack on Apple silicon says x86_64 everywhere, but the kernel and its kheaders
+    are arm64: bpf(2) programs and headers cannot fit. See it yourself: `zcat /proc/config.gz | grep
+    CONFIG_ARM64`, `file /proc/self/exe`.
     """
     kernel = machine.kernel
     said = kernel.source_arch
@@ -112,7 +115,7 @@ def arch(machine: Machine) -> Iterator[Finding]:
         true = by_config if config_differs else archive[0]
         yield fail(
             f"an emulated {said} user space on an {true} kernel",
-            reason="the kernel's headers, BTF and probes are those of the other architecture; tools built for this one cannot use them",
+            reason="the kernel's headers, BTF and probes are the other architecture's: tools of this one cannot use them",
             evidence=tuple(evidence),
             remedies=(
                 Remedy(
@@ -141,8 +144,9 @@ def arch(machine: Machine) -> Iterator[Finding]:
 
 @check("kernel.rebooted", "The installed kernel is the running one")
 def rebooted(machine: Machine) -> Iterator[Finding]:
-    """Whether the kernel was upgraded without a reboot: the running release then has lost its modules and headers (Arch and Alpine
-    keep only the newest), and packages fit only the installed one. See it yourself: `uname -r; ls /lib/modules`.
+    """Whether the kernel was upgraded without a reboot: the running release then has lost its modules and
+    headers (Arch and Alpine keep only the newest), and packages fit only the installed one. See it
+    yourself: `uname -r; ls /lib/modules`.
     """
     modules = machine.modules
     others = modules.other_releases

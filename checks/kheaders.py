@@ -34,12 +34,25 @@ EXTRACT_MODULE = Remedy(
 MODPROBE = WrongRemedy("modprobe kheaders", "this kernel has no such module: CONFIG_IKHEADERS is off")
 
 
+_WHY_NOT = {
+    "loadable": "the module is on disk and not loaded",
+    "blocked": "the module is on disk and cannot be loaded here",
+    "deleted": "modules.dep lists the module, and its file is gone",
+    "not-installed": "the kernel was built with CONFIG_IKHEADERS=m, and the module is not installed",
+    "builtin": "it is built in, yet the file is not shown: /sys is masked, or not that of this kernel",
+    "loaded": "the module is loaded, yet the file is not shown: /sys is masked",
+    "off": "CONFIG_IKHEADERS is off in this kernel: there is nothing to load",
+    "unknown": "whether the kernel has the module cannot be told: no config and no module directory here",
+}
+
+
 @check("kheaders.archive", "The kernel serves its headers")
 def archive(machine: Machine) -> Iterator[Finding]:
     """Whether /sys/kernel/kheaders.tar.xz is there, readable, sound, and of this architecture and release.
 
-    The kernel serves the archive with CONFIG_IKHEADERS=y, or with =m after `modprobe kheaders`. bpftrace does not use it by itself
-    (up to 0.20 it did): it has to be unpacked. See it yourself: `tar -tf /sys/kernel/kheaders.tar.xz | head`.
+    The kernel serves the archive with CONFIG_IKHEADERS=y, or with =m after `modprobe kheaders`. bpftrace
+    does not use it by itself (up to 0.20 it did): it has to be unpacked. See it yourself: `tar -tf
+    /sys/kernel/kheaders.tar.xz | head`.
     """
     kheaders = machine.kheaders
     data = kheaders.archive
@@ -47,7 +60,7 @@ def archive(machine: Machine) -> Iterator[Finding]:
         state = kheaders.module
         yield fail(
             "the kernel does not serve its headers",
-            reason=_why_not(machine, state.state),
+            reason=_WHY_NOT[state.state],
             evidence=(Evidence(ARCHIVE, "absent"),),
             causes=("kheaders.module",),
             remedies=(LOAD,)
@@ -84,23 +97,11 @@ def archive(machine: Machine) -> Iterator[Finding]:
     yield ok("the kernel serves its headers", evidence=tuple(evidence), remedies=(EXTRACT,))
 
 
-def _why_not(machine: Machine, state: str) -> str:
-    return {
-        "loadable": "the module is on disk and not loaded",
-        "blocked": "the module is on disk and cannot be loaded here",
-        "deleted": "modules.dep lists the module, and its file is gone",
-        "not-installed": "the kernel was built with CONFIG_IKHEADERS=m, and the module is not installed",
-        "builtin": "it is built in, yet the file is not shown: /sys is masked, or not that of this kernel",
-        "loaded": "the module is loaded, yet the file is not shown: /sys is masked",
-        "off": "CONFIG_IKHEADERS is off in this kernel: there is nothing to load",
-        "unknown": "whether the kernel has the module cannot be told: no config and no module directory here",
-    }[state]
-
-
 @check("kheaders.module", "The kheaders module")
 def module(machine: Machine) -> Iterator[Finding]:
-    """In which state the module is: loaded, loadable, on disk but impossible to load (lockdown, modules_disabled, no CAP_SYS_MODULE,
-    no kmod), configured but not installed (Ubuntu puts it into linux-modules-extra), off, or not to be told.
+    """In which state the module is: loaded, loadable, on disk but impossible to load (lockdown,
+    modules_disabled, no CAP_SYS_MODULE, no kmod), configured but not installed (Ubuntu puts it into
+    linux-modules-extra), off, or not to be told.
 
     The configuration alone does not say "available". See it yourself: `modprobe -n -v kheaders`.
     """
@@ -194,8 +195,9 @@ def _expected(machine: Machine) -> str:
 
 @check("kheaders.available", "Headers can be had from the kernel")
 def available(machine: Machine) -> Iterator[Finding]:
-    """Whether the kernel's own headers are within reach: the served archive, or the module file on disk, whose .rodata holds the same
-    archive between the symbols kernel_headers_data and kernel_headers_data_end, loaded or not.
+    """Whether the kernel's own headers are within reach: the served archive, or the module file on disk,
+    whose .rodata holds the same archive between the symbols kernel_headers_data and
+    kernel_headers_data_end, loaded or not.
     """
     kheaders = machine.kheaders
     try:
@@ -233,8 +235,8 @@ def available(machine: Machine) -> Iterator[Finding]:
 
 @check("kheaders.leftover", "An unpacked archive in /tmp")
 def leftover(machine: Machine) -> Iterator[Finding]:
-    """bpftrace up to 0.20 unpacks kheaders to /tmp/kheaders-RELEASE and reuses what is there; before 0.20.2 it did not ask whose it is
-    (CVE-2024-2313), and neither did BCC (CVE-2024-2314).
+    """bpftrace up to 0.20 unpacks kheaders to /tmp/kheaders-RELEASE and reuses what is there; before 0.20.2
+    it did not ask whose it is (CVE-2024-2313), and neither did BCC (CVE-2024-2314).
     """
     path = f"/tmp/kheaders-{machine.kernel.release}"  # noqa: S108  looked at, never written
     info = machine.system.stat(path)

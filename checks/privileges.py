@@ -1,4 +1,6 @@
-"""What the person who asks may do: root, capabilities, namespaces, seccomp, limits, security modules, sysctls."""
+"""What the person who asks may do: root, capabilities, namespaces, seccomp, limits, security modules,
+sysctls.
+"""
 
 from __future__ import annotations
 
@@ -53,8 +55,8 @@ def _container_caps(machine: Machine) -> tuple[Remedy, ...]:
 def root(machine: Machine) -> Iterator[Finding]:
     """Whether the effective user id is 0.
 
-    bpftrace up to 0.24 refuses every other user, whatever capabilities it has; from 0.25 on the capabilities decide.
-    See it yourself: `id -u`.
+    bpftrace up to 0.24 refuses every other user, whatever capabilities it has; from 0.25 on the
+    capabilities decide. See it yourself: `id -u`.
     """
     identity = machine.system.identity()
     evidence = (Evidence("geteuid(2)", str(identity.euid)),)
@@ -63,7 +65,7 @@ def root(machine: Machine) -> Iterator[Finding]:
         return
     yield fail(
         "needs root",
-        reason=f"you are uid {identity.euid}; bpftrace runs as root (until 0.24 only as root, whatever the capabilities)",
+        reason=f"you are uid {identity.euid}; bpftrace up to 0.24 runs for root only, whatever the capabilities",
         evidence=evidence,
         remedies=(SUDO,),
         with_root="everything that only the kernel can answer",
@@ -72,11 +74,11 @@ def root(machine: Machine) -> Iterator[Finding]:
 
 @check("privileges.capabilities", "The capabilities that tracing needs")
 def capabilities(machine: Machine) -> Iterator[Finding]:
-    """CAP_SYS_ADMIN, or CAP_BPF with CAP_PERFMON, in the effective set; other users than root also need CAP_DAC_READ_SEARCH
-    and CAP_DAC_OVERRIDE to look into tracefs.
+    """CAP_SYS_ADMIN, or CAP_BPF with CAP_PERFMON, in the effective set; other users than root also need
+    CAP_DAC_READ_SEARCH and CAP_DAC_OVERRIDE to look into tracefs.
 
-    Without them bpf(2) and perf_event_open(2) fail with EPERM or EACCES, and old releases of bpftrace then complain about
-    missing headers. See it yourself: `grep Cap /proc/self/status`, `capsh --decode=...`.
+    Without them bpf(2) and perf_event_open(2) fail with EPERM or EACCES, and old releases of bpftrace then
+    complain about missing headers. See it yourself: `grep Cap /proc/self/status`, `capsh --decode=...`.
     """
     status = machine.privileges.status
     evidence = (
@@ -129,8 +131,9 @@ def capabilities(machine: Machine) -> Iterator[Finding]:
 def userns(machine: Machine) -> Iterator[Finding]:
     """Whether uid 0 is root of the machine, or of a user namespace only.
 
-    Root of a user namespace holds every capability there and none over the kernel: bpf(2) says EPERM, and tools report
-    tracepoints as missing. See it yourself: `cat /proc/self/uid_map` shows `0 0 4294967295` on the machine itself.
+    Root of a user namespace holds every capability there and none over the kernel: bpf(2) says EPERM, and
+    tools report tracepoints as missing. See it yourself: `cat /proc/self/uid_map` shows `0 0 4294967295` on
+    the machine itself.
     """
     evidence = (Evidence("/proc/self/uid_map", machine.privileges.uid_map or "absent"),)
     if machine.privileges.initial_user_namespace:
@@ -160,8 +163,9 @@ def userns(machine: Machine) -> Iterator[Finding]:
 
 @check("privileges.seccomp", "No seccomp filter in the way")
 def seccomp(machine: Machine) -> Iterator[Finding]:
-    """Whether system calls of this process are filtered. Docker's default profile lets bpf(2) and perf_event_open(2) through only
-    with the right capabilities; the filter itself cannot be read, so the calls' errno decides (`bpf.map`, `perf.events`).
+    """Whether system calls of this process are filtered. Docker's default profile lets bpf(2) and
+    perf_event_open(2) through only with the right capabilities; the filter itself cannot be read, so the
+    calls' errno decides (`bpf.map`, `perf.events`).
 
     See it yourself: `grep Seccomp /proc/self/status` (2 is a filter).
     """
@@ -199,9 +203,10 @@ def no_new_privs(machine: Machine) -> Iterator[Finding]:
 def memlock(machine: Machine) -> Iterator[Finding]:
     """Whether RLIMIT_MEMLOCK counts for BPF here, and whether bpftrace may raise it.
 
-    Before 5.11 BPF maps and programs were charged against RLIMIT_MEMLOCK; later kernels charge the memory cgroup. bpftrace
-    raises the limit at start in any case, and prints `couldn't set RLIMIT_MEMLOCK` where it may not (no CAP_SYS_RESOURCE):
-    harmless on kernels that do not count it. See it yourself: `ulimit -l`.
+    Before 5.11 BPF maps and programs were charged against RLIMIT_MEMLOCK; later kernels charge the memory
+    cgroup. bpftrace raises the limit at start in any case, and prints `couldn't set RLIMIT_MEMLOCK` where
+    it may not (no CAP_SYS_RESOURCE): harmless on kernels that do not count it. See it yourself: `ulimit
+    -l`.
     """
     soft, hard = machine.system.identity().memlock
     privileges = machine.privileges
@@ -218,7 +223,7 @@ def memlock(machine: Machine) -> Iterator[Finding]:
     if counted.ok:
         yield warn(
             "bpftrace prints a RLIMIT_MEMLOCK message here: harmless",
-            reason="CAP_SYS_RESOURCE is missing, so the limit cannot be raised; this kernel does not count BPF memory against it",
+            reason="CAP_SYS_RESOURCE is missing to raise the limit, and this kernel does not count BPF memory against it",
             evidence=tuple(evidence),
             wrong_remedies=(
                 WrongRemedy(
@@ -257,8 +262,9 @@ def _size(value: int) -> str:
 
 @check("privileges.lsm", "Security modules")
 def lsm(machine: Machine) -> Iterator[Finding]:
-    """SELinux and AppArmor as far as they concern this process. A denial by either shows as EACCES from bpf(2), while missing
-    capabilities show as EPERM. See it yourself: `getenforce`, `cat /proc/self/attr/current`.
+    """SELinux and AppArmor as far as they concern this process. A denial by either shows as EACCES from
+    bpf(2), while missing capabilities show as EPERM. See it yourself: `getenforce`, `cat
+    /proc/self/attr/current`.
     """
     evidence: list[Evidence] = []
     concerns: list[str] = []
@@ -298,10 +304,12 @@ def secure_boot(machine: Machine) -> Iterator[Finding]:
 
 @check("kernel.lockdown", "Kernel lockdown lets tracing through")
 def lockdown(machine: Machine) -> Iterator[Finding]:
-    """The lockdown mode: `none` and `integrity` let tracing work, `confidentiality` forbids reading kernel memory and tracefs.
+    """The lockdown mode: `none` and `integrity` let tracing work, `confidentiality` forbids reading kernel
+    memory and tracefs.
 
-    The file is in securityfs; where that is not mounted, a program that reads kernel memory is loaded (and dropped), which only
-    confidentiality refuses. See it yourself: `cat /sys/kernel/security/lockdown`, man 7 kernel_lockdown.
+    The file is in securityfs; where that is not mounted, a program that reads kernel memory is loaded (and
+    dropped), which only confidentiality refuses. See it yourself: `cat /sys/kernel/security/lockdown`, man
+    7 kernel_lockdown.
     """
     try:
         mode = machine.privileges.lockdown

@@ -18,9 +18,10 @@ def _install(machine: Machine, tool: str, package: str) -> tuple[Remedy, ...]:
 
 @check("tools.bpftrace", "bpftrace")
 def bpftrace(machine: Machine) -> Iterator[Finding]:
-    """Which bpftrace is installed and how: its release decides what it needs. Up to 0.20 it unpacks kheaders itself, from 0.24 on it no
-    longer hints at headers, from 0.25 on tracepoint arguments need BTF. A snap is confined and cannot read scripts outside the home
-    directory. See it yourself: `bpftrace --version`.
+    """Which bpftrace is installed and how: its release decides what it needs. Up to 0.20 it unpacks
+    kheaders itself, from 0.24 on it no longer hints at headers, from 0.25 on tracepoint arguments need BTF.
+    A snap is confined and cannot read scripts outside the home directory. See it yourself: `bpftrace
+    --version`.
     """
     tool = machine.tools.bpftrace
     if tool is None:
@@ -65,7 +66,9 @@ def bpftrace(machine: Machine) -> Iterator[Finding]:
 
 @check("tools.bpftool", "bpftool")
 def bpftool(machine: Machine) -> Iterator[Finding]:
-    """bpftool is not needed for tracing, but shows BTF and features. Ubuntu's is a wrapper that wants linux-tools of the running kernel."""
+    """bpftool is not needed for tracing, but shows BTF and features. Ubuntu's is a wrapper that wants
+    linux-tools of the running kernel.
+    """
     tool = machine.tools.bpftool
     if tool is None:
         yield skip("bpftool is not installed")
@@ -108,8 +111,9 @@ def clang(machine: Machine) -> Iterator[Finding]:
 
 @check("sysctl.values", "Sysctls that decide over tracing", ids=("sysctl.*",))
 def sysctls(machine: Machine) -> Iterator[Finding]:
-    """kernel.unprivileged_bpf_disabled, kernel.perf_event_paranoid, kernel.kptr_restrict, kernel.ftrace_enabled and others, each with what
-    its value means here. See it yourself: `sysctl kernel.perf_event_paranoid`.
+    """kernel.unprivileged_bpf_disabled, kernel.perf_event_paranoid, kernel.kptr_restrict,
+    kernel.ftrace_enabled and others, each with what its value means here. See it yourself: `sysctl
+    kernel.perf_event_paranoid`.
     """
     from kdiag.machine.privileges import SYSCTLS
     from kdiag.system import Unavailable

@@ -1,4 +1,6 @@
-"""tracefs, debugfs, bpffs and what they offer: absent, not mounted, not permitted and not built are different answers."""
+"""tracefs, debugfs, bpffs and what they offer: absent, not mounted, not permitted and not built are
+different answers.
+"""
 
 from __future__ import annotations
 
@@ -39,10 +41,12 @@ def _mount_remedies(machine: Machine) -> tuple[Remedy, ...]:
 
 @check("tracing.tracefs", "tracefs is mounted")
 def tracefs(machine: Machine) -> Iterator[Finding]:
-    """Whether tracefs is what one sees at /sys/kernel/tracing or /sys/kernel/debug/tracing, by superblock magic.
+    """Whether tracefs is what one sees at /sys/kernel/tracing or /sys/kernel/debug/tracing, by superblock
+    magic.
 
-    An empty directory of that name is not enough: containers and minimal systems have just that. Every tracepoint needs
-    tracefs, bpftrace from 0.25 on even for BEGIN. See it yourself: `stat -f /sys/kernel/tracing`, `findmnt -t tracefs`.
+    An empty directory of that name is not enough: containers and minimal systems have just that. Every
+    tracepoint needs tracefs, bpftrace from 0.25 on even for BEGIN. See it yourself: `stat -f
+    /sys/kernel/tracing`, `findmnt -t tracefs`.
     """
     tracing = machine.tracing
     evidence = [_mount_evidence(machine, path) for path in (TRACEFS, f"{DEBUGFS}/tracing")]
@@ -102,8 +106,9 @@ def _mount_evidence(machine: Machine, path: str) -> Evidence:
 
 @check("tracing.debugfs", "debugfs is mounted")
 def debugfs(machine: Machine) -> Iterator[Finding]:
-    """Whether debugfs is at /sys/kernel/debug. bpftrace up to 0.16 and some BCC tools know tracefs only below it, and kernels
-    with CONFIG_TRACEFS_AUTOMOUNT_DEPRECATED unset no longer show it there. See it yourself: `findmnt -t debugfs`.
+    """Whether debugfs is at /sys/kernel/debug. bpftrace up to 0.16 and some BCC tools know tracefs only
+    below it, and kernels with CONFIG_TRACEFS_AUTOMOUNT_DEPRECATED unset no longer show it there. See it
+    yourself: `findmnt -t debugfs`.
     """
     evidence = (_mount_evidence(machine, DEBUGFS),)
     if not machine.tracing.is_mounted(DEBUGFS, "debugfs"):
@@ -127,7 +132,9 @@ def debugfs(machine: Machine) -> Iterator[Finding]:
 
 @check("tracing.debug-path", "tracefs below debugfs")
 def debug_path(machine: Machine) -> Iterator[Finding]:
-    """Whether /sys/kernel/debug/tracing shows tracefs: the only place where bpftrace before 0.17 and old BCC tools look."""
+    """Whether /sys/kernel/debug/tracing shows tracefs: the only place where bpftrace before 0.17 and old
+    BCC tools look.
+    """
     path = f"{DEBUGFS}/tracing"
     evidence = (_mount_evidence(machine, path),)
     try:
@@ -152,7 +159,9 @@ def debug_path(machine: Machine) -> Iterator[Finding]:
 
 @check("tracing.bpffs", "bpffs is mounted")
 def bpffs(machine: Machine) -> Iterator[Finding]:
-    """Whether /sys/fs/bpf is a BPF file system, where programs and maps are pinned. bpftrace does not need it."""
+    """Whether /sys/fs/bpf is a BPF file system, where programs and maps are pinned. bpftrace does not need
+    it.
+    """
     evidence = (_mount_evidence(machine, BPFFS),)
     if machine.tracing.is_mounted(BPFFS, "bpf"):
         yield ok("bpffs is mounted", evidence=evidence)
@@ -199,8 +208,9 @@ def _by_config(machine: Machine, what: str, option: str, why: str) -> Finding:
 
 @check("tracing.kprobes", "kprobes")
 def kprobes(machine: Machine) -> Iterator[Finding]:
-    """Whether functions of the kernel can be probed: kprobe_events in tracefs, the kprobe event source, and the master switch
-    in debugfs. See it yourself: `ls /sys/kernel/tracing/kprobe_events /sys/bus/event_source/devices/kprobe`.
+    """Whether functions of the kernel can be probed: kprobe_events in tracefs, the kprobe event source, and
+    the master switch in debugfs. See it yourself: `ls /sys/kernel/tracing/kprobe_events
+    /sys/bus/event_source/devices/kprobe`.
     """
     pmu = "kprobe" in machine.tracing.pmus
     evidence = [Evidence("/sys/bus/event_source/devices/kprobe", "exists" if pmu else "absent")]
@@ -216,7 +226,7 @@ def kprobes(machine: Machine) -> Iterator[Finding]:
     if not pmu and not events:
         yield fail(
             "this kernel has no kprobes",
-            reason="neither the event source nor kprobe_events exists; CONFIG_HAVE_KPROBES only says that the architecture could",
+            reason="neither the event source nor kprobe_events exists (CONFIG_HAVE_KPROBES is about the architecture only)",
             evidence=tuple(evidence),
             causes=("config.KPROBES", "config.KPROBE_EVENTS"),
             wrong_remedies=(
@@ -251,7 +261,8 @@ def kprobes(machine: Machine) -> Iterator[Finding]:
 
 @check("tracing.kprobe-leftovers", "Dynamic kprobe events of others")
 def leftovers(machine: Machine) -> Iterator[Finding]:
-    """Events in kprobe_events that an earlier program left behind: they make `echo > kprobe_events` fail with EBUSY.
+    """Events in kprobe_events that an earlier program left behind: they make `echo > kprobe_events` fail
+    with EBUSY.
 
     Remove them with `-:NAME` appended, never by truncating the file: other programs may own some.
     """
@@ -314,7 +325,8 @@ _GROUPS = (
 
 @check("tracing.events", "Tracepoints of a first session", ids=tuple(g[0] for g in _GROUPS))
 def events(machine: Machine) -> Iterator[Finding]:
-    """Whether this kernel has the tracepoints that the first exercises use: each is looked up in tracefs by name.
+    """Whether this kernel has the tracepoints that the first exercises use: each is looked up in tracefs by
+    name.
 
     See it yourself: `ls /sys/kernel/tracing/events/syscalls/sys_enter_openat`.
     """
@@ -350,8 +362,9 @@ def _event(machine: Machine, group: str, name: str, what: str, option: str) -> F
 
 @check("tracing.functions", "The list of traceable functions")
 def functions(machine: Machine) -> Iterator[Finding]:
-    """Whether available_filter_functions can be read. bpftrace checks kprobe and fentry names against it; up to 0.24 it refuses
-    fentry without it. It needs CONFIG_DYNAMIC_FTRACE, and lockdown=confidentiality forbids reading it.
+    """Whether available_filter_functions can be read. bpftrace checks kprobe and fentry names against it;
+    up to 0.24 it refuses fentry without it. It needs CONFIG_DYNAMIC_FTRACE, and lockdown=confidentiality
+    forbids reading it.
     """
     if machine.tracing.root is None:
         yield fail("no list of traceable functions without tracefs", causes=("tracing.tracefs",))
@@ -382,8 +395,8 @@ def functions(machine: Machine) -> Iterator[Finding]:
 
 @check("tracing.kallsyms", "Kernel symbols have addresses")
 def kallsyms(machine: Machine) -> Iterator[Finding]:
-    """Whether /proc/kallsyms shows addresses: kernel stacks get their names from it. kernel.kptr_restrict=2 zeroes them for root too,
-    =1 for those without CAP_SYSLOG.
+    """Whether /proc/kallsyms shows addresses: kernel stacks get their names from it. kernel.kptr_restrict=2
+    zeroes them for root too, =1 for those without CAP_SYSLOG.
     """
     head = machine.system.head("/proc/kallsyms", 256)
     if head is None:

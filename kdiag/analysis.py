@@ -39,8 +39,9 @@ def analyse(
 
 
 def _behaviours(machine: Machine) -> list[Behaviour]:
-    """The one behaviour of the installed release; of the release that would be installed where there is none; every one's
-    where a bpftrace is there and does not tell."""
+    """The one behaviour of the installed release; of the release that would be installed where there is
+    none; every one's where a bpftrace is there and does not tell.
+    """
     from kdiag.knowledge.bpftrace import behaviour
     from kdiag.knowledge.bpftrace_history import NEWEST_READ, ROWS
 
@@ -105,15 +106,19 @@ def judge(
     required: Sequence[str],
     blocks: dict[str, tuple[str, ...]],
 ) -> Verdict:
-    """Ready if every required capability works, perhaps with a caveat; cannot tell if none fails and one is unknown."""
+    """Ready if every required capability works, perhaps with a caveat; cannot tell if none fails and one is
+    unknown.
+    """
     wanted = [capability for capability in capabilities if capability.id in required]
     broken = [c for c in wanted if c.status is Works.FAILS]
     unsure = [c for c in wanted if c.status is Works.UNKNOWN]
     if broken:
         reasons = list(dict.fromkeys(c.because for c in broken))
-        what = "none" if len(broken) == len(wanted) else f"{len(wanted) - len(broken)}"
+        left = len(wanted) - len(broken)
+        what = "none" if left == 0 else str(left)
+        verb = "works" if left <= 1 else "work"
         more = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""
-        text = f"{what} of the {len(wanted)} required things {'works' if what in ('none', '1') else 'work'}: {reasons[0]}{more}"
+        text = f"{what} of the {len(wanted)} required things {verb}: {reasons[0]}{more}"
         return Verdict(
             Readiness.NOT_READY, text, _next(findings, [i for c in broken for i in c.findings], blocks)
         )

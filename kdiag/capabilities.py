@@ -75,7 +75,9 @@ def _output(b: Behaviour) -> Expression:
 
 
 def _btf(_b: Behaviour) -> Expression:
-    """The BTF that this bpftrace gets: `btf.bpftrace` knows its release; without one the kernel's own decides."""
+    """The BTF that this bpftrace gets: `btf.bpftrace` knows its release; without one the kernel's own
+    decides.
+    """
 
     def evaluate(context: Context) -> Outcome:
         mine = context.findings.get("btf.bpftrace")
@@ -102,7 +104,9 @@ def _headers(b: Behaviour) -> Expression:
 def _clang(
     b: Behaviour, *, tracepoint: bool = False, types: bool = False, includes: bool = False
 ) -> Expression:
-    """What clang needs for such a script, if this release runs it at all (see Behaviour.clang_runs, types_header)."""
+    """What clang needs for such a script, if this release runs it at all (see Behaviour.clang_runs,
+    types_header).
+    """
     definitions = includes or (tracepoint and not b.args_need_btf)
     runs = b.clang_runs == "always" or definitions or (b.clang_runs == "when-types" and types)
     if not runs:
@@ -111,9 +115,7 @@ def _clang(
     if b.kconfig_include == "always":
         parts.append(need("headers.intact"))
     header_or_btf = any_of(_btf(b), _headers(b))
-    if b.types_header == "definitions" and definitions:
-        parts.append(_headers(b))
-    elif b.types_header == "tracepoints" and tracepoint:
+    if (b.types_header == "definitions" and definitions) or (b.types_header == "tracepoints" and tracepoint):
         parts.append(_headers(b))
     elif (
         b.types_header == "everything-without-btf"
@@ -176,7 +178,9 @@ def _kprobe(b: Behaviour) -> Expression:
 
 
 def _detach(b: Behaviour) -> Expression:
-    """BCC's library, which bpftrace used until 0.23, attaches through perf events and looks into tracefs when it detaches."""
+    """BCC's library, which bpftrace used until 0.23, attaches through perf events and looks into tracefs
+    when it detaches.
+    """
     if b.version >= (0, 24, 0):
         return always
     return at_worst_caveat(need("tracing.tracefs"), "works, with error messages at the end")
@@ -292,28 +296,88 @@ def _core(_b: Behaviour) -> Expression:
 
 
 DEFINITIONS: tuple[Definition, ...] = (
-    Definition("hello", "Hello (BEGIN)", "bpftrace", _hello, "BEGIN { printf(\"hello\\n\"); }: bpftrace starts, loads, prints"),
-    Definition("tracepoint-args", "Syscall tracepoints with arguments", "bpftrace", _tracepoint_args, "tracepoint:syscalls:sys_enter_openat with str(args.filename)"),
-    Definition("tracepoint-net", "Network tracepoints", "bpftrace", _tracepoint_net, "tracepoint:sock:inet_sock_set_state with its arguments"),
-    Definition("tracepoint-sched", "Scheduler tracepoints", "bpftrace", _tracepoint_sched, "tracepoint:sched:sched_process_fork with its arguments"),
+    Definition(
+        "hello",
+        "Hello (BEGIN)",
+        "bpftrace",
+        _hello,
+        'BEGIN { printf("hello\\n"); }: bpftrace starts, loads, prints',
+    ),
+    Definition(
+        "tracepoint-args",
+        "Syscall tracepoints with arguments",
+        "bpftrace",
+        _tracepoint_args,
+        "tracepoint:syscalls:sys_enter_openat with str(args.filename)",
+    ),
+    Definition(
+        "tracepoint-net",
+        "Network tracepoints",
+        "bpftrace",
+        _tracepoint_net,
+        "tracepoint:sock:inet_sock_set_state with its arguments",
+    ),
+    Definition(
+        "tracepoint-sched",
+        "Scheduler tracepoints",
+        "bpftrace",
+        _tracepoint_sched,
+        "tracepoint:sched:sched_process_fork with its arguments",
+    ),
     Definition("rawtracepoint", "Raw tracepoints", "bpftrace", _rawtracepoint, "rawtracepoint:sched_switch"),
     Definition("kprobe", "kprobe, kretprobe", "bpftrace", _kprobe, "kprobe:vfs_read"),
-    Definition("kprobe-multi", "kprobe wildcards", "bpftrace", _kprobe_multi, "kprobe:tcp_*, attached at once through kprobe.multi"),
+    Definition(
+        "kprobe-multi",
+        "kprobe wildcards",
+        "bpftrace",
+        _kprobe_multi,
+        "kprobe:tcp_*, attached at once through kprobe.multi",
+    ),
     Definition("fentry", "fentry, fexit", "bpftrace", _fentry, "fentry:vfs_read (kfunc in older releases)"),
-    Definition("struct", "Kernel structs without #include", "bpftrace", _struct, "((struct task_struct *)curtask)->comm, types from BTF"),
-    Definition("include", "#include <linux/...>", "bpftrace", _include, "scripts that include kernel headers, and constants that only headers have"),
-    Definition("module-types", "Types of kernel modules", "bpftrace", _module_types, "structs that a loadable module defines, from its BTF"),
+    Definition(
+        "struct",
+        "Kernel structs without #include",
+        "bpftrace",
+        _struct,
+        "((struct task_struct *)curtask)->comm, types from BTF",
+    ),
+    Definition(
+        "include",
+        "#include <linux/...>",
+        "bpftrace",
+        _include,
+        "scripts that include kernel headers, and constants that only headers have",
+    ),
+    Definition(
+        "module-types",
+        "Types of kernel modules",
+        "bpftrace",
+        _module_types,
+        "structs that a loadable module defines, from its BTF",
+    ),
     Definition("uprobe", "uprobe, uretprobe", "bpftrace", _uprobe, "uprobe:/bin/bash:readline"),
     Definition("usdt", "USDT", "bpftrace", _uprobe, "usdt:/path/to/program:probe"),
     Definition("profile", "profile, interval", "bpftrace", _profile, "profile:hz:99"),
     Definition("software", "Software events", "bpftrace", _profile, "software:page-faults:100"),
     Definition("hardware", "Hardware events", "bpftrace", _hardware, "hardware:cycles:1000000"),
-    Definition("kstack", "Kernel stacks with symbols", "bpftrace", _kstack, "profile:hz:99 { @[kstack] = count(); }"),
+    Definition(
+        "kstack", "Kernel stacks with symbols", "bpftrace", _kstack, "profile:hz:99 { @[kstack] = count(); }"
+    ),
     Definition("iter", "Iterators", "bpftrace", _iter, "iter:task"),
-    Definition("stock-tools", "The stock .bt tools", "bpftrace", _stock_tools, "opensnoop.bt, execsnoop.bt, runqlat.bt and the others"),
-    Definition("bcc-tools", "BCC tools", "BCC", _bcc, "execsnoop-bpfcc and the others, compiled on this machine"),
-    Definition("core-tools", "libbpf CO-RE tools", "libbpf", _core, "programs compiled elsewhere and fitted by BTF"),
-)  # fmt: skip
+    Definition(
+        "stock-tools",
+        "The stock .bt tools",
+        "bpftrace",
+        _stock_tools,
+        "opensnoop.bt, execsnoop.bt, runqlat.bt and the others",
+    ),
+    Definition(
+        "bcc-tools", "BCC tools", "BCC", _bcc, "execsnoop-bpfcc and the others, compiled on this machine"
+    ),
+    Definition(
+        "core-tools", "libbpf CO-RE tools", "libbpf", _core, "programs compiled elsewhere and fitted by BTF"
+    ),
+)
 
 
 # -- judging --------------------------------------------------------------------------------------------------------
@@ -322,7 +386,8 @@ DEFINITIONS: tuple[Definition, ...] = (
 def evaluate(
     findings: Sequence[Finding], behaviours: Sequence[Behaviour], *, as_root_matters: bool
 ) -> tuple[Capability, ...]:
-    """Judge every capability. `behaviours`: one where bpftrace's release is known, several to agree where it is not.
+    """Judge every capability. `behaviours`: one where bpftrace's release is known, several to agree where
+    it is not.
 
     as_root_matters: the one who asks is not root, so that the answer for root is worth telling as well.
     """
@@ -338,9 +403,13 @@ def _judge(
 ) -> Capability:
     now = _outcome(definition, Context(by_id), behaviours)
     with_root = None
-    if as_root_matters:
+    if as_root_matters and now.works is not Works.WORKS:
         root = _outcome(definition, Context(by_id, _ABOUT_THE_USER), behaviours)
-        with_root = root.works if root.works is not now.works else None
+        if root.works is Works.FAILS:
+            # Becoming root would not help: the machine's own reason is the one to tell.
+            now = Outcome(root.works, f"{root.because} (for root, too)", root.findings)
+        elif root.works is not now.works:
+            with_root = root.works
     return Capability(
         definition.id, definition.title, definition.tool, now.works, now.because, now.findings, with_root
     )
@@ -373,7 +442,9 @@ def _agreed(outcomes: Iterable[Outcome]) -> Outcome:
 
 
 def blocked(capabilities: Iterable[Capability], findings: Iterable[Finding]) -> dict[str, tuple[str, ...]]:
-    """For each finding that is not ok: the capabilities that do not fully work because of it, or of what it causes."""
+    """For each finding that is not ok: the capabilities that do not fully work because of it, or of what it
+    causes.
+    """
     by_id = {finding.id: finding for finding in findings}
     blocks: dict[str, list[str]] = {}
     for capability in capabilities:

@@ -21,7 +21,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="What can be traced with eBPF on this machine, why the rest cannot, and what to do about it.",
-    epilog="Exit status: 0 ready, 1 not ready, 2 usage, 3 cannot tell, 4 a fix or a smoke test failed, 70 kdiag is broken.",
+    epilog="Exit status: 0 ready, 1 not ready, 2 usage, 3 cannot tell, 4 a fix or a smoke test failed, "
+    "70 kdiag is broken.",
 )
 
 Only = Annotated[
@@ -56,7 +57,7 @@ def fail(message: str, status: int = exits.USAGE) -> NoReturn:
 
 
 @app.command()
-def check(
+def check(  # noqa: PLR0913, PLR0917  a parameter is an option
     only: Only = [],  # noqa: B006  typer copies defaults
     skip: Skip = [],  # noqa: B006
     require: Annotated[
@@ -117,7 +118,10 @@ def _print(report: Report, output_format: str, *, verbose: bool, color: bool | N
     if output_format == "json":
         from kdiag.report.json import render as render_json
 
-        _write(render_json(report))
+        # JSON is UTF-8 whatever the locale says.
+        sys.stdout.flush()
+        sys.stdout.buffer.write(render_json(report).encode())
+        sys.stdout.buffer.flush()
         return
     from kdiag.report.text import render as render_text
     from kdiag.terminal import Terminal
@@ -131,7 +135,8 @@ def _print(report: Report, output_format: str, *, verbose: bool, color: bool | N
 
 
 def _write(text: str) -> None:
-    sys.stdout.write(text)
+    encoding = sys.stdout.encoding or "ascii"
+    sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
     sys.stdout.flush()
 
 

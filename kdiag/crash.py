@@ -12,7 +12,9 @@ from kdiag import __version__
 
 
 def write_report(error: BaseException) -> str:
-    """Write the details to a private file (mkstemp: no predictable name) and return the message for the terminal."""
+    """Write the details to a private file (mkstemp: no predictable name) and return the message for the
+    terminal.
+    """
     details = "".join(traceback.format_exception(type(error), error, error.__traceback__))
     text = (
         f"kdiag {__version__}, Python {platform.python_version()}, {platform.platform()}\n"

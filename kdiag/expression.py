@@ -47,7 +47,9 @@ class Context:
 
 
 def need(finding_id: str, *, tolerate_warn: bool = False) -> Expression:
-    """The finding must be ok. A warning is a caveat, unless it is tolerated; a finding nobody made is unknown."""
+    """The finding must be ok. A warning is a caveat, unless it is tolerated; a finding nobody made is
+    unknown.
+    """
 
     def evaluate(context: Context) -> Outcome:
         if finding_id in context.assume:
@@ -106,7 +108,9 @@ def caveat(expression: Expression, text: str) -> Expression:
 
 
 def at_worst_caveat(expression: Expression, text: str) -> Expression:
-    """Something that is only part of the thing: where it fails, the rest still works, with this text before the reason."""
+    """Something that is only part of the thing: where it fails, the rest still works, with this text before
+    the reason.
+    """
 
     def evaluate(context: Context) -> Outcome:
         outcome = expression(context)

@@ -60,9 +60,9 @@ class WrongRemedy:
 class Remedy:
     """One way to repair a finding.
 
-    kind: `safe` (adds only, can be undone), `unsafe` (changes how the machine behaves) or `manual` (a person must
-    do it elsewhere). run_on: who runs the commands (`here`, `the host`, `the VM's settings`, ...).
-    needs: what it takes (`root`, `network`, `reboot`). undo: commands that take it back.
+    kind: `safe` (adds only, can be undone), `unsafe` (changes how the machine behaves) or `manual` (a
+    person must do it elsewhere). run_on: who runs the commands (`here`, `the host`, `the VM's settings`,
+    ...). needs: what it takes (`root`, `network`, `reboot`). undo: commands that take it back.
     """
 
     id: str
@@ -95,7 +95,9 @@ class Finding:
 
 
 class _Rest(TypedDict, total=False):
-    """Finding's own fields beyond status and summary, as keywords of `ok`, `warn`, `fail`, `unknown` and `skip`."""
+    """Finding's own fields beyond status and summary, as keywords of `ok`, `warn`, `fail`, `unknown` and
+    `skip`.
+    """
 
     reason: str
     id: str
@@ -136,8 +138,9 @@ def skip(summary: str, **rest: Unpack[_Rest]) -> Finding:
 class Capability:
     """Something a person wants to do, and whether this machine lets them.
 
-    because: the deciding reason in a few words; findings: ids of the findings that decided, most decisive first.
-    with_root: the status that the same program would have for root, None where that makes no difference.
+    because: the deciding reason in a few words; findings: ids of the findings that decided, most decisive
+    first. with_root: the status that the same program would have for root, None where that makes no
+    difference.
     """
 
     id: str

@@ -7,6 +7,7 @@ imported is a value with a message, not an accident.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -81,26 +82,61 @@ def discover(*, plugins: bool = True) -> Registry:
 
 def _packages() -> list[_Package]:
     """The advertised packages, ours first so that no stranger can take a built-in id."""
-    from importlib.metadata import distributions
-
     here = os.path.realpath(os.curdir)
     found: dict[str, _Package] = {}
-    for distribution in distributions():
+    for directory in dict.fromkeys(sys.path):
         # Somebody else's directory must not bring code into a tool that runs as root: nothing is loaded from the
-        # current directory, even where Python itself would look there (`python -m kdiag`).
-        name = (
-            distribution.metadata["Name"] if _advertises(distribution.read_text("entry_points.txt")) else None
-        )
-        if name is None or (name != "kdiag" and os.path.realpath(str(distribution.locate_file(""))) == here):
-            continue
-        for entry in distribution.entry_points:
-            if entry.group == GROUP:
-                found.setdefault(entry.value, _Package(entry.value, name, distribution.version))
+        # current directory, even where Python itself would look there (`python -m kdiag`), nor by a relative path.
+        if os.path.isabs(directory) and os.path.realpath(directory) != here:
+            for package in _advertised_in(directory):
+                found.setdefault(package.module, package)
     return sorted(found.values(), key=lambda p: (p.module != BUILTIN, p.module))
 
 
-def _advertises(entry_points: str | None) -> bool:
-    return entry_points is not None and f"[{GROUP}]" in entry_points
+def _advertised_in(directory: str) -> Iterator[_Package]:
+    """What the distributions installed in one directory name under our group.
+
+    The layout is that of the core metadata and entry points specifications (packaging.python.org). Read
+    here because importing importlib.metadata costs 12 ms, a tenth of a whole check.
+    """
+    try:
+        names = sorted(n for n in os.listdir(directory) if n.endswith((".dist-info", ".egg-info")))
+    except OSError:
+        return
+    for name in names:
+        advertised = _entry_points(_text(f"{directory}/{name}/entry_points.txt"))
+        if advertised:
+            metadata = _text(f"{directory}/{name}/METADATA") or _text(f"{directory}/{name}/PKG-INFO")
+            title, version = _field(metadata, "Name"), _field(metadata, "Version")
+            yield from (_Package(module, title or name, version) for module in advertised)
+
+
+def _text(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read(1024 * 1024)
+    except OSError:
+        return ""
+
+
+def _entry_points(text: str) -> list[str]:
+    """The values in our section of an entry_points.txt."""
+    values, inside = [], False
+    for line in map(str.strip, text.splitlines()):
+        if line.startswith("["):
+            inside = line == f"[{GROUP}]"
+        elif inside and "=" in line and not line.startswith(("#", ";")):
+            values.append(line.partition("=")[2].partition("[")[0].strip())
+    return values
+
+
+def _field(metadata: str, name: str) -> str:
+    for line in metadata.splitlines():
+        if line.startswith(f"{name}:"):
+            return line.partition(":")[2].strip()
+        if not line:
+            break
+    return ""
 
 
 def _load(package: _Package) -> Iterator[Found | Problem]:

@@ -19,13 +19,13 @@ def run(machine: Machine, registry: Registry, chosen: Iterable[Found]) -> tuple[
     findings: dict[str, Finding] = {}
     for found in chosen:
         for finding in run_one(machine, found):
-            if finding.id in findings:
-                finding = replace(
-                    finding,
-                    id=f"{finding.id}@{found.check.id}",
-                    reason=f"the id {finding.id} was already taken; {finding.reason}",
-                )
-            findings[finding.id] = finding
+            key = finding.id
+            if key in findings:
+                key = f"{finding.id}@{found.check.id}"
+                reason = f"the id {finding.id} was already taken; {finding.reason}"
+                findings[key] = replace(finding, id=key, reason=reason)
+            else:
+                findings[key] = finding
     for problem in registry.problems:
         name = f"plugin.{problem.name}"
         findings[name] = unknown(
@@ -58,7 +58,9 @@ def run_one(machine: Machine, found: Found) -> list[Finding]:
         for finding in check.run(machine):
             if not isinstance(finding, Finding):
                 raise TypeError(f"yielded {type(finding).__name__}, not a Finding")
-            done.append(replace(finding, id=finding.id or check.id, title=finding.title or check.title))
+            done.append(
+                _sound(replace(finding, id=finding.id or check.id, title=finding.title or check.title))
+            )
     except Unavailable as gap:
         if all(f.id != check.id for f in done):
             done.append(
@@ -76,6 +78,24 @@ def run_one(machine: Machine, found: Found) -> list[Finding]:
             )
         )
     return done
+
+
+def _sound(finding: Finding) -> Finding:
+    """The finding, if reports can carry it: a stranger's check may fill the fields with anything. Raises
+    TypeError.
+    """
+    remedies = finding.remedies
+    words = (finding.id, finding.title, finding.summary, finding.reason, finding.with_root, *finding.causes)
+    words += tuple(w for e in finding.evidence for w in (e.source, e.observed))
+    words += tuple(w for r in remedies for w in (r.id, r.title, r.run_on, *r.commands, *r.needs, *r.undo))
+    words += tuple(w for wrong in finding.wrong_remedies for w in (wrong.advice, wrong.why))
+    if not all(isinstance(word, str) for word in words):
+        raise TypeError(f"finding {finding.id} holds something that is not text")
+    if not isinstance(finding.status, Status):
+        raise TypeError(f"finding {finding.id} has status {finding.status!r}")
+    if any(r.kind not in ("safe", "unsafe", "manual") for r in remedies):
+        raise TypeError(f"finding {finding.id} has a remedy that is neither safe, unsafe nor manual")
+    return finding
 
 
 def _place(error: BaseException) -> str:

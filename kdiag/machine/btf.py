@@ -35,7 +35,9 @@ class ModuleBtf:
 
 
 def fallback_paths(release: str) -> tuple[str, ...]:
-    """Where libbpf looks when sysfs has no BTF (src/btf.c, btf__load_vmlinux_btf); ELF files with a .BTF section."""
+    """Where libbpf looks when sysfs has no BTF (src/btf.c, btf__load_vmlinux_btf); ELF files with a .BTF
+    section.
+    """
     return (
         f"/boot/vmlinux-{release}",
         f"/lib/modules/{release}/vmlinux-{release}",
@@ -156,7 +158,9 @@ class BtfFacts:
         return Fallback(path, size, "BTF of another build of the kernel" if same is False else "", same)
 
     def _elf(self, path: str) -> tuple[bytes | None, str | None]:
-        """The .BTF section and the build-id of an ELF file; a debug image of 800 MB is not read whole for that."""
+        """The .BTF section and the build-id of an ELF file; a debug image of 800 MB is not read whole for
+        that.
+        """
         from elftools.common.exceptions import ELFError
         from elftools.elf.elffile import ELFFile
 

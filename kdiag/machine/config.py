@@ -190,7 +190,8 @@ class ConfigFacts:
         return ConfigHit(path, config, by_kernel, self.attempts)
 
     def value(self, option: str) -> str | None:
-        """The value of CONFIG_`option`: `y`, `m`, `n` (is not set), the raw text otherwise, None if it has no line.
+        """The value of CONFIG_`option`: `y`, `m`, `n` (is not set), the raw text otherwise, None if it has
+        no line.
 
         Raises Unavailable where no configuration could be found.
         """
@@ -198,7 +199,8 @@ class ConfigFacts:
 
 
 def release_starts_with(release: str, version: str) -> bool:
-    """Whether a config's banner version (6.12.107) can belong to a release (6.12.107+deb13-amd64, 6.8.0-31-generic).
+    """Whether a config's banner version (6.12.107) can belong to a release (6.12.107+deb13-amd64,
+    6.8.0-31-generic).
 
     Distributions number their releases by ABI: Debian's 6.1.0-50-amd64 is built from 6.1.170, Ubuntu's
     6.8.0-31-generic from 6.8.1, so only major and minor must agree.

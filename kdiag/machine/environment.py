@@ -1,7 +1,8 @@
-"""Where the machine runs: container, virtual machine, WSL, immutable system. From files only, in systemd's order.
+"""Where the machine runs: container, virtual machine, WSL, immutable system. From files only, in systemd's
+order.
 
-Sources: systemd src/basic/virt.c for the signals and their order; kernel include/linux/proc_ns.h for the inode
-numbers of the initial namespaces.
+Sources: systemd src/basic/virt.c for the signals and their order; kernel include/linux/proc_ns.h for the
+inode numbers of the initial namespaces.
 """
 
 from __future__ import annotations
@@ -75,7 +76,9 @@ class Place:
 
 
 class Environment:
-    """Container, virtual machine and kind of system. Each is None where every sign was looked at and none was there."""
+    """Container, virtual machine and kind of system. Each is None where every sign was looked at and none
+    was there.
+    """
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
@@ -149,7 +152,9 @@ class Environment:
         )
 
     def _marker_files(self) -> Place | None:
-        """/run/.containerenv and /.dockerenv, which also end up in images that are booted as a machine of their own."""
+        """/run/.containerenv and /.dockerenv, which also end up in images that are booted as a machine of
+        their own.
+        """
         if self.foreign_namespaces == ():
             return None
         if exists(self._system, "/run/.containerenv"):
@@ -180,7 +185,9 @@ class Environment:
 
     @cached_property
     def leftover_markers(self) -> tuple[str, ...]:
-        """Container marker files on a machine whose namespaces are all its own: left from the image it boots."""
+        """Container marker files on a machine whose namespaces are all its own: left from the image it
+        boots.
+        """
         if self.foreign_namespaces != ():
             return ()
         return tuple(p for p in ("/.dockerenv", "/run/.containerenv") if exists(self._system, p))
@@ -221,7 +228,8 @@ class Environment:
 
     def _gvisor(self) -> Place | None:
         version = self._machine.kernel.proc_version or ""
-        if version.startswith("Linux version 4.4.0 ") and self._machine.kernel.release == "4.4.0":
+        # gVisor's build date is a constant (pkg/sentry/kernel/version.go), its release a setting.
+        if "-gvisor" in self._machine.kernel.release or "Sun Jan 10 15:06:54 PST 2016" in version:
             return Place("gvisor", "gVisor", (("/proc/version", version),))
         return None
 
@@ -264,7 +272,11 @@ class Environment:
         except Unavailable:
             no_firmware_tables = False
         if no_firmware_tables:
-            return Place("microvm", "a microVM", (*signs, ("/sys/class/dmi/id", "absent: no PC firmware")))
+            return Place(
+                "microvm",
+                "a VM without PC firmware",
+                (*signs, ("/sys/class/dmi/id", "absent: no PC firmware")),
+            )
         return Place("vm", "a virtual machine", signs)
 
     # -- the system ------------------------------------------------------------------------------------------

@@ -16,12 +16,17 @@ if TYPE_CHECKING:
 #: A chain of links longer than this is a loop (include/linux/namei.h, MAXSYMLINKS).
 _MAX_HOPS = 40
 
+#: Where `kdiag fix` puts headers for everybody (kdiag.fix.store).
+PREPARED = "/var/cache/kdiag/headers"
+
 VARIABLES = ("BPFTRACE_KERNEL_SOURCE", "BPFTRACE_KERNEL_BUILD", "BPFTRACE_BTF", "BCC_KERNEL_SOURCE")
 
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """A path followed link by link. end: where it arrives; broken: the first path that does not exist, None if whole."""
+    """A path followed link by link. end: where it arrives; broken: the first path that does not exist, None
+    if whole.
+    """
 
     path: str
     hops: tuple[tuple[str, str], ...]
@@ -30,11 +35,14 @@ class Chain:
     is_dir: bool
 
     def describe(self) -> str:
-        """The hops in one line, ending with the broken one if there is one."""
-        text = " -> ".join([self.path, *(target for _, target in self.hops)])
-        if self.broken is None:
-            return text if self.is_dir else f"{text} (not a directory)"
-        return f"{text} (absent: {self.broken})" if self.hops else f"{self.path} (absent)"
+        """What is behind the path: `-> target -> target`, `absent`, with the first broken hop if there is
+        one.
+        """
+        text = " ".join(f"-> {target}" for _, target in self.hops)
+        if self.broken is not None:
+            return f"{text} (absent: {self.broken})" if self.hops else "absent"
+        end = "a directory" if self.is_dir else "not a directory"
+        return f"{text} ({end})" if self.hops else end
 
 
 def follow(system: System, path: str) -> Chain:
@@ -80,7 +88,9 @@ def _first_missing(system: System, path: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The directories a tool takes. via: the variable or the links that led there; missing: a variable's path is not there."""
+    """The directories a tool takes. via: the variable or the links that led there; missing: a variable's
+    path is not there.
+    """
 
     source: str
     build: str
@@ -140,7 +150,9 @@ class Headers:
 
     @cached_property
     def for_bpftrace(self) -> Selection | None:
-        """What bpftrace takes (get_kernel_dirs in src/utils.cpp): the variable unseen, else source and build."""
+        """What bpftrace takes (get_kernel_dirs in src/utils.cpp): the variable unseen, else source and
+        build.
+        """
         source = self.variable("BPFTRACE_KERNEL_SOURCE")
         if source:
             build = self.variable("BPFTRACE_KERNEL_BUILD") or source
@@ -190,6 +202,7 @@ class Headers:
         """Complete trees for this release in places where bpftrace does not look by itself."""
         release = self._machine.kernel.release
         places = [
+            *self._prepared(release),
             f"/usr/src/linux-headers-{release}",
             f"/usr/src/kernels/{release}",
             f"/usr/src/linux-{release}",
@@ -209,6 +222,26 @@ class Headers:
             if tree.complete and tree.release == release and (taken is None or not taken.complete):
                 found.append(tree)
         return tuple(found)
+
+    def _prepared(self, release: str) -> list[str]:
+        """Trees that `kdiag fix` has unpacked for this release, root's first."""
+        bases = [PREPARED]
+        try:
+            cache, home = self._system.env("XDG_CACHE_HOME"), self._system.env("HOME")
+        except Unavailable:
+            cache = home = None
+        if cache and cache.startswith("/"):
+            bases.append(f"{cache}/kdiag/headers")
+        elif home and home.startswith("/"):
+            bases.append(f"{home}/.cache/kdiag/headers")
+        found: list[str] = []
+        for base in bases:
+            try:
+                names = self._system.listdir(base) or ()
+            except Unavailable:
+                continue
+            found += [f"{base}/{name}" for name in names if name.startswith(f"{release}-")]
+        return found
 
     def judge(self, source: str, build: str) -> Tree:
         """The completeness, version, architecture and trust tests on one pair of directories."""
@@ -249,7 +282,9 @@ class Headers:
         return read_text(self._system, f"{build}/include/config/kernel.release", 4096)
 
     def _untrusted(self, path: str) -> str | None:
-        """Why root should not feed this tree to a compiler: somebody else can write it or one of its parents."""
+        """Why root should not feed this tree to a compiler: somebody else can write it or one of its
+        parents.
+        """
         place = follow(self._system, path).end
         mine = self._system.identity().euid
         while place:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from kdiag.machine.text import read_text
-from kdiag.parse.elf import ElfIdent, machine as elf_machine
+from kdiag.parse.elf import ElfIdent
+from kdiag.parse.elf import machine as elf_machine
 from kdiag.parse.errors import ParseError
-from kdiag.parse.osrelease import OsRelease, parse as parse_os_release
-from kdiag.system import Unavailable, Uname
+from kdiag.parse.osrelease import OsRelease
+from kdiag.parse.osrelease import parse as parse_os_release
+from kdiag.system import Uname, Unavailable
 
 if TYPE_CHECKING:
     from kdiag.knowledge.kernels import KernelIdentity
     from kdiag.machine import Machine
+
+T = TypeVar("T")
 
 #: uname -m -> the directory below arch/ in the kernel's source (scripts/subarch.include).
 _SOURCE_ARCH = {
@@ -100,7 +105,11 @@ class Kernel:
 
     @cached_property
     def os_release(self) -> OsRelease | None:
-        """os-release of the user space, None if there is none. Unavailable if it is not one."""
+        """os-release of the user space; older systems without one by their own release files; None if
+        nothing tells.
+
+        Unavailable if there is an os-release that is not one.
+        """
         for path in ("/etc/os-release", "/usr/lib/os-release"):
             data = self._system.read(path, 1024 * 1024)
             if data is None:
@@ -109,22 +118,43 @@ class Kernel:
                 return parse_os_release(data)
             except ParseError as error:
                 raise Unavailable(f"{path}: {error}") from None
-        return None
+        found = self._system.distribution()
+        return (
+            None
+            if found is None
+            else OsRelease(id=found[0], version_id=found[1] or None, pretty_name=found[2] or None)
+        )
 
     @cached_property
     def identity(self) -> KernelIdentity | None:
         """Whose kernel it is by the knowledge table, None if it knows no such release."""
         from kdiag.knowledge.kernels import identify
 
+        return identify(
+            self.release,
+            proc_version=self._or_none(lambda: self.proc_version),
+            os_id=self._or_none(self._native_os),
+            machine=self._or_none(lambda: self.arch),
+            hints=self._or_none(self._hints) or (),
+        )
+
+    @staticmethod
+    def _or_none(ask: Callable[[], T | None]) -> T | None:
         try:
-            system = self.os_release
+            return ask()
         except Unavailable:
-            system = None
-        try:
-            proc_version = self.proc_version
-        except Unavailable:
-            proc_version = None
-        return identify(self.release, proc_version=proc_version, os_id=system.id if system else None)
+            return None
+
+    def _native_os(self) -> str | None:
+        """The distribution of the files, unless they are a container image's: those say nothing about the
+        kernel.
+        """
+        system = self.os_release
+        return None if system is None or self._machine.environment.container is not None else system.id
+
+    def _hints(self) -> tuple[str, ...]:
+        vm = self._machine.environment.vm
+        return (vm.kind,) if vm is not None else ()
 
     @property
     def arch(self) -> str:

@@ -23,8 +23,8 @@ _LIMIT = 64 * 1024 * 1024
 class ModuleState:
     """Where the kheaders module stands.
 
-    state: `loaded`, `builtin`, `loadable`, `blocked` (on disk, loading impossible), `deleted` (listed, file gone),
-    `not-installed` (configured, no file), `off`, `unknown`.
+    state: `loaded`, `builtin`, `loadable`, `blocked` (on disk, loading impossible), `deleted` (listed, file
+    gone), `not-installed` (configured, no file), `off`, `unknown`.
     """
 
     state: str
@@ -105,7 +105,9 @@ class Kheaders:
 
     @cached_property
     def problem(self) -> str:
-        """Why the served archive must not be used, empty if it is sound (as far as its beginning tells) or absent."""
+        """Why the served archive must not be used, empty if it is sound (as far as its beginning tells) or
+        absent.
+        """
         try:
             info = self.archive_info
         except ParseError as error:
@@ -116,7 +118,9 @@ class Kheaders:
 
 
 def mismatch(machine: Machine, info: ArchiveInfo) -> str:
-    """How an archive does not fit the running kernel and this user space, empty if it fits as far as is known."""
+    """How an archive does not fit the running kernel and this user space, empty if it fits as far as is
+    known.
+    """
     try:
         arch: str | None = machine.kernel.source_arch
     except Unavailable:

@@ -23,7 +23,9 @@ class Modules:
 
     @cached_property
     def directory(self) -> str | None:
-        """The module directory of this very release, None if there is none (in a container: the image has none)."""
+        """The module directory of this very release, None if there is none (in a container: the image has
+        none).
+        """
         release = self._machine.kernel.release
         for base in MODULE_DIRS:
             if self._system.stat(f"{base}/{release}") is not None:
@@ -88,7 +90,9 @@ class Modules:
 
     @cached_property
     def obstacles(self) -> tuple[tuple[str, str], ...]:
-        """What forbids loading a module: (finding id or empty, reason). Empty: loading is possible as far as is known."""
+        """What forbids loading a module: (finding id or empty, reason). Empty: loading is possible as far
+        as is known.
+        """
         reasons: list[tuple[str, str]] = []
         if self.loaded is None:
             reasons.append(("config.MODULES", "this kernel has no loadable modules (no /proc/modules)"))

@@ -1,4 +1,6 @@
-"""Packages: what this system's package database lists, and which package would hold headers for the running kernel."""
+"""Packages: what this system's package database lists, and which package would hold headers for the running
+kernel.
+"""
 
 from __future__ import annotations
 
@@ -83,7 +85,9 @@ class Packages:
 
     @cached_property
     def remedy(self) -> Remedy | None:
-        """Installing that package, if this system's package manager can have it; else from where it has to come."""
+        """Installing that package, if this system's package manager can have it; else from where it has to
+        come.
+        """
         advice = self.advice
         if advice.obtainable != "yes" or not advice.install:
             return None

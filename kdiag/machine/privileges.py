@@ -14,11 +14,48 @@ if TYPE_CHECKING:
 
 #: Capabilities by bit number, include/uapi/linux/capability.h.
 CAPABILITIES = (
-    "CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP LINUX_IMMUTABLE NET_BIND_SERVICE "
-    "NET_BROADCAST NET_ADMIN NET_RAW IPC_LOCK IPC_OWNER SYS_MODULE SYS_RAWIO SYS_CHROOT SYS_PTRACE SYS_PACCT "
-    "SYS_ADMIN SYS_BOOT SYS_NICE SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG MKNOD LEASE AUDIT_WRITE AUDIT_CONTROL SETFCAP "
-    "MAC_OVERRIDE MAC_ADMIN SYSLOG WAKE_ALARM BLOCK_SUSPEND AUDIT_READ PERFMON BPF CHECKPOINT_RESTORE"
-).split()
+    "CHOWN",
+    "DAC_OVERRIDE",
+    "DAC_READ_SEARCH",
+    "FOWNER",
+    "FSETID",
+    "KILL",
+    "SETGID",
+    "SETUID",
+    "SETPCAP",
+    "LINUX_IMMUTABLE",
+    "NET_BIND_SERVICE",
+    "NET_BROADCAST",
+    "NET_ADMIN",
+    "NET_RAW",
+    "IPC_LOCK",
+    "IPC_OWNER",
+    "SYS_MODULE",
+    "SYS_RAWIO",
+    "SYS_CHROOT",
+    "SYS_PTRACE",
+    "SYS_PACCT",
+    "SYS_ADMIN",
+    "SYS_BOOT",
+    "SYS_NICE",
+    "SYS_RESOURCE",
+    "SYS_TIME",
+    "SYS_TTY_CONFIG",
+    "MKNOD",
+    "LEASE",
+    "AUDIT_WRITE",
+    "AUDIT_CONTROL",
+    "SETFCAP",
+    "MAC_OVERRIDE",
+    "MAC_ADMIN",
+    "SYSLOG",
+    "WAKE_ALARM",
+    "BLOCK_SUSPEND",
+    "AUDIT_READ",
+    "PERFMON",
+    "BPF",
+    "CHECKPOINT_RESTORE",
+)
 
 #: The sysctls that decide over tracing, by their file below /proc/sys (facts: Documentation/admin-guide/sysctl).
 SYSCTLS = {
@@ -92,7 +129,9 @@ class Privileges:
 
     @cached_property
     def initial_user_namespace(self) -> bool:
-        """Whether uid 0 here is uid 0 of the machine (man 7 user_namespaces; kernels without USER_NS have no map)."""
+        """Whether uid 0 here is uid 0 of the machine (man 7 user_namespaces; kernels without USER_NS have
+        no map).
+        """
         text = read_text(self._system, "/proc/self/uid_map")
         if text is None:
             if self._system.stat("/proc/self/status") is None:
@@ -107,7 +146,9 @@ class Privileges:
 
     @cached_property
     def lockdown(self) -> str:
-        """none, integrity or confidentiality. Unavailable where securityfs is not mounted or the file not readable."""
+        """none, integrity or confidentiality. Unavailable where securityfs is not mounted or the file not
+        readable.
+        """
         text = read_text(self._system, "/sys/kernel/security/lockdown")
         if text is not None:
             chosen = text.partition("[")[2].partition("]")[0]
@@ -172,7 +213,9 @@ class Privileges:
 
     @cached_property
     def secure_boot(self) -> bool | None:
-        """UEFI Secure Boot (the last byte of the EFI variable); None where the machine did not boot through UEFI."""
+        """UEFI Secure Boot (the last byte of the EFI variable); None where the machine did not boot through
+        UEFI.
+        """
         if self._system.stat("/sys/firmware/efi") is None:
             return None
         data = self._system.read(_SECURE_BOOT, 4096)

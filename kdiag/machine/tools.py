@@ -35,7 +35,9 @@ _TIMEOUT = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """An installed program. version: numbers and as printed; origin: `snap`, a package with its version, `by hand`."""
+    """An installed program. version: numbers and as printed; origin: `snap`, a package with its version,
+    `by hand`.
+    """
 
     name: str
     path: str

@@ -6,8 +6,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from kdiag.machine.text import read_text
-from kdiag.parse.mountinfo import Mounts, parse as parse_mountinfo
 from kdiag.parse.errors import ParseError
+from kdiag.parse.mountinfo import Mounts
+from kdiag.parse.mountinfo import parse as parse_mountinfo
 from kdiag.system import Unavailable
 
 if TYPE_CHECKING:
@@ -104,7 +105,9 @@ class Tracing:
 
     @cached_property
     def kprobe_events(self) -> tuple[str, ...] | None:
-        """The dynamic kprobe events that are defined now, None if the file is not there (kernel without KPROBE_EVENTS)."""
+        """The dynamic kprobe events that are defined now, None if the file is not there (kernel without
+        KPROBE_EVENTS).
+        """
         text = read_text(self._system, f"{self._need_root()}/kprobe_events")
         return None if text is None else tuple(text.splitlines())
 

@@ -42,7 +42,7 @@ _MAGICS: tuple[tuple[bytes, str], ...] = (
 
 _INPUT_STEP = 64 << 10
 _MAX_STREAMS = 1024  # concatenated streams; more is not a kernel but an attack on our time
-_MEMORY_LIMIT = 256 << 20  # the kernel's build uses xz dictionaries of up to 128 MiB
+_MEMORY_LIMIT = 256 << 20  # scripts/xz_wrap.sh uses dictionaries of up to 128 MiB
 _LZ4_BLOCK = 8 << 20  # uncompressed size of a legacy block, the last one may be shorter
 
 

@@ -23,9 +23,7 @@ if TYPE_CHECKING:
 NT_GNU_BUILD_ID = 3
 _SHF_COMPRESSED = 0x800
 _SHN_LORESERVE = 0xFF00
-_MAX_SECTIONS = (
-    20_000  # 65 in a distribution's vmlinux; modules built with a section per function have thousands
-)
+_MAX_SECTIONS = 20_000  # kernels and modules have dozens, with a section per function thousands
 
 # e_machine (include/uapi/linux/elf-em.h) -> the architecture as `uname -m` names it on a 64-bit
 # little-endian kernel.

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 XZ_MAGIC = b"\xfd7zXZ\x00"
-_ARCHIVE_LIMIT = 512 << 20  # unpacked; today's archives have 34 to 60 MB
+_ARCHIVE_LIMIT = 512 << 20  # unpacked; 6.12's has 34 MB
 _SCAN_TRIES = 64  # the kernel's own xz unpacker holds the magic number too, and firmware may
 _QUICK_BUDGET = 16 << 20
 _QUICK_STEP = 256 << 10

@@ -41,7 +41,8 @@ def explanation(registry: Registry, name: str) -> str:
     for found in registry.checks:
         if found.check.id == name or any(fnmatchcase(name, i) for i in found.check.finding_ids):
             extra = _option(name) if name.startswith("config.") else ""
-            return f"{found.check.id}: {found.check.title}\n\n{inspect.cleandoc(found.check.doc)}\n{extra}\nfrom {found.distribution} {found.version}\n"
+            head, text = f"{found.check.id}: {found.check.title}", inspect.cleandoc(found.check.doc)
+            return f"{head}\n\n{text}\n{extra}\nfrom {found.distribution} {found.version}\n"
     for definition in DEFINITIONS:
         if definition.id == name:
             return f"{definition.id}: {definition.title} ({definition.tool})\n\n{definition.explain}\n"

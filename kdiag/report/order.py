@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
 
 from kdiag.model import Capability, Finding, Remedy, Report, Status, Works
 
@@ -14,7 +15,7 @@ def in_the_way(report: Report) -> tuple[Finding, ...]:
     """Findings that keep something from working, and what causes them: causes before their symptoms.
 
     Otherwise failures come before warnings before unknowns, and those that a required capability waits for
-    come first.
+    come first. A symptom follows its cause at once unless something more severe is still to be told.
     """
     by_id = {f.id: f for f in report.findings if f.status in _RANK}
     shown = _with_causes((id_ for id_, blocked in report.blocks.items() if blocked), by_id)
@@ -24,7 +25,26 @@ def in_the_way(report: Report) -> tuple[Finding, ...]:
         return _RANK[finding.status], required.isdisjoint(report.blocks.get(finding.id, ()))
 
     urgent_first = sorted((f for f in by_id.values() if f.id in shown), key=urgency)
-    return tuple(_causes_first(urgent_first, {id_: by_id[id_] for id_ in shown}))
+    causes_first = list(_causes_first(urgent_first, {id_: by_id[id_] for id_ in shown}))
+    return tuple(_symptoms_near(causes_first))
+
+
+def urgent(report: Report, findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Those of the findings that a required capability waits for."""
+    required = set(report.required)
+    return tuple(f for f in findings if not required.isdisjoint(report.blocks.get(f.id, ())))
+
+
+def decisive(report: Report, told: Collection[str]) -> tuple[Finding, ...]:
+    """For each capability that does not fully work, the finding that decides; without those already told."""
+    by_id = {f.id: f for f in report.findings if f.status in _RANK}
+    chosen: dict[str, Finding] = {}
+    for capability in report.capabilities:
+        if capability.status is not Works.WORKS:
+            first = next((by_id[i] for i in capability.findings if i in by_id), None)
+            if first is not None and first.id not in told:
+                chosen[first.id] = first
+    return tuple(sorted(chosen.values(), key=lambda f: _RANK[f.status]))
 
 
 def not_in_the_way(report: Report) -> tuple[Finding, ...]:
@@ -63,6 +83,30 @@ def _causes_first(findings: Iterable[Finding], by_id: dict[str, Finding]) -> Ite
             else:
                 entered.add(cause)
                 stack.append((by_id[cause], iter(by_id[cause].causes)))
+
+
+def _symptoms_near(findings: list[Finding]) -> Iterator[Finding]:
+    """The findings, causes still first, each symptom brought forward to the last of its causes."""
+    ids = {f.id for f in findings}
+    waits = {f.id: ids.intersection(f.causes) - {f.id} for f in findings}
+    symptoms: dict[str, list[Finding]] = {f.id: [] for f in findings}
+    for finding in findings:
+        for cause in waits[finding.id]:
+            symptoms[cause].append(finding)
+    left = Counter(_RANK[f.status] for f in findings)
+    told: set[str] = set()
+    for first in findings:
+        stack = [first]
+        while stack:
+            finding = stack.pop()
+            if finding.id in told:
+                continue
+            told.add(finding.id)
+            yield finding
+            left[_RANK[finding.status]] -= 1
+            worst = min((rank for rank, count in left.items() if count), default=0)
+            near = [s for s in symptoms[finding.id] if waits[s.id] <= told and _RANK[s.status] <= worst]
+            stack.extend(reversed(near))
 
 
 def nearest_causes(finding: Finding, shown: dict[str, Finding]) -> tuple[str, ...]:

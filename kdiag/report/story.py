@@ -53,6 +53,18 @@ class Story:
         if finding.with_root:
             yield from page.labelled("as root", finding.with_root)
 
+    def sketch(self, finding: Finding) -> Iterator[str]:
+        """The few lines for something that no required thing waits for."""
+        page = self._page
+        yield from headline(finding, page)
+        if finding.reason:
+            yield from page.text(finding.reason, 2 if page.narrow else 4)
+        causes = [f.id for f in self._report.findings if f.id in finding.causes]
+        if causes:
+            yield from page.labelled("because", f"of {', '.join(causes[:3])}")
+        yield from self._affects(finding, ())
+        yield from self._fixes(finding)
+
     def _affects(self, finding: Finding, causes: tuple[str, ...]) -> Iterator[str]:
         """What it keeps from working, required things first, on one line; not what a cause has said."""
         blocks, required, verbose = self._report.blocks, set(self._report.required), self._page.verbose

@@ -54,7 +54,7 @@ def _reason(row: Capability, page: Page, width: int) -> list[str]:
     if page.narrow and row.status is Works.WORKS and not page.verbose:
         return []
     because = page.clean(row.because)
-    if row.with_root is None or row.with_root is row.status:
+    if row.with_root in (None, row.status, Works.UNKNOWN) or row.with_root is None:
         return wrap(because, width)
     root = f"as root: {works_words(row.with_root)}"
     joined = page.dot.join(filter(None, (because, root)))

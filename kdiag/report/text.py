@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from kdiag.model import Finding, MachineInfo, Report, Status
-from kdiag.report.order import in_the_way, not_in_the_way
+from kdiag.report.order import decisive, in_the_way, not_in_the_way, urgent
 from kdiag.report.page import VERDICTS, Page
 from kdiag.report.story import Story, brief
 from kdiag.report.table import table
@@ -75,18 +75,29 @@ def _words(text: str) -> set[str]:
 
 
 def _in_the_way(report: Report, page: Page) -> Iterator[str]:
-    findings = in_the_way(report)
-    if not findings:
-        return
-    yield page.paint("What stands in the way", "bold")
-    story = Story(report, page, {f.id: f for f in findings})
-    before = ""
-    for finding in findings:
-        if before not in finding.causes:  # a symptom stays with its cause
+    """In full what required things wait for (with --verbose: what anything waits for), the rest in a few
+    lines each.
+    """
+    every = in_the_way(report)
+    told = every if page.verbose else urgent(report, every)
+    story = Story(report, page, {f.id: f for f in told})
+    if told:
+        yield page.paint("What stands in the way", "bold")
+        before = ""
+        for finding in told:
+            if before not in finding.causes:  # a symptom stays with its cause
+                yield ""
+            yield from story.tell(finding)
+            before = finding.id
+    rest = () if page.verbose else decisive(report, {f.id for f in told})
+    if rest:
+        yield from (
+            ("", page.paint("Also limited here", "bold")) if told else (page.paint("Limited here", "bold"),)
+        )
+        for finding in rest:
             yield ""
-        yield from story.tell(finding)
-        before = finding.id
-    if story.held_back:
+            yield from story.sketch(finding)
+    if story.held_back or rest:
         yield ""
         yield from page.text("--verbose shows all evidence and the other remedies.", 0, "dim", rest=2)
 

@@ -6,8 +6,8 @@ from kdiag.system.base import (
     ProbeResult,
     Stat,
     System,
-    Unavailable,
     Uname,
+    Unavailable,
 )
 
-__all__ = ["CommandResult", "Identity", "ProbeResult", "Stat", "System", "Unavailable", "Uname"]
+__all__ = ["CommandResult", "Identity", "ProbeResult", "Stat", "System", "Uname", "Unavailable"]

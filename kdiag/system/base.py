@@ -16,7 +16,9 @@ READ_LIMIT = 64 * 1024 * 1024
 
 
 class Unavailable(Exception):
-    """The question could not be answered; `reason` is for people, `errno` the system's number where there is one."""
+    """The question could not be answered; `reason` is for people, `errno` the system's number where there
+    is one.
+    """
 
     def __init__(self, reason: str, errno: int | None = None) -> None:
         super().__init__(reason)
@@ -120,7 +122,9 @@ class System(Protocol):
         """The first `size` bytes of a file that may be large, None if absent."""
 
     def open(self, path: str) -> BinaryIO | None:
-        """A seekable file for readers of a few pieces of something large, None if absent. The caller closes it."""
+        """A seekable file for readers of a few pieces of something large, None if absent. The caller closes
+        it.
+        """
 
     def stat(self, path: str) -> Stat | None:
         """stat(2), following links, None if absent."""
@@ -148,6 +152,11 @@ class System(Protocol):
 
     def env(self, name: str) -> str | None:
         """An environment variable of the caller, None if unset."""
+
+    def distribution(self) -> tuple[str, str, str] | None:
+        """(id, version, name) of a system without os-release, by its distribution's own release files, None
+        if none.
+        """
 
     def uname(self) -> Uname:
         """uname(2)."""

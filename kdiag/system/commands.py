@@ -51,9 +51,8 @@ class Running:
 
     def result(self) -> CommandResult:
         """The outcome; on time-out the command's whole process group is killed."""
-        if self.failure is not None:
-            raise self.failure
-        assert self.process is not None
+        if self.process is None:
+            raise self.failure or Unavailable(f"{self.argv[0]} was not started")
         left = max(0.05, self.timeout - (time.monotonic() - self.started))
         try:
             out, err = self.process.communicate(timeout=left)

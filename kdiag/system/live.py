@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
-from kdiag.system.base import READ_LIMIT, CommandResult, Identity, ProbeResult, Stat, Unavailable, Uname
+from kdiag.system.base import READ_LIMIT, CommandResult, Identity, ProbeResult, Stat, Uname, Unavailable
 from kdiag.system.rooted import resolve
 
 if TYPE_CHECKING:
@@ -123,6 +123,16 @@ class Live:
         if not self.live:
             raise Unavailable(f"${name}: the environment of another root is not known")
         return os.environ.get(name)
+
+    def distribution(self) -> tuple[str, str, str] | None:
+        import distro
+
+        try:
+            found = distro.LinuxDistribution(include_lsb=False, include_uname=False, root_dir=self._root)
+            name = found.id(), found.version(), found.name(pretty=True)
+        except (OSError, ValueError) as error:
+            raise Unavailable(f"release files of the distribution: {error}") from None
+        return name if name[0] else None
 
     def uname(self) -> Uname:
         if not self.live:

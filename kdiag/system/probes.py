@@ -1,9 +1,9 @@
 """Harmless system calls whose errno tells what this process may do and what this kernel can.
 
-Each probe has a name (`bpf:map`, `bpf:prog:kprobe`, `perf:profile`, ...), so that a recording can hold its outcome.
-Nothing that a probe makes outlives it: every descriptor is closed before the answer is given, and no program
-is ever attached to code that runs (fentry attaches to `bpf_fentry_test1`, which the kernel calls in self-tests only).
-Constants: include/uapi/linux/bpf.h, include/uapi/linux/perf_event.h.
+Each probe has a name (`bpf:map`, `bpf:prog:kprobe`, `perf:profile`, ...), so that a recording can hold its
+outcome. Nothing that a probe makes outlives it: every descriptor is closed before the answer is given, and
+no program is ever attached to code that runs (fentry attaches to `bpf_fentry_test1`, which the kernel calls
+in self-tests only). Constants: include/uapi/linux/bpf.h, include/uapi/linux/perf_event.h.
 """
 
 from __future__ import annotations
@@ -65,7 +65,9 @@ class _Loaded:
 
 
 def _kernel_version_code() -> int:
-    """LINUX_VERSION_CODE, which kernels before 5.0 demand of a kprobe program; the patch level is capped at 255."""
+    """LINUX_VERSION_CODE, which kernels before 5.0 demand of a kprobe program; the patch level is capped at
+    255.
+    """
     numbers = [
         int("".join(c for c in part if c.isdigit()) or 0)
         for part in os.uname().release.split("-")[0].split(".")[:3]
@@ -104,8 +106,10 @@ def _memcg() -> ProbeResult:
 
 
 def _read_kernel() -> ProbeResult:
-    """A raw tracepoint program that calls bpf_probe_read_kernel (helper 113): refused under lockdown=confidentiality,
-    whether securityfs is mounted to tell so or not (kernel/trace/bpf_trace.c, LOCKDOWN_BPF_READ_KERNEL)."""
+    """A raw tracepoint program that calls bpf_probe_read_kernel (helper 113): refused under
+    lockdown=confidentiality, whether securityfs is mounted to tell so or not (kernel/trace/bpf_trace.c,
+    LOCKDOWN_BPF_READ_KERNEL).
+    """
     code = (
         struct.pack("=BBhi", 0xBF, 0xA1, 0, 0)  # r1 = r10
         + struct.pack("=BBhi", 0x07, 0x01, 0, -8)  # r1 += -8
@@ -134,7 +138,9 @@ def _tracing(attach_type: int, btf_id: int, *, attach: bool) -> ProbeResult:
 
 
 def _kprobe_multi() -> ProbeResult:
-    """Links a kprobe.multi program to a symbol that does not exist: ESRCH is the answer of a kernel that can."""
+    """Links a kprobe.multi program to a symbol that does not exist: ESRCH is the answer of a kernel that
+    can.
+    """
     loaded = _Loaded(_PROGRAM_TYPES["kprobe"], _RETURN_ZERO, _TRACE_KPROBE_MULTI)
     try:
         if loaded.fd < 0:
@@ -155,8 +161,8 @@ def _kprobe_multi() -> ProbeResult:
 def _perf(kind: int, config: int) -> ProbeResult:
     """An event on the first CPU of this process that is never enabled (attr.disabled).
 
-    Not probed: an event of one task or of a tracepoint. Opening the first of either makes the kernel patch its own
-    code on every CPU, which took 9 and 44 ms on a two-CPU virtual machine.
+    Not probed: an event of one task or of a tracepoint. Opening the first of either makes the kernel patch
+    its own code on every CPU, which took 9 and 44 ms on a two-CPU virtual machine.
     """
     attr = struct.pack("=IIQQQQQ", kind, 112, config, 0, 0, 0, 1)
     return _outcome(syscalls.perf_event_open(attr, -1, min(os.sched_getaffinity(0))))

@@ -14,8 +14,8 @@ from kdiag.system.base import (
     ProbeResult,
     Stat,
     System,
-    Unavailable,
     Uname,
+    Unavailable,
 )
 from kdiag.system.recording import SCHEMA, Json
 
@@ -39,6 +39,7 @@ class Recorder:
         self.env_table: dict[str, Json] = {}
         self.identity_table: dict[str, Json] | None = None
         self.uname_table: dict[str, Json] | None = None
+        self.distribution_table: dict[str, Json] = {}
 
     @property
     def root(self) -> str:
@@ -133,6 +134,11 @@ class Recorder:
         self.env_table[name] = answer
         return answer
 
+    def distribution(self) -> tuple[str, str, str] | None:
+        answer = self._system.distribution()
+        self.distribution_table = {"distribution": None if answer is None else list(answer)}
+        return answer
+
     def uname(self) -> Uname:
         answer = self._system.uname()
         self.uname_table = {
@@ -159,13 +165,14 @@ class Recorder:
         return {
             "schema": SCHEMA,
             "root": self.root,
+            **self.distribution_table,
             "uname": self.uname_table,
             "identity": self.identity_table,
             "env": dict(sorted(self.env_table.items())),
-            "absent": list(sorted(self.absent)),
-            "unavailable": {k: v for k, v in sorted(self.unavailable.items())},
-            "stats": {k: v for k, v in sorted(self.stats.items())},
-            "listings": {k: v for k, v in sorted(self.listings.items())},
+            "absent": sorted(self.absent),
+            "unavailable": dict(sorted(self.unavailable.items())),
+            "stats": dict(sorted(self.stats.items())),
+            "listings": dict(sorted(self.listings.items())),
             "filesystems": dict(sorted(self.filesystems.items())),
             "which": dict(sorted(self.which_table.items())),
             "probes": dict(sorted(self.probes.items())),

@@ -1,8 +1,8 @@
 """A machine played back from a directory: `recording.json` and the files below `root/`.
 
-What the recording does not hold is `Unavailable("not recorded")`; it is never topped up from the live machine.
-A person can write one by hand: a file below `root/` exists, `absent` names what does not (a name ending in `/**`
-means everything below it), and all else is optional.
+What the recording does not hold is `Unavailable("not recorded")`; it is never topped up from the live
+machine. A person can write one by hand: a file below `root/` exists, `absent` names what does not (a name
+ending in `/**` means everything below it), and all else is optional.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from kdiag.system.base import READ_LIMIT, CommandResult, Identity, ProbeResult, Stat, Unavailable, Uname
+from kdiag.system.base import READ_LIMIT, CommandResult, Identity, ProbeResult, Stat, Uname, Unavailable
 
 SCHEMA = "kdiag.recording/1"
 #: recording.json of a real machine has some 20 kB.
@@ -70,6 +70,8 @@ class Index:
     uname: Uname | None
     identity: Identity | None
     system_root: str
+    distribution: tuple[str, str, str] | None
+    distribution_known: bool
 
 
 def read_index(raw: bytes, where: str) -> Index:
@@ -114,6 +116,8 @@ def read_index(raw: bytes, where: str) -> Index:
         uname=_uname(index.get("uname"), where),
         identity=_identity(index.get("identity"), where),
         system_root=_text(index.get("root", "/"), f"{where}: root"),
+        distribution=_distribution(index.get("distribution"), where),
+        distribution_known="distribution" in index,
     )
 
 
@@ -201,6 +205,15 @@ def _identity(value: Json, where: str) -> Identity | None:
         (memlock[0], memlock[1]),
         _text(value.get("interpreter", ""), f"{where}: identity.interpreter"),
     )
+
+
+def _distribution(value: Json, where: str) -> tuple[str, str, str] | None:
+    if value is None:
+        return None
+    parts = [_text(v, f"{where}: distribution[]") for v in _list(value, f"{where}: distribution")]
+    if len(parts) != 3:
+        raise BadRecording(f"{where}: distribution must hold id, version and name")
+    return parts[0], parts[1], parts[2]
 
 
 class Recording:
@@ -334,6 +347,11 @@ class Recording:
         if name not in self._index.env:
             raise Unavailable(f"${name}: not recorded")
         return self._index.env[name]
+
+    def distribution(self) -> tuple[str, str, str] | None:
+        if not self._index.distribution_known:
+            raise Unavailable("release files of the distribution: not recorded")
+        return self._index.distribution
 
     def uname(self) -> Uname:
         if self._index.uname is None:

@@ -8,7 +8,7 @@ import struct
 import sys
 from functools import cache
 
-# System call numbers by the interpreter's own ABI (arch/*/kernel/syscalls/syscall*.tbl, include/uapi/asm-generic/unistd.h).
+# System call numbers by the interpreter's own ABI (arch/*/kernel/syscalls/syscall*.tbl, asm-generic/unistd.h).
 # An x86_64 interpreter emulated on an arm64 kernel makes x86_64 calls, so uname's machine must not decide.
 _NUMBERS = {
     "x86_64": (321, 298),

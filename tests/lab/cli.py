@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import build, cache, cpio, debian_kernels, guest, kernels, layers, payload, qemu, roots, tools
+from . import build, busybox, cache, cpio, debian_kernels, guest, kernels, layers, payload, qemu, roots, tools
 from .errors import LabError
 from .kernels import Kernel
 
@@ -40,6 +40,9 @@ def _parser() -> argparse.ArgumentParser:
     shell.set_defaults(action=_shell)
     for sub in (run, shell):
         _add_guest_options(sub)
+    prepare = commands.add_parser("prepare", help="make kernels and roots now, so that later runs start at once")
+    prepare.add_argument("names", nargs="+", metavar="KERNEL|ROOT")
+    prepare.set_defaults(action=_prepare)
     catalogue = commands.add_parser("kernels", help="kernels that can be booted by name")
     catalogue.set_defaults(action=_kernels)
     userspaces = commands.add_parser("roots", help="roots that can be booted")
@@ -141,6 +144,16 @@ def _finish(arguments: argparse.Namespace, outcome: qemu.Outcome) -> int:
         times = f"job began at {outcome.boot_seconds} s, {outcome.seconds:.1f} s in all, {outcome.cpu_seconds:.1f} s of CPU"
         tools.say(f"status {outcome.status}; {times}")
     return outcome.status if outcome.status is not None else 70
+
+
+def _prepare(arguments: argparse.Namespace) -> int:
+    for name in arguments.names:
+        if name in roots.SUITES:
+            payload.layers_for(roots.get(name))
+        else:
+            kernel = find_kernel(name)
+            busybox.get(kernel.arch)
+    return 0
 
 
 def _kernels(arguments: argparse.Namespace) -> int:

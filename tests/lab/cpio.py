@@ -40,8 +40,7 @@ def from_tree(top: Path, prefix: str) -> dict[str, Node]:
         return {prefix: _node(top)}
     nodes = {prefix: directory()}
     for path in sorted(top.rglob("*")):
-        if "__pycache__" not in path.parts:
-            nodes[f"{prefix}/{path.relative_to(top)}"] = _node(path)
+        nodes[f"{prefix}/{path.relative_to(top)}"] = _node(path)
     return nodes
 
 

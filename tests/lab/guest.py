@@ -20,7 +20,7 @@ from .errors import LabError
 from .kernels import Kernel
 
 #: modules that must be loaded before the root can be mounted, where they are not built in
-_MODULES = ("virtio_pci", "virtio_blk", "virtio_console", "crc32c_generic", "ext4", "squashfs", "overlay")
+_MODULES = ("virtio_pci", "virtio_blk", "virtio_console", "crc32c_generic", "ext4", "overlay")
 _HERE = Path(__file__).parent / "guest"
 
 

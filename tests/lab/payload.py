@@ -6,11 +6,12 @@ written from pyproject.toml, so that entry points work as in an installed packag
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 from typing import cast
 
-from . import cpio, layers, roots, tools
+from . import cache, cpio, layers, python, roots, tools
 from .cpio import Node
 from .errors import LabError
 from .roots import Root
@@ -27,8 +28,7 @@ _PLATFORMS = {
     "amd64": ("manylinux_2_17_x86_64", "manylinux2014_x86_64", "manylinux_2_28_x86_64"),
     "arm64": ("manylinux_2_17_aarch64", "manylinux2014_aarch64", "manylinux_2_28_aarch64"),
 }
-_LOADERS = {"amd64": ("lib64/ld-linux-x86-64.so.2", "x86_64"), "arm64": ("lib/ld-linux-aarch64.so.1", "aarch64")}
-PYTHON_SUITE = roots.Suite("python", "trixie", ("python3", "python3-minimal"))
+PYTHON_SUITE = "trixie"
 
 
 def read_project(place: Path = PROJECT) -> dict[str, object]:
@@ -67,13 +67,10 @@ def metadata(project: dict[str, object]) -> dict[str, Node]:
 def working_tree(root: Root) -> dict[str, Node]:
     """Payload nodes: the packages, their metadata, and what makes a root's python find them."""
     project = read_project()
-    nodes = metadata(project)
-    renamed = cast("dict[str, str]", project["package-dir"])
-    for package in cast("list[str]", project["packages"]):
-        place = PROJECT / renamed.get(package, package)
-        if "." not in package and place.is_dir():
-            nodes.update(cpio.from_tree(place, f"{SOURCE}/{package}"))
-    prefix, version = ("", root.python) if own_python_will_do(root) else (f"{OWN_PYTHON}/", PYTHON_VERSION)
+    suite, version = _python_of(root)
+    prefix = "" if own_python_will_do(root) else f"{OWN_PYTHON}/"
+    nodes = cpio.from_tree(compiled(suite, version, project), SOURCE)
+    nodes.update(metadata(project))
     nodes[f"{prefix}usr/local/lib/python{version}/dist-packages/kdiag.pth"] = Node(
         f"/{SOURCE}\n/{DEPENDENCIES}\n".encode()
     )
@@ -83,6 +80,33 @@ def working_tree(root: Root) -> dict[str, Node]:
     return nodes
 
 
+def compiled(suite: str, version: str, project: dict[str, object]) -> Path:
+    """The packages of the working tree with bytecode for a python, as one tree; made again when a file changes."""
+    renamed = cast("dict[str, str]", project["package-dir"])
+    places = {
+        package: PROJECT / renamed.get(package, package)
+        for package in cast("list[str]", project["packages"])
+        if "." not in package and (PROJECT / renamed.get(package, package)).is_dir()
+    }
+
+    def make(top: Path) -> None:
+        tree = top / SOURCE
+        for package, place in places.items():
+            shutil.copytree(place, tree / package, ignore=shutil.ignore_patterns("__pycache__"))
+        python.compile_tree(python.get(suite, python.host_arch()), top, [SOURCE])
+
+    content = {package: layers.fingerprint(place) for package, place in places.items()}
+    recipe = {"content": content, "python": version, "suite": suite}
+    return cache.obtain("sources", f"kdiag-py{version}", recipe, make) / SOURCE
+
+
+def _python_of(root: Root) -> tuple[str, str]:
+    """(suite, version) of the python that runs kdiag on a root."""
+    if own_python_will_do(root):
+        return roots.SUITES[root.name].suite, root.python
+    return PYTHON_SUITE, PYTHON_VERSION
+
+
 def own_python_will_do(root: Root) -> bool:
     """Can the root's own python run kdiag?"""
     return bool(root.python) and tuple(int(part) for part in root.python.split(".")) >= OLDEST
@@ -90,26 +114,25 @@ def own_python_will_do(root: Root) -> bool:
 
 def layers_for(root: Root) -> list[Path]:
     """Images that kdiag needs on a root: its dependencies, and a newer python for an old root."""
-    if own_python_will_do(root):
-        return [dependencies(root.python, root.arch)]
-    return [python_layer(root.arch), dependencies(PYTHON_VERSION, root.arch)]
+    suite, version = _python_of(root)
+    brought = [] if own_python_will_do(root) else [python_layer(root.arch)]
+    return [*brought, dependencies(version, suite, root.arch)]
 
 
-
-
-def dependencies(python: str, arch: str) -> Path:
-    """The layer with kdiag's run-time dependencies for a python ("3.11"), as wheels for manylinux."""
+def dependencies(version: str, suite: str, arch: str) -> Path:
+    """The layer with kdiag's run-time dependencies for a suite's python ("3.11"), as wheels for manylinux."""
     wanted = cast("list[str]", read_project().get("dependencies", []))
 
     def fill(tree: Path) -> None:
-        # pip reads markers for the python it runs on, not for the one named; the lab's direct ones only save a wheel
+        # pip reads markers for the python it runs on, not for the one named: at worst a wheel too many
         command = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(tree / DEPENDENCIES)]
-        command += ["--no-compile", "--only-binary=:all:", "--implementation=cp", f"--python-version={python}"]
+        command += ["--no-compile", "--only-binary=:all:", "--implementation=cp", f"--python-version={version}"]
         command += [f"--platform={platform}" for platform in _PLATFORMS[arch]]
         tools.run([*command, *wanted])
+        python.compile_tree(python.get(suite, python.host_arch()), tree, [DEPENDENCIES])
 
-    recipe = {"requirements": sorted(wanted), "python": python, "arch": arch}
-    return layers.made(f"kdiag-lib-py{python}-{arch}", recipe, fill)
+    recipe = {"requirements": sorted(wanted), "python": version, "arch": arch, "revision": 2}
+    return layers.made(f"kdiag-lib-py{version}-{arch}", recipe, fill)
 
 
 def python_layer(arch: str) -> Path:
@@ -118,26 +141,25 @@ def python_layer(arch: str) -> Path:
     It is started through its own dynamic linker; ``usr/bin/python3`` is a script that does so and tells python that
     this is its name (``--argv0``, glibc 2.33), so that ``sys.executable`` can be run again and ``sys.prefix`` is right.
     """
-    loader, triplet = _LOADERS[arch]
+    loader, triplet = python.LOADERS[arch]
     top = f"/{OWN_PYTHON}"
     script = (
         f"#!/bin/sh\nexec {top}/{loader} --argv0 {top}/usr/bin/python3 "
-        f'--library-path {top}/usr/lib/{triplet}-linux-gnu {top}/usr/bin/python3.real "$@"\n'
+        f'--library-path {top}/usr/lib/{triplet} {top}/usr/bin/python3.real "$@"\n'
     )
 
     def fill(tree: Path) -> None:
+        brought = python.get(PYTHON_SUITE, arch)
+        if brought.version != PYTHON_VERSION:
+            raise LabError(f"{PYTHON_SUITE} no longer has python {PYTHON_VERSION}", "change it in tests/lab/payload.py")
         place = tree / OWN_PYTHON
-        place.mkdir(parents=True)
-        tar = tree / "python.tar"
-        roots.unpack(PYTHON_SUITE, arch, tar)
-        tools.run(["tar", "-C", str(place), "--exclude=./dev/*", "--exclude=./usr/share/*", "-xf", str(tar)])
-        tar.unlink()
-        binaries = place / "usr/bin"
-        if not (binaries / f"python{PYTHON_VERSION}").exists():
-            raise LabError(f"{PYTHON_SUITE.suite} no longer has python {PYTHON_VERSION}")
-        (binaries / "python3").rename(binaries / "python3.real")
-        (binaries / "python3").write_text(script)
-        (binaries / "python3").chmod(0o755)
+        shutil.copytree(brought.tree, place, symlinks=True)
+        own = place / "usr/bin/python3"
+        own.rename(own.with_name("python3.real"))
+        own.write_text(script)
+        own.chmod(0o755)
+        compiler = python.get(PYTHON_SUITE, python.host_arch())
+        python.compile_tree(compiler, tree, [f"{OWN_PYTHON}/usr/lib/python{PYTHON_VERSION}"])
 
-    recipe = {**roots.recipe(PYTHON_SUITE, arch), "script": script}
+    recipe = {"suite": PYTHON_SUITE, "arch": arch, "script": script, "revision": 2}
     return layers.made(f"kdiag-python-{arch}", recipe, fill)

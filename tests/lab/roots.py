@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from . import cache, image, mirror, tools
+from . import cache, image, python, tools
 from .errors import LabError
 
 #: bump when ``_FINISH`` changes in a way that old images must not survive
-_REVISION = 3
+_REVISION = 4
 _PACKAGES = (
     "base-files bash bpftrace coreutils dash findutils grep gzip hostname kmod libc-bin libcap2-bin mawk mount "
     "passwd procps python3 python3-minimal sed sudo tar util-linux xz-utils"
@@ -102,33 +102,26 @@ def get(name: str, arch: str = "amd64") -> Root:
 
 
 def _make(place: Path, suite: Suite, arch: str) -> None:
-    tools.require(["mmdebstrap", "mkfs.ext4", "ldconfig", "tar"], why="making a root")
+    tools.require(["mkfs.ext4", "ldconfig", "tar"], why="making a root")
     tree, tar, memory = place / "tree", place / "root.tar", place / "fakeroot"
     tree.mkdir(parents=True)
-    unpack(suite, arch, tar)
+    python.unpack(suite.suite, arch, suite.packages, tar, [f"--extract-hook={_STATUS}"])
     skip = [f"--exclude=./{path}/*" for path in (*_SKIP, "dev")]
     tools.run(tools.as_root(["tar", "-C", str(tree), *skip, "-xf", str(tar)], memory))
     tools.run(tools.as_root(["sh", "-euc", _FINISH], memory), cwd=tree)
+    folders = [str(path.relative_to(tree)) for path in tree.glob("usr/lib/python3*")]
+    python.compile_tree(python.get(suite.suite, python.host_arch()), tree, folders)
     image.from_tree(tree, place / "root.ext4", memory)
     (place / "root.json").write_text(json.dumps({**asdict(suite), **describe(tree)}, indent=1))
     for leftover in (tree, tar, memory):
         cache.remove(leftover)
 
 
-def unpack(suite: Suite, arch: str, tar: Path) -> None:
-    """A tar of the suite's packages and what they depend on, unpacked without running their scripts."""
-    command = ["mmdebstrap", "--variant=extract", f"--architectures={arch}"]
-    command += ["--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr", f"--include={','.join(suite.packages)}"]
-    command += [f"--aptopt={line}" for line in mirror.options()]
-    command += [f"--extract-hook={_STATUS}", suite.suite, str(tar), mirror.source(suite.suite)]
-    tools.run(command)
-
-
 def describe(tree: Path) -> dict[str, object]:
     """What an unpacked root holds: python's and bpftrace's versions and all packages with theirs."""
     found = packages((tree / "var/lib/dpkg/status").read_text(errors="replace"))
-    python = tree / "usr/bin/python3"
-    version = python.readlink().name.removeprefix("python") if python.is_symlink() else ""
+    link = tree / "usr/bin/python3"
+    version = link.readlink().name.removeprefix("python") if link.is_symlink() else ""
     return {"python": version, "bpftrace": found.get("bpftrace", ""), "packages": found}
 
 

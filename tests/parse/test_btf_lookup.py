@@ -93,7 +93,7 @@ def test_find_sees_names_shared_as_tails_and_names_stored_twice() -> None:
     strings = b"\0put_task_struct\0dup\0dup\0"
     tail, second = strings.index(b"task"), strings.rindex(b"dup")
     struct, float_, fwd = Kind.STRUCT << 24, Kind.FLOAT << 24, Kind.FWD << 24
-    words = [1, struct, 0, tail, struct, 0, second, float_, 8, tail, fwd, 0]
+    words = [1, struct, 0, tail, struct, 0, second, float_, 8, tail, fwd, 0, second - 4, float_, 4]
     btf = parse(assemble(pack(words), strings))
     assert btf.find("put_task_struct", {Kind.STRUCT}) == 1
     assert btf.find("task_struct", {Kind.STRUCT}) == 2
@@ -154,7 +154,11 @@ def test_nesting_without_end_is_an_error() -> None:
         *[composite(Kind.STRUCT, "", ("", nth + 2, 0), ("", nth + 2, 0)) for nth in range(25)],
         composite(Kind.STRUCT, "", ("m", 1, 0)),
     )
-    for encoder in (loop, doubling):
+    deep = Encoder().add(
+        *[composite(Kind.STRUCT, "", ("", nth + 2, 0)) for nth in range(40)],
+        composite(Kind.STRUCT, "", ("m", 1, 0)),
+    )
+    for encoder in (loop, doubling, deep):
         with pytest.raises(BtfError, match="without end"):
             parse(encoder.encode()).members(1, flatten=True)
     modifiers = Encoder().add(composite(Kind.STRUCT, "s", ("", 2, 0)), record(Kind.CONST, "", Ref(2)))

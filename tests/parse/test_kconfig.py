@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import time
 from pathlib import Path
@@ -133,10 +134,8 @@ def test_a_stray_line_is_forgiven() -> None:
 def test_long_lines_take_linear_time(unit: bytes) -> None:
     data = b"CONFIG_A=y\n" + unit * (2_000_000 // len(unit)) + b"!\n"
     begin = time.process_time()
-    try:
+    with contextlib.suppress(ParseError):
         parse(data)
-    except ParseError:
-        pass
     assert time.process_time() - begin < 2
 
 

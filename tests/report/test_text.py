@@ -217,6 +217,32 @@ def test_a_cause_comes_before_its_symptoms_even_if_it_is_less_severe_and_blocks_
     assert [f.id for f in not_in_the_way(made)] == ["a.other"]
 
 
+def test_a_symptom_stays_with_the_last_of_its_causes_unless_something_worse_is_left() -> None:
+    findings = (
+        fail("1", id="a.one"),
+        fail("2", id="a.two"),
+        fail("3", id="a.three"),
+        fail("s", id="a.both", causes=("a.two", "a.one")),
+        unknown("u", id="a.unknown", causes=("a.one",)),
+        warn("w", id="a.warn", causes=("a.three",)),
+    )
+    text = shown(report(*findings))
+    assert told(text) == ["a.one", "a.two", "a.both", "a.three", "a.warn", "a.unknown"]
+    assert text.count("\n\n✗") == 3 and "\n\n✗ a.both" not in text and "\n\n! a.warn" not in text
+
+
+def test_only_the_nearest_causes_are_named() -> None:
+    findings = (
+        fail("1", id="a.one"),
+        fail("2", id="a.two", causes=("a.one",)),
+        fail("3", id="a.three", causes=("a.one", "a.two", "a.gone")),
+        fail("x", id="b.x", causes=("b.y",)),
+        fail("y", id="b.y", causes=("b.x",)),
+    )
+    text = shown(report(*findings))
+    assert re.findall(r"because  of (.*)", text) == ["a.one", "a.two", "b.x", "b.y"]
+
+
 @pytest.mark.parametrize("length", [1, 2, 3, 3000])
 def test_causes_in_a_circle_or_a_long_chain_do_no_harm(length: int) -> None:
     ring = [fail("x", id=f"a.{i}", causes=(f"a.{(i + 1) % length}", "a.nowhere")) for i in range(length)]
@@ -307,7 +333,31 @@ def test_verbose_has_every_path_every_remedy_and_every_finding() -> None:
     assert "As it should be\n\n✓ a.ok: fine\n    /ok: there\n" in text
     assert "Does not arise here\n\n· a.skip: no\n" in text
     assert "--verbose" not in text and "kdiag 0.1.0 · 2025-01-02T03:04:05Z" in text
-    assert "affects  a, b, c, d and 2 more" in shown(made)
+
+
+def test_what_is_affected_takes_one_line() -> None:
+    names = tuple(f"capability-{i}" for i in range(9))
+    made = report(STORY, required=("capability-8",), blocks={"headers.tree": names})
+    assert "    affects  capability-8, capability-0, capability-1, capability-2 and 5 more\n" in shown(made)
+
+
+def test_a_symptom_is_told_in_few_words() -> None:
+    text = shown(
+        report(fail("c", id="a.cause"), replace(STORY, causes=("a.cause",), remedies=(), wrong_remedies=()))
+    )
+    assert text.partition("a.cause: c\n")[2].splitlines()[1:6] == [
+        "✗ headers.tree: no headers",
+        "    Nothing can be compiled.",
+        "    because  of a.cause",
+        "    seen     /usr/src/x: a broken link",
+        "    as root  more could be seen",
+    ]
+
+
+def test_names_of_one_subject_are_folded() -> None:
+    ids = ("a.one", "config.A", "config.B", "config.C", "b.one", "b.two")
+    text = shown(report(*(warn("hm", id=i) for i in ids), blocks={}))
+    assert "Not in the way here (6): a.one, config.* (3), b.one, b.two\n" in text
 
 
 def test_what_is_fine_is_silent() -> None:

@@ -123,7 +123,7 @@ def _check_references(
     begin = 0
     while begin < len(infos):
         start = infos_at[begin] - 1
-        end = bisect_left(infos_at, start + 1 + CHUNK, begin + 1)
+        end = bisect_left(infos_at, start + 1 + CHUNK, begin)
         stop = infos_at[end] - 1 if end < len(infos) else len(words)
         most = int.from_bytes(b"".join(map(limits.__getitem__, infos[begin:end])), sys.byteorder)
         values = int.from_bytes(words[start:stop].tobytes(), sys.byteorder)

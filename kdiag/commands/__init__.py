@@ -1,0 +1,1 @@
+"""The functions behind the commands that are more than a few lines."""
