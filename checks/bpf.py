@@ -254,7 +254,7 @@ def _explain_perf(machine: Machine, result: ProbeResult) -> tuple[str, tuple[str
         )
         if level is not None and level >= 3:
             return (
-                f"kernel.perf_event_paranoid is {level}: Debian and Ubuntu then want CAP_SYS_ADMIN, not only CAP_PERFMON",
+                f"kernel.perf_event_paranoid is {level}: Debian and Ubuntu then want CAP_SYS_ADMIN",
                 causes,
             )
         return f"{result.describe()}: CAP_PERFMON is missing, or a filter refuses the call", causes

@@ -44,7 +44,7 @@ def vmlinux(machine: Machine) -> Iterator[Finding]:
     live by it. A file that exists is not yet sound BTF; and where this file is present but broken, libbpf
     does not look elsewhere. See it yourself: `bpftool btf dump file /sys/kernel/btf/vmlinux | head`.
     """
-    from kdiag.parse.btf import BtfError, Kind
+    from kdiag.parse.btf import BtfError
 
     try:
         btf = machine.btf.vmlinux
@@ -64,16 +64,12 @@ def vmlinux(machine: Machine) -> Iterator[Finding]:
             ),
         )
         return
-    task = btf.find("task_struct", (Kind.STRUCT,))
-    counts = ", ".join(
-        f"{count} {kind.name}" for kind, count in sorted(btf.counts.items(), key=lambda item: -item[1])[:5]
-    )
+    task = btf.task_struct
+    most = sorted(btf.counts, key=lambda item: -item[1])[:5]
+    counts = ", ".join(f"{count} {kind}" for kind, count in most)
     evidence = (
         Evidence(VMLINUX, f"{btf.size} bytes, {btf.n_types} types ({counts}), {btf.byteorder}-endian"),
-        Evidence(
-            "struct task_struct",
-            "absent" if task is None else f"type {task}, {len(btf.members(task))} members",
-        ),
+        Evidence("struct task_struct", "absent" if task is None else f"type {task[0]}, {task[1]} members"),
     )
     if task is None:
         yield fail(
@@ -165,7 +161,7 @@ def readers(machine: Machine) -> Iterator[Finding]:
     from kdiag.parse.btf import BtfError, Kind, kind_needs_libbpf
 
     try:
-        highest = max(machine.btf.vmlinux.counts, default=Kind.INT)
+        highest = Kind[machine.btf.vmlinux.highest]
     except (NoBtf, BtfError):
         yield skip("no BTF to read")
         return
@@ -307,7 +303,7 @@ def _by_file(machine: Machine) -> Finding:
         if good is None:
             return fail("bpftrace finds no BTF", causes=("btf.vmlinux", "btf.fallback"))
         return ok(f"bpftrace takes BTF from {good.path}", evidence=(Evidence(good.path, "sound BTF"),))
-    highest = max(btf.counts, default=Kind.INT)
+    highest = Kind[btf.highest]
     wanted, library, tool = kind_needs_libbpf(highest), machine.tools.libbpf, machine.tools.bpftrace
     packaged = tool is not None and tool.origin.startswith("package")
     if packaged and library is not None and library[1] < tuple(int(part) for part in wanted.split(".")):

@@ -115,7 +115,7 @@ def arch(machine: Machine) -> Iterator[Finding]:
         true = by_config if config_differs else archive[0]
         yield fail(
             f"an emulated {said} user space on an {true} kernel",
-            reason="the kernel's headers, BTF and probes are the other architecture's: tools of this one cannot use them",
+            reason="the kernel's headers, BTF and probes are the other architecture's: of no use here",
             evidence=tuple(evidence),
             remedies=(
                 Remedy(

@@ -223,7 +223,7 @@ def memlock(machine: Machine) -> Iterator[Finding]:
     if counted.ok:
         yield warn(
             "bpftrace prints a RLIMIT_MEMLOCK message here: harmless",
-            reason="CAP_SYS_RESOURCE is missing to raise the limit, and this kernel does not count BPF memory against it",
+            reason="CAP_SYS_RESOURCE is missing to raise it, and this kernel does not count BPF memory against it",
             evidence=tuple(evidence),
             wrong_remedies=(
                 WrongRemedy(

@@ -226,7 +226,7 @@ def kprobes(machine: Machine) -> Iterator[Finding]:
     if not pmu and not events:
         yield fail(
             "this kernel has no kprobes",
-            reason="neither the event source nor kprobe_events exists (CONFIG_HAVE_KPROBES is about the architecture only)",
+            reason="neither the event source nor kprobe_events exists (CONFIG_HAVE_KPROBES tells of the architecture)",
             evidence=tuple(evidence),
             causes=("config.KPROBES", "config.KPROBE_EVENTS"),
             wrong_remedies=(

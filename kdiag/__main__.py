@@ -1,5 +1,17 @@
-"""`python -m kdiag`."""
+"""The console script, and `python -m kdiag`: begin what takes long, then import the command line and run it."""
 
-from kdiag.cli import main
+import sys
 
-main()
+from kdiag.machine.ahead import begin
+
+
+def main() -> None:
+    """Run kdiag and exit."""
+    begin(sys.argv[1:])
+    from kdiag.cli import main as run
+
+    run()
+
+
+if __name__ == "__main__":
+    main()

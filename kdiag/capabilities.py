@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from kdiag.expression import (
     Context,
@@ -22,8 +23,10 @@ from kdiag.expression import (
     need,
     never,
 )
-from kdiag.knowledge.bpftrace import Behaviour
 from kdiag.model import Capability, Finding, Status, Works
+
+if TYPE_CHECKING:
+    from kdiag.knowledge.bpftrace import Behaviour
 
 #: What the exercises of a first bpftrace session need.
 DEFAULT_REQUIRED = ("hello", "tracepoint-args", "tracepoint-net", "tracepoint-sched")

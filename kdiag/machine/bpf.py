@@ -56,9 +56,7 @@ class Bpf:
         return self._programs[kind]
 
     def _tracing(self, what: str, function: str) -> ProbeResult:
-        from kdiag.parse.btf import Kind
-
-        type_id = self._machine.btf.vmlinux.find(function, (Kind.FUNC,))
+        type_id = self._machine.btf.vmlinux.function(function)
         if type_id is None:
             raise Unavailable(f"the kernel's BTF has no function {function} to probe with")
         return self._system.probe(f"bpf:{what}:{type_id}")

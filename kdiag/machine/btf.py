@@ -11,6 +11,7 @@ from kdiag.system import Unavailable
 if TYPE_CHECKING:
     from kdiag.machine import Machine
     from kdiag.parse.btf import Btf
+    from kdiag.system import System
 
 SYSFS = "/sys/kernel/btf"
 VMLINUX = f"{SYSFS}/vmlinux"
@@ -62,6 +63,85 @@ class Fallback:
     same_build: bool | None
 
 
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What kdiag wants to know of the kernel's BTF, without the BTF itself.
+
+    size in bytes; counts by kind name, highest: the name of the highest kind; ids: of the functions that probes attach
+    to; task_struct: its type id and number of members, None if it is not there.
+    """
+
+    size: int
+    n_types: int
+    byteorder: str
+    counts: tuple[tuple[str, int], ...]
+    highest: str
+    ids: tuple[tuple[str, int], ...]
+    task_struct: tuple[int, int] | None
+    modules: ModuleBtf
+
+    def function(self, name: str) -> int | None:
+        """The type id of one of `FUNCTIONS`."""
+        return dict(self.ids).get(name)
+
+
+#: Functions that probes attach to (kdiag.system.probes).
+FUNCTIONS = ("bpf_fentry_test1", "bpf_iter_task")
+
+
+def survey(system: System) -> Survey:
+    """Read and judge the kernel's BTF and its modules'.
+
+    Raises NoBtf if the kernel serves none, Unavailable if it cannot be read, BtfError if it is broken.
+    """
+    from kdiag.parse.btf import Kind, parse
+
+    data = system.read(VMLINUX)
+    if data is None:
+        if system.stat("/sys/kernel") is None:
+            raise Unavailable("/sys is not mounted: whether the kernel serves BTF is not known")
+        raise NoBtf(f"{VMLINUX} is not there")
+    btf = parse(data)
+    ids = ((name, btf.find(name, (Kind.FUNC,))) for name in FUNCTIONS)
+    task = btf.find("task_struct", (Kind.STRUCT,))
+    return Survey(
+        size=btf.size,
+        n_types=btf.n_types,
+        byteorder=btf.byteorder,
+        counts=tuple((kind.name, count) for kind, count in btf.counts.items() if count),
+        highest=max((kind for kind, count in btf.counts.items() if count), default=Kind.INT).name,
+        ids=tuple((name, type_id) for name, type_id in ids if type_id is not None),
+        task_struct=None if task is None else (task, len(btf.members(task, flatten=True))),
+        modules=_modules(system, btf),
+    )
+
+
+def _modules(system: System, base: Btf) -> ModuleBtf:
+    from kdiag.parse.btf import BtfError, parse
+
+    names = tuple(name for name in system.listdir(SYSFS) or () if name != "vmlinux")
+    sizes = {}
+    for name in names:
+        info = system.stat(f"{SYSFS}/{name}")
+        if info is not None:
+            sizes[name] = info.size
+    left, parsed, broken = _MODULE_BUDGET, 0, []
+    for name in sorted(sizes, key=lambda n: (sizes[n], n)):
+        left -= sizes[name]
+        if left < 0:
+            break
+        try:
+            data = system.read(f"{SYSFS}/{name}")
+            if data is not None:
+                parse(data, base=base)
+                parsed += 1
+        except Unavailable:
+            continue
+        except BtfError as error:
+            broken.append((name, str(error)))
+    return ModuleBtf(names, parsed, tuple(broken))
+
+
 class BtfFacts:
     """BTF of the examined kernel."""
 
@@ -70,50 +150,27 @@ class BtfFacts:
         self._system = machine.system
 
     @cached_property
-    def vmlinux(self) -> Btf:
-        """The parsed /sys/kernel/btf/vmlinux.
+    def _survey(self) -> Survey | Exception:
+        """The survey or what it raised: a broken BTF is not read again for every question."""
+        from kdiag.machine.ahead import surveyed
+        from kdiag.parse.btf import BtfError
 
-        Raises NoBtf if the kernel serves none, Unavailable if it cannot be read, BtfError if it is broken.
-        """
-        from kdiag.parse.btf import parse
+        try:
+            return surveyed(self._system) or survey(self._system)
+        except (Unavailable, BtfError) as error:
+            return error
 
-        data = self._system.read(VMLINUX)
-        if data is None:
-            if self._system.stat("/sys/kernel") is None:
-                raise Unavailable("/sys is not mounted: whether the kernel serves BTF is not known")
-            raise NoBtf(f"{VMLINUX} is not there")
-        return parse(data)
+    @property
+    def vmlinux(self) -> Survey:
+        """What /sys/kernel/btf/vmlinux holds. Raises as `survey` does."""
+        if isinstance(self._survey, Survey):
+            return self._survey
+        raise self._survey
 
-    @cached_property
-    def module_names(self) -> tuple[str, ...]:
-        """The loaded modules that serve BTF."""
-        return tuple(name for name in self._system.listdir(SYSFS) or () if name != "vmlinux")
-
-    @cached_property
+    @property
     def modules(self) -> ModuleBtf:
         """Module BTF on top of vmlinux. Raises as `vmlinux` does."""
-        from kdiag.parse.btf import BtfError, parse
-
-        base = self.vmlinux
-        sizes = {}
-        for name in self.module_names:
-            info = self._system.stat(f"{SYSFS}/{name}")
-            if info is not None:
-                sizes[name] = info.size
-        left, parsed, broken = _MODULE_BUDGET, 0, []
-        for name in sorted(sizes, key=lambda n: (sizes[n], n)):
-            left -= sizes[name]
-            if left < 0:
-                break
-            data = self._system.read(f"{SYSFS}/{name}")
-            if data is None:
-                continue
-            try:
-                parse(data, base=base)
-                parsed += 1
-            except BtfError as error:
-                broken.append((name, str(error)))
-        return ModuleBtf(self.module_names, parsed, tuple(broken))
+        return self.vmlinux.modules
 
     @cached_property
     def fallbacks(self) -> tuple[Fallback, ...]:

@@ -57,19 +57,45 @@ def follow(system: System, path: str) -> Chain:
             return Chain(path, tuple(hops), current, None, is_dir=info.kind == "dir")
         target = info.target or ""
         hops.append((current, target))
-        current = _normal(target if target.startswith("/") else f"{current.rpartition('/')[0]}/{target}")
+        current = _joined(system, current.rpartition("/")[0], target)
     raise Unavailable(f"{path}: a loop of links")
 
 
-def _normal(path: str) -> str:
-    parts: list[str] = []
-    for part in path.split("/"):
+def _joined(system: System, directory: str, target: str) -> str:
+    """Where a link in `directory` leads. `..` goes up from where the directory really is: on merged-/usr systems
+    /lib/modules/R is /usr/lib/modules/R, and Debian's build link is ../../../src/linux-headers-R.
+    """
+    done: list[str] = []
+    pending = (
+        target.split("/")[::-1]
+        if target.startswith("/")
+        else [*target.split("/")[::-1], *directory.split("/")[::-1]]
+    )
+    links = 0
+    while pending:
+        part = pending.pop()
         if part == "..":
-            if parts:
-                parts.pop()
+            if done:
+                done.pop()
         elif part not in ("", "."):
-            parts.append(part)
-    return "/" + "/".join(parts)
+            done.append(part)
+            link = _link(system, "/" + "/".join(done)) if ".." in pending else None
+            if link is not None:
+                links += 1
+                if links > _MAX_HOPS:
+                    raise Unavailable(f"{directory}: a loop of links")
+                done = [] if link.startswith("/") else done[:-1]
+                pending += link.split("/")[::-1]
+    return "/" + "/".join(done)
+
+
+def _link(system: System, path: str) -> str | None:
+    """The target of a link, None for anything else, also for what cannot be looked at."""
+    try:
+        info = system.lstat(path)
+    except Unavailable:
+        return None
+    return info.target if info is not None and info.kind == "link" else None
 
 
 def _first_missing(system: System, path: str) -> str:

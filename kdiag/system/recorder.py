@@ -169,7 +169,7 @@ class Recorder:
             "uname": self.uname_table,
             "identity": self.identity_table,
             "env": dict(sorted(self.env_table.items())),
-            "absent": sorted(self.absent),
+            "absent": [*sorted(self.absent)],
             "unavailable": dict(sorted(self.unavailable.items())),
             "stats": dict(sorted(self.stats.items())),
             "listings": dict(sorted(self.listings.items())),

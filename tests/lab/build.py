@@ -76,11 +76,7 @@ def unmet(wanted: str, config: str) -> list[str]:
     """Lines of the fragment that the finished config does not follow (a dependency is missing)."""
     have = parse_fragment(config)
     lines = parse_fragment(wanted)
-    return [
-        line
-        for option, line in lines.items()
-        if have.get(option, f"# {option} is not set") != line
-    ]
+    return [line for option, line in lines.items() if have.get(option, f"# {option} is not set") != line]
 
 
 def recipe(variant: Variant) -> dict[str, object]:
@@ -141,7 +137,7 @@ def _jobs() -> int:
 
 def _kbuild(tree: Path, work: Path, log: Path, *words: str) -> None:
     stamp = {"KBUILD_BUILD_USER": "lab", "KBUILD_BUILD_HOST": "lab", "KBUILD_BUILD_TIMESTAMP": "2026-01-01"}
-    tools.run(["nice", "-n", "10", "make", "-C", str(tree), f"O={work}", *words], env=stamp, log=log)
+    tools.run_long(["nice", "-n", "10", "make", "-C", str(tree), f"O={work}", *words], log, env=stamp)
 
 
 def _configure(tree: Path, work: Path, variant: Variant, log: Path) -> None:

@@ -197,9 +197,8 @@ def trim(most: int, keep: frozenset[Path] | set[Path] = frozenset()) -> list[Pat
     for entry in known:
         if total <= most:
             break
-        if entry.path in keep or time.time() - entry.used < 3600:
+        if entry.path in keep or time.time() - entry.used < 3600 or not _remove_unless_locked(entry):
             continue
-        remove(entry.path)
         total -= entry.size
         gone.append(entry.path)
         say(f"cache over its limit: removed {entry.kind}/{entry.path.name}")
@@ -208,14 +207,30 @@ def trim(most: int, keep: frozenset[Path] | set[Path] = frozenset()) -> list[Pat
 
 def clean(kind: str = "") -> int:
     """Remove everything, or one kind; returns the bytes freed. What is being made now is left alone."""
-    if kind and kind not in {child.name for child in _subdirectories(home())}:
-        return 0
-    freed = 0
-    for entry in entries():
-        if kind in {"", entry.kind}:
-            freed += entry.size
-            remove(entry.path)
+    freed = sum(
+        entry.size for entry in entries() if kind in {"", entry.kind} and _remove_unless_locked(entry)
+    )
+    if not kind:
+        leftovers = home() / "tmp"
+        for path in leftovers.iterdir() if leftovers.is_dir() else ():
+            freed += size_of(path) if _remove_unless_locked(Entry("tmp", path, 0, 0.0)) else 0
     return freed
+
+
+def _remove_unless_locked(entry: Entry) -> bool:
+    """Remove an entry; False when somebody is making it (a leftover in tmp/ bears its lock's name)."""
+    name = entry.path.name.removesuffix(".tree") if entry.kind == "tmp" else f"{entry.kind}-{entry.path.name}"
+    lock = home() / "locks" / f"{name}.lock"
+    if lock.exists():
+        with lock.open("rb") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+            remove(entry.path)
+    else:
+        remove(entry.path)
+    return True
 
 
 def remove(path: Path) -> None:

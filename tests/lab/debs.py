@@ -62,5 +62,7 @@ def status(debs: Iterable[Path]) -> str:
     stanzas = []
     for deb in debs:
         control = tools.run(["dpkg-deb", "-f", str(deb)]).strip("\n")
-        stanzas.append(re.sub(r"^(Package: .*)$", r"\1\nStatus: install ok installed", control, count=1, flags=re.M))
+        stanzas.append(
+            re.sub(r"^(Package: .*)$", r"\1\nStatus: install ok installed", control, count=1, flags=re.M)
+        )
     return "".join(f"{stanza}\n\n" for stanza in stanzas)

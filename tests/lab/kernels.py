@@ -1,7 +1,7 @@
 """Kernels to boot: a directory with a kernel image, its config and perhaps modules.
 
-In it: ``bzImage`` (or ``Image``, ``vmlinuz``), ``config``, and what there is of ``kheaders.ko``, ``modules/REL`` (to boot
-with), ``layer.ext4`` (to put over the root) and ``headers/*.deb``. The cache's kernels have the same form.
+In it: ``bzImage`` (or ``Image``, ``vmlinuz``), ``config``, and what there is of ``kheaders.ko``, ``modules/REL``
+(to boot with), ``layer.ext4`` (to put over the root) and ``headers/*.deb``. The cache's kernels have the same form.
 """
 
 from __future__ import annotations
@@ -38,7 +38,10 @@ class Kernel:
 def from_directory(place: Path, name: str = "") -> Kernel:
     """The kernel in a directory; LabError when there is none."""
     if not place.is_dir():
-        raise LabError(f"no kernel directory {place}", "give a directory with bzImage and config, or a name from `kernels`")
+        raise LabError(
+            f"no kernel directory {place}",
+            "give a directory with bzImage and config, or a name from `kernels`",
+        )
     image = _first(place, ("bzImage", "vmlinuz", "Image"))
     if image is None:
         raise LabError(f"no kernel image in {place}", "expected bzImage, Image or vmlinuz")
@@ -89,9 +92,3 @@ def release_of(image: bytes) -> str:
     if found is None:
         raise LabError("the kernel image does not tell its release")
     return found[1].decode("ascii", "replace")
-
-
-def options(config: str) -> dict[str, str]:
-    """``CONFIG_X=value`` lines -> {"X": value}; options that are not set are absent."""
-    pairs = (line[len("CONFIG_") :].split("=", 1) for line in config.splitlines() if line.startswith("CONFIG_"))
-    return {key: value for key, value in (pair for pair in pairs if len(pair) == 2)}

@@ -86,7 +86,9 @@ def kheaders(kernel: Kernel) -> Path:
         shutil.copyfile(module, place)
         depmod(tree, kernel.release)
 
-    return made(f"kheaders-{kernel.release}", {"module": fingerprint(module), "release": kernel.release}, fill)
+    return made(
+        f"kheaders-{kernel.release}", {"module": fingerprint(module), "release": kernel.release}, fill
+    )
 
 
 #: the halves of Debian's split header packages, as the lab names the layers

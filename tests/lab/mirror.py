@@ -41,7 +41,9 @@ def choose(targets: list[Target]) -> str | None:
 
     Apt knows origin and label only once it has fetched the release file, so the address itself is the second clue.
     """
-    packages = [target for target in targets if target.created_by == "Packages" and target.component == "main"]
+    packages = [
+        target for target in targets if target.created_by == "Packages" and target.component == "main"
+    ]
     for target in packages:
         if target.origin == "Debian" and target.label == "Debian" and "-security" not in target.uri:
             return target.uri

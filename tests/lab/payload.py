@@ -22,8 +22,6 @@ DEPENDENCIES = "opt/kdiag/lib"
 OWN_PYTHON = "opt/kdiag-python"
 #: what PYTHON_SUITE has; checked when the layer is made
 PYTHON_VERSION = "3.13"
-#: kdiag wants at least this python
-OLDEST = (3, 10)
 _PLATFORMS = {
     "amd64": ("manylinux_2_17_x86_64", "manylinux2014_x86_64", "manylinux_2_28_x86_64"),
     "arm64": ("manylinux_2_17_aarch64", "manylinux2014_aarch64", "manylinux_2_28_aarch64"),
@@ -39,10 +37,16 @@ def read_project(place: Path = PROJECT) -> dict[str, object]:
         import pip._vendor.tomli as tomllib
     path = place / "pyproject.toml"
     if not path.exists():
-        raise LabError(f"no {path.name} in the repository", "run `python -m tests.lab` from the repository's root")
+        raise LabError(
+            f"no {path.name} in the repository", "run `python -m tests.lab` from the repository's root"
+        )
     whole = tomllib.loads(path.read_text())
     setuptools = whole.get("tool", {}).get("setuptools", {})
-    return {**whole["project"], "package-dir": setuptools.get("package-dir", {}), "packages": setuptools["packages"]}
+    return {
+        **whole["project"],
+        "package-dir": setuptools.get("package-dir", {}),
+        "packages": setuptools["packages"],
+    }
 
 
 def metadata(project: dict[str, object]) -> dict[str, Node]:
@@ -109,7 +113,7 @@ def _python_of(root: Root) -> tuple[str, str]:
 
 def own_python_will_do(root: Root) -> bool:
     """Can the root's own python run kdiag?"""
-    return bool(root.python) and tuple(int(part) for part in root.python.split(".")) >= OLDEST
+    return python.new_enough(root.python)
 
 
 def layers_for(root: Root) -> list[Path]:
@@ -126,7 +130,12 @@ def dependencies(version: str, suite: str, arch: str) -> Path:
     def fill(tree: Path) -> None:
         # pip reads markers for the python it runs on, not for the one named: at worst a wheel too many
         command = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(tree / DEPENDENCIES)]
-        command += ["--no-compile", "--only-binary=:all:", "--implementation=cp", f"--python-version={version}"]
+        command += [
+            "--no-compile",
+            "--only-binary=:all:",
+            "--implementation=cp",
+            f"--python-version={version}",
+        ]
         command += [f"--platform={platform}" for platform in _PLATFORMS[arch]]
         tools.run([*command, *wanted])
         python.compile_tree(python.get(suite, python.host_arch()), tree, [DEPENDENCIES])
@@ -151,7 +160,9 @@ def python_layer(arch: str) -> Path:
     def fill(tree: Path) -> None:
         brought = python.get(PYTHON_SUITE, arch)
         if brought.version != PYTHON_VERSION:
-            raise LabError(f"{PYTHON_SUITE} no longer has python {PYTHON_VERSION}", "change it in tests/lab/payload.py")
+            raise LabError(
+                f"{PYTHON_SUITE} no longer has python {PYTHON_VERSION}", "change it in tests/lab/payload.py"
+            )
         place = tree / OWN_PYTHON
         shutil.copytree(brought.tree, place, symlinks=True)
         own = place / "usr/bin/python3"

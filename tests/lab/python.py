@@ -20,6 +20,8 @@ LOADERS = {
     "amd64": ("lib64/ld-linux-x86-64.so.2", "x86_64-linux-gnu"),
     "arm64": ("lib/ld-linux-aarch64.so.1", "aarch64-linux-gnu"),
 }
+#: kdiag wants at least this python
+OLDEST = (3, 10)
 _MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
@@ -29,6 +31,11 @@ class Python:
 
     tree: Path
     version: str
+
+
+def new_enough(version: str) -> bool:
+    """Can a python of this version ("3.9", "" for none) run kdiag?"""
+    return bool(version) and tuple(int(part) for part in version.split(".")) >= OLDEST
 
 
 def host_arch() -> str:
@@ -75,4 +82,6 @@ def compile_tree(python: Python, tree: Path, folders: Sequence[str]) -> None:
     command += [str(top / f"usr/bin/python{python.version}"), "-I", "-m", "compileall", "-q", "-f"]
     command += ["--invalidation-mode", "unchecked-hash", "-s", str(tree), "-p", "/"]
     # a file that does not compile (tests of the standard library hold such on purpose) is no reason to stop
-    tools.run(["sh", "-c", '"$@" >/dev/null 2>&1 || true', "sh", *command, *(str(tree / name) for name in folders)])
+    tools.run(
+        ["sh", "-c", '"$@" >/dev/null 2>&1 || true', "sh", *command, *(str(tree / name) for name in folders)]
+    )

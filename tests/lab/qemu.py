@@ -59,8 +59,22 @@ class Outcome:
 
 def command(boot: Boot, place: Path, interactive: bool) -> list[str]:
     """The QEMU command line for a boot whose files are in ``place``."""
-    words = [_PROGRAMS[boot.kernel.arch], "-accel", "tcg,thread=multi,tb-size=512", *_MACHINES[boot.kernel.arch]]
-    words += ["-m", str(boot.memory), "-smp", str(boot.cpus), "-nodefaults", "-no-user-config", "-display", "none"]
+    words = [
+        _PROGRAMS[boot.kernel.arch],
+        "-accel",
+        "tcg,thread=multi,tb-size=512",
+        *_MACHINES[boot.kernel.arch],
+    ]
+    words += [
+        "-m",
+        str(boot.memory),
+        "-smp",
+        str(boot.cpus),
+        "-nodefaults",
+        "-no-user-config",
+        "-display",
+        "none",
+    ]
     words += ["-no-reboot", "-kernel", str(boot.kernel.image), "-initrd", str(place / "initramfs")]
     words += ["-append", boot.command_line]
     for name in _LINES:
@@ -92,7 +106,9 @@ def run(boot: Boot, *, limit: float, stream: bool = False, interactive: bool = F
     """
     outcome = _once(boot, limit=limit, stream=stream, interactive=interactive)
     if not outcome.booted and not outcome.timed_out and not interactive:
-        tools.say(f"the guest ended before it was up; trying once more. Its last words:\n{_last(outcome.console)}")
+        tools.say(
+            f"the guest ended before it was up; trying once more. Its last words:\n{_last(outcome.console)}"
+        )
         outcome = _once(boot, limit=limit, stream=stream, interactive=interactive)
     return outcome
 
@@ -134,7 +150,9 @@ def _nothing() -> None:
     return None
 
 
-def _wait(process: subprocess.Popen[bytes], deadline: float, follow: Callable[[], None]) -> tuple[bool, float]:
+def _wait(
+    process: subprocess.Popen[bytes], deadline: float, follow: Callable[[], None]
+) -> tuple[bool, float]:
     """Wait for the end: (did we have to end it because the deadline passed, seconds of CPU it used)."""
     timed_out = False
     while True:
@@ -151,7 +169,10 @@ def _wait(process: subprocess.Popen[bytes], deadline: float, follow: Callable[[]
 
 def _follower(place: Path) -> Callable[[], None]:
     """A function that writes what the job has said since the last call to our own output."""
-    sources = [((place / "out").open("rb"), sys.stdout.buffer), ((place / "err").open("rb"), sys.stderr.buffer)]
+    sources = [
+        ((place / "out").open("rb"), sys.stdout.buffer),
+        ((place / "err").open("rb"), sys.stderr.buffer),
+    ]
 
     def follow() -> None:
         for source, sink in sources:

@@ -14,34 +14,39 @@ from pathlib import Path
 from . import cache, image, python, tools
 from .errors import LabError
 
-#: bump when ``_FINISH`` changes in a way that old images must not survive
-_REVISION = 4
+#: bump when the code below makes other images than it did
+_REVISION = 5
+_FINISH = Path(__file__).parent / "guest/finish-root"
 _PACKAGES = (
-    "base-files bash bpftrace coreutils dash findutils grep gzip hostname kmod libc-bin libcap2-bin mawk mount "
-    "passwd procps python3 python3-minimal sed sudo tar util-linux xz-utils"
-).split()
-_SKIP = ("usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/info", "var/cache/apt", "var/lib/apt")
+    *("base-files", "bash", "bpftrace", "coreutils", "dash", "findutils", "grep", "gzip", "hostname", "kmod"),
+    *(
+        "libc-bin",
+        "libcap2-bin",
+        "mawk",
+        "mount",
+        "passwd",
+        "procps",
+        "python3",
+        "python3-minimal",
+        "sed",
+        "sudo",
+    ),
+    *("tar", "util-linux", "xz-utils"),
+)
+_SKIP = (
+    "usr/share/doc",
+    "usr/share/man",
+    "usr/share/locale",
+    "usr/share/info",
+    "var/cache/apt",
+    "var/lib/apt",
+)
 
 #: writes dpkg's status of packages that were only unpacked; $1 is the root
 _STATUS = (
     'for deb in "$1"/var/cache/apt/archives/*.deb; do dpkg-deb -f "$deb" | '
     """sed -e 's/^Package: .*/&\\nStatus: install ok installed/'; echo; done >>"$1/var/lib/dpkg/status\""""
 )
-#: what maintainer scripts would have done; runs in the unpacked tree
-_FINISH = r"""
-mkdir -p proc sys dev run tmp root mnt etc usr/local/bin
-chmod 1777 tmp; chmod 700 root
-printf 'root:x:0:0:root:/root:/bin/bash\nuser:x:1000:1000:user:/home/user:/bin/bash\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n' >etc/passwd
-printf 'root:x:0:\nadm:x:4:\ntty:x:5:\nsudo:x:27:user\nuser:x:1000:\nnogroup:x:65534:\n' >etc/group
-printf 'root:*:19000:0:99999:7:::\nuser:*:19000:0:99999:7:::\n' >etc/shadow; chmod 640 etc/shadow
-mkdir -p home/user etc/sudoers.d; chown 1000:1000 home/user
-printf 'user ALL=(ALL:ALL) NOPASSWD: ALL\n' >etc/sudoers.d/lab; chmod 440 etc/sudoers.d/lab
-for service in sudo su other; do printf 'auth sufficient pam_permit.so\naccount sufficient pam_permit.so\nsession sufficient pam_permit.so\n' >etc/pam.d/$service; done
-echo lab >etc/hostname; printf '127.0.0.1 localhost lab\n' >etc/hosts
-[ -e usr/bin/sh ] || ln -s dash usr/bin/sh
-[ -e usr/bin/awk ] || ln -s mawk usr/bin/awk
-ldconfig -r .
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +73,10 @@ class Root:
 SUITES: Mapping[str, Suite] = {
     suite.name: suite
     for suite in (
-        Suite("debian11", "bullseye", tuple(_PACKAGES)),
-        Suite("debian12", "bookworm", tuple(_PACKAGES)),
-        Suite("debian13", "trixie", tuple(_PACKAGES)),
-        Suite("sid", "sid", tuple(_PACKAGES)),
+        Suite("debian11", "bullseye", _PACKAGES),
+        Suite("debian12", "bookworm", _PACKAGES),
+        Suite("debian13", "trixie", _PACKAGES),
+        Suite("sid", "sid", _PACKAGES),
     )
 }
 
@@ -87,7 +92,7 @@ def recipe(suite: Suite, arch: str) -> dict[str, object]:
         "suite": suite.suite,
         "arch": arch,
         "packages": sorted(suite.packages),
-        "finish": [_REVISION, _STATUS, _FINISH],
+        "finish": [_REVISION, _STATUS, _FINISH.read_text()],
     }
 
 
@@ -96,7 +101,9 @@ def get(name: str, arch: str = "amd64") -> Root:
     suite = SUITES.get(name)
     if suite is None:
         raise LabError(f"no root called {name!r}", f"there are: {', '.join(names())}")
-    place = cache.obtain("roots", f"{name}-{arch}", recipe(suite, arch), lambda path: _make(path, suite, arch))
+    place = cache.obtain(
+        "roots", f"{name}-{arch}", recipe(suite, arch), lambda path: _make(path, suite, arch)
+    )
     facts = json.loads((place / "root.json").read_text())
     return Root(name, arch, place / "root.ext4", facts["python"], facts["bpftrace"], facts["packages"])
 
@@ -108,11 +115,13 @@ def _make(place: Path, suite: Suite, arch: str) -> None:
     python.unpack(suite.suite, arch, suite.packages, tar, [f"--extract-hook={_STATUS}"])
     skip = [f"--exclude=./{path}/*" for path in (*_SKIP, "dev")]
     tools.run(tools.as_root(["tar", "-C", str(tree), *skip, "-xf", str(tar)], memory))
-    tools.run(tools.as_root(["sh", "-euc", _FINISH], memory), cwd=tree)
-    folders = [str(path.relative_to(tree)) for path in tree.glob("usr/lib/python3*")]
-    python.compile_tree(python.get(suite.suite, python.host_arch()), tree, folders)
+    tools.run(tools.as_root(["sh", "-eu", str(_FINISH)], memory), cwd=tree)
+    facts = describe(tree)
+    if python.new_enough(str(facts["python"])):
+        folders = [str(path.relative_to(tree)) for path in sorted(tree.glob("usr/lib/python3*"))]
+        python.compile_tree(python.get(suite.suite, python.host_arch()), tree, folders)
     image.from_tree(tree, place / "root.ext4", memory)
-    (place / "root.json").write_text(json.dumps({**asdict(suite), **describe(tree)}, indent=1))
+    (place / "root.json").write_text(json.dumps({**asdict(suite), **facts}, indent=1))
     for leftover in (tree, tar, memory):
         cache.remove(leftover)
 

@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -76,37 +77,64 @@ def as_root(command: Sequence[str], memory: Path | None = None) -> list[str]:
     return ["fakeroot", "-i", str(memory), "-s", str(memory), "--", *command]
 
 
-def run(
-    command: Sequence[str],
-    *,
-    cwd: Path | None = None,
-    env: Mapping[str, str] | None = None,
-    log: Path | None = None,
-) -> str:
-    """Run a host program, return its standard output; LabError with its last lines on failure.
-
-    With ``log`` both streams go there (long builds) and the result is empty.
-    """
-    name = which(command[0])
-    if name is None:
-        require([command[0]], why="this step")
-        raise LabError(f"{command[0]} not found")
-    full_env = {**os.environ, "LC_ALL": "C", **(env or {})}
-    if log is not None:
-        with log.open("ab") as sink:
-            done = subprocess.run(
-                [name, *command[1:]], cwd=cwd, env=full_env, stdout=sink, stderr=subprocess.STDOUT, check=False
-            )
-        out, err = "", _tail(log.read_text(errors="replace"))
-    else:
-        result = subprocess.run(
-            [name, *command[1:]], cwd=cwd, env=full_env, capture_output=True, check=False, text=True, errors="replace"
-        )
-        done, out, err = result, result.stdout, _tail(result.stderr)
+def run(command: Sequence[str], *, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> str:
+    """Run a host program, return its standard output; LabError with its last words on failure."""
+    done = subprocess.run(
+        [_path(command[0]), *command[1:]],
+        cwd=cwd,
+        env={**os.environ, "LC_ALL": "C", **(env or {})},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+        text=True,
+        errors="replace",
+    )
     if done.returncode != 0:
-        where = f" (log: {log})" if log is not None else ""
-        raise LabError(f"{' '.join(command[:6])} ... ended with {done.returncode}{where}\n{err}")
-    return out
+        raise LabError(f"{_short(command)} ended with {done.returncode}\n{_tail(done.stderr or done.stdout)}")
+    return done.stdout
+
+
+def run_long(command: Sequence[str], log: Path, *, env: Mapping[str, str] | None = None) -> None:
+    """Run a host program that takes minutes: its output goes to ``log``, a line of progress comes now and then."""
+    started = time.monotonic()
+    with log.open("ab") as sink:
+        process = subprocess.Popen(
+            [_path(command[0]), *command[1:]],
+            env={**os.environ, "LC_ALL": "C", **(env or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=sink,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            while True:
+                try:
+                    status = process.wait(30)
+                    break
+                except subprocess.TimeoutExpired:
+                    words = log.read_text(errors="replace").splitlines()
+                    say(
+                        f"{time.monotonic() - started:.0f} s, {len(words)} lines: {words[-1].strip() if words else ''}"
+                    )
+        finally:
+            if process.poll() is None:
+                process.terminate()
+                process.wait()
+    if status != 0:
+        raise LabError(
+            f"{_short(command)} ended with {status} (log: {log})\n{_tail(log.read_text(errors='replace'))}"
+        )
+
+
+def _path(program: str) -> str:
+    found = which(program)
+    if found is None:
+        require([program], why="this step")
+        raise LabError(f"{program} not found")
+    return found
+
+
+def _short(command: Sequence[str]) -> str:
+    return " ".join(command[:4]) + (" ..." if len(command) > 4 else "")
 
 
 def _tail(text: str, lines: int = 15) -> str:

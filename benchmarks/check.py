@@ -1,0 +1,47 @@
+"""How long a check takes, beside the tools one would use instead, in one run:
+
+    python -m benchmarks.check [ROUNDS]
+
+Compile kdiag's bytecode first if PYTHONDONTWRITEBYTECODE is set (python -m compileall kdiag checks).
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+from benchmarks.measure import compare, table
+
+_BTF = "/sys/kernel/btf/vmlinux"
+_READ = f"from kdiag.parse.btf import parse; parse(open('{_BTF}','rb').read())"
+
+
+def main() -> None:
+    """Print both tables; tools that are not installed are left out."""
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 21
+    here = Path(sys.executable).parent
+    kdiag = str(here / "kdiag")
+    wanted = {
+        "kdiag check": (kdiag, "check"),
+        "kdiag check --format json": (kdiag, "check", "--format", "json"),
+        "kdiag --version": (kdiag, "--version"),
+        "python -c 'import typer'": (sys.executable, "-c", "import typer"),
+        "python -c pass": (sys.executable, "-c", "pass"),
+        "bpftool feature probe": ("bpftool", "feature", "probe"),
+        "bpftrace --info": ("bpftrace", "--info"),
+    }
+    commands = {name: command for name, command in wanted.items() if shutil.which(command[0])}
+    reference = "bpftool feature probe" if "bpftool feature probe" in commands else "python -c pass"
+    print(table(compare(commands, rounds), reference))
+    if Path(_BTF).exists() and shutil.which("bpftool"):
+        dump = {
+            "kdiag's BTF reader, whole process": (sys.executable, "-c", _READ),
+            "bpftool btf dump format raw": ("bpftool", "btf", "dump", "file", _BTF, "format", "raw"),
+        }
+        print()
+        print(table(compare(dump, max(5, rounds // 3)), "bpftool btf dump format raw"))
+
+
+if __name__ == "__main__":
+    main()

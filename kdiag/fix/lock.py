@@ -1,0 +1,140 @@
+"""One fix at a time: a lock (flock) on a file beside the journal, and the directory that both live in."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import stat
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from kdiag.fix.errors import FixError
+
+#: Unpacking takes seconds, installing packages minutes.
+PATIENCE = 900.0
+_STEP = 0.02
+
+
+@contextlib.contextmanager
+def locked(
+    directory: Path, *, patience: float = PATIENCE, waiting: Callable[[str], None] | None = None
+) -> Iterator[int]:
+    """Hold the lock of `directory`, which is made if need be (mode 0700). Yields the lock's file descriptor.
+
+    A child that inherits the descriptor keeps the lock for as long as it runs: if we are killed while a modprobe is on its
+    way, the next fix waits for its end. waiting: called once with a text, if somebody else holds the lock.
+    """
+    fd = _acquire(directory, time.monotonic() + patience, waiting)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def discard(directory: Path) -> None:
+    """Remove the lock and the directory if nothing else is in it. Only for the holder of the lock.
+
+    Others who wait for the removed file notice, and start anew.
+    """
+    if not any(name != "lock" for name in _names(directory)):
+        with contextlib.suppress(OSError):
+            (directory / "lock").unlink()
+            directory.rmdir()
+
+
+def _names(directory: Path) -> list[str]:
+    try:
+        return os.listdir(directory)
+    except OSError:
+        return ["unknown"]
+
+
+def _acquire(directory: Path, deadline: float, waiting: Callable[[str], None] | None) -> int:
+    told = False
+    while True:
+        fd = _open(directory)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _is_current(fd, directory / "lock"):
+                os.ftruncate(fd, 0)
+                os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+                return fd
+            # Its last holder removed it before we got it.
+            os.close(fd)
+        except BlockingIOError:
+            holder = os.pread(fd, 20, 0).decode("ascii", "replace").strip() or "unknown"
+            os.close(fd)
+            if time.monotonic() > deadline:
+                raise FixError(
+                    f"another kdiag (pid {holder}) holds {directory / 'lock'}", "wait for it, or end it"
+                ) from None
+            if waiting is not None and not told:
+                told = True
+                waiting(f"waiting for another kdiag (pid {holder})")
+            time.sleep(_STEP)
+        except OSError as error:
+            os.close(fd)
+            raise _refused(directory / "lock", error) from None
+
+
+def _open(directory: Path) -> int:
+    for _ in range(100):
+        _prepare(directory)
+        path = directory / "lock"
+        try:
+            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
+        except FileNotFoundError:
+            # An undo removed the directory between our two steps.
+            continue
+        except OSError as error:
+            raise _refused(path, error) from None
+        info = os.fstat(fd)
+        if not stat.S_ISREG(info.st_mode) or info.st_uid != os.geteuid():
+            os.close(fd)
+            raise FixError(f"{path} is not a lock of ours (uid {info.st_uid})", "look at it and remove it")
+        return fd
+    raise FixError(f"{directory} comes and goes", "try again")
+
+
+def _prepare(directory: Path) -> None:
+    """Make the directory for us alone, or see that it is."""
+    try:
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        directory.mkdir(mode=0o700, exist_ok=True)
+        info = directory.lstat()
+    except FileExistsError:
+        raise FixError(f"{directory} is in the way: it is not a directory", "move it away") from None
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise _refused(directory, error) from None
+    if not stat.S_ISDIR(info.st_mode):
+        raise FixError(
+            f"{directory} is a link", "the journal is kept in a directory of its own: remove the link"
+        )
+    if info.st_uid != os.geteuid() or info.st_mode & 0o022:
+        raise FixError(
+            f"{directory} could be changed by others (uid {info.st_uid}, mode {stat.S_IMODE(info.st_mode):04o})",
+            "an undo does what the journal there says: make it yours alone (chmod 700), or remove it",
+        )
+
+
+def _is_current(fd: int, path: Path) -> bool:
+    try:
+        there = os.stat(path, follow_symlinks=False)
+    except OSError:
+        return False
+    mine = os.fstat(fd)
+    return (there.st_dev, there.st_ino) == (mine.st_dev, mine.st_ino)
+
+
+def _refused(path: Path, error: OSError) -> FixError:
+    hint = "nothing is changed without a journal, so that everything can be undone"
+    if error.errno in (errno.EACCES, errno.EPERM):
+        hint += "; is this your own directory?"
+    if error.errno == errno.ELOOP:
+        hint = "it is a symbolic link: remove it"
+    return FixError(f"{path}: {os.strerror(error.errno or 0)}", hint)

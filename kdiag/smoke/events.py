@@ -1,0 +1,166 @@
+"""The process that causes events: run on its own as `python -I -S -c <this file> COMM NAME`, never imported by kdiag.
+
+It takes the name COMM, prints `ready PID PORT LABEL` (its listening TCP port on the loopback, the name of the file
+that `open` opens), and then does whatever each line of its input names, answering `ok ...` or `error ...`. At the
+end of its input it ends. Runs on any Python 3.7 or later, with nothing but the standard library.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import sys
+import time
+
+_MOMENT = 0.06  # seconds: several samples of a 99 Hz profile
+_FAULTING = 1 << 24  # bytes: at least 256 page faults, with pages of 64 KiB too
+
+
+def take_name(comm: str) -> None:
+    """Be called `comm` (at most 15 bytes), by which scripts find this process even in a PID namespace."""
+    try:
+        with open("/proc/self/comm", "w") as out:
+            out.write(comm)
+    except OSError:
+        import ctypes
+
+        ctypes.CDLL(None).prctl(15, comm.encode(), 0, 0, 0)  # PR_SET_NAME
+
+
+def listen() -> tuple[socket.socket | None, str]:
+    """A listening socket on the loopback, whose port nobody else has; the reason where connections fail."""
+    problem = ""
+    for family, address in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
+        try:
+            server = socket.socket(family, socket.SOCK_STREAM)
+            server.settimeout(1.0)
+            server.bind((address, 0))
+            server.listen(4)
+            connect(server)
+            return server, ""
+        except OSError as error:
+            problem = problem or f"no TCP connection over the loopback: {error}"
+    return None, problem
+
+
+def connect(server: socket.socket) -> None:
+    """One connection to ourselves."""
+    with socket.socket(server.family, socket.SOCK_STREAM) as client:
+        client.settimeout(1.0)
+        client.connect(server.getsockname())
+        server.accept()[0].close()
+
+
+def own_file(name: str) -> tuple[int, str]:
+    """A descriptor of a file that only we have, and its path, or its name where it has no path."""
+    for flags in (0x0008, 0x0001):  # MFD_NOEXEC_SEAL (vm.memfd_noexec=2 insists on it), else MFD_CLOEXEC
+        with contextlib.suppress(AttributeError, OSError):
+            return os.memfd_create(name, flags), f"memfd:{name}"
+    import tempfile
+
+    return tempfile.mkstemp(prefix=f"{name}-")
+
+
+class Actions:
+    """A method per action; the text that it returns is the answer."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.server, self.no_server = listen()
+        self.port: int = self.server.getsockname()[1] if self.server else 0
+        self.root = os.open("/", os.O_RDONLY)
+        self.file, place = own_file(name)
+        self.temporary = place.startswith("/")
+        self.path = place if self.temporary else f"/proc/self/fd/{self.file}"
+        self.label = os.path.basename(place)
+        self.block = bytearray(1 << 20)
+
+    def openat(self) -> None:
+        # With a directory descriptor it is openat(2) with every libc: musl's plain open() is another call.
+        with contextlib.suppress(FileNotFoundError):
+            os.close(os.open(self.name, os.O_RDONLY, dir_fd=self.root))
+
+    def open(self) -> None:
+        os.close(os.open(self.path, os.O_RDONLY))
+
+    def tcp(self) -> None:
+        if self.server is None:
+            raise OSError(self.no_server)
+        connect(self.server)
+
+    def fork(self) -> str:
+        pid = os.fork()
+        if not pid:
+            os._exit(0)
+        os.waitpid(pid, 0)
+        return str(pid)
+
+    def execute(self) -> None:
+        pid = os.fork()
+        if not pid:
+            try:
+                os.execv(f"/nonexistent/{self.name}", [self.name])  # noqa: S606  it is not there: execve fails
+            finally:
+                os._exit(0)
+        os.waitpid(pid, 0)
+
+    def getppid(self) -> None:
+        os.getppid()
+
+    def thread(self) -> None:
+        import _thread
+
+        done = _thread.allocate_lock()
+        done.acquire()
+        _thread.start_new_thread(done.release, ())
+        done.acquire()
+
+    def collect(self) -> None:
+        import gc
+
+        gc.collect()
+
+    def compute(self) -> None:
+        end = time.monotonic() + _MOMENT
+        while time.monotonic() < end:
+            pass
+
+    def read(self) -> None:
+        # Big blocks: nearly all the time is spent in the kernel, below vfs_read.
+        end = time.monotonic() + _MOMENT
+        with open("/dev/zero", "rb", buffering=0) as zero:
+            while time.monotonic() < end:
+                zero.readinto(self.block)
+
+    def fault(self) -> None:
+        import mmap
+
+        with mmap.mmap(-1, _FAULTING, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as memory:
+            if hasattr(memory, "madvise"):
+                with contextlib.suppress(OSError):  # a kernel without huge pages
+                    memory.madvise(mmap.MADV_NOHUGEPAGE)
+            for place in range(0, _FAULTING, mmap.PAGESIZE):
+                memory[place] = 1
+
+
+def main() -> None:
+    comm, name = sys.argv[1:3]
+    take_name(comm)
+    actions = Actions(name)
+    try:
+        print("ready", os.getpid(), actions.port, actions.label, flush=True)
+        for line in iter(sys.stdin.readline, ""):
+            try:
+                answer = getattr(actions, line.strip())() or ""
+            except OSError as error:
+                print("error", str(error).replace("\n", " "), flush=True)
+            else:
+                print("ok", answer, flush=True)
+    finally:
+        if actions.temporary:
+            os.unlink(actions.path)
+
+
+if __name__ == "__main__":
+    main()

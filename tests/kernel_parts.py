@@ -1,0 +1,214 @@
+"""Small but real pieces of machines: BTF, configurations, kheaders, header trees, package databases.
+
+Each is of the right format and of a few kilobytes, so that the product's own readers read them.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import lzma
+import re
+import struct
+import sys
+import tarfile
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+
+sys.path.append(str(Path(__file__).parent / "parse"))
+
+from btf_encoder import Encoder, Name, Ref, composite, record
+
+from kdiag.parse.btf import Kind
+
+#: Ids of the functions that kdiag's probes need, in the BTF made here.
+FENTRY_TEST, ITER_TASK = 5, 6
+_PATH = 7
+
+
+def btf(*, enum64: bool = True, order: str = "<") -> bytes:
+    """BTF of a kernel: task_struct, path, the functions of kdiag's probes; ENUM64 as kernels from 6.0 on have it."""
+    encoder = Encoder().add(
+        record(Kind.INT, "int", 4, 0x01000020),  # 1
+        record(Kind.PTR, "", Ref(3)),  # 2
+        composite(Kind.STRUCT, "task_struct", ("pid", 1, 0), ("real_parent", 2, 64)),  # 3
+        record(Kind.FUNC_PROTO, "", Ref(1), Name("a"), Ref(1), vlen=1),  # 4
+        record(Kind.FUNC, "bpf_fentry_test1", Ref(4), vlen=1),  # 5
+        record(Kind.FUNC, "bpf_iter_task", Ref(4), vlen=1),  # 6
+        composite(Kind.STRUCT, "path", ("dentry", 2, 0)),  # 7
+    )
+    if enum64:
+        encoder.add(record(Kind.ENUM64, "wide", 8, Name("HIGH"), 0, 0x80000000, vlen=1))
+    return encoder.encode(order)
+
+
+def module_btf(base: bytes) -> bytes:
+    """Split BTF of a module on top of `base`: one struct that points to its vmlinux's task_struct."""
+    strings = struct.unpack_from("<I", base, 20)[0]
+    encoder = Encoder(names_from=strings).add(composite(Kind.STRUCT, "xfs_inode", ("owner", 2, 0)))
+    return encoder.encode()
+
+
+def btf_elf(section: bytes) -> bytes:
+    """An ELF file that holds nothing but a .BTF section, as Debian's headers packages have one since 6.12."""
+    names = b"\0.BTF\0.shstrtab\0"
+    return _elf([(1, 1, section, 0), (6, 3, names, 0)], machine=62, kind=2)
+
+
+def _elf(sections: list[tuple[int, int, bytes, int]], *, machine: int, kind: int) -> bytes:
+    """An ELF64 file of (name offset, type, content, link); the last section holds the names."""
+    body, headers = b"", [bytes(64)]
+    for name, section_kind, content, link in sections:
+        entry = 24 if section_kind == 2 else 0
+        headers.append(
+            struct.pack(
+                "<IIQQQQIIQQ", name, section_kind, 0, 0, 64 + len(body), len(content), link, 0, 1, entry
+            )
+        )
+        body += content
+    start = struct.pack(
+        "<HHIQQQIHHHHHH",
+        kind,
+        machine,
+        1,
+        0,
+        0,
+        64 + len(body),
+        0,
+        64,
+        0,
+        0,
+        64,
+        len(headers),
+        len(headers) - 1,
+    )
+    return b"\x7fELF\2\1\1" + bytes(9) + start + body + b"".join(headers)
+
+
+# -- configuration ---------------------------------------------------------------------------------------------------
+
+_ON = """
+BPF BPF_SYSCALL BPF_JIT HAVE_EBPF_JIT BPF_EVENTS PERF_EVENTS HAVE_PERF_EVENTS PROFILING KPROBES HAVE_KPROBES KPROBE_EVENTS
+KPROBES_ON_FTRACE HAVE_REGS_AND_STACK_ACCESS_API FPROBE UPROBES ARCH_SUPPORTS_UPROBES UPROBE_EVENTS MMU FUNCTION_TRACER
+DYNAMIC_FTRACE HAVE_DYNAMIC_FTRACE DYNAMIC_FTRACE_WITH_ARGS DYNAMIC_FTRACE_WITH_REGS DYNAMIC_FTRACE_WITH_DIRECT_CALLS
+FTRACE_SYSCALLS HAVE_SYSCALL_TRACEPOINTS TRACEPOINTS TRACING EVENT_TRACING DEBUG_FS DEBUG_INFO DEBUG_INFO_DWARF5
+DEBUG_INFO_BTF DEBUG_INFO_BTF_MODULES PAHOLE_HAS_SPLIT_BTF KALLSYMS KALLSYMS_ALL STACKTRACE UNWINDER_ORC MODULES CGROUPS
+CGROUP_BPF NET INET SECURITY SECURITYFS SECURITY_LOCKDOWN_LSM LOCK_DOWN_KERNEL_FORCE_NONE BPF_LSM
+"""
+#: What a distribution's kernel has; `CONFIG_` left out.
+USUAL = dict.fromkeys(_ON.split(), "y") | {"IKHEADERS": "n", "IKCONFIG": "n"}
+
+
+def config(version: str, changes: Mapping[str, str | None] | None = None, *, arch: str = "x86") -> str:
+    """A whole configuration of this source version. changes: `y`, `m`, `n`, text, or None for no line at all."""
+    values: dict[str, str | None] = {
+        "X86_64" if arch == "x86" else arch.upper(): "y",
+        **USUAL,
+        **(changes or {}),
+    }
+    # A complete configuration mentions thousands of options.
+    values |= {f"DRIVER_{number:03}": "m" for number in range(200)}
+    lines = [
+        f"# CONFIG_{name} is not set" if value == "n" else f"CONFIG_{name}={value}"
+        for name, value in values.items()
+        if value is not None
+    ]
+    banner = (
+        f"#\n# Automatically generated file; DO NOT EDIT.\n# Linux/{arch} {version} Kernel Configuration\n#\n"
+    )
+    return banner + "\n".join(lines) + "\n"
+
+
+def config_gz(version: str, changes: Mapping[str, str | None] | None = None, *, arch: str = "x86") -> bytes:
+    """The same as /proc/config.gz serves it."""
+    return gzip.compress(config(version, changes, arch=arch).encode(), mtime=0)
+
+
+# -- headers ---------------------------------------------------------------------------------------------------------
+
+
+def version_numbers(release: str) -> tuple[int, int, int]:
+    """6, 12, 107 of 6.12.107+deb13-amd64."""
+    found = re.match(r"(\d+)\.(\d+)(?:\.(\d+))?", release)
+    assert found is not None
+    return int(found[1]), int(found[2]), int(found[3] or 0)
+
+
+def generated(release: str) -> dict[str, str]:
+    """The files of a header tree that its build makes."""
+    major, minor, patch = version_numbers(release)
+    code = (major << 16) + (minor << 8) + min(patch, 255)
+    return {
+        "include/generated/autoconf.h": "#define CONFIG_BPF 1\n",
+        "include/generated/utsrelease.h": f'#define UTS_RELEASE "{release}"\n',
+        "include/generated/uapi/linux/version.h": f"#define LINUX_VERSION_CODE {code}\n",
+        "include/config/auto.conf": "CONFIG_BPF=y\n",
+    }
+
+
+def common(arch: str = "x86") -> dict[str, str]:
+    """The files of a header tree that are the same for every architecture and flavour."""
+    names = ("kconfig", "types", "sched", "path", "dcache", "compiler")
+    return {f"include/linux/{name}.h": f"/* {name} */\n" for name in names} | {
+        f"arch/{arch}/include/asm/ptrace.h": "/* ptrace */\n",
+        "include/uapi/linux/types.h": "/* uapi */\n",
+    }
+
+
+def tree(release: str, arch: str = "x86") -> dict[str, str]:
+    """A complete header tree: what kheaders, Fedora's kernel-devel or both of Debian's packages together hold."""
+    made = {f"arch/{arch}/include/generated/uapi/asm/types.h": "/* asm */\n"}
+    return {**common(arch), **generated(release), **made}
+
+
+def archive(release: str, arch: str = "x86") -> bytes:
+    """kheaders.tar.xz of this release."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.GNU_FORMAT) as tar:
+        names = dict.fromkeys(
+            f"./{parent}" for path in tree(release, arch) for parent in PurePosixPath(path).parents
+        )
+        entries = {name.removesuffix("/."): None for name in names} | {
+            f"./{path}": text.encode() for path, text in tree(release, arch).items()
+        }
+        for name, content in sorted(entries.items()):
+            info = tarfile.TarInfo(name)
+            info.type = tarfile.DIRTYPE if content is None else tarfile.REGTYPE
+            info.mode = 0o755 if content is None else 0o644
+            info.size = len(content or b"")
+            tar.addfile(info, io.BytesIO(content or b""))
+    return lzma.compress(buffer.getvalue())
+
+
+def kheaders_module(data: bytes) -> bytes:
+    """kheaders.ko: a relocatable ELF file with the archive between its two symbols in .rodata."""
+    strings = b"\0kernel_headers_data\0kernel_headers_data_end\0"
+    symbols = (
+        bytes(24)
+        + struct.pack("<IBBHQQ", 1, 16, 0, 1, 0, 0)
+        + struct.pack("<IBBHQQ", 21, 16, 0, 1, len(data), 0)
+    )
+    names = b"\0.rodata\0.strtab\0.symtab\0.shstrtab\0"
+    return _elf(
+        [(1, 1, data, 0), (9, 3, strings, 0), (17, 2, symbols, 2), (25, 3, names, 0)], machine=62, kind=1
+    )
+
+
+# -- user space ------------------------------------------------------------------------------------------------------
+
+
+def dpkg(*packages: tuple[str, str] | str) -> str:
+    """/var/lib/dpkg/status with these packages installed; a name alone gets version 1."""
+    pairs = [(package, "1") if isinstance(package, str) else package for package in packages]
+    return "\n".join(
+        f"Package: {name}\nStatus: install ok installed\nArchitecture: amd64\nVersion: {version}\n"
+        for name, version in [("base-files", "13"), *pairs]
+    )
+
+
+def process_status(effective: int, bounding: int, *, seccomp: int = 0, no_new_privs: int = 0) -> str:
+    """/proc/self/status, the lines that matter."""
+    return (
+        f"Name:\tkdiag\nCapInh:\t{0:016x}\nCapPrm:\t{effective:016x}\nCapEff:\t{effective:016x}\nCapBnd:\t{bounding:016x}\n"
+        f"CapAmb:\t{0:016x}\nNoNewPrivs:\t{no_new_privs}\nSeccomp:\t{seccomp}\n"
+    )

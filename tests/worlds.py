@@ -1,0 +1,387 @@
+"""Machines described in Python: a healthy one, and functions that change one thing about it.
+
+`linux` makes a machine on which everything works for root, as the distribution of that release ships it. Each other
+function takes a world, changes it and returns it. What the kernel answers to calls follows from the capabilities, as
+kernel/bpf/syscall.c and kernel/events/core.c decide; where something else was seen it is said beside it.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterable, Mapping
+
+import kernel_parts as parts
+from fixtures_builder import Node, World
+
+TRACEFS, DEBUGFS, BPFFS, SECURITYFS, SYSFS = 0x74726163, 0x64626720, 0xCAFE4A11, 0x73636673, 0x62656572
+
+_BITS = {
+    "CAP_DAC_OVERRIDE": 1,
+    "CAP_DAC_READ_SEARCH": 2,
+    "CAP_SYS_MODULE": 16,
+    "CAP_SYS_PTRACE": 19,
+    "CAP_SYS_ADMIN": 21,
+    "CAP_SYS_RESOURCE": 24,
+    "CAP_SYSLOG": 34,
+    "CAP_PERFMON": 38,
+    "CAP_BPF": 39,
+}
+ALL_CAPABILITIES = (1 << 41) - 1
+#: What Docker and crun give by default.
+CONTAINER_CAPABILITIES = 0xA80425FB
+
+_NAMESPACES = {
+    "pid": 4026531836,
+    "ipc": 4026531839,
+    "uts": 4026531838,
+    "cgroup": 4026531835,
+    "user": 4026531837,
+}
+
+
+def mask(*names: str) -> int:
+    """The capability mask of these names."""
+    return sum(1 << _BITS[name] for name in names)
+
+
+def without(*names: str) -> int:
+    """All capabilities but these."""
+    return ALL_CAPABILITIES & ~mask(*names)
+
+
+def os_release(os_id: str, version: str, pretty: str, **more: str) -> str:
+    """/etc/os-release."""
+    lines = [f"ID={os_id}", f'VERSION_ID="{version}"', f'PRETTY_NAME="{pretty}"', f'NAME="{pretty}"']
+    return "\n".join([*lines, *(f"{key}={value}" for key, value in more.items())]) + "\n"
+
+
+DEBIAN = {
+    "11": os_release("debian", "11", "Debian GNU/Linux 11 (bullseye)"),
+    "12": os_release("debian", "12", "Debian GNU/Linux 12 (bookworm)"),
+    "13": os_release("debian", "13", "Debian GNU/Linux 13 (trixie)"),
+}
+UBUNTU_2404 = os_release("ubuntu", "24.04", "Ubuntu 24.04.1 LTS", ID_LIKE="debian")
+
+
+def linux(
+    release: str = "6.12.107+deb13-amd64",
+    system: str = DEBIAN["13"],
+    *,
+    machine: str = "x86_64",
+    builder: str = "debian-kernel@lists.debian.org",
+    options: Mapping[str, str | None] | None = None,
+    config_at: str | None = "/boot/config-{release}",
+    paranoid: int = 2,
+) -> World:
+    """A machine where all of it works: its root asks, everything is mounted, no headers are installed."""
+    numbers = parts.version_numbers(release)
+    text = f"Linux version {release} ({builder}) (gcc 14) #1 SMP {'.'.join(map(str, numbers))}"
+    world = World(release, machine, "#1 SMP PREEMPT_DYNAMIC")
+    world.files(
+        {
+            "/etc/os-release": system,
+            "/proc/version": f"{text}\n",
+            "/proc/cmdline": "root=/dev/vda1 ro quiet\n",
+            "/proc/cpuinfo": "processor\t: 0\nflags\t\t: fpu vme sse2\n",
+            "/proc/modules": "ext4 1 0 - Live 0x0\nxfs 1 0 - Live 0x0\n",
+            "/proc/kallsyms": "ffffffff81000000 T _stext\nffffffff81000010 T vfs_open\n" * 8,
+            "/proc/filesystems": "nodev\tsysfs\nnodev\ttracefs\nnodev\tdebugfs\nnodev\tsecurityfs\nnodev\tbpf\n\text4\n",
+            "/proc/self/mountinfo": "21 1 254:1 / / rw - ext4 /dev/vda1 rw\n22 21 0:21 / /proc rw - proc proc rw\n"
+            "23 21 0:22 / /sys rw - sysfs sysfs rw\n",
+            "/proc/self/uid_map": "         0          0 4294967295\n",
+            "/proc/self/attr/current": "unconfined\n",
+            "/proc/1/environ": b"HOME=/\0",
+            "/sys/devices/system/cpu/possible": "0-1\n",
+            "/sys/kernel/security/lsm": "lockdown,capability,yama,apparmor,bpf",
+            "/sys/class/dmi/id/sys_vendor": "LENOVO\n",
+            "/sys/class/dmi/id/product_name": "20XW\n",
+        }
+    )
+    world.dir("/dev/fd").file("/bin/sh", b"\x7fELF", mode=0o755).file(
+        "/usr/bin/python3", _elf_head(machine), mode=0o755
+    )
+    world.file("/var/lib/dpkg/status", parts.dpkg())
+    world.program("modprobe", "/usr/sbin/modprobe").env("HOME", "/root").env("PATH", "/usr/sbin:/usr/bin")
+    for name, inode in _NAMESPACES.items():
+        world.link(f"/proc/self/ns/{name}", f"{name}:[{inode}]")
+    sysctls(
+        world, unprivileged_bpf_disabled=2, perf_event_paranoid=paranoid, kptr_restrict=0, ftrace_enabled=1
+    )
+    sysctls(world, modules_disabled=0)
+    world.file("/proc/sys/net/core/bpf_jit_enable", "1\n")
+    lockdown(world, "none")
+    mounted(world)
+    modules(world)
+    options = {"FPROBE": "y" if numbers >= (6, 4) else None, **(options or {})}
+    if config_at is not None:
+        arch = "arm64" if machine == "aarch64" else "x86"
+        made = parts.config(".".join(map(str, numbers)), options, arch=arch)
+        path = config_at.format(release=release)
+        world.file(path, parts.gzip.compress(made.encode(), mtime=0) if path.endswith(".gz") else made)
+    with_btf(world)
+    return answers(world)
+
+
+def _elf_head(machine: str) -> bytes:
+    number = {"x86_64": 62, "aarch64": 183}[machine]
+    return b"\x7fELF\2\1\1" + bytes(9) + (2).to_bytes(2, "little") + number.to_bytes(2, "little") + bytes(44)
+
+
+def sysctls(world: World, **values: int) -> World:
+    """Sysctls below kernel."""
+    for name, value in values.items():
+        world.file(f"/proc/sys/kernel/{name}", f"{value}\n")
+    return world
+
+
+def lockdown(world: World, mode: str) -> World:
+    """The lockdown mode, in securityfs. Confidentiality also closes tracefs and debugfs (seen on 6.12)."""
+    modes = [f"[{name}]" if name == mode else name for name in ("none", "integrity", "confidentiality")]
+    world.mount("/sys/kernel/security", SECURITYFS).file(
+        "/sys/kernel/security/lockdown", " ".join(modes) + "\n"
+    )
+    if mode == "confidentiality":
+        world.probe("bpf:read-kernel", errno.EINVAL)
+        for place in ("/sys/kernel/tracing", "/sys/kernel/debug/tracing"):
+            for path in [
+                p for p, node in world.nodes.items() if p.startswith(f"{place}/") and node.kind == "file"
+            ]:
+                world.refuse(path, errno.EPERM)
+    return world
+
+
+# -- tracing file systems --------------------------------------------------------------------------------------------
+
+
+def mounted(world: World, *, tracefs: bool = True, debugfs: bool = True) -> World:
+    """tracefs and debugfs; with debugfs the kernel mounts tracefs below it by itself."""
+    world.remove("/sys/kernel/tracing", "/sys/kernel/debug")
+    world.mount("/sys/kernel/tracing", TRACEFS if tracefs else SYSFS).mount("/sys/fs/bpf", BPFFS)
+    world.mount("/sys/kernel/debug", DEBUGFS if debugfs else SYSFS)
+    places = ["/sys/kernel/tracing"] if tracefs else []
+    if debugfs:
+        world.mount("/sys/kernel/debug/tracing", TRACEFS).file("/sys/kernel/debug/kprobes/enabled", "1\n")
+        places.append("/sys/kernel/debug/tracing")
+    for place in places:
+        for name, text in {
+            "kprobe_events": "",
+            "uprobe_events": "",
+            "available_events": "syscalls:sys_enter_openat\n",
+            "available_filter_functions": "vfs_open\nvfs_read\n",
+            "events/syscalls/sys_enter_openat/id": "673\n",
+            "events/sock/inet_sock_set_state/id": "1383\n",
+            "events/sched/sched_process_fork/id": "290\n",
+        }.items():
+            world.file(f"{place}/{name}", text)
+    for pmu in ("software", "tracepoint", "kprobe", "uprobe", "breakpoint", "cpu"):
+        world.dir(f"/sys/bus/event_source/devices/{pmu}")
+    return world
+
+
+def unmounted(world: World) -> World:
+    """Neither tracefs nor debugfs: empty directories of sysfs."""
+    return mounted(world, tracefs=False, debugfs=False)
+
+
+# -- kernel ----------------------------------------------------------------------------------------------------------
+
+
+def with_btf(world: World) -> World:
+    """BTF as this release serves it: modules' from 5.11 on, ENUM64 from 6.0 on."""
+    numbers = parts.version_numbers(world.release)
+    base = parts.btf(enum64=numbers >= (6, 0))
+    world.file("/sys/kernel/btf/vmlinux", base, mode=0o444)
+    if numbers >= (5, 11):
+        world.file("/sys/kernel/btf/xfs", parts.module_btf(base), mode=0o444)
+    return world
+
+
+def without_btf(world: World) -> World:
+    """A kernel built without BTF."""
+    world.remove("/sys/kernel/btf")
+    for name in [n for n in world.probes if n.startswith(("bpf:fentry", "bpf:iter"))]:
+        del world.probes[name]
+    return world.probe("bpf:btf-ids", errno.ENOENT)
+
+
+def modules(world: World, *names: str) -> World:
+    """The module directory of the running kernel, with these modules besides ext4 and xfs."""
+    base = f"/lib/modules/{world.release}"
+    listed = "".join(f"kernel/{name}.ko:\n" for name in ("fs/ext4", "fs/xfs", *names))
+    return world.files({f"{base}/modules.dep": listed, f"{base}/modules.builtin": "kernel/lib/crc32.ko\n"})
+
+
+def kheaders(world: World, state: str, *, arch: str = "x86") -> World:
+    """Headers in the kernel. state: `module` (installed, not loaded), `loaded`, `builtin`, `not-installed`."""
+    archive = parts.archive(world.release, arch)
+    if state in ("module", "loaded"):
+        modules(world, "kernel/kheaders")
+        world.file(f"/lib/modules/{world.release}/kernel/kernel/kheaders.ko", parts.kheaders_module(archive))
+    if state in ("loaded", "builtin"):
+        world.file("/sys/kernel/kheaders.tar.xz", archive, mode=0o444)
+    if state == "loaded":
+        world.file("/proc/modules", "kheaders 1 0 - Live 0x0\next4 1 0 - Live 0x0\n")
+    return world
+
+
+def answers(world: World, effective: int = ALL_CAPABILITIES, *, in_machine: bool = True) -> World:
+    """What bpf(2) and perf_event_open(2) say to a process with these capabilities, in the machine's user namespace or not."""
+    numbers = parts.version_numbers(world.release)
+    held = effective if in_machine else 0
+    admin = bool(held & mask("CAP_SYS_ADMIN"))
+    bpf = admin or bool(held & mask("CAP_BPF"))
+    trace = admin or held & mask("CAP_BPF", "CAP_PERFMON") == mask("CAP_BPF", "CAP_PERFMON")
+    level = int(world.nodes["/proc/sys/kernel/perf_event_paranoid"].data)
+    perf = admin or (bool(held & mask("CAP_PERFMON")) and level < 3)
+    denied = errno.EPERM
+    world.probe("bpf:map", 0 if bpf else denied)
+    listed = 0 if numbers >= (5, 11) else errno.ENOENT
+    world.probe("bpf:btf-ids", listed if admin else denied)
+    world.probe("bpf:memcg", (0 if numbers >= (5, 11) else errno.EINVAL) if bpf else denied)
+    world.probe("bpf:read-kernel", 0 if trace else denied)
+    for kind in ("kprobe", "tracepoint", "perf_event", "raw_tracepoint"):
+        world.probe(f"bpf:prog:{kind}", 0 if trace else denied)
+    multi = (errno.ESRCH, "attach") if numbers >= (6, 4) else (errno.EINVAL, "load")
+    world.probe("bpf:kprobe-multi", *(multi if trace else (denied, "load")))
+    for name in (f"bpf:fentry:{parts.FENTRY_TEST}", f"bpf:iter:{parts.ITER_TASK}"):
+        world.probe(name, 0 if trace else denied, "" if trace else "load")
+    for name in ("perf:profile", "perf:bpf-output", "perf:hardware"):
+        world.probe(name, 0 if perf else errno.EACCES)
+    world.file("/proc/self/status", parts.process_status(effective, effective))
+    return world
+
+
+# -- who asks --------------------------------------------------------------------------------------------------------
+
+
+def user(world: World, effective: int = 0, *, uid: int = 1000) -> World:
+    """Somebody who is not root, perhaps with ambient capabilities; only those of DAC let them into tracefs."""
+    world.uid = uid
+    answers(world, effective)
+    world.file("/proc/self/status", parts.process_status(effective, ALL_CAPABILITIES))
+    if not effective & mask("CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH"):
+        close(world)
+    return world
+
+
+def close(world: World) -> World:
+    """tracefs and debugfs do not open (mode 0700)."""
+    for place in ("/sys/kernel/tracing", "/sys/kernel/debug"):
+        for path in [p for p in world.nodes if p.startswith(f"{place}/")]:
+            world.refuse(path)
+        world.refuse(place)
+    hide(world, "/sys/kernel/debug/tracing", "/sys/kernel/tracing")
+    world.mounts.pop("/sys/kernel/debug/tracing", None)
+    return world
+
+
+def hide(world: World, *directories: str) -> World:
+    """The directory itself can be seen (stat, statfs), nothing in it can."""
+    for directory in directories:
+        world.refused.setdefault(directory, errno.EACCES)
+    return world
+
+
+def userns(world: World) -> World:
+    """`unshare -Ur`: root of a user namespace, with every capability in it and none outside."""
+    world.file("/proc/self/uid_map", "         0       1000          1\n").link(
+        "/proc/self/ns/user", "user:[4026532201]"
+    )
+    answers(world, in_machine=False)
+    world.memlock = (8 * 1024 * 1024, 8 * 1024 * 1024)
+    for kind in ("/sys/kernel/tracing", "/sys/kernel/debug"):
+        for path in [p for p in world.nodes if p.startswith(f"{kind}/")]:
+            world.refuse(path)
+        world.refuse(kind)
+    return world
+
+
+def container(world: World, effective: int = CONTAINER_CAPABILITIES, *, kind: str = "docker") -> World:
+    """An OCI container: a new sysfs without tracefs, own namespaces, the image's files only."""
+    for name in ("pid", "ipc", "uts", "cgroup"):
+        world.link(f"/proc/self/ns/{name}", f"{name}:[4026533000]")
+    world.file({"docker": "/.dockerenv", "podman": "/run/.containerenv"}.get(kind, f"/run/{kind}"))
+    world.remove(
+        "/lib/modules",
+        f"/boot/config-{world.release}",
+        "/sys/kernel/security/lockdown",
+        "/sys/kernel/security/lsm",
+    )
+    world.mount("/sys/kernel/security", SYSFS)
+    unmounted(world)
+    world.mount("/sys/fs/bpf", SYSFS)
+    answers(world, effective)
+    world.programs.pop("modprobe", None)
+    return world.remove("/usr/sbin/modprobe")
+
+
+# -- tools -----------------------------------------------------------------------------------------------------------
+
+
+def installed(world: World, *packages: tuple[str, str] | str) -> World:
+    """Packages in dpkg's database."""
+    status = "/var/lib/dpkg/status"
+    return world.file(
+        status, world.nodes[status].data + b"\n" + parts.dpkg(*packages).split("\n\n", 1)[1].encode()
+    )
+
+
+#: libbpf of the Debian release that packages this bpftrace.
+_LIBBPF = {"0.11.3": "0.3.0", "0.17.0": "1.1.0", "0.23.2": "1.5.0", "0.27.1": "1.6.2"}
+
+
+def bpftrace(world: World, version: str) -> World:
+    """Debian's bpftrace of this version, with the libbpf that goes with it."""
+    world.program("bpftrace", "/usr/bin/bpftrace")
+    world.command("/usr/bin/bpftrace --version", f"bpftrace v{version}\n")
+    library = _LIBBPF.get(version, "1.5.0")
+    world.file(f"/usr/lib/x86_64-linux-gnu/libbpf.so.{library}", b"\x7fELF")
+    return installed(world, ("bpftrace", f"{version}-1"))
+
+
+# -- headers ---------------------------------------------------------------------------------------------------------
+
+
+def put(world: World, directory: str, files: Iterable[tuple[str, str]]) -> World:
+    """Files below a directory."""
+    return world.files({f"{directory}/{name}": text for name, text in files})
+
+
+def tree(world: World, directory: str, *, release: str = "", arch: str = "x86") -> World:
+    """A complete header tree in a directory."""
+    return put(world, directory, parts.tree(release or world.release, arch).items())
+
+
+def debian_headers(world: World, which: str = "both") -> World:
+    """Debian's two packages and kbuild, or one half of them. The links belong to the architecture's half."""
+    release = world.release
+    abi, _, flavour = release.rpartition("-")
+    shared, own = f"/usr/src/linux-headers-{abi}-common", f"/usr/src/linux-headers-{release}"
+    if which in ("both", "common"):
+        put(world, shared, parts.common().items())
+        installed(world, f"linux-headers-{abi}-common")
+    if which in ("both", "arch"):
+        put(world, own, parts.generated(release).items())
+        world.file(f"{own}/.config", "CONFIG_BPF=y\n").file(
+            f"{own}/arch/x86/include/generated/uapi/asm/types.h", ""
+        )
+        if parts.version_numbers(release) >= (6, 12):
+            world.file(f"{own}/vmlinux", parts.btf_elf(parts.btf()))
+        base = f"/lib/modules/{release}"
+        world.link(f"{base}/build", own).link(f"{base}/source", shared)
+        kbuild = "5.10" if release.startswith("5.10.") else "6.1" if release.startswith("6.1.") else abi
+        installed(world, f"linux-headers-{release}", f"linux-kbuild-{kbuild}", f"linux-headers-{flavour}")
+    return world
+
+
+def libc_headers(world: World) -> World:
+    """libc6-dev and linux-libc-dev: user-space headers."""
+    world.files(
+        {"/usr/include/linux/types.h": "", "/usr/include/linux/sched.h": "", "/usr/include/sys/socket.h": ""}
+    )
+    return installed(world, "linux-libc-dev", "libc6-dev")
+
+
+def huge(data: bytes, size: int) -> Node:
+    """A file that says to be larger than it is."""
+    return Node("file", data, size=size)
