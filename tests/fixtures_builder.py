@@ -125,6 +125,18 @@ class World:
         self.refused[path] = number
         return self
 
+    def close(self, directory: str, number: int = errno.EACCES) -> World:
+        """A directory that can be seen and not entered (mode 0700): all in it ends in this errno."""
+        self.dir(directory, mode=0o700).refuse(directory, number)
+        for path in self._below(directory):
+            self.refuse(path, number)
+            for parent in parents(path):
+                if _within(parent, directory):
+                    self.refuse(parent, number)
+        self.nodes = {p: node for p, node in self.nodes.items() if not p.startswith(f"{directory}/")}
+        self.mounts = {p: magic for p, magic in self.mounts.items() if not p.startswith(f"{directory}/")}
+        return self
+
     # -- what the kernel and the shell answer ------------------------------------------------------------------------
 
     def mount(self, path: str, magic: int) -> World:

@@ -8,6 +8,7 @@ kernel/bpf/syscall.c and kernel/events/core.c decide; where something else was s
 from __future__ import annotations
 
 import errno
+import gzip
 from collections.abc import Iterable, Mapping
 
 import kernel_parts as parts
@@ -30,6 +31,7 @@ ALL_CAPABILITIES = (1 << 41) - 1
 #: What Docker and crun give by default.
 CONTAINER_CAPABILITIES = 0xA80425FB
 
+_FILESYSTEMS = ("sysfs", "proc", "tracefs", "debugfs", "securityfs", "bpf")
 _NAMESPACES = {
     "pid": 4026531836,
     "ipc": 4026531839,
@@ -68,14 +70,14 @@ def linux(
     system: str = DEBIAN["13"],
     *,
     machine: str = "x86_64",
-    builder: str = "debian-kernel@lists.debian.org",
+    builder: str = "debian-kernel@lists.debian.org) (gcc (Debian 14.2.0",
     options: Mapping[str, str | None] | None = None,
     config_at: str | None = "/boot/config-{release}",
     paranoid: int = 2,
 ) -> World:
     """A machine where all of it works: its root asks, everything is mounted, no headers are installed."""
     numbers = parts.version_numbers(release)
-    text = f"Linux version {release} ({builder}) (gcc 14) #1 SMP {'.'.join(map(str, numbers))}"
+    text = f"Linux version {release} ({builder}) #1 SMP {'.'.join(map(str, numbers))}"
     world = World(release, machine, "#1 SMP PREEMPT_DYNAMIC")
     world.files(
         {
@@ -85,7 +87,7 @@ def linux(
             "/proc/cpuinfo": "processor\t: 0\nflags\t\t: fpu vme sse2\n",
             "/proc/modules": "ext4 1 0 - Live 0x0\nxfs 1 0 - Live 0x0\n",
             "/proc/kallsyms": "ffffffff81000000 T _stext\nffffffff81000010 T vfs_open\n" * 8,
-            "/proc/filesystems": "nodev\tsysfs\nnodev\ttracefs\nnodev\tdebugfs\nnodev\tsecurityfs\nnodev\tbpf\n\text4\n",
+            "/proc/filesystems": "".join(f"nodev\t{name}\n" for name in _FILESYSTEMS),
             "/proc/self/mountinfo": "21 1 254:1 / / rw - ext4 /dev/vda1 rw\n22 21 0:21 / /proc rw - proc proc rw\n"
             "23 21 0:22 / /sys rw - sysfs sysfs rw\n",
             "/proc/self/uid_map": "         0          0 4294967295\n",
@@ -117,7 +119,7 @@ def linux(
         arch = "arm64" if machine == "aarch64" else "x86"
         made = parts.config(".".join(map(str, numbers)), options, arch=arch)
         path = config_at.format(release=release)
-        world.file(path, parts.gzip.compress(made.encode(), mtime=0) if path.endswith(".gz") else made)
+        world.file(path, gzip.compress(made.encode(), mtime=0) if path.endswith(".gz") else made)
     with_btf(world)
     return answers(world)
 
@@ -225,7 +227,10 @@ def kheaders(world: World, state: str, *, arch: str = "x86") -> World:
 
 
 def answers(world: World, effective: int = ALL_CAPABILITIES, *, in_machine: bool = True) -> World:
-    """What bpf(2) and perf_event_open(2) say to a process with these capabilities, in the machine's user namespace or not."""
+    """What bpf(2) and perf_event_open(2) say to a process with these capabilities.
+
+    in_machine: False for capabilities of a user namespace.
+    """
     numbers = parts.version_numbers(world.release)
     held = effective if in_machine else 0
     admin = bool(held & mask("CAP_SYS_ADMIN"))
@@ -260,25 +265,7 @@ def user(world: World, effective: int = 0, *, uid: int = 1000) -> World:
     answers(world, effective)
     world.file("/proc/self/status", parts.process_status(effective, ALL_CAPABILITIES))
     if not effective & mask("CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH"):
-        close(world)
-    return world
-
-
-def close(world: World) -> World:
-    """tracefs and debugfs do not open (mode 0700)."""
-    for place in ("/sys/kernel/tracing", "/sys/kernel/debug"):
-        for path in [p for p in world.nodes if p.startswith(f"{place}/")]:
-            world.refuse(path)
-        world.refuse(place)
-    hide(world, "/sys/kernel/debug/tracing", "/sys/kernel/tracing")
-    world.mounts.pop("/sys/kernel/debug/tracing", None)
-    return world
-
-
-def hide(world: World, *directories: str) -> World:
-    """The directory itself can be seen (stat, statfs), nothing in it can."""
-    for directory in directories:
-        world.refused.setdefault(directory, errno.EACCES)
+        world.close("/sys/kernel/tracing").close("/sys/kernel/debug")
     return world
 
 
@@ -288,12 +275,7 @@ def userns(world: World) -> World:
         "/proc/self/ns/user", "user:[4026532201]"
     )
     answers(world, in_machine=False)
-    world.memlock = (8 * 1024 * 1024, 8 * 1024 * 1024)
-    for kind in ("/sys/kernel/tracing", "/sys/kernel/debug"):
-        for path in [p for p in world.nodes if p.startswith(f"{kind}/")]:
-            world.refuse(path)
-        world.refuse(kind)
-    return world
+    return world.close("/sys/kernel/tracing").close("/sys/kernel/debug")
 
 
 def container(world: World, effective: int = CONTAINER_CAPABILITIES, *, kind: str = "docker") -> World:

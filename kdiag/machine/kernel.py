@@ -164,7 +164,10 @@ class Kernel:
     @cached_property
     def interpreter(self) -> ElfIdent | None:
         """The ELF identification of the Python that runs kdiag: the architecture of this user space."""
-        path = self._system.identity().interpreter
+        try:
+            path = self._system.identity().interpreter
+        except Unavailable:
+            return None
         if not path:
             return None
         head = self._system.head(path, 64)

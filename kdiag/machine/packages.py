@@ -4,6 +4,7 @@ kernel.
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Collection
 from functools import cached_property
@@ -92,18 +93,25 @@ class Packages:
         if advice.obtainable != "yes" or not advice.install:
             return None
         commands = tuple(f"sudo {shlex.join(command)}" for command in advice.install)
+        title = f"Install {advice.name}" + self._from_suite()
         if advice.here == "no" or self._machine.environment.container is not None:
             return Remedy(
                 "headers.package-outside",
-                f"Install {advice.name} where this kernel's system is",
+                f"{title} where this kernel's system is",
                 "manual",
                 commands,
                 "the host",
                 ("root", "network"),
             )
-        return Remedy(
-            "headers.package", f"Install {advice.name}", "safe", commands, needs=("root", "network")
-        )
+        return Remedy("headers.package", title, "safe", commands, needs=("root", "network"))
+
+    def _from_suite(self) -> str:
+        """A hint where the kernel belongs to another release of the same distribution than the files (a backport)."""
+        identity, system = self._machine.kernel.identity, self._machine.kernel.os_release
+        found = re.search(r"-(\d+(?:\.\d+)?)(?:-|$)", identity.id) if identity is not None else None
+        if found is None or identity is None or system is None or system.version_id in (None, found[1]):
+            return ""
+        return f" (in the repository of {identity.name})" if identity.family == system.id else ""
 
     def install_command(self, package: str) -> tuple[str, ...] | None:
         """The shell lines that install `package` on this system, None if the manager is not known."""

@@ -48,7 +48,7 @@ class Live:
 
     def _ask(self, path: str, question: Callable[[str], T], *, follow_last: bool = True) -> T | None:
         if not self.live and path.startswith(_KERNEL_DIRS):
-            raise Unavailable(f"{path}: only the running kernel can tell, and {self._root} is a file tree")
+            raise Unavailable(f"only a running kernel can tell, and {self._root} is files")
         try:
             return question(resolve(self._root, path, follow_last=follow_last))
         except OSError as error:
@@ -116,7 +116,7 @@ class Live:
         from kdiag.system.probes import run_probe
 
         if not self.live:
-            raise Unavailable(f"{name}: only the running kernel can tell, and {self._root} is a file tree")
+            raise Unavailable(f"only a running kernel can tell, and {self._root} is files")
         return run_probe(name)
 
     def env(self, name: str) -> str | None:
@@ -143,6 +143,8 @@ class Live:
     def identity(self) -> Identity:
         import resource
 
+        if not self.live:
+            raise Unavailable(f"who would run tools in {self._root} is not known")
         soft, hard = resource.getrlimit(resource.RLIMIT_MEMLOCK)
         return Identity(os.getuid(), os.geteuid(), tuple(os.getgroups()), (soft, hard), sys.executable)
 

@@ -12,6 +12,9 @@ from .errors import LabError
 from .guest import Job
 from .kernels import Kernel
 
+#: names that ``find_layer`` knows
+LAYERS = ("kheaders", "kheaders-extracted", *layers.HEADERS)
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -71,6 +74,8 @@ def find_layer(text: str, kernel: Kernel) -> Path:
     owner = find_kernel(other) if other else kernel
     if name == "kheaders":
         return layers.kheaders(owner)
+    if name == "kheaders-extracted":
+        return layers.extracted(owner)
     if name in layers.HEADERS:
         return layers.headers(owner, name)
-    raise LabError(f"no layer {text!r}", f"kheaders, {', '.join(layers.HEADERS)}, or a directory")
+    raise LabError(f"no layer {text!r}", f"{', '.join(LAYERS)}, or a directory")

@@ -74,13 +74,8 @@ def _add_guest_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--root", "-r", default="debian12", help=f"user space: {', '.join(roots.names())} (default: debian12)"
     )
-    add(
-        "--layer",
-        "-l",
-        action="append",
-        default=[],
-        help="kheaders, headers, headers-arch, headers-common (NAME@KERNEL: of another kernel), or a directory",
-    )
+    known = f"{', '.join(assemble.LAYERS)} (NAME@KERNEL: another kernel's), or a directory"
+    add("--layer", "-l", action="append", default=[], help=f"to put over the root: {known}")
     add("--append", "-a", action="append", default=[], metavar="WORD", help="for the kernel command line")
     add("--user", "-u", default="root", help="run as this user: root, user, nobody (default: root)")
     add("--file", "-f", action="append", default=[], metavar="HOST:GUEST", help="put a file or a tree in")

@@ -6,6 +6,7 @@ Trees are merged-/usr: ``lib/x`` is moved to ``usr/lib/x``, or the overlay would
 from __future__ import annotations
 
 import hashlib
+import lzma
 import os
 import re
 import shutil
@@ -89,6 +90,35 @@ def kheaders(kernel: Kernel) -> Path:
     return made(
         f"kheaders-{kernel.release}", {"module": fingerprint(module), "release": kernel.release}, fill
     )
+
+
+def extracted(kernel: Kernel) -> Path:
+    """The headers state "extracted by hand": the archive of kheaders.ko under ``/opt/kheaders/REL``."""
+    module = kernel.kheaders
+    if module is None:
+        raise LabError(f"kernel {kernel.name} has no kheaders module")
+
+    def fill(tree: Path) -> None:
+        place = tree / "opt/kheaders" / kernel.release
+        place.mkdir(parents=True)
+        archive = tree / "kheaders.tar"
+        archive.write_bytes(headers_archive(module.read_bytes()))
+        tools.run(["tar", "-C", str(place), "-xf", str(archive)])
+        archive.unlink()
+
+    return made(
+        f"kheaders-extracted-{kernel.release}",
+        {"module": fingerprint(module), "release": kernel.release},
+        fill,
+    )
+
+
+def headers_archive(module: bytes) -> bytes:
+    """The tar that a kheaders.ko carries, decompressed. It is the only xz stream in the file (kernel/kheaders.c)."""
+    start = module.find(b"\xfd7zXZ\x00")
+    if start < 0:
+        raise LabError("no xz archive in the kheaders module")
+    return lzma.LZMADecompressor(lzma.FORMAT_XZ).decompress(module[start:])
 
 
 #: the halves of Debian's split header packages, as the lab names the layers

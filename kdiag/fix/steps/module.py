@@ -19,7 +19,8 @@ def make(effect: Loaded, world: World) -> Loaded:
     status, output = run(("modprobe", effect.module), world, world.limit)
     if status != 0:
         raise FixError(
-            f"modprobe {effect.module} failed: {last_line(output)}", "`kdiag fix` without --load needs no module"
+            f"modprobe {effect.module} failed: {last_line(output)}",
+            "`kdiag fix` without --load needs no module",
         )
     if not there(effect, world):
         raise FixError(f"modprobe {effect.module} reports success, and the module is not loaded")

@@ -31,7 +31,9 @@ def there(effect: Unpacked, world: World) -> bool:
     from kdiag.fix.store import validate
 
     target = Path(effect.target)
-    return bool(effect.target) and os.path.isdir(target) and validate(target, world.release, world.srcarch) == ""
+    return (
+        bool(effect.target) and os.path.isdir(target) and validate(target, world.release, world.srcarch) == ""
+    )
 
 
 def make(effect: Unpacked, world: World) -> Unpacked:

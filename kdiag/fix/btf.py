@@ -1,0 +1,231 @@
+"""BTF for a kernel that serves none, or that serves it broken: from a vmlinux of the same build, or from a file that the user gives.
+
+What is kept is bare BTF, for BPFTRACE_BTF to point to: bpftrace takes no ELF file there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kdiag.fix.errors import FixError
+from kdiag.parse.errors import ParseError
+from kdiag.system import Unavailable
+
+if TYPE_CHECKING:
+    from kdiag.machine import Machine
+    from kdiag.parse.btf import Btf
+
+#: Ten times what the largest kernels have.
+LIMIT = 64 * 1024 * 1024
+_PACKED_LIMIT = 64 * 1024 * 1024
+
+#: A member of struct pt_regs that only this architecture has (arch/*/include/asm/ptrace.h).
+_REGISTERS = {
+    "x86": "orig_ax",
+    "arm64": "pstate",
+    "arm": "uregs",
+    "powerpc": "nip",
+    "s390": "psw",
+    "riscv": "epc",
+    "loongarch": "csr_era",
+    "mips": "cp0_epc",
+}
+#: A file name that begins like a release: BTFHub's are RELEASE.btf.tar.xz.
+_RELEASE = re.compile(r"\d+\.\d+[.\d]*[-+~.\w]*", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """BTF that can be used. proven: whether it is known to be of the running build; a file's BTF does not tell."""
+
+    data: bytes
+    origin: str
+    proven: bool
+
+    @property
+    def sha256(self) -> str:
+        """In hex, of the bare BTF."""
+        return hashlib.sha256(self.data).hexdigest()
+
+    def name(self, release: str) -> str:
+        """The file's name in the store."""
+        return f"{release}-{self.sha256[:12]}.btf"
+
+
+def from_file(path: str, machine: Machine) -> Found:
+    """The BTF in a file of the user's: bare, packed, in a tar (BTFHub's `.btf.tar.xz`) or in an ELF file's .BTF section.
+
+    Raises FixError if it is not a kernel's BTF, or of another release by its name, another architecture or pointer size.
+    """
+    data = _bare(_file(path), path)
+    btf = _parse(data, path)
+    problem = _of_another_kernel(path, machine.kernel.release) or mismatch(btf, _source_arch(machine))
+    if problem:
+        raise FixError(f"{path} {problem}", "BTF of another kernel gives wrong data without any error")
+    return Found(data, path, proven=False)
+
+
+def from_fallbacks(machine: Machine) -> tuple[Found | None, str]:
+    """The first sound .BTF section of a vmlinux where libbpf looks; else None and, in words, what is there instead."""
+    from kdiag.parse import elf
+
+    said = ""
+    for candidate in machine.btf.fallbacks:
+        if candidate.problem:
+            said = said or f"{candidate.path}: {candidate.problem}"
+            continue
+        try:
+            image = machine.system.read(candidate.path, 1 << 30)
+            section = None if image is None else elf.section(image, ".BTF")
+            if section is None:
+                continue
+            problem = mismatch(_parse(section, candidate.path), _source_arch(machine))
+        except (Unavailable, ParseError, FixError) as error:
+            said = said or f"{candidate.path}: {error}"
+            continue
+        if not problem:
+            return Found(section, candidate.path, proven=candidate.same_build is True), ""
+        said = said or f"{candidate.path} {problem}"
+    return None, said
+
+
+def in_store(release: str, directories: tuple[Path, ...]) -> Path | None:
+    """BTF of this release that an earlier fix kept, as recent as there is; only files that root or we own and nobody else can write."""
+    found: list[tuple[float, Path]] = []
+    for directory in directories:
+        try:
+            names = [n for n in os.listdir(directory) if n.startswith(f"{release}-") and n.endswith(".btf")]
+        except OSError:
+            continue
+        for name in names:
+            path = directory / name
+            info = path.lstat()
+            ours = info.st_uid in (0, os.geteuid()) and not info.st_mode & 0o022
+            if (
+                re.fullmatch(r"[0-9a-f]{12}", name[len(release) + 1 : -4])
+                and stat.S_ISREG(info.st_mode)
+                and ours
+            ):
+                found.append((info.st_mtime, path))
+        if found:
+            return max(found)[1]
+    return None
+
+
+def mismatch(btf: Btf, source_arch: str | None) -> str:
+    """Why this cannot be the running kernel's BTF, as far as BTF tells; empty if nothing speaks against it."""
+    import struct
+    import sys
+
+    from kdiag.parse.btf import Kind
+
+    if btf.byteorder != sys.byteorder:
+        return f"is {btf.byteorder}-endian, this machine is {sys.byteorder}-endian"
+    if btf.find("task_struct", (Kind.STRUCT,)) is None:
+        return "has no struct task_struct: it is not the BTF of a kernel"
+    size = _pointer_size(btf)
+    # The kernel may be of 64 bits below a Python of 32, not the other way round.
+    if size is not None and size < struct.calcsize("P"):
+        return f"is of a kernel with pointers of {size} bytes"
+    registers = btf.find("pt_regs", (Kind.STRUCT,))
+    wanted = _REGISTERS.get(source_arch or "")
+    if registers is not None and wanted is not None:
+        members = {member.name for member in btf.members(registers, flatten=True)}
+        if wanted not in members:
+            others = [arch for arch, member in _REGISTERS.items() if member in members]
+            return f"is of another architecture ({', '.join(others) or 'unknown'}), this one is {source_arch}"
+    return ""
+
+
+def _pointer_size(btf: Btf) -> int | None:
+    """Bytes of a pointer, which Linux gives to `long` as well; None if there is no such type."""
+    from kdiag.parse.btf import Kind
+
+    for name in ("long unsigned int", "unsigned long", "long int", "long"):
+        found = btf.find(name, (Kind.INT,))
+        if found is not None:
+            return btf.size_of(found)
+    return None
+
+
+def _source_arch(machine: Machine) -> str | None:
+    try:
+        return machine.kernel.source_arch
+    except Unavailable:
+        return None
+
+
+def _parse(data: bytes, path: str) -> Btf:
+    from kdiag.parse.btf import parse
+
+    try:
+        return parse(data)
+    except ParseError as error:
+        raise FixError(f"{path}: {error}") from None
+
+
+def _of_another_kernel(path: str, release: str) -> str:
+    """By its name alone: BTF does not say which release it is of."""
+    name = os.path.basename(path)
+    for suffix in (".xz", ".gz", ".zst", ".tar", ".btf"):
+        name = name.removesuffix(suffix)
+    if _RELEASE.fullmatch(name) and name != release:
+        return f"is by its name of {name}, the running kernel is {release}"
+    return ""
+
+
+def _file(path: str) -> bytes:
+    try:
+        # O_NONBLOCK: a FIFO must not hang us.
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                # sysfs and proc serve regular files as well.
+                raise FixError(f"{path} is not a file")
+            data = file.read(_PACKED_LIMIT + 1)
+    except (OSError, ValueError) as error:
+        text = os.strerror(error.errno or 0) if isinstance(error, OSError) else str(error)
+        raise FixError(f"{path}: {text}") from None
+    if len(data) > _PACKED_LIMIT:
+        raise FixError(f"{path} has more than {_PACKED_LIMIT >> 20} MiB: it is not the BTF of a kernel")
+    return data
+
+
+def _bare(data: bytes, path: str) -> bytes:
+    """The BTF inside whatever it is packed in."""
+    from kdiag.parse import elf
+    from kdiag.parse.compression import decompress
+
+    try:
+        data = decompress(data, limit=LIMIT)
+        if data[257:262] == b"ustar":
+            data = _from_tar(data, path)
+        if data.startswith(b"\x7fELF"):
+            section = elf.section(data, ".BTF")
+            if section is None:
+                raise FixError(f"{path} is an ELF file without a .BTF section")
+            data = section
+    except ParseError as error:
+        raise FixError(f"{path}: {error}") from None
+    return data
+
+
+def _from_tar(data: bytes, path: str) -> bytes:
+    """The only `.btf` file in a tar. Nothing is extracted."""
+    import io
+    import tarfile
+
+    try:
+        with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as archive:
+            found = [m for m in archive.getmembers() if m.isfile() and m.name.endswith(".btf")]
+            if len(found) != 1:
+                raise FixError(f"{path} holds {len(found)} .btf files instead of one")
+            file = archive.extractfile(found[0])
+            return b"" if file is None else file.read()
+    except (tarfile.TarError, EOFError, ValueError, OverflowError) as error:
+        raise FixError(f"{path}: a damaged tar: {error}") from None

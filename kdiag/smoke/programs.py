@@ -1,0 +1,275 @@
+"""The programs: what each is called, which capabilities it stands on, its script, its event and the proof.
+
+A script prints lines that begin with the unique name of the process that causes the events, and the proof is such
+a line with something in it that only this very event has. All scripts are written for one release's spelling.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from kdiag.knowledge.bpftrace import Behaviour
+from kdiag.smoke.cause import Cause
+
+#: Where distributions put bpftrace's own tools.
+_TOOL_DIRS = ("/usr/sbin", "/usr/bin", "/usr/share/bpftrace/tools", "/usr/local/share/bpftrace/tools")
+_LIBC = re.compile(r".*/(libc\.so\.6|libc-2\.\d+\.so|ld-musl-[^/]+\.so\.1|libc\.musl-[^/]+\.so\.1)")
+#: A second interpreter to cause events with: it may have USDT probes, or a C library, where kdiag's own has none.
+SYSTEM_PYTHON = "/usr/bin/python3"
+
+
+class Skip(Exception):
+    """This program cannot be run here, for a reason that says nothing about the kernel or the tool."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What a script and its proof are written from. exact_pids: whether the kernel's process ids are ours."""
+
+    behaviour: Behaviour
+    cause: Cause
+    exact_pids: bool = True
+
+    @property
+    def mine(self) -> str:
+        """The filter that lets through only what the causing process does."""
+        return f'/comm == "{self.cause.comm}"/'
+
+    @property
+    def args(self) -> str:
+        """`args` with the operator that this release takes."""
+        return f"args{self.behaviour.args_operator}"
+
+    def say(self, text: str, *values: str) -> str:
+        """A printf of a line that begins with our name."""
+        return f'printf("{self.cause.comm} {text}\\n"{"".join(f", {value}" for value in values)});'
+
+    def said(self, text: str) -> str:
+        """The pattern of such a line; `text` is a pattern, too."""
+        return f"^{re.escape(self.cause.comm)} {text}$"
+
+    def pid(self, pid: int | str) -> str:
+        """The pattern of a process id; any where the kernel's are not the ones that we see (a PID namespace)."""
+        return str(pid) if self.exact_pids else r"\d+"
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What may be in the proof besides the scene: the answers of the causing process, bpftrace's own pid."""
+
+    answers: tuple[str, ...]
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """One small program.
+
+    needs: capabilities, the one that it stands for first. arguments: for bpftrace; may raise Skip. proof: a pattern
+    (MULTILINE) that is found in standard output only if the very event was seen. action: of the causing process,
+    empty where bpftrace's own start is the event. heavy: clang reads kernel headers, or a long script.
+    almost: a pattern that explains a missing proof, and the explanation. elsewhere: interpreters to try besides ours.
+    """
+
+    id: str
+    title: str
+    needs: tuple[str, ...]
+    arguments: Callable[[Scene], tuple[str, ...]]
+    proof: Callable[[Scene, Shown], str]
+    action: str = ""
+    heavy: bool = False
+    almost: tuple[str, str] | None = None
+    elsewhere: tuple[str, ...] = ()
+
+
+def _script(write: Callable[[Scene], str]) -> Callable[[Scene], tuple[str, ...]]:
+    return lambda scene: ("-e", write(scene))
+
+
+def _line(pattern: Callable[[Scene], str]) -> Callable[[Scene, Shown], str]:
+    return lambda scene, _: scene.said(pattern(scene))
+
+
+# -- first session --------------------------------------------------------------------------------------------------
+
+
+def _hello(s: Scene) -> str:
+    return f"BEGIN {{ {s.say('hello %d', '6 * 7')} exit(); }}"
+
+
+def _openat(s: Scene) -> str:
+    say = s.say("openat %d %s", "pid", f"str({s.args}filename)")
+    return f"tracepoint:syscalls:sys_enter_openat {s.mine} {{ {say} }}"
+
+
+def _state(s: Scene) -> str:
+    if not s.cause.port:
+        s.cause.ask("tcp")
+        raise Skip("no TCP connection over the loopback is possible here: is `lo` up?")
+    say = s.say("port %d state %d", f"{s.args}dport", f"{s.args}newstate")
+    return f"tracepoint:sock:inet_sock_set_state /{s.args}dport == {s.cause.port}/ {{ {say} }}"
+
+
+def _fork(s: Scene) -> str:
+    # The probe fires in the parent.
+    return f"tracepoint:sched:sched_process_fork {s.mine} {{ {s.say('child %d', f'{s.args}child_pid')} }}"
+
+
+def _forked(s: Scene, shown: Shown) -> str:
+    return s.said(f"child ({'|'.join(map(s.pid, shown.answers)) or '(?!)'})")
+
+
+# -- kernel functions and types -------------------------------------------------------------------------------------
+
+
+def _rawtracepoint(s: Scene) -> str:
+    if s.behaviour.rawtracepoint == "absent" and s.behaviour.known:
+        raise Skip("this release of bpftrace has no rawtracepoint probes (0.18 brought them)")
+    return f"rawtracepoint:sched_process_fork {s.mine} {{ {s.say('fork %d', 'pid')} }}"
+
+
+def _kprobe(s: Scene) -> str:
+    return f"kprobe:vfs_open {s.mine} {{ {s.say('open %d', 'pid')} }}"
+
+
+def _kprobes(s: Scene) -> str:
+    return f"kprobe:vfs_read* {s.mine} {{ {s.say('in %s', 'func')} }}"
+
+
+def _task(s: Scene) -> str:
+    say = s.say("task %d %s", "$task->tgid", "$task->comm")
+    return f"BEGIN {{ $task = (struct task_struct *)curtask; {say} exit(); }}"
+
+
+def _own_task(s: Scene, shown: Shown) -> str:
+    return s.said(rf"task {s.pid(shown.pid)} \S.*")
+
+
+def _path(s: Scene) -> str:
+    say = s.say("path %s", "str(((struct path *)arg0)->dentry->d_name.name)")
+    return f"kprobe:vfs_open {s.mine} {{ {say} }}"
+
+
+def _path_with_headers(s: Scene) -> str:
+    return f"#include <linux/path.h>\n#include <linux/dcache.h>\n{_path(s)}"
+
+
+def _constant(s: Scene) -> str:
+    # MAX_NICE is a macro: BTF has none. The header is small and includes nothing.
+    return f"#include <linux/sched/prio.h>\nBEGIN {{ {s.say('nice %d', 'MAX_NICE')} exit(); }}"
+
+
+def _fentry(s: Scene) -> str:
+    name = s.behaviour.fentry_spelling
+    if name is None:
+        raise Skip("this release of bpftrace has no fentry (kfunc) probes")
+    return f"{name}:vfs_open {s.mine} {{ {s.say('path %s', f'str({s.args}path->dentry->d_name.name)')} }}"
+
+
+# -- processes ------------------------------------------------------------------------------------------------------
+
+
+def _uprobe(s: Scene) -> str:
+    libc = next(filter(_LIBC.fullmatch, s.cause.objects()), None)
+    if libc is None:
+        raise Skip("no Python here uses a shared C library whose functions could be probed")
+    return f"uprobe:{libc}:getppid {s.mine} {{ {s.say('getppid %d', 'pid')} }}"
+
+
+def _usdt(s: Scene) -> tuple[str, ...]:
+    from kdiag.smoke.usdt import KNOWN, find
+
+    probe = find(s.cause.objects())
+    if probe is None:
+        raise Skip("no USDT probe at hand: neither Python nor its C library was built with any")
+    action = KNOWN[probe.provider, probe.name]
+    script = (
+        f"usdt:{probe.path}:{probe.provider}:{probe.name} {s.mine} {{ {s.say(f'usdt {action} %d', 'pid')} }}"
+    )
+    return (*(("-p", str(s.cause.pid)) if probe.semaphore else ()), "-e", script)
+
+
+# -- sampling, lists, tools -----------------------------------------------------------------------------------------
+
+
+def _sampling(probe: str, word: str) -> Callable[[Scene], str]:
+    return lambda s: f"{probe} {s.mine} {{ {s.say(f'{word} %d', 'pid')} }}"
+
+
+def _kstack(s: Scene) -> str:
+    return f"profile:hz:99 {s.mine} {{ {s.say('stack%s', 'kstack')} }}"
+
+
+def _stack(s: Scene, _: Shown) -> str:
+    # Frames are indented lines below ours; /dev/zero is being read, so vfs_read is on the way to every sample.
+    return rf"^{re.escape(s.cause.comm)} stack\n(?:[ \t]+\S.*\n)*?[ \t]+vfs_read\+\d+\n"
+
+
+def _iter(s: Scene) -> str:
+    if s.behaviour.iterators == "none" and s.behaviour.known:
+        raise Skip("this release of bpftrace has no iterators (0.12 brought them)")
+    return f"iter:task {{ {s.say('task %d %s', 'ctx->task->pid', 'ctx->task->comm')} }}"
+
+
+def _tool(s: Scene) -> tuple[str, ...]:
+    # opensnoop.bt wants open(2), which only older architectures have.
+    name = "opensnoop.bt" if os.uname().machine in ("x86_64", "i686") else "execsnoop.bt"
+    path = next((p for p in (f"{d}/{name}" for d in _TOOL_DIRS) if os.path.isfile(p)), None)
+    if path is None:
+        raise Skip(f"{name} is not installed in {', '.join(_TOOL_DIRS[:3])}")
+    from kdiag.system.commands import distrusted
+
+    why = distrusted(path)
+    if why:
+        raise Skip(f"{path} was not run: {why}")
+    return (path,)
+
+
+_NAMELESS = (
+    r" stack\n\s+(0x)?[0-9a-f]{8,16}\n",
+    "kernel stacks come as bare addresses: /proc/kallsyms shows none to this user",
+)
+
+PROGRAMS: tuple[Program, ...] = (
+    Program("hello", "hello", ("hello",), _script(_hello), _line(lambda _: "hello 42")),
+    Program("tracepoint-args", "openat tracepoint with str(filename)", ("tracepoint-args",), _script(_openat),
+            _line(lambda s: f"openat {s.pid(s.cause.pid)} {re.escape(s.cause.name)}"), "openat"),
+    Program("tracepoint-net", "TCP connection over the loopback", ("tracepoint-net",), _script(_state),
+            _line(lambda s: f"port {s.cause.port} state 1"), "tcp"),  # TCP_ESTABLISHED
+    Program("tracepoint-sched", "fork tracepoint with the child's pid", ("tracepoint-sched",), _script(_fork),
+            _forked, "fork"),
+    Program("rawtracepoint", "raw tracepoint", ("rawtracepoint",), _script(_rawtracepoint),
+            _line(lambda s: f"fork {s.pid(s.cause.pid)}"), "fork"),
+    Program("kprobe", "kprobe", ("kprobe",), _script(_kprobe), _line(lambda s: f"open {s.pid(s.cause.pid)}"), "open"),
+    Program("kprobe-multi", "kprobe wildcard", ("kprobe-multi",), _script(_kprobes),
+            _line(lambda _: "in vfs_read"), "read"),
+    Program("struct", "task_struct without #include", ("struct",), _script(_task), _own_task),
+    Program("kprobe-struct", "kprobe, struct path without #include", ("struct", "kprobe"), _script(_path),
+            _line(lambda s: f"path {re.escape(s.cause.label)}"), "open"),
+    Program("kprobe-include", "kprobe, struct path with #include", ("include", "kprobe"), _script(_path_with_headers),
+            _line(lambda s: f"path {re.escape(s.cause.label)}"), "open", heavy=True),
+    Program("include", "constant that only headers have", ("include",), _script(_constant),
+            _line(lambda _: "nice 19"), heavy=True),
+    Program("fentry", "fentry with arguments", ("fentry",), _script(_fentry),
+            _line(lambda s: f"path {re.escape(s.cause.label)}"), "open"),
+    Program("uprobe", "uprobe in our own process", ("uprobe",), _script(_uprobe),
+            _line(lambda s: f"getppid {s.pid(s.cause.pid)}"), "getppid", elsewhere=(SYSTEM_PYTHON,)),
+    Program("usdt", "USDT probe in our own process", ("usdt",), _usdt,
+            _line(lambda s: rf"usdt (thread|collect) {s.pid(s.cause.pid)}"), "thread", elsewhere=(SYSTEM_PYTHON,)),
+    Program("profile", "profile of our own process", ("profile",), _script(_sampling("profile:hz:99", "sample")),
+            _line(lambda s: f"sample {s.pid(s.cause.pid)}"), "compute"),
+    Program("software", "page faults (software event)", ("software",),
+            _script(_sampling("software:page-faults:100", "fault")),
+            _line(lambda s: f"fault {s.pid(s.cause.pid)}"), "fault"),
+    Program("hardware", "CPU cycles (hardware event)", ("hardware",),
+            _script(_sampling("hardware:cycles:1000000", "cycles")),
+            _line(lambda s: f"cycles {s.pid(s.cause.pid)}"), "compute"),
+    Program("kstack", "kernel stack with symbols", ("kstack",), _script(_kstack), _stack, "read", almost=_NAMELESS),
+    Program("iter", "list of tasks (iterator)", ("iter",), _script(_iter),
+            _line(lambda s: f"task {s.pid(s.cause.pid)} {s.cause.comm}")),
+    Program("stock-tools", "a stock .bt tool", ("stock-tools",), _tool,
+            lambda s, _: rf"\b{re.escape(s.cause.name)}\b", "snoop", heavy=True),
+)  # fmt: skip

@@ -1,0 +1,71 @@
+"""USDT probes at hand: those of the process that causes events, or of its libraries, which it can set off."""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from kdiag.parse.elf import machine, notes, section
+from kdiag.parse.errors import ParseError
+
+_STAPSDT = 3  # note type, https://sourceware.org/systemtap/wiki/UserSpaceProbeImplementation
+_LARGEST = 256 * 1024 * 1024
+#: Where such probes can be; to read every mapped library would take a second.
+_PLACES = re.compile(r".*/(python\d|libpython|libc[.-]|libpthread[.-])[^/]*")
+
+#: (provider, probe) -> the action that passes it. glibc's pthread_create, also of libpthread before 2.34;
+#: CPython's garbage collection (configured --with-dtrace, as Debian's and Fedora's are).
+KNOWN = {
+    ("libc", "pthread_create"): "thread",
+    ("libpthread", "pthread_create"): "thread",
+    ("python", "gc__start"): "collect",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A USDT probe. semaphore: whether it only fires where a tracer has raised its counter."""
+
+    path: str
+    provider: str
+    name: str
+    semaphore: bool
+
+
+def probes(data: bytes) -> Iterator[tuple[str, str, bool]]:
+    """Provider, name and whether there is a semaphore, of each note of an ELF file. Raises ParseError."""
+    ident = machine(data)
+    content = section(data, ".note.stapsdt")
+    if not content:
+        return
+    head = struct.Struct(
+        ("<" if ident.byteorder == "little" else ">") + ("QQQ" if ident.bits == 64 else "III")
+    )
+    for note in notes(content, ident.byteorder):
+        if note.name != "stapsdt" or note.type != _STAPSDT or len(note.desc) < head.size:
+            continue
+        provider, name, *_ = [*note.desc[head.size :].split(b"\0"), b""]
+        yield provider.decode("latin-1"), name.decode("latin-1"), head.unpack_from(note.desc)[2] != 0
+
+
+def find(paths: Iterable[str]) -> Probe | None:
+    """The first probe that can be set off, one without a semaphore if there is one."""
+    found: list[Probe] = []
+    for path in filter(_PLACES.fullmatch, paths):
+        for provider, name, semaphore in _probes_of(path):
+            if (provider, name) in KNOWN:
+                found.append(Probe(path, provider, name, semaphore))
+                break
+    return min(found, key=lambda probe: probe.semaphore, default=None)
+
+
+def _probes_of(path: str) -> Iterator[tuple[str, str, bool]]:
+    try:
+        file = Path(path)
+        if file.stat().st_size <= _LARGEST:
+            yield from probes(file.read_bytes())
+    except (OSError, ParseError):
+        return  # deleted since, or not to be read: then no probe is at hand there

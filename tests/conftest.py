@@ -1,0 +1,82 @@
+"""What the tests share: machines to examine, and skipping that can be forbidden.
+
+`KDIAG_TEST_STRICT=1` turns every skip for something that is missing (bpftool, bpftrace, root, ...) into a failure: run
+the tests so where all of it is expected to be there. A test says what it needs with `need(condition, "what")`.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from fixtures_builder import World
+
+from kdiag.analysis import analyse
+from kdiag.capabilities import DEFAULT_REQUIRED
+from kdiag.machine import Machine
+from kdiag.model import Report
+from kdiag.registry import Registry, discover
+from kdiag.system import System
+from kdiag.system.recording import Recording
+
+REPOSITORY = Path(__file__).parents[1]
+FIXTURES = REPOSITORY / "fixtures"
+
+STRICT = os.environ.get("KDIAG_TEST_STRICT", "") not in ("", "0")
+
+Examine = Callable[[World], Report]
+
+
+def need(there: object, what: str) -> None:
+    """Skip unless `there` is true; fail instead where KDIAG_TEST_STRICT is set."""
+    if there:
+        return
+    if STRICT:
+        pytest.fail(f"KDIAG_TEST_STRICT is set, and this is missing: {what}")
+    pytest.skip(f"needs {what}")
+
+
+def need_root() -> None:
+    """Skip (or fail) unless this is root."""
+    need(os.geteuid() == 0, "root")
+
+
+def need_program(name: str) -> str:
+    """The path of a program on PATH; skip (or fail) without."""
+    path = shutil.which(name)
+    need(path, name)
+    assert path is not None
+    return path
+
+
+@cache
+def builtin() -> Registry:
+    """The built-in checks, found as kdiag finds them."""
+    registry = discover(plugins=False)
+    assert registry.checks, "kdiag is not installed here: pip install -e ."
+    return registry
+
+
+def report_on(system: System, required: tuple[str, ...] = DEFAULT_REQUIRED) -> Report:
+    """The whole report on a system, by the built-in checks."""
+    registry = builtin()
+    return analyse(Machine(system), registry, registry.checks, required)
+
+
+@pytest.fixture
+def examine(tmp_path: Path) -> Iterator[Examine]:
+    """A function that writes a world down as a recording and reports on it."""
+    count = iter(range(1000))
+
+    def look(world: World) -> Report:
+        return report_on(Recording(world.write(tmp_path / f"world-{next(count)}")))
+
+    yield look
