@@ -51,9 +51,11 @@ def _not_allowed(machine: Machine, result: ProbeResult) -> bool:
     return not (machine.privileges.has("CAP_SYS_ADMIN") and machine.privileges.initial_user_namespace)
 
 
-def _by_config(machine: Machine, what: str, options: tuple[str, ...], result: ProbeResult) -> Finding:
+def _by_config(
+    machine: Machine, what: str, options: tuple[str, ...], result: ProbeResult, call: str = "bpf(2)"
+) -> Finding:
     """The verdict where only root may ask: the running kernel's own configuration, named as such."""
-    evidence = [Evidence("bpf(2)", result.describe())]
+    evidence = [Evidence(call, result.describe())]
     try:
         values = {name: machine.config.value(name) for name in options}
         path = machine.config.found.path
@@ -63,7 +65,7 @@ def _by_config(machine: Machine, what: str, options: tuple[str, ...], result: Pr
             reason=gap.reason,
             evidence=tuple(evidence),
             causes=("privileges.root", "privileges.capabilities"),
-            with_root="one harmless bpf(2) call would tell",
+            with_root=f"one harmless {call} call would tell",
         )
     evidence += [Evidence(path, f"CONFIG_{name}={value or 'absent'}") for name, value in values.items()]
     off = [name for name, value in values.items() if value not in ("y", "m")]
@@ -77,7 +79,7 @@ def _by_config(machine: Machine, what: str, options: tuple[str, ...], result: Pr
     return ok(
         f"{what}: built into this kernel (by its configuration, not tried)",
         evidence=tuple(evidence),
-        with_root="one harmless bpf(2) call would prove it",
+        with_root=f"one harmless {call} call would prove it",
     )
 
 
@@ -282,14 +284,8 @@ def perf(machine: Machine) -> Iterator[Finding]:
             continue
         reason, causes = _explain_perf(machine, result)
         if not machine.privileges.is_root and result.name in ("EACCES", "EPERM"):
-            yield unknown(
-                f"{what}: not for this user",
-                id=finding_id,
-                reason=reason,
-                evidence=evidence,
-                causes=causes,
-                with_root="one harmless perf_event_open(2) call would tell",
-            )
+            found = _by_config(machine, what, ("PERF_EVENTS",), result, call="perf_event_open(2)")
+            yield _renamed(found, finding_id, "perf_event_open(2) is there and allowed")
         else:
             yield fail(f"{what} are refused", id=finding_id, reason=reason, evidence=evidence, causes=causes)
 

@@ -243,8 +243,8 @@ def intact(machine: Machine) -> Iterator[Finding]:
         yield ok(f"{path} is there")
         return
     yield fail(
-        "a broken header tree is worse than none",
-        reason=f"bpftrace takes {chosen.source} and stops at linux/kconfig.h, which is not there",
+        f"bpftrace stops at a broken header tree: {chosen.source}",
+        reason="it takes the directory and stops at linux/kconfig.h, which is not there: worse than no headers at all",
         evidence=(Evidence(path, "absent"), Evidence("led there by", chosen.via)),
         causes=("headers.env", "headers.tree"),
     )

@@ -149,5 +149,5 @@ def _next(findings: Sequence[Finding], decisive: Sequence[str], blocks: dict[str
             if finding.status is wanted and (finding_id in blocks or wanted is Status.FAIL):
                 for remedy in finding.remedies:
                     if remedy.commands:
-                        return remedy.commands[0]
+                        return " && ".join(remedy.commands)
     return "kdiag check --verbose"

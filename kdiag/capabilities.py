@@ -236,7 +236,7 @@ def _hardware(b: Behaviour) -> Expression:
 def _iter(b: Behaviour) -> Expression:
     if b.iterators == "none":
         return never("this release of bpftrace has no iterators (0.12 brought them)", "tools.bpftrace")
-    parts = [_hello(b), _btf(b), need("bpf.iter")]
+    parts = [_hello(b), _btf(b), need("bpf.iter"), _clang(b, types=True)]
     # Releases with a fixed list of iterators try one at start, and that try wants the list of functions readable.
     return all_of(*parts, need("tracing.functions")) if b.iterators == "listed" else all_of(*parts)
 

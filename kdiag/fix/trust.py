@@ -14,6 +14,7 @@ from pathlib import Path
 
 #: A path with more links than this is a loop (include/linux/namei.h, MAXSYMLINKS).
 _MAX_LINKS = 40
+_HOP = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class Untrusted(Exception):
@@ -65,49 +66,47 @@ def _walk(path: Path, make: int | None) -> int:
     """Open hop by hop; a link's target takes the place of its name."""
     if not path.is_absolute():
         raise Untrusted(f"{path} is not an absolute path")
-    hops = [part for part in reversed(str(path).split("/")) if part]
+    hops = _hops(str(path))
     links = 0
-    here, at = "", os.open("/", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    here, at = "", os.open("/", _HOP)
     try:
         while hops:
             name = hops.pop()
-            child = _open(name, at, make, last=not hops)
-            place = f"{here}/{name}"
+            child, place = _open(name, at, make), f"{here}/{name}"
             try:
                 info = os.fstat(child)
                 if found := problem(info, place):
                     raise Untrusted(found)
-                if stat.S_ISLNK(info.st_mode):
-                    links += 1
-                    if links > _MAX_LINKS:
-                        raise Untrusted(f"{path}: a loop of links")
-                    target = os.readlink("", dir_fd=child)
-                    hops.extend(part for part in reversed(target.split("/")) if part)
-                    if not target.startswith("/"):
-                        continue
-                    os.close(child)
-                    child, place = os.open("/", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC), ""
-                child, at, here = at, child, place
+                if not stat.S_ISLNK(info.st_mode):
+                    child, at, here = at, child, place
+                    continue
+                links += 1
+                if links > _MAX_LINKS:
+                    raise Untrusted(f"{path}: a loop of links")
+                target = os.readlink("", dir_fd=child)
+                hops += _hops(target)
+                if target.startswith("/"):
+                    here, at, child = "", os.open("/", _HOP), at
             finally:
                 os.close(child)
-    except BaseException:
-        os.close(at)
-        raise
-    return at
-
-
-def _open(name: str, at: int, make: int | None, *, last: bool) -> int:
-    """A descriptor of the name itself, made a directory if need be."""
-    if make is not None:
-        with contextlib.suppress(FileExistsError):
-            _make(name, at, make)
-    # A link cannot be opened for reading; the last directory has to be, for fsync, flock and listing.
-    flags = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
-    child = os.open(name, flags, dir_fd=at)
-    mode = os.fstat(child).st_mode
-    if stat.S_ISLNK(mode) or (stat.S_ISDIR(mode) and not last):
-        return child
-    try:
-        return os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=at)
+        return os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=at)
     finally:
-        os.close(child)
+        os.close(at)
+
+
+def _hops(path: str) -> list[str]:
+    """The names of a path, last one first."""
+    return [name for name in reversed(path.split("/")) if name]
+
+
+def _open(name: str, at: int, make: int | None) -> int:
+    """A descriptor of the name itself, be it a link; made a directory if it is missing and `make` says so."""
+    try:
+        return os.open(name, _HOP, dir_fd=at)
+    except FileNotFoundError:
+        if make is None:
+            raise
+    with contextlib.suppress(FileExistsError):  # somebody was faster
+        os.mkdir(name, make, dir_fd=at)
+        os.chmod(name, make, dir_fd=at)  # whatever the umask says
+    return os.open(name, _HOP, dir_fd=at)

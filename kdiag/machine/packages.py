@@ -111,7 +111,7 @@ class Packages:
         found = re.search(r"-(\d+(?:\.\d+)?)(?:-|$)", identity.id) if identity is not None else None
         if found is None or identity is None or system is None or system.version_id in (None, found[1]):
             return ""
-        return f" (in the repository of {identity.name})" if identity.family == system.id else ""
+        return f" (from the repository of {identity.family.capitalize()} {found[1]})" if identity.family == system.id else ""
 
     def install_command(self, package: str) -> tuple[str, ...] | None:
         """The shell lines that install `package` on this system, None if the manager is not known."""

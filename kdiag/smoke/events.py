@@ -105,20 +105,23 @@ class Actions:
                 os._exit(0)
         os.waitpid(pid, 0)
 
+    def snoop(self) -> None:
+        """What opensnoop.bt and execsnoop.bt show."""
+        self.openat()
+        self.execute()
+
     def getppid(self) -> None:
         os.getppid()
 
-    def thread(self) -> None:
+    def usdt(self) -> None:
+        """What passes the probes that `kdiag.smoke.usdt` knows: a new thread, a garbage collection."""
         import _thread
+        import gc
 
         done = _thread.allocate_lock()
         done.acquire()
         _thread.start_new_thread(done.release, ())
         done.acquire()
-
-    def collect(self) -> None:
-        import gc
-
         gc.collect()
 
     def compute(self) -> None:

@@ -107,8 +107,7 @@ def _openat(s: Scene) -> str:
 
 def _state(s: Scene) -> str:
     if not s.cause.port:
-        s.cause.ask("tcp")
-        raise Skip("no TCP connection over the loopback is possible here: is `lo` up?")
+        raise Skip("no TCP connection over the loopback is possible here; try `ip link set lo up`")
     say = s.say("port %d state %d", f"{s.args}dport", f"{s.args}newstate")
     return f"tracepoint:sock:inet_sock_set_state /{s.args}dport == {s.cause.port}/ {{ {say} }}"
 
@@ -180,15 +179,12 @@ def _uprobe(s: Scene) -> str:
 
 
 def _usdt(s: Scene) -> tuple[str, ...]:
-    from kdiag.smoke.usdt import KNOWN, find
+    from kdiag.smoke.usdt import find
 
     probe = find(s.cause.objects())
     if probe is None:
         raise Skip("no USDT probe at hand: neither Python nor its C library was built with any")
-    action = KNOWN[probe.provider, probe.name]
-    script = (
-        f"usdt:{probe.path}:{probe.provider}:{probe.name} {s.mine} {{ {s.say(f'usdt {action} %d', 'pid')} }}"
-    )
+    script = f"usdt:{probe.path}:{probe.provider}:{probe.name} {s.mine} {{ {s.say('usdt %d', 'pid')} }}"
     return (*(("-p", str(s.cause.pid)) if probe.semaphore else ()), "-e", script)
 
 
@@ -258,7 +254,7 @@ PROGRAMS: tuple[Program, ...] = (
     Program("uprobe", "uprobe in our own process", ("uprobe",), _script(_uprobe),
             _line(lambda s: f"getppid {s.pid(s.cause.pid)}"), "getppid", elsewhere=(SYSTEM_PYTHON,)),
     Program("usdt", "USDT probe in our own process", ("usdt",), _usdt,
-            _line(lambda s: rf"usdt (thread|collect) {s.pid(s.cause.pid)}"), "thread", elsewhere=(SYSTEM_PYTHON,)),
+            _line(lambda s: f"usdt {s.pid(s.cause.pid)}"), "usdt", elsewhere=(SYSTEM_PYTHON,)),
     Program("profile", "profile of our own process", ("profile",), _script(_sampling("profile:hz:99", "sample")),
             _line(lambda s: f"sample {s.pid(s.cause.pid)}"), "compute"),
     Program("software", "page faults (software event)", ("software",),

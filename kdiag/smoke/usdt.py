@@ -16,13 +16,9 @@ _LARGEST = 256 * 1024 * 1024
 #: Where such probes can be; to read every mapped library would take a second.
 _PLACES = re.compile(r".*/(python\d|libpython|libc[.-]|libpthread[.-])[^/]*")
 
-#: (provider, probe) -> the action that passes it. glibc's pthread_create, also of libpthread before 2.34;
-#: CPython's garbage collection (configured --with-dtrace, as Debian's and Fedora's are).
-KNOWN = {
-    ("libc", "pthread_create"): "thread",
-    ("libpthread", "pthread_create"): "thread",
-    ("python", "gc__start"): "collect",
-}
+#: Provider and name of what the causing process's action `usdt` passes: glibc's thread creation (of libpthread
+#: before 2.34) and CPython's garbage collection (configured --with-dtrace, as Debian's and Fedora's are).
+KNOWN = frozenset({("libc", "pthread_create"), ("libpthread", "pthread_create"), ("python", "gc__start")})
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,7 +76,7 @@ def initramfs(kernel: Kernel, job: Job, disks: int) -> bytes:
         ".lab/init": Node((_HERE / "init").read_bytes()),
         ".lab/busybox": cpio.executable(busybox.get(kernel.arch).read_bytes()),
         ".lab/disks": Node(b"%d\n" % disks),
-        ".lab/job/env": Node(_environment(kernel, job).encode()),
+        ".lab/job/env": Node(environment(kernel, job).encode()),
         ".lab/job/command": Node(f"{job.script}\n".encode()),
         "dev": cpio.directory(),
         "proc": cpio.directory(),
@@ -91,7 +91,8 @@ def initramfs(kernel: Kernel, job: Job, disks: int) -> bytes:
     return cpio.archive(nodes)
 
 
-def _environment(kernel: Kernel, job: Job) -> str:
+def environment(kernel: Kernel, job: Job) -> str:
+    """The job as assignments that the guest's init reads."""
     ports = PORTS[kernel.arch]
     values = {
         "out": ports.out,

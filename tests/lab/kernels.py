@@ -85,6 +85,8 @@ def release_of(image: bytes) -> str:
     """The release a kernel image was built as: what ``uname -r`` will say."""
     if arch_of(image[:0x240]) == "amd64":
         # kernel_version: offset of a string, less 0x200 (boot.rst)
+        if len(image) < 0x210:
+            raise LabError("the kernel image is cut short")
         (offset,) = struct.unpack_from("<H", image, 0x20E)
         text = image[0x200 + offset : 0x200 + offset + 128].split(b"\0")[0]
         return text.split(b" ")[0].decode("ascii", "replace")

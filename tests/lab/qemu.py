@@ -143,7 +143,7 @@ def _once(boot: Boot, *, limit: float, stream: bool, interactive: bool) -> Outco
                 process.wait()
         follow()
         complaint = process.stderr.read().decode(errors="replace") if process.stderr else ""
-        return _outcome(place, complaint, timed_out, time.monotonic() - started, cpu)
+        return read_outcome(place, complaint, timed_out, time.monotonic() - started, cpu)
 
 
 def _nothing() -> None:
@@ -184,7 +184,8 @@ def _follower(place: Path) -> Callable[[], None]:
     return follow
 
 
-def _outcome(place: Path, complaint: str, timed_out: bool, seconds: float, cpu: float) -> Outcome:
+def read_outcome(place: Path, complaint: str, timed_out: bool, seconds: float, cpu: float) -> Outcome:
+    """What the files in ``place`` and our own clock tell of a guest that has ended."""
     control = (place / "control").read_text(errors="replace")
     console = (place / "console").read_text(errors="replace") + complaint
     boot = re.search(r"^KD-BOOT ([0-9.]+)", control, re.MULTILINE)

@@ -1,0 +1,229 @@
+"""One bpftrace under observation: started, watched until the event is seen or a limit passes, ended in any case.
+
+One loop without threads reads bpftrace and the process that causes the events; nothing in it can block, and what
+bpftrace prints is kept within bounds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import re
+import selectors
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from kdiag.smoke.cause import Cause
+
+#: Printed before attaching up to bpftrace 0.23, on stdout, and after it since 0.24, on stderr.
+_STARTED = re.compile(rb"^Attach(?:ing|ed) \d+ probes?", re.MULTILINE)
+_KEEP_OUT = 256 * 1024
+_KEEP_ERR = 64 * 1024
+_PAUSE = 0.15
+_TURN = 0.05
+_KILLED_LIMIT = 5.0
+_PR_SET_PDEATHSIG = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Seconds: until bpftrace says that it attaches, from then until the event is seen, until it ends when asked."""
+
+    start: float = 60.0
+    event: float = 30.0
+    end: float = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What one run of bpftrace came to.
+
+    seen: the proof was found; started: it said that it attaches; timed_out: a limit passed. status: as
+    subprocess has it, None if it never ended or never started (problem says why). asked: it was still running and
+    was told to end; killed: that did not help. uncaused: why the event could not be caused, if it never was.
+    """
+
+    seen: bool = False
+    started: bool = False
+    timed_out: bool = False
+    status: int | None = None
+    asked: bool = False
+    killed: bool = False
+    stdout: str = ""
+    stderr: str = ""
+    seconds: float = 0.0
+    problem: str = ""
+    uncaused: str = ""
+
+
+@dataclass(slots=True)
+class _Watch:
+    """The state of the loop."""
+
+    process: subprocess.Popen[bytes]
+    cause: Cause
+    selector: selectors.DefaultSelector
+    out: bytearray = field(default_factory=bytearray)
+    err: bytearray = field(default_factory=bytearray)
+    open_pipes: int = 2
+    started: bool = False
+
+    def turn(self) -> bool:
+        """Read what is there, waiting a moment for it; whether something new came from bpftrace or the cause."""
+        news = False
+        for key, _ in self.selector.select(_TURN):
+            news = True
+            if key.fileobj is self.cause.process.stdout:
+                if not self.cause.hear():
+                    self.selector.unregister(key.fileobj)
+                continue
+            data = os.read(key.fd, 65536)
+            if not data:
+                self.selector.unregister(key.fileobj)
+                self.open_pipes -= 1
+            elif key.fileobj is self.process.stdout:
+                # The newest counts: the event's line comes when it comes.
+                self.out = (self.out + data)[-_KEEP_OUT:]
+            else:
+                # The oldest counts: the first complaint causes the next.
+                self.err = (self.err + data)[:_KEEP_ERR]
+        self.started = self.started or bool(_STARTED.search(self.out) or _STARTED.search(self.err))
+        return news
+
+    @property
+    def ended(self) -> bool:
+        """Whether bpftrace has ended; it is left unreaped, so that its process group keeps its number."""
+        return (
+            os.waitid(os.P_PID, self.process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+            if self.process.returncode is None
+            else True
+        )
+
+
+def watch(
+    argv: Sequence[str],
+    *,
+    env: Mapping[str, str] | None,
+    limits: Limits,
+    cause: Cause,
+    action: str,
+    proof: Callable[[int], str],
+    tick: Callable[[], None],
+) -> Observation:
+    """Run bpftrace and look for the event.
+
+    proof: the pattern by bpftrace's pid, asked anew each time, because it may depend on the cause's answers.
+    tick: called about every 0.05 s. env: None for the environment as it is.
+    """
+    began = time.monotonic()
+    try:
+        process = subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,  # a process group of its own, for signals
+            env=dict(env) if env is not None else None,
+            preexec_fn=_die_with_parent(),  # noqa: PLW1509  no threads here
+        )
+    except (OSError, ValueError) as error:
+        return Observation(problem=f"{argv[0]} cannot be started: {error}", seconds=time.monotonic() - began)
+    cause.forget()
+    with selectors.DefaultSelector() as selector:
+        state = _Watch(process, cause, selector)
+        for pipe in (process.stdout, process.stderr, cause.process.stdout):
+            assert pipe is not None
+            selector.register(pipe, selectors.EVENT_READ)
+        seen = timed_out = asked = killed = False
+        try:
+            seen, timed_out = _until_seen(state, limits, action, proof, tick, began)
+        finally:
+            asked, killed = _end(state, limits.end, tick)
+    return Observation(
+        seen=seen,
+        started=state.started,
+        timed_out=timed_out,
+        status=process.returncode,
+        asked=asked,
+        killed=killed,
+        stdout=state.out.decode("utf-8", "replace"),
+        stderr=state.err.decode("utf-8", "replace"),
+        seconds=time.monotonic() - began,
+        uncaused=cause.problems[-1] if cause.problems and not cause.answers else "",
+    )
+
+
+def _until_seen(
+    state: _Watch,
+    limits: Limits,
+    action: str,
+    proof: Callable[[int], str],
+    tick: Callable[[], None],
+    began: float,
+) -> tuple[bool, bool]:
+    """Seen, timed out; neither if bpftrace ended by itself."""
+    deadline, next_time, started = began + limits.start, began + limits.start / 2, False
+    while True:
+        gone = state.ended
+        news = state.turn()
+        now = time.monotonic()
+        if news and re.search(proof(state.process.pid), state.out.decode("utf-8", "replace"), re.MULTILINE):
+            return True, False
+        if gone and (not news or not state.open_pipes):
+            return False, False
+        if state.started and not started:
+            started, next_time, deadline = True, now, now + limits.event
+        if now >= deadline:
+            return False, True
+        # Events are also caused, late, for a release that does not say when it attaches.
+        if action and now >= next_time and state.cause.idle and state.cause.alive:
+            state.cause.ask(action)
+            next_time = now + _PAUSE
+        tick()
+
+
+def _end(state: _Watch, limit: float, tick: Callable[[], None]) -> tuple[bool, bool]:
+    """End bpftrace's process group, politely first, and reap it. Whether it was asked to, whether it was killed."""
+    asked = not state.ended
+    if asked:
+        _signal(state.process, signal.SIGINT)
+        _until_ended(state, limit, tick)
+    killed = not state.ended
+    # Also what it started and left behind, a modprobe or a tar.
+    _signal(state.process, signal.SIGKILL)
+    if killed:
+        _until_ended(state, _KILLED_LIMIT, tick)
+    while state.open_pipes and state.turn():
+        pass
+    state.process.poll()
+    for pipe in (state.process.stdout, state.process.stderr):
+        assert pipe is not None
+        pipe.close()
+    return asked, killed
+
+
+def _until_ended(state: _Watch, limit: float, tick: Callable[[], None]) -> None:
+    deadline = time.monotonic() + limit
+    while not state.ended and time.monotonic() < deadline:
+        if not state.turn() and not state.open_pipes:
+            time.sleep(_TURN)
+        tick()
+
+
+def _signal(process: subprocess.Popen[bytes], number: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, number)
+
+
+def _die_with_parent() -> Callable[[], None]:
+    """For the child before exec: the kernel kills it when we are gone, however that happens."""
+    prctl = ctypes.CDLL(None).prctl
+
+    def prepare() -> None:
+        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+    return prepare
