@@ -190,7 +190,7 @@ def _tracing_program(
     )
 
 
-@check("bpf.fentry", "fentry and fexit")
+@check("bpf.fentry", "fentry and fexit", late=True)
 def fentry(machine: Machine) -> Iterator[Finding]:
     """Loads an empty fentry program, attaches it to bpf_fentry_test1 (a function that only the kernel's
     self-tests call) and drops it. Loading alone proves nothing: arm64 before 6.0 loads and cannot attach
@@ -213,7 +213,7 @@ def fentry(machine: Machine) -> Iterator[Finding]:
     )
 
 
-@check("bpf.iter", "BPF iterators")
+@check("bpf.iter", "BPF iterators", late=True)
 def iterator(machine: Machine) -> Iterator[Finding]:
     """Loads an empty task iterator program and drops it (5.8, needs BTF)."""
     options = ("BPF_SYSCALL", "DEBUG_INFO_BTF")

@@ -35,7 +35,7 @@ _NO_BTF_REMEDIES = {
 }
 
 
-@check("btf.vmlinux", "The kernel's BTF")
+@check("btf.vmlinux", "The kernel's BTF", late=True)
 def vmlinux(machine: Machine) -> Iterator[Finding]:
     """Reads /sys/kernel/btf/vmlinux whole: header, every type record, every name and type reference; and
     looks task_struct up.
@@ -98,7 +98,7 @@ def _absent(machine: Machine) -> Finding:
     )
 
 
-@check("btf.modules", "BTF of modules")
+@check("btf.modules", "BTF of modules", late=True)
 def modules(machine: Machine) -> Iterator[Finding]:
     """Split BTF of loaded modules in /sys/kernel/btf (5.11, CONFIG_DEBUG_INFO_BTF_MODULES), parsed on top
     of vmlinux, the smallest first up to half a megabyte.
@@ -129,7 +129,7 @@ def modules(machine: Machine) -> Iterator[Finding]:
         yield fail("no module serves BTF", evidence=evidence, causes=("config.DEBUG_INFO_BTF_MODULES",))
 
 
-@check("btf.fallback", "BTF elsewhere")
+@check("btf.fallback", "BTF elsewhere", late=True)
 def fallback(machine: Machine) -> Iterator[Finding]:
     """The files that libbpf tries where sysfs has no BTF: ELF images with a .BTF section, checked to be of
     this very build by their build-id. See it yourself: `readelf -S /boot/vmlinux-$(uname -r) | grep BTF`.
@@ -152,7 +152,7 @@ def fallback(machine: Machine) -> Iterator[Finding]:
         )
 
 
-@check("btf.readers", "The installed libbpf can read this BTF")
+@check("btf.readers", "The installed libbpf can read this BTF", late=True)
 def readers(machine: Machine) -> Iterator[Finding]:
     """The highest kind of type in the kernel's BTF against what the installed libbpf reads: ENUM64 (kernel
     6.0) needs libbpf 1.0, and an older one refuses the whole of it. Tools that carry a libbpf of their own
@@ -184,7 +184,7 @@ def readers(machine: Machine) -> Iterator[Finding]:
         )
 
 
-@check("btf.bpftrace", "BTF that the installed bpftrace gets")
+@check("btf.bpftrace", "BTF that the installed bpftrace gets", late=True)
 def for_bpftrace(machine: Machine) -> Iterator[Finding]:
     """Where the installed release of bpftrace takes BTF from, and whether that works here.
 

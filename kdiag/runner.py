@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 def run(machine: Machine, registry: Registry, chosen: Iterable[Found]) -> tuple[Finding, ...]:
-    """The findings of the chosen checks, in the checks' order, ids unique."""
+    """The findings of the chosen checks, in the order of their ids, which are unique."""
     findings: dict[str, Finding] = {}
-    for found in chosen:
+    for found in sorted(chosen, key=lambda f: f.check.late):
         for finding in run_one(machine, found):
             key = finding.id
             if key in findings:
@@ -34,7 +34,7 @@ def run(machine: Machine, registry: Registry, chosen: Iterable[Found]) -> tuple[
             title="A package of checks could not be used",
             reason="its checks were not run; reinstall or remove the package, or use --no-plugins",
         )
-    return tuple(_known_causes(findings))
+    return tuple(_known_causes(dict(sorted(findings.items()))))
 
 
 def _known_causes(findings: dict[str, Finding]) -> Iterator[Finding]:

@@ -73,18 +73,13 @@ def from_file(path: str, machine: Machine) -> Found:
 
 def from_fallbacks(machine: Machine) -> tuple[Found | None, str]:
     """The first sound .BTF section of a vmlinux where libbpf looks; else None and, in words, what is there instead."""
-    from kdiag.parse import elf
-
     said = ""
     for candidate in machine.btf.fallbacks:
         if candidate.problem:
             said = said or f"{candidate.path}: {candidate.problem}"
             continue
         try:
-            image = machine.system.read(candidate.path, 1 << 30)
-            section = None if image is None else elf.section(image, ".BTF")
-            if section is None:
-                continue
+            section = _section(machine, candidate.path)
             problem = mismatch(_parse(section, candidate.path), _source_arch(machine))
         except (Unavailable, ParseError, FixError) as error:
             said = said or f"{candidate.path}: {error}"
@@ -93,6 +88,25 @@ def from_fallbacks(machine: Machine) -> tuple[Found | None, str]:
             return Found(section, candidate.path, proven=candidate.same_build is True), ""
         said = said or f"{candidate.path} {problem}"
     return None, said
+
+
+def _section(machine: Machine, path: str) -> bytes:
+    """The .BTF section of an image that may have 800 MB, of which little is read."""
+    from elftools.common.exceptions import ELFError
+    from elftools.elf.elffile import ELFFile
+
+    handle = machine.system.open(path)
+    if handle is None:
+        raise FixError(f"{path} went away")
+    with handle:
+        try:
+            found = ELFFile(handle).get_section_by_name(".BTF")
+            if found is None or found["sh_size"] > LIMIT:
+                raise FixError(f"{path} has no usable .BTF section any more")
+            return bytes(found.data())
+        except (ELFError, OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+            # pyelftools raises many things on files that are not what they claim.
+            raise FixError(f"{path} is not a readable ELF file: {error}") from None
 
 
 def in_store(release: str, directories: tuple[Path, ...]) -> Path | None:
@@ -144,14 +158,12 @@ def mismatch(btf: Btf, source_arch: str | None) -> str:
 
 
 def _pointer_size(btf: Btf) -> int | None:
-    """Bytes of a pointer, which Linux gives to `long` as well; None if there is no such type."""
+    """Bytes of a pointer: where the second of the two in struct list_head begins; None without that struct."""
     from kdiag.parse.btf import Kind
 
-    for name in ("long unsigned int", "unsigned long", "long int", "long"):
-        found = btf.find(name, (Kind.INT,))
-        if found is not None:
-            return btf.size_of(found)
-    return None
+    found = btf.find("list_head", (Kind.STRUCT,))
+    members = () if found is None else btf.members(found)
+    return members[1].bit_offset // 8 if len(members) == 2 else None
 
 
 def _source_arch(machine: Machine) -> str | None:

@@ -69,7 +69,8 @@ def _acquire(directory: Path, deadline: float, waiting: Callable[[str], None] | 
             os.close(fd)
             if time.monotonic() > deadline:
                 raise FixError(
-                    f"another kdiag (pid {holder}) holds {directory / 'lock'}", "wait for it, or end it"
+                    f"another kdiag (pid {holder}), or a program it started, holds {directory / 'lock'}",
+                    "wait for its end, or end it",
                 ) from None
             if waiting is not None and not told:
                 told = True

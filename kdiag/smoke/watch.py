@@ -26,6 +26,7 @@ _KEEP_ERR = 64 * 1024
 _PAUSE = 0.15
 _TURN = 0.05
 _KILLED_LIMIT = 5.0
+_DRAIN_LIMIT = 1.0
 _PR_SET_PDEATHSIG = 1
 
 
@@ -97,11 +98,12 @@ class _Watch:
     @property
     def ended(self) -> bool:
         """Whether bpftrace has ended; it is left unreaped, so that its process group keeps its number."""
-        return (
-            os.waitid(os.P_PID, self.process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
-            if self.process.returncode is None
-            else True
-        )
+        if self.process.returncode is not None:
+            return True
+        try:
+            return os.waitid(os.P_PID, self.process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+        except ChildProcessError:  # we inherited SIGCHLD ignored: the kernel reaps
+            return True
 
 
 def watch(
@@ -130,7 +132,7 @@ def watch(
             env=dict(env) if env is not None else None,
             preexec_fn=_die_with_parent(),  # noqa: PLW1509  no threads here
         )
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, subprocess.SubprocessError) as error:
         return Observation(problem=f"{argv[0]} cannot be started: {error}", seconds=time.monotonic() - began)
     cause.forget()
     with selectors.DefaultSelector() as selector:
@@ -180,7 +182,7 @@ def _until_seen(
         if now >= deadline:
             return False, True
         # Events are also caused, late, for a release that does not say when it attaches.
-        if action and now >= next_time and state.cause.idle and state.cause.alive:
+        if action and not gone and now >= next_time and state.cause.idle and state.cause.alive:
             state.cause.ask(action)
             next_time = now + _PAUSE
         tick()
@@ -197,7 +199,8 @@ def _end(state: _Watch, limit: float, tick: Callable[[], None]) -> tuple[bool, b
     _signal(state.process, signal.SIGKILL)
     if killed:
         _until_ended(state, _KILLED_LIMIT, tick)
-    while state.open_pipes and state.turn():
+    deadline = time.monotonic() + _DRAIN_LIMIT
+    while state.open_pipes and state.turn() and time.monotonic() < deadline:
         pass
     state.process.poll()
     for pipe in (state.process.stdout, state.process.stderr):

@@ -78,10 +78,18 @@ def working_tree(root: Root) -> dict[str, Node]:
     nodes[f"{prefix}usr/local/lib/python{version}/dist-packages/kdiag.pth"] = Node(
         f"/{SOURCE}\n/{DEPENDENCIES}\n".encode()
     )
-    nodes["usr/local/bin/kdiag"] = cpio.executable(
-        f"#!/{prefix}usr/bin/python3\nimport sys\nfrom kdiag.cli import main\nsys.exit(main())\n".encode()
-    )
+    scripts = cast("dict[str, str]", project["scripts"])
+    for name, entry in scripts.items():
+        nodes[f"usr/local/bin/{name}"] = cpio.executable(
+            launcher(entry, f"/{prefix}usr/bin/python3").encode()
+        )
     return nodes
+
+
+def launcher(entry: str, interpreter: str) -> str:
+    """The script that an installer makes for an entry point ``module:function``."""
+    module, _, function = entry.partition(":")
+    return f"#!{interpreter}\nimport sys\nfrom {module} import {function}\nsys.exit({function}())\n"
 
 
 def compiled(suite: str, version: str, project: dict[str, object]) -> Path:

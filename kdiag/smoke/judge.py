@@ -1,0 +1,118 @@
+"""From what was observed to an outcome: the decisive line among all that bpftrace said, and what it means."""
+
+from __future__ import annotations
+
+import re
+import signal
+from collections.abc import Iterator
+
+from kdiag.knowledge.messages import Explained, explain
+from kdiag.smoke.model import Outcome
+from kdiag.smoke.watch import Observation
+
+_LONGEST = 300
+_OUTPUT_KEPT = 4000
+_COMPLAINT = re.compile(
+    r"\b(error|warning|fatal|failed|denied|not permitted|assertion|terminate called|panic)\b", re.IGNORECASE
+)
+_NOISE = re.compile(r"Attach(ing|ed) \d+ probes?|[~^\s]*")
+
+
+def judge(seen: Observation, mark: str, almost: tuple[str, str] | None) -> tuple[Outcome, str, str]:
+    """Outcome, message and meaning. mark: begins the lines that our script prints; almost: see Program."""
+    if seen.uncaused and not seen.seen and seen.timed_out:
+        return Outcome.SKIPPED, f"the event could not be caused: {seen.uncaused}", ""
+    known = explain(said(seen, mark))
+    if not seen.seen:
+        return Outcome.FAILS, *_failure(seen, known, mark, almost)
+    message, meaning = _warning(seen, known, mark)
+    return (Outcome.WARNS if message else Outcome.WORKS), message, meaning
+
+
+def said(seen: Observation, mark: str) -> str:
+    """What bpftrace said on its own: not the lines of our script, and not that it attaches."""
+    lines = [line for line in seen.stdout.splitlines() if mark not in line]
+    return "\n".join(
+        line for line in (*seen.stderr.splitlines(), *lines) if not _NOISE.fullmatch(line.strip())
+    )
+
+
+def output(seen: Observation) -> str:
+    """The beginning of both streams, for a report to send."""
+    return "\n".join(filter(None, (seen.stderr.strip(), seen.stdout.strip())))[:_OUTPUT_KEPT]
+
+
+def _failure(
+    seen: Observation, known: list[Explained], mark: str, almost: tuple[str, str] | None
+) -> tuple[str, str]:
+    if seen.problem:
+        return _trim(seen.problem), ""
+    if almost and re.search(almost[0], seen.stdout):
+        return f"({almost[1]})", ""
+    decisive = _decisive(seen, known, mark)
+    return decisive if decisive is not None else (f"({_silence(seen)})", "")
+
+
+def _decisive(seen: Observation, known: list[Explained], mark: str) -> tuple[str, str] | None:
+    """The line that tells most, and its meaning: a known cause, a complaint that nobody knows, a known consequence."""
+    for one in known:
+        if one.message.weight in ("stop", "cause"):
+            return _trim(one.text), one.message.meaning
+    for line in _unknown_complaints(seen, known, mark):
+        return _trim(line), ""
+    for one in known:
+        if not one.harmless:
+            return _trim(one.text), one.message.meaning
+    return None
+
+
+def _silence(seen: Observation) -> str:
+    """What happened where bpftrace gave no reason."""
+    if seen.timed_out:
+        stage = "the event was caused and never seen" if seen.started else "not ready to trace"
+        return f"{stage} within {seen.seconds:.0f} s{_stubborn(seen)}"
+    if seen.status:
+        return f"bpftrace ended {_status(seen.status)} and gave no reason"
+    return "bpftrace ended by itself, and the event was not seen"
+
+
+def _stubborn(seen: Observation) -> str:
+    if seen.killed:
+        ending = "had to be killed" if seen.status is not None else "could not even be killed"
+        return f"; bpftrace did not end when interrupted and {ending}"
+    return ""
+
+
+def _status(status: int) -> str:
+    if status >= 0:
+        return f"with status {status}"
+    try:
+        return f"by {signal.Signals(-status).name}"
+    except ValueError:
+        return f"by signal {-status}"
+
+
+def _warning(seen: Observation, known: list[Explained], mark: str) -> tuple[str, str]:
+    """What there is to say about a program that worked; empty if nothing."""
+    if seen.killed:
+        return f"(the event was seen{_stubborn(seen)})", ""
+    if seen.status is not None and seen.status < 0 and -seen.status != signal.SIGINT:
+        return f"(the event was seen; then bpftrace ended {_status(seen.status)})", ""
+    decisive = _decisive(seen, known, mark)
+    if decisive is not None:
+        return decisive
+    return (_trim(known[0].text), known[0].message.meaning) if known else ("", "")
+
+
+def _unknown_complaints(seen: Observation, known: list[Explained], mark: str) -> Iterator[str]:
+    """Lines that complain of something the table of messages does not know."""
+    texts = {one.text for one in known}
+    for line in said(seen, mark).splitlines():
+        text = line.strip()
+        if text and text not in texts and _COMPLAINT.search(text):
+            yield text
+
+
+def _trim(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."

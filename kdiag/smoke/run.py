@@ -1,0 +1,253 @@
+"""Runs the programs one after another and makes the report. Hello comes first: it tells how fast this machine is."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from kdiag import __version__, exits
+from kdiag.capabilities import DEFAULT_REQUIRED
+from kdiag.knowledge.bpftrace import Behaviour
+from kdiag.model import MachineInfo, Works
+from kdiag.selection import UnknownName
+from kdiag.smoke import judge
+from kdiag.smoke.cause import Cause, start
+from kdiag.smoke.model import Outcome, Result, SmokeError, SmokeReport, agreement, worst
+from kdiag.smoke.programs import PROGRAMS, Program, Scene, Shown, Skip
+from kdiag.smoke.watch import Limits, Observation, watch
+
+#: Told of every program: with None when it starts and while it runs, with its result at the end.
+Listener = Callable[[Program, Result | None], None]
+
+_INITIAL_PID_NAMESPACE = 0xEFFFFFFC  # PROC_PID_INIT_INO, include/linux/proc_ns.h
+
+
+def select(only: Sequence[str]) -> tuple[Program, ...]:
+    """The programs whose id, or a capability of theirs, a name or glob of `only` names; all if empty.
+
+    Raises UnknownName.
+    """
+    for pattern in only:
+        if not any(_names(pattern, program) for program in PROGRAMS):
+            from difflib import get_close_matches
+
+            near = get_close_matches(pattern, [p.id for p in PROGRAMS], n=1, cutoff=0.4)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise UnknownName(f"no smoke program is called {pattern!r}{hint} (`kdiag smoke --list` shows them)")
+    return tuple(p for p in PROGRAMS if not only or any(_names(pattern, p) for pattern in only))
+
+
+def _names(pattern: str, program: Program) -> bool:
+    return fnmatchcase(program.id, pattern) or fnmatchcase(program.needs[0], pattern)
+
+
+@dataclass(slots=True)
+class _Run:
+    """What the programs of one run share."""
+
+    bpftrace: Path | None
+    behaviour: Behaviour
+    env: Mapping[str, str] | None
+    listener: Listener
+    deadline: float
+    exact_pids: bool
+    stack: ExitStack
+    causes: dict[str, Cause] = field(default_factory=dict)
+    hello_seconds: float | None = None
+    stopped: str = ""
+
+
+def run(
+    programs: Sequence[Program],
+    *,
+    bpftrace: Path | None,
+    behaviour: Behaviour,
+    predictions: Mapping[str, Works],
+    env: Mapping[str, str] | None = None,
+    listener: Listener | None = None,
+    required: Sequence[str] = DEFAULT_REQUIRED,
+    time_limit: float | None = None,
+    machine: MachineInfo | None = None,
+) -> SmokeReport:
+    """Run them and report. To be called in the main thread.
+
+    bpftrace: the program, None if there is none. predictions: status by capability id, may be empty. env: the whole
+    environment for bpftrace, None for ours as it is. time_limit: seconds for everything together. machine: as
+    `kdiag check` describes it, to be copied into the report. Raises SmokeError where kdiag cannot do its own part.
+    """
+    began = time.monotonic()
+    results: list[Result] = []
+    with ExitStack() as stack:
+        state = _Run(
+            bpftrace,
+            behaviour,
+            env,
+            listener or (lambda program, result: None),
+            began + time_limit if time_limit is not None else float("inf"),
+            _exact_pids(),
+            stack,
+        )
+        for program in programs:
+            state.listener(program, None)
+            predicted = worst(tuple(predictions.get(need) for need in program.needs))
+            result = _one(program, state, predicted)
+            results.append(result)
+            if program.id == "hello":
+                state.hello_seconds = result.seconds
+                if result.outcome is Outcome.FAILS:
+                    state.stopped = f"as hello: {result.message}"
+            state.listener(program, result)
+    return SmokeReport(
+        __version__,
+        time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        machine or _machine(behaviour),
+        tuple(results),
+        tuple(required),
+        time.monotonic() - began,
+    )
+
+
+def worked(report: SmokeReport) -> int:
+    """The exit status: 0 all required capabilities were shown to work, 1 one was not, 3 one could not be tried.
+
+    A required capability is shown by the programs that need only it, or, where there are none, by those that stand
+    for it. Where hello fails nothing works, tried or not.
+    """
+    if any(one.id == "hello" and one.outcome is Outcome.FAILS for one in report.programs):
+        return exits.NOT_READY
+    sure = True
+    for capability in report.required:
+        mine = [one for one in report.programs if one.capability == capability]
+        mine = [one for one in mine if len(one.needs) == 1] or mine
+        if any(one.outcome is Outcome.FAILS for one in mine):
+            return exits.NOT_READY
+        sure = sure and any(one.works for one in mine)
+    return exits.READY if sure else exits.CANNOT_TELL
+
+
+def _one(program: Program, state: _Run, predicted: Works | None) -> Result:
+    began = time.monotonic()
+
+    def result(
+        outcome: Outcome, message: str, meaning: str = "", arguments: tuple[str, ...] = (), output: str = ""
+    ) -> Result:
+        return Result(
+            program.id,
+            program.title,
+            program.needs[0],
+            program.needs,
+            outcome,
+            message,
+            meaning,
+            predicted,
+            agreement(predicted, outcome),
+            round(time.monotonic() - began, 3),
+            arguments,
+            output,
+        )
+
+    if state.stopped:
+        return result(Outcome.SKIPPED, state.stopped)
+    if state.deadline - began < 0.01:
+        return result(Outcome.SKIPPED, "the time limit for all programs was reached")
+    if state.bpftrace is None:
+        return result(Outcome.FAILS, "bpftrace is not installed")
+    why = _untrusted(state.bpftrace)
+    if why:
+        return result(Outcome.SKIPPED, f"{state.bpftrace} was not run as root: {why}")
+    try:
+        scene, arguments = _prepare(program, state)
+    except Skip as skip:
+        return result(Outcome.SKIPPED, str(skip))
+    seen = _watch(program, scene, arguments, state)
+    if seen.timed_out and time.monotonic() >= state.deadline:
+        return result(
+            Outcome.SKIPPED, "stopped: the time limit for all programs was reached", "", arguments, judge.output(seen)
+        )
+    return result(*judge.judge(seen, scene.cause.comm, program.almost), arguments, judge.output(seen))
+
+
+def _prepare(program: Program, state: _Run) -> tuple[Scene, tuple[str, ...]]:
+    """The scene and bpftrace's arguments, with the first interpreter that can cause the event. Raises Skip."""
+    scene = Scene(state.behaviour, _cause("", state), state.exact_pids)
+    try:
+        return scene, program.arguments(scene)
+    except Skip:
+        for interpreter in program.elsewhere:
+            if not os.access(interpreter, os.X_OK) or _untrusted(Path(interpreter)):
+                continue
+            try:
+                other = Scene(state.behaviour, _cause(interpreter, state), state.exact_pids)
+                return other, program.arguments(other)
+            except (Skip, SmokeError):
+                continue
+        raise
+
+
+def _cause(interpreter: str, state: _Run) -> Cause:
+    """The process that causes events, run by this interpreter ("" for ours); started anew if it is gone."""
+    cause = state.causes.get(interpreter)
+    if cause is None or not cause.alive:
+        cause = start(interpreter) if interpreter else start()
+        state.causes[interpreter] = cause
+        state.stack.callback(cause.end)
+    return cause
+
+
+def _watch(program: Program, scene: Scene, arguments: tuple[str, ...], state: _Run) -> Observation:
+    limits = _limits(state.hello_seconds, program.heavy)
+    left = state.deadline - time.monotonic()
+    return watch(
+        (str(state.bpftrace), *arguments),
+        env=state.env,
+        limits=Limits(min(limits.start, left), min(limits.event, left), min(limits.end, max(left, 1.0))),
+        cause=scene.cause,
+        action=program.action,
+        proof=lambda pid: program.proof(scene, Shown(tuple(scene.cause.answers), pid)),
+        tick=lambda: state.listener(program, None),
+    )
+
+
+def _limits(hello: float | None, heavy: bool) -> Limits:
+    """By hello's time: seconds in software emulation, where reading kernel headers took a hundred."""
+    if hello is None:
+        return Limits(start=180.0 if heavy else 60.0)
+    return Limits(
+        start=max(30.0, 60 * hello) if heavy else max(15.0, 20 * hello),
+        event=max(10.0, 10 * hello),
+        end=max(5.0, 5 * hello),
+    )
+
+
+def _untrusted(program: Path) -> str | None:
+    """Why root should not run it, or None."""
+    from kdiag.system.commands import distrusted
+
+    try:
+        return distrusted(str(program)) if os.geteuid() == 0 else None
+    except OSError:
+        return None  # it is not there: starting it will say so
+
+
+def _exact_pids() -> bool:
+    """Whether the process ids that the kernel's events carry are those that we see."""
+    try:
+        return os.stat("/proc/self/ns/pid").st_ino == _INITIAL_PID_NAMESPACE
+    except OSError:
+        return False
+
+
+def _machine(behaviour: Behaviour) -> MachineInfo:
+    name = os.uname()
+    return MachineInfo(
+        release=name.release,
+        version=name.version,
+        arch=name.machine,
+        bpftrace=".".join(map(str, behaviour.version)),
+        user="root" if os.geteuid() == 0 else f"uid {os.geteuid()}",
+    )
