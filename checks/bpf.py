@@ -48,7 +48,7 @@ def _not_allowed(machine: Machine, result: ProbeResult) -> bool:
     """Whether the answer is about us, not about the kernel: then the configuration is what can be told."""
     if result.name not in ("EPERM", "EACCES"):
         return False
-    return not (machine.privileges.has("CAP_SYS_ADMIN") and machine.privileges.initial_user_namespace)
+    return not machine.privileges.is_root and machine.privileges.initial_user_namespace
 
 
 def _by_config(

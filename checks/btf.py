@@ -207,6 +207,32 @@ def for_bpftrace(machine: Machine) -> Iterator[Finding]:
         yield _by_file(machine)
 
 
+@check("btf.by-id", "The kernel gives BTF by id", late=True)
+def by_id(machine: Machine) -> Iterator[Finding]:
+    """Whether bpf(2) lists the kernel's BTF as an object (5.11): bpftrace 0.17.0 takes BTF that way, and attaches
+    kfunc by it also where BPFTRACE_BTF brings the types.
+    """
+    result = machine.bpf.btf_by_id
+    evidence = (Evidence("bpf(BPF_BTF_GET_NEXT_ID)", result.describe()),)
+    if result.ok:
+        yield ok("the kernel lists its BTF", evidence=evidence)
+    elif result.name == "ENOENT":
+        yield fail(
+            "the kernel lists no BTF by id",
+            reason="kernels before 5.11 have none for themselves",
+            evidence=evidence,
+        )
+    elif machine.privileges.is_root:
+        yield fail("BTF objects may not be listed", evidence=evidence, causes=("privileges.capabilities",))
+    else:
+        yield unknown(
+            "only root may list BTF objects",
+            evidence=evidence,
+            causes=("privileges.root",),
+            with_root="one call",
+        )
+
+
 def _variable(machine: Machine, path: str, consequence: str) -> Finding:
     from kdiag.parse.btf import BtfError, parse
 

@@ -351,17 +351,20 @@ def package(machine: Machine) -> Iterator[Finding]:
             evidence=tuple(evidence),
         )
         return
-    evidence += [Evidence("installed", f"{name} {version}") for name, version in installed]
-    names = {name for name, _ in installed}
-    lacking = [name for name in (advice.name, *advice.parts) if name not in names]
+    evidence += [Evidence("installed", f"{package.name} {package.version}") for package in installed]
+    lacking = packages.lacking
     if not lacking:
         yield ok(f"{advice.name} is installed", evidence=tuple(evidence))
         return
-    others = [name for name in sorted(names) if name not in (advice.name, *advice.parts)]
-    what = (
-        f"half of the headers is installed: {', '.join(lacking)} is missing"
-        if advice.name in names or len(lacking) <= len(advice.parts)
-        else f"{advice.name} is not installed"
+    if advice.name not in lacking:
+        what = f"half of the headers is installed: {', '.join(lacking)} is missing"
+    elif len(lacking) <= len(advice.parts):
+        what = f"half of the headers is installed: {advice.name} is missing"
+    else:
+        what = f"{advice.name} is not installed"
+    fitting = {advice.name, *advice.parts}
+    others = sorted(
+        {f"{p.name} {p.version}" for p in installed if p.name not in fitting or p.name in lacking}
     )
     reason = f"installed are headers for another kernel: {', '.join(others[:3])}" if others else ""
     if advice.here == "no":

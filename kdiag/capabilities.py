@@ -50,8 +50,9 @@ class Definition:
 
 
 def _privileged(b: Behaviour) -> Expression:
-    """Up to 0.24 the effective uid decides, later the capabilities."""
-    return need("privileges.root") if b.privileges == "euid" else need("privileges.capabilities")
+    """Up to 0.24 the effective uid is asked for, later the capabilities; without those the kernel refuses either."""
+    held = need("privileges.capabilities")
+    return all_of(need("privileges.root"), held) if b.privileges == "euid" else held
 
 
 def _start(b: Behaviour) -> Expression:
@@ -214,6 +215,9 @@ def _fentry(b: Behaviour) -> Expression:
     if not b.fentry_names:
         return never("this release of bpftrace has no fentry (kfunc) probes", "tools.bpftrace")
     parts = [_hello(b), _btf(b), need("bpf.fentry")]
+    if b.btf_source == "kernel-id":
+        # BTF out of BPFTRACE_BTF has no object id to attach by.
+        parts.append(need("btf.by-id"))
     if b.fentry_check in ("load", "attach"):
         parts.append(need("tracing.functions"))
     return all_of(*parts, _clang(b, types=True))

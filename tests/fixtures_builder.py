@@ -83,6 +83,8 @@ class World:
     uid: int = 0
     memlock: tuple[int, int] = (8 * 1024 * 1024, 8 * 1024 * 1024)
     interpreter: str = "/usr/bin/python3"
+    #: What the kernel was built without, for those who work out its answers.
+    lacks: set[str] = field(default_factory=set)
 
     # -- files -----------------------------------------------------------------------------------------------------
 

@@ -9,9 +9,11 @@ import gzip
 import io
 import lzma
 import re
+import sqlite3
 import struct
 import sys
 import tarfile
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
@@ -214,3 +216,31 @@ def process_status(effective: int, bounding: int, *, seccomp: int = 0, no_new_pr
         f"Name:\tkdiag\nCapInh:\t{0:016x}\nCapPrm:\t{effective:016x}\nCapEff:\t{effective:016x}\nCapBnd:\t{bounding:016x}\n"
         f"CapAmb:\t{0:016x}\nNoNewPrivs:\t{no_new_privs}\nSeccomp:\t{seccomp}\n"
     )
+
+
+def rpm_header(name: str, version: str, release: str, arch: str = "x86_64") -> bytes:
+    """The header of an installed package as every rpm database stores it (rpm docs/manual/format_header.md)."""
+    index, store = b"", b""
+    for tag, text in ((1000, name), (1001, version), (1002, release), (1022, arch)):
+        index += struct.pack(">IIII", tag, 6, len(store), 1)
+        store += text.encode() + b"\0"
+    return struct.pack(">II", len(index) // 16, len(store)) + index + store
+
+
+def rpm_database(*packages: tuple[str, str, str]) -> bytes:
+    """rpmdb.sqlite with packages of (name, version, release); the schema is that of rpm lib/backend/sqlite.cc."""
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "rpmdb.sqlite"
+        connection = sqlite3.connect(path)
+        connection.execute(
+            "CREATE TABLE Packages (hnum INTEGER PRIMARY KEY AUTOINCREMENT, blob BLOB NOT NULL)"
+        )
+        connection.execute(
+            "CREATE TABLE Name (key TEXT NOT NULL, hnum INTEGER NOT NULL, idx INTEGER NOT NULL)"
+        )
+        for number, package in enumerate(packages, 1):
+            connection.execute("INSERT INTO Packages VALUES (?, ?)", (number, rpm_header(*package)))
+            connection.execute("INSERT INTO Name VALUES (?, ?, 0)", (package[0], number))
+        connection.commit()
+        connection.close()
+        return path.read_bytes()

@@ -1,6 +1,6 @@
 """What was seen: booted kernels with the bpftrace packages of four Debian releases, in many situations.
 
-Each row is a situation, each cell what bpftrace did there; the machines of the rows are described with `worlds.py`. A cell
+Each row is a situation, each cell what bpftrace did there; the machines are described with `worlds.py`. A cell
 that nobody saw, or that ended without an answer (killed after minutes of compiling), is None.
 """
 

@@ -201,8 +201,7 @@ def with_btf(world: World) -> World:
 def without_btf(world: World) -> World:
     """A kernel built without BTF."""
     world.remove("/sys/kernel/btf")
-    for name in [n for n in world.probes if n.startswith(("bpf:fentry", "bpf:iter"))]:
-        del world.probes[name]
+    world.lacks.add("btf")
     return world.probe("bpf:btf-ids", errno.ENOENT)
 
 
@@ -240,7 +239,7 @@ def answers(world: World, effective: int = ALL_CAPABILITIES, *, in_machine: bool
     perf = admin or (bool(held & mask("CAP_PERFMON")) and level < 3)
     denied = errno.EPERM
     world.probe("bpf:map", 0 if bpf else denied)
-    listed = 0 if numbers >= (5, 11) else errno.ENOENT
+    listed = 0 if numbers >= (5, 11) and "btf" not in world.lacks else errno.ENOENT
     world.probe("bpf:btf-ids", listed if admin else denied)
     world.probe("bpf:memcg", (0 if numbers >= (5, 11) else errno.EINVAL) if bpf else denied)
     world.probe("bpf:read-kernel", 0 if trace else denied)

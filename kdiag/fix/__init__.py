@@ -1,1 +1,3 @@
-"""Repairing what can be repaired: remedies become a plan, the plan becomes steps, and a journal lets all of it be undone."""
+"""Repairing what can be repaired: remedies become a plan, the plan becomes steps, and a journal lets all of
+it be undone.
+"""

@@ -1,4 +1,5 @@
-"""BTF for a kernel that serves none, or that serves it broken: from a vmlinux of the same build, or from a file that the user gives.
+"""BTF for a kernel that serves none, or that serves it broken: from a vmlinux of the same build, or from a
+file that the user gives.
 
 What is kept is bare BTF, for BPFTRACE_BTF to point to: bpftrace takes no ELF file there.
 """
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kdiag.fix import trust
 from kdiag.fix.errors import FixError
 from kdiag.parse.errors import ParseError
 from kdiag.system import Unavailable
@@ -42,7 +44,9 @@ _RELEASE = re.compile(r"\d+\.\d+[.\d]*[-+~.\w]*", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """BTF that can be used. proven: whether it is known to be of the running build; a file's BTF does not tell."""
+    """BTF that can be used. proven: whether it is known to be of the running build; a file's BTF does not
+    tell.
+    """
 
     data: bytes
     origin: str
@@ -59,9 +63,11 @@ class Found:
 
 
 def from_file(path: str, machine: Machine) -> Found:
-    """The BTF in a file of the user's: bare, packed, in a tar (BTFHub's `.btf.tar.xz`) or in an ELF file's .BTF section.
+    """The BTF in a file of the user's: bare, packed, in a tar (BTFHub's `.btf.tar.xz`) or in an ELF file's
+    .BTF section.
 
-    Raises FixError if it is not a kernel's BTF, or of another release by its name, another architecture or pointer size.
+    Raises FixError if it is not a kernel's BTF, or of another release by its name, another architecture or
+    pointer size.
     """
     data = _bare(_file(path), path)
     btf = _parse(data, path)
@@ -72,7 +78,9 @@ def from_file(path: str, machine: Machine) -> Found:
 
 
 def from_fallbacks(machine: Machine) -> tuple[Found | None, str]:
-    """The first sound .BTF section of a vmlinux where libbpf looks; else None and, in words, what is there instead."""
+    """The first sound .BTF section of a vmlinux where libbpf looks; else None and, in words, what is there
+    instead.
+    """
     said = ""
     for candidate in machine.btf.fallbacks:
         if candidate.problem:
@@ -110,23 +118,20 @@ def _section(machine: Machine, path: str) -> bytes:
 
 
 def in_store(release: str, directories: tuple[Path, ...]) -> Path | None:
-    """BTF of this release that an earlier fix kept, as recent as there is; only files that root or we own and nobody else can write."""
-    found: list[tuple[float, Path]] = []
+    """BTF of this release that an earlier fix kept, the newest; only where nobody but root and we could have
+    put it.
+    """
+    wanted = re.compile(re.escape(release) + r"-[0-9a-f]{12}\.btf", re.ASCII)
     for directory in directories:
+        found: list[tuple[float, Path]] = []
         try:
-            names = [n for n in os.listdir(directory) if n.startswith(f"{release}-") and n.endswith(".btf")]
-        except OSError:
+            with trust.directory(directory) as place:
+                for name in filter(wanted.fullmatch, os.listdir(place)):
+                    info = os.stat(name, dir_fd=place, follow_symlinks=False)
+                    if stat.S_ISREG(info.st_mode) and info.st_size and not trust.problem(info, name):
+                        found.append((info.st_mtime, directory / name))
+        except (OSError, trust.Untrusted):
             continue
-        for name in names:
-            path = directory / name
-            info = path.lstat()
-            ours = info.st_uid in (0, os.geteuid()) and not info.st_mode & 0o022
-            if (
-                re.fullmatch(r"[0-9a-f]{12}", name[len(release) + 1 : -4])
-                and stat.S_ISREG(info.st_mode)
-                and ours
-            ):
-                found.append((info.st_mtime, path))
         if found:
             return max(found)[1]
     return None

@@ -1,12 +1,13 @@
-"""What a step changes on the machine, as values that say enough to take it back: this is what the journal holds.
+"""What a step changes on the machine, as values that say enough to take it back: this is what the journal
+holds.
 
-Values read from a journal are checked as if a stranger had written them: an undo acts only on things of the shapes that a fix can make.
+Values read from a journal are checked as if a stranger had written them: an undo acts only on things of the
+shapes that a fix can make.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import ClassVar
 
@@ -27,7 +28,8 @@ class BadEffect(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Mounted:
-    """A kernel file system. source: the name it was mounted under, ours alone, by which mountinfo tells it from others' mounts.
+    """A kernel file system. source: the name it was mounted under, ours alone, by which mountinfo tells it
+    from others' mounts.
 
     namespace: the mount namespace it was made in (`mnt:[4026531841]`).
     """
@@ -94,7 +96,9 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class Linked:
-    """A symbolic link `build` of a module directory. made: the directories that were made for it, outermost first."""
+    """A symbolic link `build` of a module directory. made: the directories that were made for it, outermost
+    first.
+    """
 
     kind: ClassVar[str] = "link"
     path: str
@@ -114,7 +118,9 @@ class Linked:
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """Packages. wanted: those asked for and not installed before; added: everything that came, once it is known."""
+    """Packages. wanted: those asked for and not installed before; added: everything that came, once it is
+    known.
+    """
 
     kind: ClassVar[str] = "packages"
     manager: str

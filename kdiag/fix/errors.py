@@ -35,9 +35,7 @@ def from_os_error(error: OSError, place: Path) -> FixError:
     if number in (errno.EMFILE, errno.ENFILE):
         return FixError(f"too many open files while writing to {place}", f"raise `ulimit -n`; {_RETRY}")
     what = f" ({error.filename})" if error.filename else ""
-    return FixError(
-        f"cannot write to {place}: {os.strerror(number) if number else error}{what}", "nothing was changed"
-    )
+    return FixError(f"cannot write to {place}: {error.strerror or error}{what}", "nothing was changed")
 
 
 def _full(place: Path) -> FixError:

@@ -1,7 +1,9 @@
-"""The journal: what was changed, written and synced before each change, so that all of it can be undone after any crash.
+"""The journal: what was changed, written and synced before each change, so that all of it can be undone after
+any crash.
 
-JSON lines. `begin` comes before a change and says all that is needed to take it back; `done` after it; `undone` when it was taken
-back, or turned out never to have happened. A last line without its newline is a write that was cut short, and does not count.
+JSON lines. `begin` comes before a change and says all that is needed to take it back; `done` after it;
+`undone` when it was taken back, or turned out never to have happened. A last line without its newline is a
+write that was cut short, and does not count.
 """
 
 from __future__ import annotations
@@ -27,7 +29,9 @@ _ID = re.compile(r"[0-9a-f]{16}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A change that has not been undone. finished: whether it is known to have happened in full. boot: the boot it happened in."""
+    """A change that has not been undone. finished: whether it is known to have happened in full. boot: the
+    boot it happened in.
+    """
 
     id: str
     step: str
@@ -49,7 +53,9 @@ class Journal:
         self.path = path
 
     def entries(self) -> tuple[Entry, ...]:
-        """The changes not yet undone, oldest first; none without a file. Raises FixError for a journal that is not to be trusted."""
+        """The changes not yet undone, oldest first; none without a file. Raises FixError for a journal that
+        is not to be trusted.
+        """
         data = self._read()
         return () if data is None else parse(data, str(self.path))
 
@@ -70,6 +76,8 @@ class Journal:
 
     def tidy(self) -> None:
         """Keep only what can still be undone; without anything left, no file."""
+        with contextlib.suppress(FileNotFoundError):
+            self._new.unlink()
         data = self._read()
         if data is None:
             return
@@ -79,6 +87,10 @@ class Journal:
         elif data.count(b"\n") > 2 * len(entries):
             self._rewrite(entries)
 
+    @property
+    def _new(self) -> Path:
+        return self.path.with_name(f"{self.path.name}.new")
+
     # -- the file ------------------------------------------------------------------------------------------------
 
     def _rewrite(self, entries: Iterable[Entry]) -> None:
@@ -87,16 +99,13 @@ class Journal:
             lines.append(_begin_line(entry))
             if entry.finished:
                 lines.append({"event": "done", "id": entry.id, "effect": to_json(entry.effect)})
-        new = self.path.with_name(f"{self.path.name}.new")
-        with contextlib.suppress(FileNotFoundError):
-            new.unlink()
-        fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        fd = os.open(self._new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
             _write_all(fd, b"".join(map(_encoded, lines)))
             os.fsync(fd)
         finally:
             os.close(fd)
-        os.replace(new, self.path)
+        os.replace(self._new, self.path)
         _sync_directory(self.path.parent)
 
     def _read(self) -> bytes | None:
@@ -222,7 +231,9 @@ def _trusted(fd: int, path: Path) -> None:
 
 
 def parse(data: bytes, where: str) -> tuple[Entry, ...]:
-    """The entries of a journal that are not undone. Raises FixError with the number of the line that is wrong."""
+    """The entries of a journal that are not undone. Raises FixError with the number of the line that is
+    wrong.
+    """
     live: dict[str, Entry] = {}
     *lines, _torn = data.split(b"\n")
     for number, line in enumerate(lines, 1):

@@ -1,4 +1,6 @@
-"""/lib/modules/RELEASE/build, for every tool that looks there, under sudo as well: put where nothing is, and taken away again."""
+"""/lib/modules/RELEASE/build, for every tool that looks there, under sudo as well: put where nothing is, and
+taken away again.
+"""
 
 from __future__ import annotations
 
@@ -67,7 +69,9 @@ def make(effect: Linked) -> Linked:
 
 
 def unmake(effect: Linked) -> str:
-    """Remove the link if it points where we pointed it, and the directories we made if they are empty. Raises FixError."""
+    """Remove the link if it points where we pointed it, and the directories we made if they are empty. Raises
+    FixError.
+    """
     said = f"the link {effect.path}: not there any more, or never was"
     try:
         if there(effect):

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from kdiag.fix import trust
 from kdiag.fix.errors import FixError
 
 #: Unpacking takes seconds, installing packages minutes.
@@ -24,8 +25,9 @@ def locked(
 ) -> Iterator[int]:
     """Hold the lock of `directory`, which is made if need be (mode 0700). Yields the lock's file descriptor.
 
-    A child that inherits the descriptor keeps the lock for as long as it runs: if we are killed while a modprobe is on its
-    way, the next fix waits for its end. waiting: called once with a text, if somebody else holds the lock.
+    A child that inherits the descriptor keeps the lock for as long as it runs: if we are killed while a
+    modprobe is on its way, the next fix waits for its end. waiting: called once with a text, if somebody else
+    holds the lock.
     """
     fd = _acquire(directory, time.monotonic() + patience, waiting)
     try:
@@ -101,26 +103,21 @@ def _open(directory: Path) -> int:
 
 
 def _prepare(directory: Path) -> None:
-    """Make the directory for us alone, or see that it is."""
+    """Make the directory for us alone, or see that nobody else could change it."""
     try:
-        directory.parent.mkdir(parents=True, exist_ok=True)
-        directory.mkdir(mode=0o700, exist_ok=True)
-        info = directory.lstat()
-    except FileExistsError:
-        raise FixError(f"{directory} is in the way: it is not a directory", "move it away") from None
+        with trust.directory(directory, make=0o700):
+            pass
+    except trust.Untrusted as error:
+        raise FixError(
+            f"the journal's directory is not used: {error}",
+            "an undo does what the journal says: it has to be in a directory that only you can write to",
+        ) from None
     except FileNotFoundError:
-        return
+        return  # an undo is removing it
+    except NotADirectoryError:
+        raise FixError(f"{directory} is not a directory", "move it away") from None
     except OSError as error:
         raise _refused(directory, error) from None
-    if not stat.S_ISDIR(info.st_mode):
-        raise FixError(
-            f"{directory} is a link", "the journal is kept in a directory of its own: remove the link"
-        )
-    if info.st_uid != os.geteuid() or info.st_mode & 0o022:
-        raise FixError(
-            f"{directory} could be changed by others (uid {info.st_uid}, mode {stat.S_IMODE(info.st_mode):04o})",
-            "an undo does what the journal there says: make it yours alone (chmod 700), or remove it",
-        )
 
 
 def _is_current(fd: int, path: Path) -> bool:

@@ -1,6 +1,7 @@
 """Where results and the journal live: root's below /var, everybody else's in their own XDG directories.
 
-Never in a directory that others share: guessable names in /tmp are what CVE-2024-2313 and CVE-2024-2314 were about.
+Never in a directory that others share: guessable names in /tmp are what CVE-2024-2313 and CVE-2024-2314 were
+about.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Directories. headers: where trees are made; search: where trees are looked for, own ones first; state: journal and lock.
+    """Directories. headers: where trees are made; search: where trees are looked for, own ones first; state:
+    journal and lock.
 
     modules: where the module directories of all releases are.
     """
@@ -39,14 +41,18 @@ class Places:
 
 
 def places(euid: int, env: Mapping[str, str]) -> Places:
-    """The directories of the user with this effective uid and environment. Raises FixError if there is no home."""
+    """The directories of the user with this effective uid and environment. Raises FixError if there is no
+    home.
+    """
     from kdiag.fix.store import bases, own_base
 
     return Places(own_base(euid, env), bases(euid, env), state_base(euid, env))
 
 
 def state_base(euid: int, env: Mapping[str, str]) -> Path:
-    """/var/lib/kdiag for root, $XDG_STATE_HOME/kdiag for others (XDG Base Directory Specification: relative values count as unset)."""
+    """/var/lib/kdiag for root, $XDG_STATE_HOME/kdiag for others (XDG Base Directory Specification: relative
+    values count as unset).
+    """
     if euid == 0:
         # Root's own variables are not asked: under sudo they may be those of the user who called.
         return Path("/var/lib/kdiag")

@@ -1,4 +1,6 @@
-"""From facts and findings to a plan: only steps that repair something, only what this machine allows, the least intrusive first."""
+"""From facts and findings to a plan: only steps that repair something, only what this machine allows, the
+least intrusive first.
+"""
 
 from __future__ import annotations
 
@@ -20,12 +22,14 @@ if TYPE_CHECKING:
 def make_plan(machine: Machine, report: Report, places: Places, options: Options) -> Plan:
     """The plan for this machine. Changes nothing.
 
-    Raises FixError for a wish that must be refused (a file that is not this kernel's BTF, a link where something is) and
-    Unavailable where not even the kernel's release or architecture is known.
+    Raises FixError for a wish that must be refused (a file that is not this kernel's BTF, a link where
+    something is) and Unavailable where not even the kernel's release or architecture is known.
     """
     from kdiag.fix.environ import variables
-    from kdiag.fix.plan_btf import FINDINGS as BTF, plan_btf
-    from kdiag.fix.plan_headers import FINDINGS as HEADERS, plan_headers
+    from kdiag.fix.plan_btf import FINDINGS as BTF
+    from kdiag.fix.plan_btf import plan_btf
+    from kdiag.fix.plan_headers import FINDINGS as HEADERS
+    from kdiag.fix.plan_headers import plan_headers
     from kdiag.fix.plan_mounts import plan_mounts
 
     subject = Subject(machine, report, places, options)
@@ -62,7 +66,9 @@ def _link(subject: Subject, headers: Part) -> tuple[Part, str | None]:
         return Part(notes=(f"--link: {path} takes root: sudo kdiag fix --link.",)), None
     problem = in_the_way(path)
     if problem:
-        raise FixError(f"--link: {problem}", "kdiag replaces nothing; without --link, `kdiag env` shows the way")
+        raise FixError(
+            f"--link: {problem}", "kdiag replaces nothing; without --link, `kdiag env` shows the way"
+        )
     missing = "" if subject.machine.modules.directory else f" and the directory {os.path.dirname(path)}"
     step = Step(
         "headers.link",

@@ -1,4 +1,6 @@
-"""The plan for BTF: point bpftrace to what the kernel serves, or recover it from a vmlinux of this build or a file of the user's."""
+"""The plan for BTF: point bpftrace to what the kernel serves, or recover it from a vmlinux of this build or a
+file of the user's.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ def plan_btf(subject: Subject) -> Part:
         unneeded = (f"--btf {given}: not needed, the kernel serves its own BTF, and it is sound.",)
         return Part(part.steps, part.notes + unneeded, part.path) if given else part
     if not _honoured(subject):
-        return Part(notes=(*_lacking(kernel), "The installed bpftrace does not know BPFTRACE_BTF: use a newer one."))
+        return Part(
+            notes=(*_lacking(kernel), "The installed bpftrace does not know BPFTRACE_BTF: use a newer one.")
+        )
     if given is not None:
         found = from_file(given, subject.machine)
         note = "BTF does not say which build of the kernel it is of: if structs look wrong, it is of another one."
@@ -61,7 +65,9 @@ def _recover(subject: Subject, kernel: Finding) -> Part:
     notes = (
         ()
         if found.proven
-        else (f"That {found.origin} is of this very build is likely by its place, and not proven (no build-id).",)
+        else (
+            f"That {found.origin} is of this very build is likely by its place, and not proven (no build-id).",
+        )
     )
     return _write(subject, "btf.recover", f"Recover BTF from {found.origin}", found, notes)
 
@@ -92,7 +98,8 @@ def _lacking(finding: Finding) -> tuple[str, ...]:
 def _what_would(subject: Subject, kernel: Finding) -> tuple[str, ...]:
     """What would bring BTF, where nothing here does."""
     by_hand = tuple(
-        f"{r.title} ({r.run_on}){': ' + '; '.join(r.commands) if r.commands else ''}." for r in kernel.remedies
+        f"{r.title} ({r.run_on}){': ' + '; '.join(r.commands) if r.commands else ''}."
+        for r in kernel.remedies
     )
     system = subject.machine.kernel.os_release
     known = system is not None and system.id and system.version_id

@@ -1,7 +1,8 @@
 """The plan for kernel headers, the least intrusive source first.
 
-A tree that is there; the archive that the kernel serves; the same archive out of the module's file, which takes no modprobe, leaves no
-module loaded and needs no root; loading the module, only when asked or when its file cannot be read; the package, only when allowed.
+A tree that is there; the archive that the kernel serves; the same archive out of the module's file, which
+takes no modprobe, leaves no module loaded and needs no root; loading the module, only when asked or when its
+file cannot be read; the package, only when allowed.
 """
 
 from __future__ import annotations
@@ -22,14 +23,18 @@ _LIMIT = 64 * 1024 * 1024
 
 
 def plan_headers(subject: Subject) -> Part:
-    """The steps that bring headers where they are lacking. The part's path is the tree that tools are to be pointed to."""
+    """The steps that bring headers where they are lacking. The part's path is the tree that tools are to be
+    pointed to.
+    """
     from kdiag.fix.plan_why import no_headers
     from kdiag.fix.store import find
 
     load = _load(subject) if subject.options.load else Part()
     kept = find(subject.release, subject.srcarch, subject.places.search)
     if kept is not None:
-        return Part(load.steps, (*load.notes, f"Headers for {subject.release} are unpacked already: {kept}"), kept)
+        return Part(
+            load.steps, (*load.notes, f"Headers for {subject.release} are unpacked already: {kept}"), kept
+        )
     if not _needed(subject):
         return Part(load.steps, (*load.notes, *_not_needed(subject)))
     tried: list[str] = list(load.notes)
@@ -43,7 +48,9 @@ def plan_headers(subject: Subject) -> Part:
 
 def _needed(subject: Subject) -> bool:
     lacking = [
-        f for f in map(subject.finding, FINDINGS) if f is not None and f.status not in (Status.OK, Status.SKIP)
+        f
+        for f in map(subject.finding, FINDINGS)
+        if f is not None and f.status not in (Status.OK, Status.SKIP)
     ]
     return bool(lacking) and bool(subject.stands_in_the_way(*FINDINGS))
 
@@ -90,7 +97,9 @@ def _elsewhere(subject: Subject, load: Part) -> Part:
     notes: list[str] = []
     for tree in subject.machine.headers.elsewhere():
         if tree.untrusted:
-            notes.append(f"{tree.source} has headers for this kernel, and others could change it: {tree.untrusted}.")
+            notes.append(
+                f"{tree.source} has headers for this kernel, and others could change it: {tree.untrusted}."
+            )
             continue
         step = Step(
             "headers.use-tree",
@@ -116,12 +125,16 @@ def _served(subject: Subject, load: Part) -> Part:
     if kheaders.problem:
         return Part(notes=(f"{ARCHIVE} cannot be used: {kheaders.problem}.",))
     target = subject.places.headers / tree_name(subject.release, archive)
-    step = _unpack("kheaders.extract", "Unpack the headers that the kernel serves", subject, ARCHIVE, target, archive)
+    step = _unpack(
+        "kheaders.extract", "Unpack the headers that the kernel serves", subject, ARCHIVE, target, archive
+    )
     return Part((*load.steps, step), (), target)
 
 
 def _from_module(subject: Subject, load: Part) -> Part:
-    """The archive inside the module's file; the module is loaded for it only when asked, or when its file cannot be read."""
+    """The archive inside the module's file; the module is loaded for it only when asked, or when its file
+    cannot be read.
+    """
     from kdiag.fix.extract import archive_from_module
     from kdiag.fix.store import tree_name
     from kdiag.parse.kheaders import quick
@@ -138,14 +151,18 @@ def _from_module(subject: Subject, load: Part) -> Part:
     except (Unavailable, ParseError, FixError) as error:
         note = f"The archive in {state.path} cannot be read: {error}."
         if state.state == "loadable" and subject.root:
-            step = _unpack("kheaders.extract", "Unpack the headers that it serves", subject, ARCHIVE, None, None)
+            step = _unpack(
+                "kheaders.extract", "Unpack the headers that it serves", subject, ARCHIVE, None, None
+            )
             return Part((_load_step(subject), step), (note,))
         return Part(notes=(note,))
     if problem:
         return Part(notes=(f"The archive in {state.path} {problem}.",))
     target = subject.places.headers / tree_name(subject.release, archive)
     if load.steps:
-        step = _unpack("kheaders.extract", "Unpack the headers that it serves", subject, ARCHIVE, target, archive)
+        step = _unpack(
+            "kheaders.extract", "Unpack the headers that it serves", subject, ARCHIVE, target, archive
+        )
     else:
         step = _unpack(
             "kheaders.extract-module",
@@ -158,7 +175,7 @@ def _from_module(subject: Subject, load: Part) -> Part:
     return Part((*load.steps, step), (), target)
 
 
-def _unpack(
+def _unpack(  # noqa: PLR0913, PLR0917
     step_id: str, title: str, subject: Subject, origin: str, target: Path | None, archive: bytes | None
 ) -> Step:
     place = str(target) if target is not None else f"a directory below {subject.places.headers}"
@@ -199,7 +216,11 @@ def _package(subject: Subject, load: Part) -> Part:
     immutable = subject.machine.environment.immutable
     effect = None if immutable else planned(subject.machine)
     if effect is None:
-        why = f"{immutable.name} has no package manager for that" if immutable else "it can only be done by hand"
+        why = (
+            f"{immutable.name} has no package manager for that"
+            if immutable
+            else "it can only be done by hand"
+        )
         return Part(notes=(f"{advice.name} is not installed by kdiag: {why} ({lines}).",))
     step = Step(
         "headers.package",

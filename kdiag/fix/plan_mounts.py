@@ -1,4 +1,6 @@
-"""The plan for tracefs and debugfs: mount what the kernel has and nobody mounted, where that is possible and something needs it."""
+"""The plan for tracefs and debugfs: mount what the kernel has and nobody mounted, where that is possible and
+something needs it.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,9 @@ _WHAT = (("tracing.tracefs", "tracefs"), ("tracing.debugfs", "debugfs"))
 
 
 def plan_mounts(subject: Subject) -> Part:
-    """Steps for what is not mounted and stands in the way of something; a note where it cannot be mounted from here."""
+    """Steps for what is not mounted and stands in the way of something; a note where it cannot be mounted
+    from here.
+    """
     steps: list[Step] = []
     notes: list[str] = []
     for finding_id, fstype in _WHAT:

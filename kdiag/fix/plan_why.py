@@ -18,7 +18,9 @@ def _module(subject: Subject) -> tuple[str, ...]:
     finding = subject.finding("kheaders.module")
     state = subject.machine.kheaders.module.state
     if state in ("loaded", "builtin"):
-        return ("The kernel has its headers inside, and /sys does not show them here: /sys is masked or another kernel's.",)
+        return (
+            "The kernel has its headers inside, and /sys does not show them here: /sys is masked or another kernel's.",
+        )
     if finding is None or state in ("loadable", "blocked"):
         return ()
     text = f"{finding.summary}{f': {finding.reason}' if finding.reason else ''}."

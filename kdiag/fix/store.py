@@ -1,7 +1,8 @@
 """Where prepared header trees are kept, which of them can be used, and which are refuse.
 
-A tree is `<base>/<release>-<first 12 hex digits of the archive's sha256>`. It appears whole, by a rename; before that, and while
-it is removed, it has a hidden name of its own, so that whatever an interruption leaves behind is recognised.
+A tree is `<base>/<release>-<first 12 hex digits of the archive's sha256>`. It appears whole, by a rename; before
+that, and while it is removed, it has a hidden name of its own, so that whatever an interruption leaves behind is
+recognised.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ def _user_base(euid: int, env: Mapping[str, str]) -> Path | None:
 
 
 def tree_name(release: str, archive: bytes) -> str:
-    """The tree's name. Raises FixError for a release that is not a plain name (it comes from the kernel or an archive)."""
+    """The tree's name. Raises FixError for a release that is not a plain name."""
     import hashlib
 
     if not _RELEASE.fullmatch(release):
@@ -86,7 +87,9 @@ def validate(tree: Path, release: str, srcarch: str) -> str:
     """
     try:
         with trust.directory(tree.parent) as parent:
-            fd = os.open(tree.name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
+            fd = os.open(
+                tree.name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent
+            )
             try:
                 return trust.problem(os.fstat(fd), str(tree)) or _content(fd, release, srcarch)
             finally:
@@ -164,7 +167,10 @@ def find(release: str, srcarch: str, bases: Sequence[Path]) -> Path | None:
 
 
 def stale(base: Path, alive: Collection[str]) -> list[Path]:
-    """Our trees of releases that are not `alive` any more, and what interrupted runs left behind; never what is being made."""
+    """Our trees of releases that are not `alive` any more, and what interrupted runs left behind.
+
+    Never what is being made at this moment.
+    """
     gone = []
     for name in _listed(base):
         match = _TREE.fullmatch(name)
@@ -200,9 +206,10 @@ def _abandoned(path: Path) -> bool:
 
 
 def remove(tree: Path) -> None:
-    """Remove a tree or a leftover of ours; one that is not there is fine. Raises FixError for anything else, and if it fails.
+    """Remove a tree or a leftover of ours; one that is not there is fine.
 
-    It gets a hidden name first: what is half removed must not be found.
+    It gets a hidden name first: what is half removed must not be found. Raises FixError for anything that is not
+    ours, and if it fails.
     """
     if not (_TREE.fullmatch(tree.name) or _UNFINISHED.fullmatch(tree.name)):
         raise FixError(f"{tree} is not a header tree of kdiag: it stays")

@@ -1,7 +1,7 @@
 """Directories that nobody but root and the caller could have put in place, reached race-free from `/`.
 
-Whoever can write to a header tree, or swap one of its parents, decides what root's bpftrace compiles: CVE-2024-2313 and
-CVE-2024-2314 were trees at guessable names in /tmp.
+Whoever can write to a header tree, or swap one of its parents, decides what root's bpftrace compiles: CVE-2024-2313
+and CVE-2024-2314 were trees at guessable names in /tmp.
 """
 
 from __future__ import annotations
@@ -36,7 +36,10 @@ def directory(path: Path, *, make: int | None = None) -> Iterator[int]:
 
 
 def problem(info: os.stat_result, what: str) -> str:
-    """Who else could change what `info` is about, "" if nobody. Others may make new names in a sticky directory, no more."""
+    """Who else could change what `info` is about, "" if nobody.
+
+    In a sticky directory others may make new names, but neither change nor remove what is there.
+    """
     if info.st_uid not in (0, os.geteuid()):
         return f"{what} belongs to uid {info.st_uid}"
     if stat.S_ISLNK(info.st_mode) or (stat.S_ISDIR(info.st_mode) and info.st_mode & stat.S_ISVTX):

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the user allows or asks for. load: the kheaders module; packages: installing; link: /lib/modules/R/build; btf: a file."""
+    """What the user allows or asks for. load: the kheaders module; packages: installing; link:
+    /lib/modules/R/build; btf: a file.
+    """
 
     load: bool = False
     packages: bool = False
@@ -33,9 +35,11 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One thing to do. changes: what it changes on the machine, with paths; empty for steps that only choose what tools are pointed to.
+    """One thing to do. changes: what it changes on the machine, with paths; empty for steps that only choose
+    what tools are pointed to.
 
-    needs: `root`, `network`. undo: how it is taken back, in words. helps: titles of what does not fully work for lack of it.
+    needs: `root`, `network`. undo: how it is taken back, in words. helps: titles of what does not fully work
+    for lack of it.
     """
 
     id: str
@@ -61,7 +65,8 @@ class Part:
 class Plan:
     """What will be done, and what results. tree, btf: what the variables will point to, None for nothing.
 
-    link: where tools will find the tree without variables, None for nowhere of our making. repairs: ids of the findings meant.
+    link: where tools will find the tree without variables, None for nowhere of our making. repairs: ids of
+    the findings meant.
     """
 
     release: str

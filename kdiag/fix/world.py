@@ -22,8 +22,9 @@ def _silent(_done: int, _total: int) -> None:
 class World:
     """The place of work.
 
-    srcarch: the kernel's name of the architecture (`x86`). boot: the running boot's id. path: directories with modprobe and package
-    managers. limit, long_limit: seconds for a modprobe, for a package manager. inherit: the lock's descriptor, for children to keep.
+    srcarch: the kernel's name of the architecture (`x86`). boot: the running boot's id. path: directories
+    with modprobe and package managers. limit, long_limit: seconds for a modprobe, for a package manager.
+    inherit: the lock's descriptor, for children to keep.
     """
 
     system: System

@@ -47,8 +47,8 @@ class Behaviour:
 
     # clang: ClangParser::parse() and its caller in src/main.cpp or AllParsePasses (src/ast/passes/parser.h).
     clang_runs: Literal["with-definitions", "always", "when-types"]
-    """Which scripts reach clang: those with C definitions (any tracepoint adds one before 0.11), all of them,
-    or those with C definitions or types wanted from BTF."""
+    """Which scripts reach clang: those with C definitions (any tracepoint adds one before 0.11; also 0.18-0.23, where
+    struct fields come straight from BTF), all of them, or those with C definitions or types wanted from BTF."""
     types_header: Literal[
         "tracepoints",
         "definitions",

@@ -159,6 +159,7 @@ _0_17_1 = replace(_0_17_0, since=(0, 17, 1), btf_source="libbpf")
 _0_18_0 = replace(
     _0_17_1,
     since=(0, 18, 0),
+    clang_runs="with-definitions",  # ded5b3116 Field analyser: resolve struct fields on deref
     rawtracepoint="any",
     fentry_check="attach",  # 292509aa8 fix kfunc detection
 )

@@ -186,10 +186,26 @@ class Headers:
         has_source, has_build = self.links["source"].is_dir, self.links["build"].is_dir
         base = f"/lib/modules/{self._machine.kernel.release}"
         if not has_source and not has_build:
-            return None
+            return self._unpacked_by_itself()
         source_dir = f"{base}/source" if has_source else f"{base}/build"
         build_dir = f"{base}/build" if has_build else f"{base}/source"
         return Selection(source_dir, build_dir, base)
+
+    def _unpacked_by_itself(self) -> Selection | None:
+        """The directory in /tmp into which old releases of bpftrace unpack kheaders, and which they use again."""
+        behaviour = self._machine.tools.behaviour
+        if behaviour is None or behaviour.unpacks_kheaders == "never":
+            return None
+        if behaviour.unpacks_kheaders == "without-btf" and self._has_btf():
+            return None
+        path = f"/tmp/kheaders-{self._machine.kernel.release}"  # noqa: S108  looked at, never written
+        return Selection(path, path, path) if self._is_dir(path) else None
+
+    def _has_btf(self) -> bool:
+        try:
+            return self._machine.btf.vmlinux.n_types > 0
+        except (Unavailable, ValueError):
+            return False
 
     @cached_property
     def for_bcc(self) -> Selection | None:

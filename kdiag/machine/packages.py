@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Collection
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -111,7 +110,11 @@ class Packages:
         found = re.search(r"-(\d+(?:\.\d+)?)(?:-|$)", identity.id) if identity is not None else None
         if found is None or identity is None or system is None or system.version_id in (None, found[1]):
             return ""
-        return f" (from the repository of {identity.family.capitalize()} {found[1]})" if identity.family == system.id else ""
+        return (
+            f" (from the repository of {identity.family.capitalize()} {found[1]})"
+            if identity.family == system.id
+            else ""
+        )
 
     def install_command(self, package: str) -> tuple[str, ...] | None:
         """The shell lines that install `package` on this system, None if the manager is not known."""
@@ -123,25 +126,40 @@ class Packages:
         return tuple(f"sudo {shlex.join(command)}" for command in commands) or None
 
     @cached_property
-    def _interesting(self) -> dict[str, str]:
-        """Installed packages that matter here, name -> version: one pass over the database."""
+    def _interesting(self) -> tuple[Package, ...]:
+        """Installed packages that matter here: one pass over the database."""
         from kdiag.knowledge.packages import UAPI_PACKAGES
 
-        wanted = {*_TOOLS, *UAPI_PACKAGES}
+        if self.database is None:
+            return ()
+        kind, path = self.database
         advice = self.advice
-        wanted.update(name for name in (advice.name, *advice.parts) if name)
-        return self._installed(wanted)
+        wanted = {*_TOOLS, *UAPI_PACKAGES, *(name for name in (advice.name, *advice.parts) if name)}
+        try:
+            return self._read(kind, path, lambda name: name in wanted or _is_header_package(name))
+        except ParseError as error:
+            raise Unavailable(f"{path}: {error}") from None
 
     def version_of(self, name: str) -> str | None:
         """The version of an installed package among those that matter, None if not installed."""
-        return self._interesting.get(name)
+        return next((p.version for p in self._interesting if p.name == name), None)
 
     @cached_property
-    def installed_headers(self) -> tuple[tuple[str, str], ...]:
-        """(name, version) of installed header packages, also of other kernels. Raises Unavailable."""
+    def installed_headers(self) -> tuple[Package, ...]:
+        """Installed header packages, also those of other kernels. Raises Unavailable."""
         if self.database is None:
             raise Unavailable("no package database that kdiag can read")
-        return tuple(sorted((n, v) for n, v in self._interesting.items() if _is_header_package(n)))
+        found = (package for package in self._interesting if _is_header_package(package.name))
+        return tuple(sorted(found, key=lambda p: (p.name, p.version)))
+
+    @cached_property
+    def lacking(self) -> tuple[str, ...]:
+        """The packages of `advice` (its parts included) that are not installed in the version for this kernel."""
+        advice = self.advice
+        wanted = [(advice.name or "", advice.version), *((part, None) for part in advice.parts)]
+        return tuple(
+            n for n, version in wanted if not any(is_package(p, n, version) for p in self.installed_headers)
+        )
 
     @cached_property
     def uapi(self) -> tuple[str, ...]:
@@ -149,22 +167,9 @@ class Packages:
         from kdiag.knowledge.packages import UAPI_PACKAGES
 
         try:
-            return tuple(sorted(n for n in self._interesting if n in UAPI_PACKAGES))
+            return tuple(sorted({p.name for p in self._interesting if p.name in UAPI_PACKAGES}))
         except Unavailable:
             return ()
-
-    def _installed(self, wanted: Collection[str]) -> dict[str, str]:
-        if self.database is None:
-            return {}
-        kind, path = self.database
-
-        def matters(name: str) -> bool:
-            return name in wanted or _is_header_package(name)
-
-        try:
-            return {package.name: package.version for package in self._read(kind, path, matters)}
-        except ParseError as error:
-            raise Unavailable(f"{path}: {error}") from None
 
     def _read(self, kind: str, path: str, matters: Wanted) -> tuple[Package, ...]:
         if kind == "pacman":
@@ -183,6 +188,18 @@ class Packages:
         from kdiag.parse.packages import rpm
 
         return rpm.installed(data, matters)
+
+
+def is_package(package: Package, wanted: str, version: str | None) -> bool:
+    """Whether an installed package is the one called `wanted`, in `version` if one is given (`*` at its end: any
+    rebuild). RPM packages are asked for as NAME-VERSION or NAME-VERSION.ARCH, and their version may have an epoch.
+    """
+    bare = package.version.partition(":")[2] or package.version
+    if package.name == wanted:
+        if version is None:
+            return True
+        return bare.startswith(version[:-1]) if version.endswith("*") else version in (bare, package.version)
+    return wanted in (f"{package.name}-{bare}", f"{package.name}-{bare}.{package.arch}")
 
 
 def _is_header_package(name: str) -> bool:

@@ -5,7 +5,8 @@
 
 from kdiag.smoke.model import Outcome, Result, SmokeError, SmokeReport
 from kdiag.smoke.programs import PROGRAMS, Program
-from kdiag.smoke.run import Listener, run, select, worked
+from kdiag.smoke.run import Listener, run, select
+from kdiag.smoke.verdict import verdict, worked
 
 __all__ = [
     "PROGRAMS",
@@ -17,5 +18,6 @@ __all__ = [
     "SmokeReport",
     "run",
     "select",
+    "verdict",
     "worked",
 ]

@@ -72,7 +72,9 @@ def _silence(seen: Observation) -> str:
         stage = "the event was caused and never seen" if seen.started else "not ready to trace"
         return f"{stage} within {seen.seconds:.0f} s{_stubborn(seen)}"
     if seen.status:
-        return f"bpftrace ended {_status(seen.status)} and gave no reason"
+        last = [line for line in seen.stderr.splitlines() if not _NOISE.fullmatch(line.strip())][-1:]
+        why = f": {_trim(last[0])}" if last else " and gave no reason"
+        return f"bpftrace ended {_status(seen.status)}{why}"
     return "bpftrace ended by itself, and the event was not seen"
 
 

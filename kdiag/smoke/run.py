@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from kdiag import __version__, exits
+from kdiag import __version__
 from kdiag.capabilities import DEFAULT_REQUIRED
 from kdiag.knowledge.bpftrace import Behaviour
 from kdiag.model import MachineInfo, Works
@@ -38,7 +38,9 @@ def select(only: Sequence[str]) -> tuple[Program, ...]:
 
             near = get_close_matches(pattern, [p.id for p in PROGRAMS], n=1, cutoff=0.4)
             hint = f"; did you mean {near[0]}?" if near else ""
-            raise UnknownName(f"no smoke program is called {pattern!r}{hint} (`kdiag smoke --list` shows them)")
+            raise UnknownName(
+                f"no smoke program is called {pattern!r}{hint} (`kdiag smoke --list` shows them)"
+            )
     return tuple(p for p in PROGRAMS if not only or any(_names(pattern, p) for pattern in only))
 
 
@@ -112,24 +114,6 @@ def run(
     )
 
 
-def worked(report: SmokeReport) -> int:
-    """The exit status: 0 all required capabilities were shown to work, 1 one was not, 3 one could not be tried.
-
-    A required capability is shown by the programs that need only it, or, where there are none, by those that stand
-    for it. Where hello fails nothing works, tried or not.
-    """
-    if any(one.id == "hello" and one.outcome is Outcome.FAILS for one in report.programs):
-        return exits.NOT_READY
-    sure = True
-    for capability in report.required:
-        mine = [one for one in report.programs if one.capability == capability]
-        mine = [one for one in mine if len(one.needs) == 1] or mine
-        if any(one.outcome is Outcome.FAILS for one in mine):
-            return exits.NOT_READY
-        sure = sure and any(one.works for one in mine)
-    return exits.READY if sure else exits.CANNOT_TELL
-
-
 def _one(program: Program, state: _Run, predicted: Works | None) -> Result:
     began = time.monotonic()
 
@@ -167,7 +151,11 @@ def _one(program: Program, state: _Run, predicted: Works | None) -> Result:
     seen = _watch(program, scene, arguments, state)
     if seen.timed_out and time.monotonic() >= state.deadline:
         return result(
-            Outcome.SKIPPED, "stopped: the time limit for all programs was reached", "", arguments, judge.output(seen)
+            Outcome.SKIPPED,
+            "stopped: the time limit for all programs was reached",
+            "",
+            arguments,
+            judge.output(seen),
         )
     return result(*judge.judge(seen, scene.cause.comm, program.almost), arguments, judge.output(seen))
 

@@ -25,7 +25,7 @@ SEEN = (V11, V17, V23, V27)
         # the WARNING with the snippet was seen on 0.23.2 after a failure, never on the others
         ("header_warning", ("never", "never", "after-failure", "never")),
         # a wrong BPFTRACE_KERNEL_SOURCE breaks hello on 0.11.3, args on 0.17 and 0.23, nothing of it on 0.27
-        ("clang_runs", ("always", "when-types", "when-types", "always")),
+        ("clang_runs", ("always", "when-types", "with-definitions", "always")),
         ("kconfig_include", ("always", "always", "always", "if-readable")),
         ("clang_failure_status", (1, 1, 1, 2)),
         # 5.10 with 0.17: `btf: no` although the file is there; hidden /sys/kernel/btf: only 0.17 has BTF

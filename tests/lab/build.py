@@ -113,18 +113,28 @@ def source() -> Path:
     return cache.obtain("sources", SOURCE, {"suite": SUITE, "package": SOURCE}, make)
 
 
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """Where a variant is built: the source, the build tree and its lock, the log of this build."""
+
+    source: Path
+    tree: Path
+    lock: int
+    log: Path
+
+
 def _make(place: Path, variant: Variant) -> None:
-    tree = source()
-    work = cache.home() / "build" / variant.family
-    with cache.locked(f"build-{variant.family}"):
-        work.mkdir(parents=True, exist_ok=True)
-        log = cache.home() / "build" / f"{variant.name}.log"
-        log.unlink(missing_ok=True)
-        tools.say(f"building {variant.name}; follow it with: tail -f {log}")
-        _configure(tree, work, variant, log)
-        _kbuild(tree, work, log, "-j", str(_jobs()), "bzImage", *_module_targets(variant))
+    unpacked = source()
+    top = cache.home() / "build"
+    with cache.locked(f"build-{variant.family}") as lock:
+        work = _Work(unpacked, top / variant.family, lock, top / f"{variant.name}.log")
+        work.tree.mkdir(parents=True, exist_ok=True)
+        work.log.unlink(missing_ok=True)
+        tools.say(f"building {variant.name}; follow it with: tail -f {work.log}")
+        _configure(work, variant)
+        _kbuild(work, "-j", str(_jobs()), "bzImage", *_module_targets(variant))
         place.mkdir(parents=True)
-        _collect(tree, work, place, log, _module_targets(variant) != [])
+        _collect(work, place, _module_targets(variant) != [])
 
 
 def _module_targets(variant: Variant) -> list[str]:
@@ -135,37 +145,39 @@ def _jobs() -> int:
     return int(os.environ.get("KDIAG_LAB_JOBS", "0")) or len(os.sched_getaffinity(0))
 
 
-def _kbuild(tree: Path, work: Path, log: Path, *words: str) -> None:
+def _kbuild(work: _Work, *words: str) -> None:
     stamp = {"KBUILD_BUILD_USER": "lab", "KBUILD_BUILD_HOST": "lab", "KBUILD_BUILD_TIMESTAMP": "2026-01-01"}
-    tools.run_long(["nice", "-n", "10", "make", "-C", str(tree), f"O={work}", *words], log, env=stamp)
+    command = ["nice", "-n", "10", "make", "-C", str(work.source), f"O={work.tree}", *words]
+    tools.run_long(command, work.log, lock=work.lock, env=stamp)
 
 
-def _configure(tree: Path, work: Path, variant: Variant, log: Path) -> None:
+def _configure(work: _Work, variant: Variant) -> None:
     wanted = fragment(variant)
-    listing = work / "lab.fragment"
-    if (work / ".config").exists() and listing.exists() and listing.read_text() == wanted:
+    followed, listing = work.tree / "lab.followed", work.tree / "lab.fragment"
+    if followed.exists() and followed.read_text() == wanted:
         return
+    followed.unlink(missing_ok=True)
     listing.write_text(wanted)
-    _kbuild(tree, work, log, f"KCONFIG_ALLCONFIG={listing}", "allnoconfig")
-    missing = unmet(wanted, (work / ".config").read_text())
+    _kbuild(work, f"KCONFIG_ALLCONFIG={listing}", "allnoconfig")
+    missing = unmet(wanted, (work.tree / ".config").read_text())
     if missing:
-        listing.unlink()
         raise LabError(f"{variant.name}: the config does not follow the fragments: {'; '.join(missing)}")
+    followed.write_text(wanted)
 
 
-def _collect(tree: Path, work: Path, place: Path, log: Path, with_modules: bool) -> None:
+def _collect(work: _Work, place: Path, with_modules: bool) -> None:
     """Copy what a kernel entry holds: image, config, modules (kheaders.ko apart), the layer."""
-    shutil.copyfile(work / "arch/x86/boot/bzImage", place / "bzImage")
-    shutil.copyfile(work / ".config", place / "config")
+    shutil.copyfile(work.tree / "arch/x86/boot/bzImage", place / "bzImage")
+    shutil.copyfile(work.tree / ".config", place / "config")
     release = kernels.release_of((place / "bzImage").read_bytes())
     stage = place / "tree"
     (stage / "boot").mkdir(parents=True)
-    shutil.copyfile(work / ".config", stage / f"boot/config-{release}")
-    shutil.copyfile(work / "System.map", stage / f"boot/System.map-{release}")
+    shutil.copyfile(work.tree / ".config", stage / f"boot/config-{release}")
+    shutil.copyfile(work.tree / "System.map", stage / f"boot/System.map-{release}")
     shutil.copyfile(place / "bzImage", stage / f"boot/vmlinuz-{release}")
     if with_modules:
         install = ["INSTALL_MOD_STRIP=1", f"INSTALL_MOD_PATH={stage}", "DEPMOD=true", "modules_install"]
-        _kbuild(tree, work, log, *install)
+        _kbuild(work, *install)
         top = stage / "lib/modules" / release
         for link in ("build", "source"):
             (top / link).unlink(missing_ok=True)

@@ -90,17 +90,17 @@ def obtain(kind: str, name: str, recipe: Recipe, make: Callable[[Path], None], s
     with locked(f"{kind}-{final.name}"):
         if _use(final):  # another process made it while we waited
             return final
-        work = home() / "tmp" / f"{kind}-{final.name}"
-        remove(work)  # we hold the lock, so a leftover is from a process that died
-        work.parent.mkdir(parents=True, exist_ok=True)
+        room = home() / "tmp" / f"{kind}-{final.name}"
+        remove(room)  # we hold the lock, so a leftover is from a process that died
+        room.mkdir(parents=True)
+        work = room / str(os.getpid())  # what that process started may live on, and must not write into ours
         started = time.monotonic()
         say(f"making {kind}/{name} ...")
         try:
             make(work)
             _settle(work, final)
-        except BaseException:
-            remove(work)
-            raise
+        finally:
+            remove(room)
         say(f"made {kind}/{name} in {time.monotonic() - started:.1f} s ({size_of(final) / 2**20:.0f} MiB)")
     trim(limit(), keep={final})
     return final
@@ -138,8 +138,12 @@ def _use(path: Path) -> bool:
 
 
 @contextmanager
-def locked(name: str) -> Iterator[None]:
-    """Hold the lock of that name; says so when it has to wait. The kernel drops it if we die."""
+def locked(name: str) -> Iterator[int]:
+    """Hold the lock of that name; says so when it has to wait.
+
+    Gives the lock's file descriptor: a child that inherits it holds the lock, too. The kernel drops the lock when the
+    last process that has it is gone.
+    """
     place = home() / "locks"
     place.mkdir(parents=True, exist_ok=True)
     fd = os.open(place / f"{name}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
@@ -149,7 +153,7 @@ def locked(name: str) -> Iterator[None]:
         except BlockingIOError:
             say(f"waiting for another lab that makes {name}")
             fcntl.flock(fd, fcntl.LOCK_EX)
-        yield
+        yield fd
     finally:
         os.close(fd)
 
@@ -219,7 +223,7 @@ def clean(kind: str = "") -> int:
 
 def _remove_unless_locked(entry: Entry) -> bool:
     """Remove an entry; False when somebody is making it (a leftover in tmp/ bears its lock's name)."""
-    name = entry.path.name.removesuffix(".tree") if entry.kind == "tmp" else f"{entry.kind}-{entry.path.name}"
+    name = entry.path.name if entry.kind == "tmp" else f"{entry.kind}-{entry.path.name}"
     lock = home() / "locks" / f"{name}.lock"
     if lock.exists():
         with lock.open("rb") as file:

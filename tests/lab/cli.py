@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +20,8 @@ BROKEN = 70
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the lab; returns the guest's exit status, or 2 for wrong usage, 70 when the lab could not."""
     arguments = _parser().parse_args(list(sys.argv[1:] if argv is None else argv))
+    # so that what was started is ended and temporary files go when somebody ends us politely
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         return int(arguments.action(arguments))
     except LabError as error:
@@ -138,12 +141,17 @@ def _finish(arguments: argparse.Namespace, outcome: qemu.Outcome) -> int:
 
 
 def _prepare(arguments: argparse.Namespace) -> int:
+    status = 0
     for name in arguments.names:
-        if name in roots.SUITES:
-            payload.layers_for(roots.get(name))
-        else:
-            busybox.get(assemble.find_kernel(name).arch)
-    return 0
+        try:
+            if name in roots.SUITES:
+                payload.layers_for(roots.get(name))
+            else:
+                busybox.get(assemble.find_kernel(name).arch)
+        except LabError as error:  # the others can still be made
+            tools.say(f"{name}: {error.message}{f'; try: {error.hint}' if error.hint else ''}")
+            status = BROKEN
+    return status
 
 
 def _kernels(arguments: argparse.Namespace) -> int:

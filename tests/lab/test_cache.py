@@ -66,7 +66,7 @@ def test_a_killed_maker_is_made_good(home: Path) -> None:
     maker.start()
     maker.join()
     assert maker.exitcode == 9
-    assert (home / "tmp/things-one-44136fa355b3678a/half").exists()
+    assert (home / f"tmp/things-one-44136fa355b3678a/{maker.pid}/half").exists()
 
     def make(path: Path) -> None:
         path.mkdir()  # fails if the leftover were still there

@@ -94,8 +94,11 @@ def run(command: Sequence[str], *, cwd: Path | None = None, env: Mapping[str, st
     return done.stdout
 
 
-def run_long(command: Sequence[str], log: Path, *, env: Mapping[str, str] | None = None) -> None:
-    """Run a host program that takes minutes: its output goes to ``log``, a line of progress comes now and then."""
+def run_long(command: Sequence[str], log: Path, *, lock: int, env: Mapping[str, str] | None = None) -> None:
+    """Run a host program that takes minutes: its output goes to ``log``, a line of progress comes now and then.
+
+    It inherits the descriptor ``lock``: if we are killed and it lives on, nobody else starts in the same place.
+    """
     started = time.monotonic()
     with log.open("ab") as sink:
         process = subprocess.Popen(
@@ -104,6 +107,7 @@ def run_long(command: Sequence[str], log: Path, *, env: Mapping[str, str] | None
             stdin=subprocess.DEVNULL,
             stdout=sink,
             stderr=subprocess.STDOUT,
+            pass_fds=(lock,),
         )
         try:
             while True:

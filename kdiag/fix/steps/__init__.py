@@ -1,14 +1,15 @@
 """Making the changes and taking them back, a module per kind of change.
 
-`prepare` completes an effect before the journal learns of it, `make` makes it, `there` tells whether it already is so, and `unmake`
-takes back as much of it as is there and ours: also half of it, after a crash, and again after it has been taken back.
+`prepare` completes an effect before the journal learns of it, `make` makes it, `there` tells whether it
+already is so, and `unmake` takes back as much of it as is there and ours: also half of it, after a crash, and
+again after it has been taken back.
 """
 
 from __future__ import annotations
 
-from kdiag.fix.effects import UNTIL_REBOOT, Effect, Installed, Linked, Loaded, Mounted, Unpacked, Written
-from kdiag.fix.journal import Entry
 from kdiag.fix import link
+from kdiag.fix.effects import UNTIL_REBOOT, Effect, Linked, Loaded, Mounted, Unpacked, Written
+from kdiag.fix.journal import Entry
 from kdiag.fix.steps import bare, module, mount, packages, tree
 from kdiag.fix.world import World
 
@@ -57,7 +58,9 @@ def make(effect: Effect, world: World, content: bytes | None = None) -> Effect:
 
 
 def unmake(entry: Entry, world: World) -> str:
-    """Take it back; says in words what was done or found. Raises FixError where it is there and cannot be taken back."""
+    """Take it back; says in words what was done or found. Raises FixError where it is there and cannot be
+    taken back.
+    """
     effect = entry.effect
     if isinstance(effect, UNTIL_REBOOT) and entry.boot != world.boot:
         return f"{describe(effect)}: gone since the reboot"

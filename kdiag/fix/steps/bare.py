@@ -8,8 +8,9 @@ import os
 import stat
 from pathlib import Path
 
+from kdiag.fix import trust
 from kdiag.fix.effects import Written
-from kdiag.fix.errors import FixError
+from kdiag.fix.errors import FixError, from_os_error
 from kdiag.fix.steps.tree import sweep
 
 
@@ -29,20 +30,23 @@ def there(effect: Written) -> bool:
 def make(effect: Written, content: bytes) -> Written:
     """Write the file beside its place and rename it. Raises FixError."""
     target = Path(effect.target)
-    part = _part(target)
+    part = _part(target).name
     try:
-        make_directory(target.parent)
-        with contextlib.suppress(FileNotFoundError):
-            part.unlink()
-        fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
-        with os.fdopen(fd, "wb") as file:
-            os.fchmod(fd, 0o644)
-            file.write(content)
-            file.flush()
-            os.fsync(fd)
-        os.replace(part, target)
+        with trust.directory(target.parent, make=0o755) as place:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(part, dir_fd=place)
+            fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644, dir_fd=place)
+            with os.fdopen(fd, "wb") as file:
+                os.fchmod(fd, 0o644)
+                file.write(content)
+                file.flush()
+                os.fsync(fd)
+            os.rename(part, target.name, src_dir_fd=place, dst_dir_fd=place)
+            os.fsync(place)
+    except trust.Untrusted as error:
+        raise FixError(f"{target} is not written: {error}", "make it a directory of yours alone") from None
     except OSError as error:
-        raise FixError(f"{target} cannot be written: {os.strerror(error.errno or 0)}") from None
+        raise from_os_error(error, target.parent) from None
     if not there(effect):
         raise FixError(f"{target} does not hold what was written")
     return effect
@@ -54,31 +58,16 @@ def unmake(effect: Written) -> str:
     try:
         with contextlib.suppress(FileNotFoundError):
             _part(target).unlink()
-        if not os.path.lexists(target):
-            sweep(target.parent)
-            return f"{target}: not there any more, or never was"
-        if not there(effect):
-            raise FixError(f"{target} is not what was written: it stays", "look at it and remove it")
-        target.unlink()
+        said = f"{target}: not there any more, or never was"
+        if os.path.lexists(target):
+            if not there(effect):
+                raise FixError(f"{target} is not what was written: it stays", "look at it and remove it")
+            target.unlink()
+            said = f"removed {target}"
     except OSError as error:
-        raise FixError(f"{target} cannot be removed: {os.strerror(error.errno or 0)}") from None
+        raise from_os_error(error, target.parent) from None
     sweep(target.parent)
-    return f"removed {target}"
-
-
-def make_directory(directory: Path) -> None:
-    """Make a directory of the store, readable by all and writable by us. Raises FixError, OSError."""
-    for place in (directory.parent, directory):
-        if place.name == "kdiag":
-            place.parent.mkdir(parents=True, exist_ok=True)
-        with contextlib.suppress(FileExistsError):
-            place.mkdir(mode=0o755)
-        info = place.lstat()
-        if not stat.S_ISDIR(info.st_mode) or info.st_uid != os.geteuid() or info.st_mode & 0o022:
-            raise FixError(
-                f"{place} could be changed by others (uid {info.st_uid}, mode {stat.S_IMODE(info.st_mode):04o})",
-                "make it a directory of yours alone, or remove it",
-            )
+    return said
 
 
 def _part(target: Path) -> Path:

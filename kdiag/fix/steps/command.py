@@ -1,4 +1,6 @@
-"""Running a program that changes the machine: found in trusted directories, bounded in time, its whole group ended on time-out."""
+"""Running a program that changes the machine: found in trusted directories, bounded in time, its whole group
+ended on time-out.
+"""
 
 from __future__ import annotations
 
@@ -20,10 +22,11 @@ def locate(name: str, world: World) -> str | None:
 
 
 def run(argv: tuple[str, ...], world: World, limit: float) -> tuple[int, str]:
-    """Exit status and what was printed (both streams, the last megabyte). argv[0] is a name, looked for along `world.path`.
+    """Exit status and what was printed (both streams, the last megabyte). argv[0] is a name, looked for along
+    `world.path`.
 
-    The child keeps the lock's descriptor, so that nobody else starts while it is on its way, whatever happens to us.
-    Raises FixError if it is not there, not to be trusted, or does not end within `limit` seconds.
+    The child keeps the lock's descriptor, so that nobody else starts while it is on its way, whatever happens
+    to us. Raises FixError if it is not there, not to be trusted, or does not end within `limit` seconds.
     """
     program = locate(argv[0], world)
     if program is None:
@@ -69,7 +72,9 @@ def _environment(world: World) -> dict[str, str]:
 
 
 def _interrupt(process: subprocess.Popen[bytes]) -> None:
-    """We are being interrupted: let it end in its own way (a package manager's state depends on it), then end it."""
+    """We are being interrupted: let it end in its own way (a package manager's state depends on it), then end
+    it.
+    """
     try:
         os.killpg(process.pid, signal.SIGTERM)
         process.wait(timeout=10.0)

@@ -1,7 +1,7 @@
 """Mounting tracefs and debugfs with mount(2), without an external program.
 
-The source of such a mount is a name that nobody interprets and mountinfo shows: ours is unique, so that after a crash, too, our mount
-is told from everybody else's.
+The source of such a mount is a name that nobody interprets and mountinfo shows: ours is unique, so that after
+a crash, too, our mount is told from everybody else's.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _MS_NOSUID, _MS_NODEV, _MS_NOEXEC = 2, 4, 8
 _UMOUNT_NOFOLLOW = 8
 
 _WHY = {
-    errno.EPERM: "it takes CAP_SYS_ADMIN outside of any user namespace (in a container: mount it on the host, pass it in)",
+    errno.EPERM: "it takes CAP_SYS_ADMIN outside of any user namespace; in a container: mount it on the host",
     errno.ENODEV: "this kernel does not have it",
     errno.ENOENT: "the mount point is not there: is /sys mounted?",
     errno.EACCES: "a security module (SELinux, AppArmor) or a read-only /sys forbids it",
@@ -61,6 +61,11 @@ def there(effect: Mounted, world: World) -> bool:
         return False
 
 
+def ours(effect: Mounted, world: World) -> bool:
+    """Whether that very mount is there, hidden or not."""
+    return any(m.source == effect.source and m.fstype == effect.fstype for m in _mounts(world))
+
+
 def make(effect: Mounted) -> Mounted:
     """mount(2). Raises FixError."""
     where = os.fsencode(effect.where)
@@ -75,7 +80,9 @@ def make(effect: Mounted) -> Mounted:
 
 
 def unmake(effect: Mounted, world: World) -> str:
-    """Unmount it if it is there and ours. Raises FixError if it is in use, hidden, or in another mount namespace that still lives."""
+    """Unmount it if it is there and ours. Raises FixError if it is in use, hidden, or in another mount
+    namespace that still lives.
+    """
     mounts = _mounts(world)
     ours = [m for m in mounts if m.source == effect.source and m.fstype == effect.fstype]
     name = f"{effect.fstype} at {effect.where}"

@@ -1,6 +1,7 @@
 """Installing the exact header package, and removing what came with it.
 
-Removal goes through the manager's own lower tool (dpkg, rpm), which refuses to remove what something else has come to need.
+Removal goes through the manager's own lower tool (dpkg, rpm), which refuses to remove what something else has
+come to need.
 """
 
 from __future__ import annotations
@@ -33,7 +34,9 @@ _DATABASE_LIMIT = 512 * 1024 * 1024
 
 
 def planned(machine: Machine) -> Installed | None:
-    """What installing this kernel's header package would change; None if kdiag cannot do it, or could not undo it."""
+    """What installing this kernel's header package would change; None if kdiag cannot do it, or could not
+    undo it.
+    """
     advice = machine.packages.advice
     if not advice.install or not advice.name or advice.install[-1][0] not in _REMOVE:
         return None

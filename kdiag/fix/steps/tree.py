@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
-import stat
 from dataclasses import replace
 from pathlib import Path
 
@@ -78,47 +78,54 @@ def _archive(effect: Unpacked, world: World) -> bytes:
 
 
 def unmake(effect: Unpacked) -> str:
-    """Remove the tree, and the directories around it that are left empty. Raises FixError."""
-    removed = remove(Path(effect.target))
-    sweep(Path(effect.target).parent)
-    return f"removed {effect.target}" if removed else f"{effect.target}: not there any more, or never was"
-
-
-def remove(tree: Path) -> bool:
-    """Take a tree of ours out of the store in one step, then delete it; False if there is none. Raises FixError.
-
-    It is renamed first, so that a crash leaves no half of a tree under its name.
+    """Remove the tree, what an interrupted run left of it, and the directories around it that are left empty.
+    Raises FixError.
     """
-    aside = tree.with_name(f".{tree.name}.removing")
+    from kdiag.fix.store import remove
+
+    target = Path(effect.target)
+    there = os.path.lexists(target)
+    remove(target)
+    unfinished = clean(target.parent)
+    sweep(target.parent)
+    if there:
+        return f"removed {target}"
+    return (
+        f"removed what there was of {target}" if unfinished else f"{target}: not there any more, or never was"
+    )
+
+
+def clean(base: Path) -> int:
+    """Remove what interrupted runs left in the store; says how much. Only for the holder of the lock: nobody
+    else makes trees then.
+    """
+    from kdiag.fix.store import remove
+
     try:
-        gone = _delete(aside)
-        info = _lstat(tree)
-        if info is None:
-            return gone
-        if not stat.S_ISDIR(info.st_mode) or info.st_uid != os.geteuid():
-            raise FixError(f"{tree} is not the tree that was made: it stays", "look at it and remove it")
-        tree.rename(aside)
-        _delete(aside)
-    except OSError as error:
-        place = error.filename if isinstance(error.filename, str) else str(tree)
-        raise FixError(f"{place} cannot be removed: {os.strerror(error.errno or 0)}") from None
-    return True
+        names = os.listdir(base)
+    except OSError:
+        return 0
+    found = [n for n in names if n.startswith((".kdiag-new-", ".kdiag-old-")) and not _busy(base / n)]
+    for name in found:
+        remove(base / name)
+    return len(found)
 
 
-def _delete(directory: Path) -> bool:
-    import shutil
-
-    if _lstat(directory) is None:
+def _busy(path: Path) -> bool:
+    """Whether a process works on it: trees in the making are locked (flock) by whoever makes them."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return True
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
         return False
-    shutil.rmtree(directory)
-    return True
-
-
-def _lstat(path: Path) -> os.stat_result | None:
-    try:
-        return path.lstat()
-    except (FileNotFoundError, NotADirectoryError):
-        return None
+    finally:
+        os.close(fd)
+    return os.lstat(path).st_uid != os.geteuid()
 
 
 def sweep(directory: Path) -> None:

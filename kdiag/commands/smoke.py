@@ -1,0 +1,116 @@
+"""`kdiag smoke`: run real programs, each causing the event that it looks for, and compare with what `check` said.
+
+Exit status: 0 the required capabilities were shown to work; 1 one of them does not work (bpftrace that is not
+installed or refuses to run counts as this); 2 usage; 3 one of them could not be tried; 4 kdiag could not do its own
+part (SmokeError). Without `--require`, what `--only` chooses is required, or a first session's four.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from kdiag.machine import Machine
+    from kdiag.model import Report
+    from kdiag.smoke import Program, SmokeReport
+    from kdiag.terminal import Terminal
+
+
+def smoke(
+    *,
+    only: Sequence[str],
+    require: Sequence[str],
+    output_format: str,
+    time_limit: float | None,
+    terminal: Terminal,
+    progress: TextIO,
+    plugins: bool = True,
+    env: Mapping[str, str] | None = None,
+) -> tuple[str, int]:
+    """What to print and the exit status. only, require: names and globs. progress: where to show how it goes.
+
+    env: the whole environment for bpftrace, None for ours as it is. Raises UnknownName and SmokeError.
+    """
+    from kdiag.analysis import analyse
+    from kdiag.machine import Machine
+    from kdiag.registry import discover
+    from kdiag.selection import capabilities
+    from kdiag.smoke import select, worked
+    from kdiag.system.live import Live
+
+    programs = select(only)
+    required = capabilities(require) or _required(programs, only)
+    machine = Machine(Live("/"))
+    registry = discover(plugins=plugins)
+    report = analyse(machine, registry, registry.checks)
+    proof = prove(
+        machine,
+        report,
+        programs,
+        required=required,
+        time_limit=time_limit,
+        terminal=terminal,
+        progress=progress,
+        env=env,
+    )
+    return show(proof, output_format, terminal), worked(proof)
+
+
+def prove(
+    machine: Machine,
+    report: Report,
+    programs: Sequence[Program],
+    *,
+    required: Sequence[str],
+    time_limit: float | None,
+    terminal: Terminal,
+    progress: TextIO,
+    env: Mapping[str, str] | None = None,
+) -> SmokeReport:
+    """Run the programs on this machine, predicted by a report about it. Raises SmokeError."""
+    from kdiag.knowledge.bpftrace import behaviour
+    from kdiag.knowledge.bpftrace_history import NEWEST_READ
+    from kdiag.smoke import run
+    from kdiag.smoke.live import shown
+
+    path = machine.tools.bpftrace_path
+    with shown(programs, progress, color=terminal.color, unicode=terminal.unicode) as listener:
+        return run(
+            programs,
+            bpftrace=Path(path) if path else None,
+            # Of a release that does not say which it is, the newest is the likeliest.
+            behaviour=machine.tools.behaviour or behaviour(NEWEST_READ),
+            predictions={one.id: one.status for one in report.capabilities},
+            env=env,
+            listener=listener,
+            required=required,
+            time_limit=time_limit,
+            machine=report.machine,
+        )
+
+
+def show(proof: SmokeReport, output_format: str, terminal: Terminal) -> str:
+    """The report as `text` or `json`."""
+    if output_format == "json":
+        from kdiag.report.smoke_json import render as render_json
+
+        return render_json(proof)
+    from kdiag.report.smoke_text import render as render_text
+
+    return render_text(proof, width=terminal.width, color=terminal.color, unicode=terminal.unicode)
+
+
+def programs_text() -> str:
+    """What `kdiag smoke --list` prints."""
+    from kdiag.report.smoke_text import listing
+    from kdiag.smoke import PROGRAMS
+
+    return listing(PROGRAMS)
+
+
+def _required(programs: Sequence[Program], only: Sequence[str]) -> tuple[str, ...]:
+    from kdiag.capabilities import DEFAULT_REQUIRED
+
+    return tuple(dict.fromkeys(one.needs[0] for one in programs)) if only else DEFAULT_REQUIRED

@@ -1,0 +1,124 @@
+"""The formats by name: which module renders one, which file names mean it. Nothing is imported before it is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Protocol, cast
+
+if TYPE_CHECKING:
+    from kdiag.model import Report
+    from kdiag.registry import Registry
+
+#: From the id of a finding to what its check says about itself; an empty string where that is not known.
+Explain = Callable[[str], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A face of the report. suffixes: of file names that mean it. utf8: whether the document is UTF-8 whatever
+    the locale; the others are for a terminal or a log, in its encoding.
+    """
+
+    name: str
+    summary: str
+    suffixes: tuple[str, ...] = ()
+    utf8: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What renderers may want to know besides the report. The first four are for `text` only; explain: for
+    `sarif` and `html`, which carry the checks' own words.
+    """
+
+    width: int = 80
+    color: bool = False
+    verbose: bool = False
+    unicode: bool = True
+    explain: Explain | None = None
+
+
+FORMATS: dict[str, Format] = {
+    f.name: f
+    for f in (
+        Format("text", "for a person at a terminal", (".txt",), utf8=False),
+        Format("json", "everything, for programs; its schema: kdiag schema", (".json",)),
+        Format("markdown", "for a job's summary, an issue, a chat", (".md", ".markdown")),
+        Format("html", "one file for a browser, without scripts", (".html", ".htm")),
+        Format("junit", "JUnit XML for Jenkins, GitLab and others", (".xml",)),
+        Format("sarif", "SARIF 2.1.0 for code scanning", (".sarif", ".sarif.json")),
+        Format("github", "annotations in a log of GitHub Actions"),
+        Format("tap", "TAP 13 for test harnesses", (".tap",)),
+        Format("prometheus", "metrics for node_exporter's textfile collector", (".prom",)),
+    )
+}
+
+NAMES: tuple[str, ...] = tuple(FORMATS)
+
+
+class UnknownFormat(ValueError):
+    """A format that is not there; the message names the nearest one."""
+
+
+class _Renderer(Protocol):
+    def render(self, report: Report) -> str: ...
+
+
+class _ExplainingRenderer(Protocol):
+    def render(self, report: Report, explain: Explain | None = None) -> str: ...
+
+
+def named(name: str) -> Format:
+    """The format of this name. Raises UnknownFormat."""
+    if name in FORMATS:
+        return FORMATS[name]
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, NAMES, n=1, cutoff=0.4)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    raise UnknownFormat(f"no format is called {name!r}{hint} ({', '.join(NAMES)})")
+
+
+def of_path(path: str) -> str | None:
+    """The name of the format that a file name means, None if it means none; the longest suffix decides."""
+    low = path.casefold()
+    matching = [(len(s), f.name) for f in FORMATS.values() for s in f.suffixes if low.endswith(s)]
+    return max(matching)[1] if matching else None
+
+
+def render_as(name: str, report: Report, options: Options | None = None) -> str:
+    """The report in a format, ending in a newline; it can always be encoded as UTF-8. Raises UnknownFormat."""
+    from importlib import import_module
+
+    options = options or Options()
+    module = import_module(f"kdiag.report.{named(name).name}")
+    if name == "text":
+        from kdiag.report.text import render
+
+        return render(
+            report,
+            width=options.width,
+            color=options.color,
+            verbose=options.verbose,
+            unicode=options.unicode,
+        )
+    if name in ("sarif", "html"):
+        return cast(_ExplainingRenderer, module).render(report, options.explain)
+    return cast(_Renderer, module).render(report)
+
+
+def explainer(registry: Registry) -> Explain:
+    """Looks the words of checks up in a registry, by the ids of their findings."""
+    return partial(_explain, registry)
+
+
+def _explain(registry: Registry, finding_id: str) -> str:
+    from fnmatch import fnmatchcase
+    from inspect import cleandoc
+
+    for found in registry.checks:
+        if any(fnmatchcase(finding_id, pattern) for pattern in (found.check.id, *found.check.finding_ids)):
+            return cleandoc(found.check.doc)
+    return ""

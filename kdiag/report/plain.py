@@ -1,0 +1,37 @@
+"""Strings from strangers made fit for files: neutralised as for a terminal, and of bounded length.
+
+`wrap.clean` says what is neutralised; here texts may keep their lines, and what is cut off is told.
+"""
+
+from __future__ import annotations
+
+from kdiag.report.wrap import clean, escaped
+
+#: Characters of one line (a summary, a path) and of a block (what was observed) that a report shows.
+LINE = 2_000
+BLOCK = 10_000
+
+
+def line(text: str, limit: int = LINE) -> str:
+    """The text on one line; every character left is printable, so that XML, YAML and terminals take it."""
+    head, note = _cut(text, limit)
+    return clean(head) + note
+
+
+def block(text: str, limit: int = BLOCK) -> str:
+    """The text with its lines and indentation, without a newline at its end."""
+    head, note = _cut(text, limit)
+    head = head.replace("\r\n", "\n").strip("\n").expandtabs(4)
+    if not head.replace("\n", "").isprintable():
+        head = "".join(c if c.isprintable() or c == "\n" else _instead(c) for c in head)
+    return head.rstrip() + note
+
+
+def _cut(text: str, limit: int) -> tuple[str, str]:
+    if len(text) <= limit:
+        return text, ""
+    return text[:limit], f" … ({len(text) - limit:,} more characters: see --format json)"
+
+
+def _instead(char: str) -> str:
+    return " " if char.isspace() and char > "\x7f" and char not in "\x85\u2028\u2029" else escaped(char)
