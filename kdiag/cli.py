@@ -11,6 +11,7 @@ import typer
 from kdiag import __version__, exits
 
 if TYPE_CHECKING:
+    from kdiag.commands.proof import Summarise
     from kdiag.model import Report
     from kdiag.registry import Found, Registry
 
@@ -25,11 +26,24 @@ app = typer.Typer(
     "70 kdiag is broken.",
 )
 
+#: kdiag.fix.environ knows them, too; importing it for a help text would cost every start.
+ENV_FORMATS = ("sh", "bash", "zsh", "fish", "github", "json")
+
 Only = Annotated[
     list[str], typer.Option("--only", metavar="ID,...", help="Run these checks only (ids or globs).")
 ]
 Skip = Annotated[
     list[str], typer.Option("--skip", metavar="ID,...", help="Leave these checks out (ids or globs).")
+]
+Require = Annotated[
+    list[str],
+    typer.Option(
+        "--require", metavar="NAME,...", help="Capabilities that must work (default: a first session's)."
+    ),
+]
+Color = Annotated[
+    bool | None,
+    typer.Option("--color/--no-color", help="Colours (default: on a terminal, without NO_COLOR)."),
 ]
 NoPlugins = Annotated[bool, typer.Option("--no-plugins", help="Load only the built-in checks.")]
 
@@ -50,6 +64,16 @@ def root_options(
     del version
 
 
+def _one_of(option: str, value: str, known: tuple[str, ...]) -> None:
+    """A usage error that names what there is, and the nearest."""
+    if value not in known:
+        from difflib import get_close_matches
+
+        near = get_close_matches(value, known, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        fail(f"{option} is one of {', '.join(filter(None, known))}, not {value!r}{hint}")
+
+
 def fail(message: str, status: int = exits.USAGE) -> NoReturn:
     """End with a message for people on standard error."""
     typer.echo(f"kdiag: {message}", err=True)
@@ -60,22 +84,14 @@ def fail(message: str, status: int = exits.USAGE) -> NoReturn:
 def check(  # noqa: PLR0913, PLR0917  a parameter is an option
     only: Only = [],  # noqa: B006  typer copies defaults
     skip: Skip = [],  # noqa: B006
-    require: Annotated[
-        list[str],
-        typer.Option(
-            "--require", metavar="NAME,...", help="Capabilities that must work (default: a first session's)."
-        ),
-    ] = [],  # noqa: B006
+    require: Require = [],  # noqa: B006
     output_format: Annotated[
         str, typer.Option("--format", metavar="text|json", help="How to print the report.")
     ] = "text",
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="All findings, with every path tried.")
     ] = False,
-    color: Annotated[
-        bool | None,
-        typer.Option("--color/--no-color", help="Colours (default: on a terminal, without NO_COLOR)."),
-    ] = None,
+    color: Color = None,
     root: Annotated[
         str, typer.Option("--root", metavar="DIR", help="Examine a mounted system's files.")
     ] = "/",
@@ -84,8 +100,7 @@ def check(  # noqa: PLR0913, PLR0917  a parameter is an option
     """Tell what can be traced here, what cannot, why, and what to do."""
     from kdiag.selection import UnknownName, capabilities, choose, split
 
-    if output_format not in ("text", "json"):
-        fail(f"--format is text or json, not {output_format!r}")
+    _one_of("--format", output_format, ("text", "json"))
     if not os.path.isdir(root):
         fail(f"--root: {root} is not a directory")
     registry = _registry(plugins=not no_plugins)
@@ -169,6 +184,121 @@ def schema() -> None:
     from kdiag.report.json import schema_text
 
     _write(schema_text())
+
+
+@app.command()
+def fix(  # noqa: PLR0913, PLR0917  a parameter is an option
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", "-n", help="Show the plan and stop.")] = False,
+    undo: Annotated[bool, typer.Option("--undo", help="Take back everything that was done.")] = False,
+    prune: Annotated[bool, typer.Option("--prune", help="Remove headers of kernels that are gone.")] = False,
+    packages: Annotated[
+        bool, typer.Option("--packages", help="Install the exact header package, too.")
+    ] = False,
+    load: Annotated[
+        bool, typer.Option("--load", help="Load the kheaders module instead of reading its file.")
+    ] = False,
+    link: Annotated[
+        bool, typer.Option("--link", help="Put a /lib/modules/RELEASE/build link where none is.")
+    ] = False,
+    btf: Annotated[
+        str, typer.Option("--btf", metavar="FILE", help="BTF for this kernel (.btf or .btf.tar.xz).")
+    ] = "",
+    smoke_test: Annotated[
+        bool, typer.Option("--smoke/--no-smoke", help="Prove it with real programs.")
+    ] = True,
+) -> None:
+    """Put kernel headers in place, prove it with the real bpftrace; or take it back."""
+    from kdiag.commands.fix import Request, Surroundings
+    from kdiag.commands.fix import fix as run_fix
+    from kdiag.fix.values import Options
+    from kdiag.progress import console
+
+    options = Options(packages=packages, load=load, link=link, btf=btf or None)
+    around = Surroundings(smoke=_summariser() if smoke_test and not (undo or prune or dry_run) else None)
+    raise typer.Exit(run_fix(Request(options, yes, dry_run, undo, prune), console(), around))
+
+
+def _summariser() -> Summarise | None:
+    from kdiag.commands.proof import summariser
+
+    return summariser()
+
+
+@app.command()
+def smoke(  # noqa: PLR0913, PLR0917  a parameter is an option
+    only: Annotated[
+        list[str], typer.Option("--only", metavar="ID,...", help="Run these programs only.")
+    ] = [],  # noqa: B006
+    require: Require = [],  # noqa: B006
+    output_format: Annotated[
+        str, typer.Option("--format", metavar="text|json", help="How to print it.")
+    ] = "text",
+    time_limit: Annotated[
+        float, typer.Option("--time-limit", metavar="SECONDS", help="For all together (0: none).")
+    ] = 0,
+    show_list: Annotated[bool, typer.Option("--list", help="Show the programs and stop.")] = False,
+    color: Color = None,
+    no_plugins: NoPlugins = False,
+) -> None:
+    """Prove it: run small bpftrace programs that cause the very events they look for."""
+    from kdiag.commands.smoke import programs_text
+    from kdiag.commands.smoke import smoke as run_smoke
+    from kdiag.selection import UnknownName, split
+    from kdiag.smoke import SmokeError
+    from kdiag.terminal import Terminal
+
+    _one_of("--format", output_format, ("text", "json"))
+    if show_list:
+        _write(programs_text())
+        return
+    try:
+        text, status = run_smoke(
+            only=split(only),
+            require=split(require),
+            output_format=output_format,
+            time_limit=time_limit or None,
+            terminal=Terminal.of(sys.stdout, color),
+            progress=sys.stderr,
+            plugins=not no_plugins,
+        )
+    except UnknownName as error:
+        fail(str(error))
+    except SmokeError as error:
+        fail(str(error), exits.FAILED)
+    _write(text)
+    raise typer.Exit(status)
+
+
+@app.command()
+def env(
+    output_format: Annotated[
+        str,
+        typer.Option("--format", metavar="|".join(ENV_FORMATS), help="For which shell (default: $SHELL's)."),
+    ] = "",
+) -> None:
+    """Print the variables that lead tools to the headers: eval "$(kdiag env)"."""
+    from kdiag.commands.env import env as settings
+    from kdiag.fix.errors import FixError
+
+    _one_of("--format", output_format, ("", *ENV_FORMATS))
+    try:
+        answer = settings(output_format or None)
+    except FixError as error:
+        fail(f"{error.message}{f' ({error.hint})' if error.hint else ''}", exits.FAILED)
+    _write(answer.text)
+    if answer.note:
+        typer.echo(f"kdiag: {answer.note}", err=True)
+    raise typer.Exit(answer.status)
+
+
+@app.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+def run(command: Annotated[list[str], typer.Argument(metavar="-- COMMAND...", help="What to run.")]) -> None:
+    """Run a command with the variables of `kdiag env`; its exit status and signals are its own."""
+    from kdiag.commands.env import run as become
+
+    answer = become(command)
+    fail(answer.note, answer.status)
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -56,6 +56,12 @@ class Console:
         from kdiag.report.wrap import clean, wrap
 
         self.write("".join(f"{line}\n" for line in wrap(clean(text, unicode=self.unicode), self.width)))
+
+    def items(self, texts: Iterable[str]) -> None:
+        """A list."""
+        from kdiag.report.wrap import clean
+
+        self.write("".join(f"  - {clean(text, unicode=self.unicode)}\n" for text in texts))
 
     def complain(self, message: str, hint: str = "") -> None:
         """Something went wrong."""
@@ -120,7 +126,7 @@ def _fix(request: Request, console: Console, around: Surroundings, places: Place
         return exits.READY
     if not plan.changes_something and not cut_short:
         _print_usage(plan, console)
-        return _readiness(before)
+        return _readiness(before) if plan.unmet else exits.READY
     if not _confirmed(request, console):
         return exits.FAILED
     return _carry_out(plan, before, console, around, places)
@@ -235,8 +241,7 @@ def _undo(request: Request, console: Console, around: Surroundings, places: Plac
         console.say("Nothing to undo: the journal is empty.")
         return exits.READY
     console.say("To be undone:")
-    for entry in reversed(entries):
-        console.say(f"  - {describe(entry.effect)} ({entry.step}, {entry.at})")
+    console.items(f"{describe(e.effect)} ({e.step}, {e.at})" for e in reversed(entries))
     if request.dry_run:
         return exits.READY
     if not _confirmed(request, console):
@@ -260,8 +265,7 @@ def _prune(request: Request, console: Console, around: Surroundings, places: Pla
         console.say("Nothing to prune: all that is kept is for kernels that are installed or running.")
         return exits.READY
     console.say("Of kernels that are gone:")
-    for path in paths:
-        console.say(f"  - {path}")
+    console.items(map(str, paths))
     if request.dry_run:
         return exits.READY
     if not _confirmed(request, console):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from kdiag.terminal import Terminal
 
 
-def smoke(
+def smoke(  # noqa: PLR0913  the options of the command
     *,
     only: Sequence[str],
     require: Sequence[str],
@@ -58,7 +58,7 @@ def smoke(
     return show(proof, output_format, terminal), worked(proof)
 
 
-def prove(
+def prove(  # noqa: PLR0913
     machine: Machine,
     report: Report,
     programs: Sequence[Program],

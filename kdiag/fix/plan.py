@@ -34,7 +34,7 @@ def make_plan(machine: Machine, report: Report, places: Places, options: Options
 
     subject = Subject(machine, report, places, options)
     mounts, headers, btf = plan_mounts(subject), plan_headers(subject), plan_btf(subject)
-    link, path = _link(subject, headers) if options.link else (Part(), None)
+    link, path = _link(subject, headers.path)
     parts = (mounts, headers, btf, link)
     repairs = [step.id.replace(".mount", "") for step in mounts.steps]
     return Plan(
@@ -51,17 +51,22 @@ def make_plan(machine: Machine, report: Report, places: Places, options: Options
             *(HEADERS[:1] if any(s.id != "kheaders.load" for s in headers.steps) else ()),
             *(BTF[1:] if btf.steps else ()),
         ),
+        unmet=any(part.unmet for part in parts),
     )
 
 
-def _link(subject: Subject, headers: Part) -> tuple[Part, str | None]:
-    """The step that puts the link, and where it is or will be. Raises FixError if something is in the way."""
+def _link(subject: Subject, tree: Path | None) -> tuple[Part, str | None]:
+    """The step that puts the link, if asked for, and where it is or will be.
+
+    Raises FixError if something is in the way.
+    """
     path = link_path(subject.places, subject.release)
-    tree = _tree_for_link(headers)
     if tree is not None and os.path.islink(path) and os.readlink(path) == str(tree):
         return Part(notes=(f"{path} points to {tree} already.",)), path
+    if not subject.options.link:
+        return Part(), None
     if tree is None:
-        return Part(notes=("--link: there are no headers of kdiag's to link to.",)), None
+        return Part(notes=("--link: there is no tree yet that a link could point to.",)), None
     if not subject.root:
         return Part(notes=(f"--link: {path} takes root: sudo kdiag fix --link.",)), None
     problem = in_the_way(path)
@@ -79,8 +84,3 @@ def _link(subject: Subject, headers: Part) -> tuple[Part, str | None]:
         effect=Linked(path, str(tree)),
     )
     return Part((step,)), path
-
-
-def _tree_for_link(headers: Part) -> Path | None:
-    """The tree, if its name is known before it is made."""
-    return headers.path

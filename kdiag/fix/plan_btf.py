@@ -4,6 +4,7 @@ file of the user's.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from kdiag.fix.btf import Found, from_fallbacks, from_file, in_store
@@ -20,15 +21,14 @@ def plan_btf(subject: Subject) -> Part:
     kernel = subject.finding("btf.vmlinux")
     given = subject.options.btf
     if kernel is None or (kernel.status is Status.UNKNOWN and given is None):
-        return Part(notes=() if kernel is None else (f"BTF: {kernel.summary}.",))
+        return Part(notes=() if kernel is None else (f"BTF: {kernel.summary}.",), unmet=kernel is not None)
     if kernel.status is Status.OK:
         part = _point_to_it(subject)
         unneeded = (f"--btf {given}: not needed, the kernel serves its own BTF, and it is sound.",)
-        return Part(part.steps, part.notes + unneeded, part.path) if given else part
+        return replace(part, notes=part.notes + unneeded) if given else part
     if not _honoured(subject):
-        return Part(
-            notes=(*_lacking(kernel), "The installed bpftrace does not know BPFTRACE_BTF: use a newer one.")
-        )
+        newer = "The installed bpftrace does not know BPFTRACE_BTF: use a newer one."
+        return Part(notes=(*_lacking(kernel), newer), unmet=True)
     if given is not None:
         found = from_file(given, subject.machine)
         note = "BTF does not say which build of the kernel it is of: if structs look wrong, it is of another one."
@@ -45,7 +45,7 @@ def _point_to_it(subject: Subject) -> Part:
     if mine is None or mine.status is not Status.FAIL:
         return Part()
     if not any(remedy.id == "btf.variable" for remedy in mine.remedies):
-        return Part(notes=_lacking(mine))
+        return Part(notes=_lacking(mine), unmet=True)
     step = Step(
         "btf.variable",
         "Point bpftrace to the kernel's BTF",
@@ -59,7 +59,8 @@ def _recover(subject: Subject, kernel: Finding) -> Part:
     mine = subject.finding("btf.bpftrace")
     found, said = from_fallbacks(subject.machine)
     if found is None:
-        return Part(notes=(*_lacking(kernel), *([f"{said}."] if said else []), *_what_would(subject, kernel)))
+        instead = (f"{said}.",) if said else ()
+        return Part(notes=(*_lacking(kernel), *instead, *_what_would(subject, kernel)), unmet=True)
     if mine is not None and mine.status is Status.OK:
         return Part(notes=(f"The kernel serves no BTF, and needs no repair: {mine.summary}.",))
     notes = (

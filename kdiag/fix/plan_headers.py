@@ -26,7 +26,7 @@ def plan_headers(subject: Subject) -> Part:
     """The steps that bring headers where they are lacking. The part's path is the tree that tools are to be
     pointed to.
     """
-    from kdiag.fix.plan_why import no_headers
+    from kdiag.fix.plan_why import no_headers, without
     from kdiag.fix.store import find
 
     load = _load(subject) if subject.options.load else Part()
@@ -42,8 +42,8 @@ def plan_headers(subject: Subject) -> Part:
         part = source(subject, load)
         tried += part.notes
         if part.steps or part.path is not None:
-            return Part(part.steps, tuple(tried), part.path)
-    return Part(load.steps, (*tried, *no_headers(subject)))
+            return Part(part.steps, (*tried, *without(subject)), part.path)
+    return Part(load.steps, (*tried, *no_headers(subject), *without(subject)), unmet=True)
 
 
 def _needed(subject: Subject) -> bool:

@@ -41,7 +41,7 @@ def plan_mounts(subject: Subject) -> Part:
                 effect=Mounted(fstype, where),
             )
         )
-    return Part(tuple(steps), tuple(notes))
+    return Part(tuple(steps), tuple(notes), unmet=bool(notes))
 
 
 def _obstacle(subject: Subject, finding: Finding, fstype: str) -> str:

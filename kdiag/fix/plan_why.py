@@ -10,7 +10,7 @@ from kdiag.system import Unavailable
 
 def no_headers(subject: Subject) -> tuple[str, ...]:
     """Sentences for a machine where no source of headers is within reach."""
-    return (*_module(subject), *_package(subject), *_without(subject))
+    return (*_module(subject), *_package(subject))
 
 
 def _module(subject: Subject) -> tuple[str, ...]:
@@ -49,7 +49,7 @@ def _remedy(remedy: Remedy) -> str:
     return f"{remedy.title}{where}{commands}."
 
 
-def _without(subject: Subject) -> tuple[str, ...]:
+def without(subject: Subject) -> tuple[str, ...]:
     """What headers are for on this machine, and what does without."""
     report = subject.report
     blocked = subject.stands_in_the_way(*FINDINGS)

@@ -54,11 +54,15 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """The steps for one subject, what cannot be done and why, and the path that results."""
+    """The steps for one subject, what cannot be done and why, and the path that results.
+
+    unmet: something is lacking that these steps do not bring.
+    """
 
     steps: tuple[Step, ...] = ()
     notes: tuple[str, ...] = ()
     path: Path | None = None
+    unmet: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +82,7 @@ class Plan:
     variables: tuple[tuple[str, str], ...]
     link: str | None = None
     repairs: tuple[str, ...] = ()
+    unmet: bool = False
 
     @property
     def changes_something(self) -> bool:

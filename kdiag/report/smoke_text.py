@@ -1,4 +1,4 @@
-"""The smoke report for a person at a terminal, the list of programs, and a line of progress where there is no terminal."""
+"""The smoke report for a person at a terminal, the list of programs, a line of progress for where there is none."""
 
 from __future__ import annotations
 
@@ -71,8 +71,12 @@ def _head(report: SmokeReport, page: Page) -> Iterator[str]:
 
 
 def _numbered(results: Iterable[Result]) -> dict[str, int]:
-    """A number for each different message, in order of appearance."""
-    messages = dict.fromkeys(one.message for one in results if one.message)
+    """A number for each different message: in order of appearance, those with one meaning together."""
+    by_meaning: dict[str, dict[str, None]] = {}
+    for one in results:
+        if one.message:
+            by_meaning.setdefault(one.meaning or one.message, {})[one.message] = None
+    messages = dict.fromkeys(message for group in by_meaning.values() for message in group)
     return {message: number for number, message in enumerate(messages, start=1)}
 
 
@@ -126,18 +130,20 @@ def _legend(report: SmokeReport, page: Page) -> Iterator[str]:
 
 
 def _notes(results: Sequence[Result], notes: dict[str, int], page: Page) -> Iterator[str]:
-    """Each message once, with what it means."""
+    """Each message once, and below those that mean the same, what they mean."""
     if not notes:
         return
     yield page.paint("What was said", "bold")
     yield ""
     meanings = {one.message: one.meaning for one in results if one.message}
     indent = len(f"  [{len(notes)}] ")
-    for message, number in notes.items():
+    following = [*list(notes)[1:], ""]
+    for (message, number), after in zip(notes.items(), following, strict=True):
         first, *rest = page.text(message, indent)
         yield pad(f"  [{number}]", indent) + first.lstrip()
         yield from rest
-        yield from page.text(meanings[message], indent, "dim")
+        if meanings[message] != meanings.get(after, ""):
+            yield from page.text(meanings[message], indent, "dim")
 
 
 def _mistakes(results: Sequence[Result], page: Page) -> Iterator[str]:

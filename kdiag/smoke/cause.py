@@ -1,4 +1,4 @@
-"""Handles the process that causes the events (`kdiag.smoke.events`): starts it, tells it what to do, hears its answers."""
+"""Handles the process that causes the events (`kdiag.smoke.events`): starts it, gives it orders, hears its answers."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO, cast
 
 from kdiag.smoke.model import SmokeError
 
@@ -28,6 +29,8 @@ class Cause:
     """
 
     process: subprocess.Popen[bytes]
+    orders: IO[bytes]
+    says: IO[bytes]
     comm: str
     name: str
     pid: int = 0
@@ -56,16 +59,14 @@ class Cause:
 
     def ask(self, action: str) -> None:
         """Have an event caused; does not wait."""
-        assert self.process.stdin is not None
         self.asked += 1
         with contextlib.suppress(BrokenPipeError):
-            self.process.stdin.write(f"{action}\n".encode())
-            self.process.stdin.flush()
+            self.orders.write(f"{action}\n".encode())
+            self.orders.flush()
 
     def hear(self) -> bool:
         """Take what it has said; to be called when its output is readable. False at its end."""
-        assert self.process.stdout is not None
-        data = os.read(self.process.stdout.fileno(), 65536)
+        data = os.read(self.says.fileno(), 65536)
         *lines, self._rest = (self._rest + data).split(b"\n")
         for line in lines:
             kind, _, text = line.decode("utf-8", "replace").partition(" ")
@@ -91,16 +92,15 @@ class Cause:
 
     def end(self) -> None:
         """Let it end: its input is closed; if that is not enough it is killed."""
-        assert self.process.stdin is not None and self.process.stdout is not None
         with contextlib.suppress(BrokenPipeError):
-            self.process.stdin.close()
+            self.orders.close()
         try:
             self.process.wait(2.0)
         except subprocess.TimeoutExpired:
             self.process.kill()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.process.wait(2.0)
-        self.process.stdout.close()
+        self.says.close()
 
 
 def start(interpreter: str = sys.executable) -> Cause:
@@ -118,7 +118,7 @@ def start(interpreter: str = sys.executable) -> Cause:
         )
     except (OSError, ValueError) as error:
         raise SmokeError(f"the process that causes events does not start ({interpreter}): {error}") from None
-    cause = Cause(process, comm, name)
+    cause = Cause(process, cast("IO[bytes]", process.stdin), cast("IO[bytes]", process.stdout), comm, name)
     try:
         _await_ready(cause)
     except BaseException:
@@ -128,10 +128,9 @@ def start(interpreter: str = sys.executable) -> Cause:
 
 
 def _await_ready(cause: Cause) -> None:
-    assert cause.process.stdout is not None
     deadline = time.monotonic() + _READY_LIMIT
     with selectors.DefaultSelector() as selector:
-        selector.register(cause.process.stdout, selectors.EVENT_READ)
+        selector.register(cause.says, selectors.EVENT_READ)
         while not cause.pid:
             if not selector.select(max(0.0, deadline - time.monotonic())):
                 raise SmokeError(f"the process that causes events was not ready within {_READY_LIMIT:g} s")

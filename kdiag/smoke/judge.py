@@ -30,8 +30,11 @@ def judge(seen: Observation, mark: str, almost: tuple[str, str] | None) -> tuple
 
 
 def said(seen: Observation, mark: str) -> str:
-    """What bpftrace said on its own: not the lines of our script, and not that it attaches."""
-    lines = [line for line in seen.stdout.splitlines() if mark not in line]
+    """What bpftrace said on its own: not the lines of our script, and not that it attaches.
+
+    Of standard output only where tracing never began: after that a stock tool prints strangers' words there.
+    """
+    lines = [] if seen.started else [line for line in seen.stdout.splitlines() if mark not in line]
     return "\n".join(
         line for line in (*seen.stderr.splitlines(), *lines) if not _NOISE.fullmatch(line.strip())
     )

@@ -30,7 +30,7 @@ def shown(programs: Sequence[Program], stream: TextIO, *, color: bool, unicode: 
             yield listener
         return
 
-    def lines(program: Program, result: Result | None) -> None:
+    def lines(_: Program, result: Result | None) -> None:
         if result is not None:
             encoding = stream.encoding or "ascii"
             line = f"{progress(result, unicode=unicode)}\n"
@@ -73,9 +73,10 @@ def _rows(
     from rich.table import Table
     from rich.text import Text
 
-    table = Table.grid(padding=(0, 1))
-    for options in ({"width": 1}, {"no_wrap": True}, {"justify": "right", "width": 8, "no_wrap": True}):
-        table.add_column(**options)  # type: ignore[arg-type]
+    table = Table.grid(padding=(0, 1), expand=True)
+    table.add_column(min_width=1)
+    table.add_column(min_width=max(len(program.title) for program in programs), no_wrap=True)
+    table.add_column(min_width=7, justify="right", no_wrap=True)
     table.add_column(no_wrap=True, overflow="ellipsis" if unicode else "crop", ratio=1)
     for program in programs:
         result = results.get(program.id)

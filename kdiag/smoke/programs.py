@@ -140,7 +140,8 @@ def _kprobes(s: Scene) -> str:
 
 def _task(s: Scene) -> str:
     say = s.say("task %d %s", "$task->tgid", "$task->comm")
-    return f"BEGIN {{ $task = (struct task_struct *)curtask; {say} exit(); }}"
+    # By way of an integer: newer releases know curtask's type and warn of a cast that changes nothing.
+    return f"BEGIN {{ $task = (struct task_struct *)(uint64)curtask; {say} exit(); }}"
 
 
 def _own_task(s: Scene, shown: Shown) -> str:
@@ -210,7 +211,7 @@ def _iter(s: Scene) -> str:
     return f"iter:task {{ {s.say('task %d %s', 'ctx->task->pid', 'ctx->task->comm')} }}"
 
 
-def _tool(s: Scene) -> tuple[str, ...]:
+def _tool(_: Scene) -> tuple[str, ...]:
     # opensnoop.bt wants open(2), which only older architectures have.
     name = "opensnoop.bt" if os.uname().machine in ("x86_64", "i686") else "execsnoop.bt"
     path = next((p for p in (f"{d}/{name}" for d in _TOOL_DIRS) if os.path.isfile(p)), None)
@@ -230,7 +231,7 @@ _NAMELESS = (
 )
 
 PROGRAMS: tuple[Program, ...] = (
-    Program("hello", "hello", ("hello",), _script(_hello), _line(lambda _: "hello 42")),
+    Program("hello", "hello (BEGIN)", ("hello",), _script(_hello), _line(lambda _: "hello 42")),
     Program("tracepoint-args", "openat tracepoint with str(filename)", ("tracepoint-args",), _script(_openat),
             _line(lambda s: f"openat {s.pid(s.cause.pid)} {re.escape(s.cause.name)}"), "openat"),
     Program("tracepoint-net", "TCP connection over the loopback", ("tracepoint-net",), _script(_state),

@@ -19,7 +19,7 @@ from kdiag.smoke import judge
 from kdiag.smoke.cause import Cause, start
 from kdiag.smoke.model import Outcome, Result, SmokeError, SmokeReport, agreement, worst
 from kdiag.smoke.programs import PROGRAMS, Program, Scene, Shown, Skip
-from kdiag.smoke.watch import Limits, Observation, watch
+from kdiag.smoke.watch import Limits, Observation, Plan, watch
 
 #: Told of every program: with None when it starts and while it runs, with its result at the end.
 Listener = Callable[[Program, Result | None], None]
@@ -64,7 +64,7 @@ class _Run:
     stopped: str = ""
 
 
-def run(
+def run(  # noqa: PLR0913  what a run depends on
     programs: Sequence[Program],
     *,
     bpftrace: Path | None,
@@ -89,7 +89,7 @@ def run(
             bpftrace,
             behaviour,
             env,
-            listener or (lambda program, result: None),
+            listener or (lambda _program, _result: None),
             began + time_limit if time_limit is not None else float("inf"),
             _exact_pids(),
             stack,
@@ -190,15 +190,15 @@ def _cause(interpreter: str, state: _Run) -> Cause:
 def _watch(program: Program, scene: Scene, arguments: tuple[str, ...], state: _Run) -> Observation:
     limits = _limits(state.hello_seconds, program.heavy)
     left = state.deadline - time.monotonic()
-    return watch(
+    plan = Plan(
         (str(state.bpftrace), *arguments),
-        env=state.env,
-        limits=Limits(min(limits.start, left), min(limits.event, left), min(limits.end, max(left, 1.0))),
-        cause=scene.cause,
-        action=program.action,
-        proof=lambda pid: program.proof(scene, Shown(tuple(scene.cause.answers), pid)),
-        tick=lambda: state.listener(program, None),
+        state.env,
+        Limits(min(limits.start, left), min(limits.event, left), min(limits.end, max(left, 1.0))),
+        scene.cause,
+        program.action,
+        lambda pid: program.proof(scene, Shown(tuple(scene.cause.answers), pid)),
     )
+    return watch(plan, lambda: state.listener(program, None))
 
 
 def _limits(hello: float | None, heavy: bool) -> Limits:

@@ -14,8 +14,9 @@ import selectors
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import IO, cast
 
 from kdiag.smoke.cause import Cause
 
@@ -38,6 +39,26 @@ class Limits:
     start: float = 60.0
     event: float = 30.0
     end: float = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to run and what to look for.
+
+    env: None for the environment as it is. action: of the causing process, empty for none. proof: the pattern by
+    bpftrace's pid; asked anew each time, because it may depend on the causing process's answers.
+    """
+
+    argv: tuple[str, ...]
+    env: Mapping[str, str] | None
+    limits: Limits
+    cause: Cause
+    action: str
+    proof: Callable[[int], str]
+
+    def proves(self, pid: int, output: bytearray) -> bool:
+        """Whether the event is in there."""
+        return bool(re.search(self.proof(pid), output.decode("utf-8", "replace"), re.MULTILINE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +88,7 @@ class _Watch:
     """The state of the loop."""
 
     process: subprocess.Popen[bytes]
+    pipes: tuple[IO[bytes], IO[bytes]]
     cause: Cause
     selector: selectors.DefaultSelector
     out: bytearray = field(default_factory=bytearray)
@@ -79,7 +101,7 @@ class _Watch:
         news = False
         for key, _ in self.selector.select(_TURN):
             news = True
-            if key.fileobj is self.cause.process.stdout:
+            if key.fileobj is self.cause.says:
                 if not self.cause.hear():
                     self.selector.unregister(key.fileobj)
                 continue
@@ -87,7 +109,7 @@ class _Watch:
             if not data:
                 self.selector.unregister(key.fileobj)
                 self.open_pipes -= 1
-            elif key.fileobj is self.process.stdout:
+            elif key.fileobj is self.pipes[0]:
                 # The newest counts: the event's line comes when it comes.
                 self.out = (self.out + data)[-_KEEP_OUT:]
             else:
@@ -107,45 +129,33 @@ class _Watch:
             return True
 
 
-def watch(
-    argv: Sequence[str],
-    *,
-    env: Mapping[str, str] | None,
-    limits: Limits,
-    cause: Cause,
-    action: str,
-    proof: Callable[[int], str],
-    tick: Callable[[], None],
-) -> Observation:
-    """Run bpftrace and look for the event.
-
-    proof: the pattern by bpftrace's pid, asked anew each time, because it may depend on the cause's answers.
-    tick: called about every 0.05 s. env: None for the environment as it is.
-    """
+def watch(plan: Plan, tick: Callable[[], None]) -> Observation:
+    """Run bpftrace and look for the event. tick: called about every 0.05 s."""
     began = time.monotonic()
     try:
         process = subprocess.Popen(
-            argv,
+            plan.argv,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,  # a process group of its own, for signals
-            env=dict(env) if env is not None else None,
+            env=dict(plan.env) if plan.env is not None else None,
             preexec_fn=_die_with_parent(),  # noqa: PLW1509  no threads here
         )
     except (OSError, ValueError, subprocess.SubprocessError) as error:
-        return Observation(problem=f"{argv[0]} cannot be started: {error}", seconds=time.monotonic() - began)
-    cause.forget()
+        problem = f"{plan.argv[0]} cannot be started: {error}"
+        return Observation(problem=problem, seconds=time.monotonic() - began)
+    plan.cause.forget()
     with selectors.DefaultSelector() as selector:
-        state = _Watch(process, cause, selector)
-        for pipe in (process.stdout, process.stderr, cause.process.stdout):
-            assert pipe is not None
+        pipes = (cast("IO[bytes]", process.stdout), cast("IO[bytes]", process.stderr))
+        state = _Watch(process, pipes, plan.cause, selector)
+        for pipe in (*pipes, plan.cause.says):
             selector.register(pipe, selectors.EVENT_READ)
         seen = timed_out = asked = killed = False
         try:
-            seen, timed_out = _until_seen(state, limits, action, proof, tick, began)
+            seen, timed_out = _until_seen(state, plan, tick, began)
         finally:
-            asked, killed = _end(state, limits.end, tick)
+            asked, killed = _end(state, plan.limits.end, tick)
     return Observation(
         seen=seen,
         started=state.started,
@@ -156,25 +166,19 @@ def watch(
         stdout=state.out.decode("utf-8", "replace"),
         stderr=state.err.decode("utf-8", "replace"),
         seconds=time.monotonic() - began,
-        uncaused=cause.problems[-1] if cause.problems and not cause.answers else "",
+        uncaused=plan.cause.problems[-1] if plan.cause.problems and not plan.cause.answers else "",
     )
 
 
-def _until_seen(
-    state: _Watch,
-    limits: Limits,
-    action: str,
-    proof: Callable[[int], str],
-    tick: Callable[[], None],
-    began: float,
-) -> tuple[bool, bool]:
+def _until_seen(state: _Watch, plan: Plan, tick: Callable[[], None], began: float) -> tuple[bool, bool]:
     """Seen, timed out; neither if bpftrace ended by itself."""
+    limits = plan.limits
     deadline, next_time, started = began + limits.start, began + limits.start / 2, False
     while True:
         gone = state.ended
         news = state.turn()
         now = time.monotonic()
-        if news and re.search(proof(state.process.pid), state.out.decode("utf-8", "replace"), re.MULTILINE):
+        if news and plan.proves(state.process.pid, state.out):
             return True, False
         if gone and (not news or not state.open_pipes):
             return False, False
@@ -183,8 +187,8 @@ def _until_seen(
         if now >= deadline:
             return False, True
         # Events are also caused, late, for a release that does not say when it attaches.
-        if action and not gone and now >= next_time and state.cause.idle and state.cause.alive:
-            state.cause.ask(action)
+        if plan.action and not gone and now >= next_time and plan.cause.idle and plan.cause.alive:
+            plan.cause.ask(plan.action)
             next_time = now + _PAUSE
         tick()
 
@@ -206,8 +210,7 @@ def _end(state: _Watch, limit: float, tick: Callable[[], None]) -> tuple[bool, b
     while state.open_pipes and state.turn() and time.monotonic() < deadline:
         pass
     state.process.poll()
-    for pipe in (state.process.stdout, state.process.stderr):
-        assert pipe is not None
+    for pipe in state.pipes:
         pipe.close()
     return asked, killed
 

@@ -1,6 +1,8 @@
-"""A machine to repair: this one, except for what a test says about its kernel; with directories of the test's own.
+"""A machine to repair: this one, except for what a test says about its kernel; with directories of the test's
+own.
 
-Files, file systems and the kernel's identity are doctored; the changes that a fix makes are real, below the test's directory.
+Files, file systems and the kernel's identity are doctored; the changes that a fix makes are real, below the
+test's directory.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from typing import BinaryIO
 from kdiag.fix.places import Places
 from kdiag.fix.verify import LiveWith
 from kdiag.machine.tracing import MAGIC
-from kdiag.system import CommandResult, Identity, Stat, Unavailable, Uname
+from kdiag.system import CommandResult, Identity, Stat, Uname, Unavailable
 from kdiag.system.base import READ_LIMIT
 
 RELEASE = "6.12.107-test"
@@ -62,7 +64,7 @@ class Doctored(LiveWith):
         super().__init__(values)
         self.case = case
 
-    def _path(self, path: str) -> bytes | Path | tuple[str, ...] | None | str:
+    def _path(self, path: str) -> bytes | Path | tuple[str, ...] | str | None:
         for known, answer in self.case.files.items():
             if path == known:
                 return answer
@@ -152,7 +154,9 @@ class Case:
 
 
 def case(home: Path, **changes: object) -> Case:
-    """A kernel with CONFIG_IKHEADERS=m, its module on disk and not loaded; tracefs mounted; no headers anywhere."""
+    """A kernel with CONFIG_IKHEADERS=m, its module on disk and not loaded; tracefs mounted; no headers
+    anywhere.
+    """
     for name in ("cache", "state", "lib"):
         (home / name).mkdir(exist_ok=True)
     module = home / "kheaders.ko"

@@ -158,7 +158,6 @@ from pathlib import Path
 from kdiag.fix.errors import FixError
 from kdiag.fix.extract import extract
 place, archive, release = sys.argv[1:]
-os.chmod(place, 0o755)
 try:
     said = ["done", str(extract(Path(archive).read_bytes(), Path(place) / "t", release=release, srcarch="x86"))]
 except FixError as error:
@@ -173,7 +172,7 @@ def on_tmpfs(options: str, archive_file: Path, mount_point: Path) -> tuple[list[
     script = 'mount -t tmpfs -o "$1" tmpfs "$2" && shift 2 && exec "$@"'
     work = [sys.executable, "-c", _ON_TMPFS, str(mount_point), str(archive_file), RELEASE]
     done = subprocess.run(
-        ["unshare", "--mount", "sh", "-c", script, "sh", options, str(mount_point), *work],
+        ["unshare", "--mount", "sh", "-c", script, "sh", f"mode=755,{options}", str(mount_point), *work],
         capture_output=True,
         text=True,
         timeout=60,

@@ -1,4 +1,4 @@
-"""Unpacking the headers archive: what comes out, how it is owned, what happens to it when others or an end come between."""
+"""Unpacking the headers archive: what comes out, whose it is, and what others, faults and ends of all kinds do to it."""
 
 from __future__ import annotations
 
@@ -138,8 +138,8 @@ def test_the_labs_archive_as_tar_unpacks_it(base: Path) -> None:
 
 def test_a_module_without_headers() -> None:
     with pytest.raises(FixError, match="no kernel headers archive"):
-        archive_from_module(b"\x7fELF" + bytes(200))
-    with pytest.raises(FixError, match="damaged|early"):
+        archive_from_module(b"no module" * 200)
+    with pytest.raises(FixError, match=r"damaged|early"):
         archive_from_module(archive()[:-20])
 
 
@@ -272,7 +272,7 @@ def test_a_read_only_file_system(tmp_path: Path) -> None:
     need_root()
     data = tmp_path / "a.tar.xz"
     data.write_bytes(archive())
-    said, left = on_tmpfs("ro,size=20m,mode=755", data, tmp_path / "mnt")
+    said, left = on_tmpfs("ro,size=20m", data, tmp_path / "mnt")
     assert said[0] == "refused" and "read-only file system" in said[1]
     assert left == []
 

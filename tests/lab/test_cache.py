@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import subprocess
 import time
 from pathlib import Path
 
@@ -91,6 +92,18 @@ def test_two_makers_make_one(home: Path) -> None:
         maker.join()
     assert [maker.exitcode for maker in makers] == [0, 0]
     assert cache.path_of("things", "one", {}).read_text() == "made\n"
+
+
+def test_a_child_that_inherits_the_lock_holds_it(home: Path) -> None:
+    with cache.locked("tree") as lock:
+        child = subprocess.Popen(["cat"], stdin=subprocess.PIPE, pass_fds=(lock,))
+    leftover = home / "tmp" / "tree"
+    leftover.mkdir(parents=True)
+    cache.clean()
+    assert leftover.exists()
+    child.communicate()
+    cache.clean()
+    assert not leftover.exists()
 
 
 def _entry(home: Path, name: str, size: int, age: float) -> Path:

@@ -1,0 +1,175 @@
+"""Where the files of a recording are: a directory, or names and bytes in memory. Nothing outside is ever read."""
+
+from __future__ import annotations
+
+import io
+import os
+import stat as stat_bits
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+from kdiag.system.base import Unavailable
+from kdiag.system.recording_index import FILE_LIMIT, BadRecording, Pieces
+
+
+class Store(Protocol):
+    """Files by names such as `recording.json` and `root/etc/os-release`."""
+
+    @property
+    def where(self) -> str:
+        """What to call it in messages."""
+
+    def size(self, name: str) -> int | None:
+        """Bytes of a regular file, None if there is none of this name."""
+
+    def read(self, name: str) -> bytes:
+        """All of a file that `size` knows. Raises BadRecording if it is larger than any recording's."""
+
+
+class Directory:
+    """A recording's directory. Links are never followed out of it, and only regular files are opened."""
+
+    def __init__(self, path: str | Path) -> None:
+        self._path = Path(path)
+
+    @property
+    def where(self) -> str:
+        return str(self._path)
+
+    def size(self, name: str) -> int | None:
+        parts = name.split("/")
+        if "\0" in name or "\\" in name or any(part in ("", ".", "..") for part in parts):
+            return None
+        # A recording may come from a stranger: not even its own `root` may be a link.
+        place = str(self._path)
+        info = None
+        try:
+            for part in parts:
+                place = os.path.join(place, part)
+                info = os.lstat(place)
+                if stat_bits.S_ISLNK(info.st_mode):
+                    return None
+        except (OSError, ValueError):
+            return None
+        return info.st_size if info is not None and stat_bits.S_ISREG(info.st_mode) else None
+
+    def read(self, name: str) -> bytes:
+        path = self._path / name
+        try:
+            with open(path, "rb") as file:
+                data = file.read(FILE_LIMIT + 1)
+        except OSError as error:
+            raise BadRecording(f"{path}: {os.strerror(error.errno or 0)}") from None
+        if len(data) > FILE_LIMIT:
+            raise BadRecording(f"{path}: larger than {FILE_LIMIT} bytes")
+        return data
+
+
+class Memory:
+    """Files that were read from an archive, or are about to be written to one."""
+
+    def __init__(self, files: Mapping[str, bytes], where: str) -> None:
+        self._files = files
+        self._where = where
+
+    @property
+    def where(self) -> str:
+        return self._where
+
+    def size(self, name: str) -> int | None:
+        data = self._files.get(name)
+        return None if data is None else len(data)
+
+    def read(self, name: str) -> bytes:
+        return self._files[name]
+
+
+class Noted(io.RawIOBase):
+    """A file whose every reading is noted, so that a recording can hold those ranges and no more."""
+
+    def __init__(self, inner: io.BufferedIOBase, notes: dict[int, bytes]) -> None:
+        super().__init__()
+        self._inner = inner
+        self._notes = notes
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        return self._inner.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._inner.tell()
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
+        at = self._inner.tell()
+        data = self._inner.read(len(buffer))
+        if len(data) > len(self._notes.get(at, b"")):
+            self._notes[at] = data
+        buffer[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        self._inner.close()
+        super().close()
+
+
+class Partial(io.RawIOBase):
+    """A large file of which a recording holds some ranges; reading elsewhere is Unavailable."""
+
+    def __init__(self, path: str, pieces: Pieces, stored: bytes) -> None:
+        super().__init__()
+        self._path = path
+        self._pieces = pieces
+        self._stored = stored
+        self._at = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._pieces.size}[whence]
+        if base + offset < 0:
+            raise OSError("a position before the file")
+        self._at = base + offset
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
+        wanted = max(0, min(len(buffer), self._pieces.size - self._at))
+        if wanted == 0:
+            return 0
+        begin = 0
+        for offset, length in self._pieces.ranges:
+            if offset <= self._at and self._at + wanted <= offset + length:
+                start = begin + self._at - offset
+                buffer[:wanted] = self._stored[start : start + wanted]
+                self._at += wanted
+                return wanted
+            begin += length
+        raise Unavailable(f"{self._path}: bytes {self._at} to {self._at + wanted} were not recorded")
+
+
+def merged(notes: Mapping[int, bytes], size: int) -> tuple[Pieces, bytes]:
+    """The noted readings of a file of `size` bytes as ascending ranges that do not touch, and their bytes."""
+    ranges: list[tuple[int, int]] = []
+    stored = bytearray()
+    for at, data in sorted(notes.items()):
+        end = sum(ranges[-1]) if ranges else -1
+        if ranges and at <= end:
+            more = data[end - at :] if end - at < len(data) else b""
+            ranges[-1] = (ranges[-1][0], ranges[-1][1] + len(more))
+            stored += more
+        elif data:
+            ranges.append((at, len(data)))
+            stored += data
+    return Pieces(size, tuple(ranges)), bytes(stored)
