@@ -9,20 +9,17 @@ from kdiag.machine import Machine
 from kdiag.model import Evidence, Finding, Remedy, fail, ok, unknown, warn
 from kdiag.system import ProbeResult, Unavailable
 
-
-def _causes_of_refusal(machine: Machine) -> tuple[str, ...]:
-    """What can make the kernel answer EPERM or EACCES, as finding ids; the runner keeps those that are not
-    fine.
-    """
-    del machine
-    return (
-        "privileges.userns",
-        "privileges.capabilities",
-        "privileges.seccomp",
-        "kernel.lockdown",
-        "privileges.memlock",
-        "privileges.lsm",
-    )
+#: What can make the kernel answer EPERM or EACCES; the runner keeps those that are not fine.
+_REFUSALS = (
+    "privileges.userns",
+    "privileges.capabilities",
+    "privileges.seccomp",
+    "kernel.lockdown",
+    "privileges.memlock",
+    "privileges.lsm",
+)
+#: What can make the kernel answer ENOSYS.
+_NOT_THERE = ("environment.vm", "config.BPF_SYSCALL", "privileges.seccomp")
 
 
 def _explain(machine: Machine, result: ProbeResult) -> str:
@@ -96,7 +93,7 @@ def bpf_map(machine: Machine) -> Iterator[Finding]:
     elif _not_allowed(machine, result) and machine.privileges.initial_user_namespace:
         yield _by_config(machine, "bpf(2)", ("BPF_SYSCALL",), result)
     else:
-        causes = ("config.BPF_SYSCALL",) if result.name == "ENOSYS" else _causes_of_refusal(machine)
+        causes = _NOT_THERE if result.name == "ENOSYS" else _REFUSALS
         yield fail(
             "bpf(2) is refused",
             reason=_explain(machine, result),
@@ -138,7 +135,7 @@ def programs(machine: Machine) -> Iterator[Finding]:
                 evidence=evidence,
                 causes=tuple(f"config.{name}" for name in options)
                 if result.name == "EINVAL"
-                else _causes_of_refusal(machine),
+                else (_NOT_THERE if result.name == "ENOSYS" else _REFUSALS),
             )
 
 

@@ -93,7 +93,8 @@ def _describe(machine: Machine, tree: Tree) -> tuple[str, str]:
 
 
 def _half(tree: Tree) -> str:
-    if tree.source == tree.build and any(path.endswith("kconfig.h") for path in tree.missing):
+    lacks = {path.rpartition("/")[2] for path in tree.missing}
+    if tree.source == tree.build and "kconfig.h" in lacks and "autoconf.h" not in lacks:
         return "Debian and Ubuntu split the headers: this is the half of this architecture, without the -common package"
     if any(path.endswith("autoconf.h") for path in tree.missing):
         return "it was never configured: generated files are missing (`make modules_prepare` makes them)"
@@ -169,11 +170,14 @@ def _none(machine: Machine) -> Finding:
     if elsewhere:
         evidence += tuple(Evidence(found.source, "complete, for this release") for found in elsewhere)
         reason = f"{elsewhere[0].source} is complete and fits; bpftrace does not look there by itself"
+    elif machine.headers.other_releases:
+        others = ", ".join(machine.headers.other_releases[:3])
+        reason = "; ".join(filter(None, (reason, f"headers are there for other kernels: {others}")))
     return fail(
         summary,
         reason=reason,
         evidence=evidence,
-        causes=("headers.package", "kheaders.available"),
+        causes=("headers.package", "kheaders.available", "kernel.rebooted"),
         remedies=_remedies(machine),
         wrong_remedies=_wrong(machine),
     )
@@ -224,7 +228,7 @@ def _remedies(machine: Machine) -> tuple[Remedy, ...]:
                 undo=("sudo kdiag fix --undo",),
             )
         )
-    package = machine.packages.remedy
+    package = None if machine.modules.outdated else machine.packages.remedy
     return (*found, package) if package is not None else tuple(found)
 
 
@@ -310,6 +314,14 @@ def uapi(machine: Machine) -> Iterator[Finding]:
     )
 
 
+def _instead(machine: Machine) -> tuple[Remedy, ...]:
+    """What to do where no package is known."""
+    return tuple(
+        Remedy("headers.instead", text, "manual", run_on="whoever maintains this kernel")
+        for text in machine.packages.advice.instead[:2]
+    )
+
+
 @check("headers.package", "The header package for this kernel")
 def package(machine: Machine) -> Iterator[Finding]:
     """The package for exactly this release, decided by the release string and not by os-release; installed
@@ -325,10 +337,7 @@ def package(machine: Machine) -> Iterator[Finding]:
             reason=advice.reason,
             evidence=tuple(evidence),
             causes=("kernel.identity",),
-            remedies=tuple(
-                Remedy("headers.instead", text, "manual", run_on="see the text")
-                for text in advice.instead[:2]
-            ),
+            remedies=_instead(machine),
             wrong_remedies=(
                 WrongRemedy(f"apt install linux-headers-{machine.kernel.release}", advice.reason),
             ),
@@ -340,6 +349,7 @@ def package(machine: Machine) -> Iterator[Finding]:
             reason=advice.reason,
             evidence=tuple(evidence),
             causes=("kernel.identity",),
+            remedies=_instead(machine),
         )
         return
     try:
@@ -362,14 +372,16 @@ def package(machine: Machine) -> Iterator[Finding]:
         what = f"half of the headers is installed: {advice.name} is missing"
     else:
         what = f"{advice.name} is not installed"
-    fitting = {advice.name, *advice.parts}
+    fitting = {advice.name, *advice.parts, *advice.metas}
     others = sorted(
-        {f"{p.name} {p.version}" for p in installed if p.name not in fitting or p.name in lacking}
+        f"{p.name} {p.version}"
+        for p in installed
+        if (p.name not in fitting or p.name in lacking) and not p.name.startswith("linux-kbuild")
     )
     reason = f"installed are headers for another kernel: {', '.join(others[:3])}" if others else ""
     if advice.here == "no":
         reason = f"{advice.here_reason}; {reason}" if reason else advice.here_reason
-    remedy = packages.remedy
+    remedy = None if machine.modules.outdated else packages.remedy
     yield fail(
         what,
         reason=reason,

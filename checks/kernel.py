@@ -158,9 +158,7 @@ def rebooted(machine: Machine) -> Iterator[Finding]:
         )
     elif not others:
         yield skip("no kernel is installed in these files", evidence=evidence)
-    elif machine.environment.container is not None or (
-        machine.kernel.identity is not None and machine.kernel.identity.vendor
-    ):
+    elif not modules.outdated:
         yield skip("the files belong to another kernel's image, not to an upgrade", evidence=evidence)
     else:
         yield fail(

@@ -41,6 +41,7 @@ _WHY_NOT = {
     "not-installed": "the kernel was built with CONFIG_IKHEADERS=m, and the module is not installed",
     "builtin": "it is built in, yet the file is not shown: /sys is masked, or not that of this kernel",
     "loaded": "the module is loaded, yet the file is not shown: /sys is masked",
+    "absent": "modules.dep lists no kheaders: it is off in this kernel, or its package is not installed",
     "off": "CONFIG_IKHEADERS is off in this kernel: there is nothing to load",
     "unknown": "whether the kernel has the module cannot be told: no config and no module directory here",
 }
@@ -139,6 +140,13 @@ def module(machine: Machine) -> Iterator[Finding]:
             causes=("config.IKHEADERS", "kernel.modules"),
             wrong_remedies=(MODPROBE,),
         )
+    elif state.state == "absent":
+        yield fail(
+            "modules.dep lists no kheaders module",
+            reason="it is off in this kernel, or in a package that is not installed; there is no config to tell",
+            evidence=tuple(evidence),
+            causes=("config.source",),
+        )
     else:
         yield unknown(
             "whether this kernel has kheaders cannot be told",
@@ -208,6 +216,11 @@ def available(machine: Machine) -> Iterator[Finding]:
         yield ok("the kernel serves its headers", evidence=(Evidence(ARCHIVE, "sound"),), remedies=(EXTRACT,))
         return
     state = kheaders.module
+    if state.state == "unknown":
+        yield unknown(
+            "whether the kernel has a source of headers cannot be told", causes=("kheaders.module",)
+        )
+        return
     if state.state not in ("loadable", "blocked"):
         yield fail("no source of headers in this kernel", causes=("kheaders.archive", "kheaders.module"))
         return

@@ -364,7 +364,9 @@ def _lockdown_by_behaviour(machine: Machine, why: str) -> Finding:
         "the lockdown mode cannot be seen",
         reason=why,
         evidence=tuple(evidence),
-        remedies=(
+        remedies=()
+        if machine.environment.vm is not None and machine.environment.vm.kind in ("wsl1", "gvisor", "uml")
+        else (
             Remedy(
                 "securityfs.mount",
                 "Mount securityfs",

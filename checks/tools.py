@@ -138,6 +138,14 @@ def sysctls(machine: Machine) -> Iterator[Finding]:
         yield _sysctl(machine, name, path, value, finding_id)
 
 
+def _sys_admin(machine: Machine) -> tuple[Remedy, ...]:
+    """In a container, whose /proc/sys is read-only, the capability is what can be given."""
+    place = machine.environment.container
+    if place is None:
+        return ()
+    return (Remedy("sysctl.sys-admin", f"Give {place.name} CAP_SYS_ADMIN", "unsafe", (), "the host"),)
+
+
 def _sysctl(machine: Machine, name: str, path: str, value: int, finding_id: str) -> Finding:
     evidence = (Evidence(path, str(value)),)
 
@@ -157,9 +165,10 @@ def _sysctl(machine: Machine, name: str, path: str, value: int, finding_id: str)
     concern = ""
     remedies: tuple[Remedy, ...] = ()
     failing = False
-    if name == "kernel.perf_event_paranoid" and value >= 3:
+    if name == "kernel.perf_event_paranoid" and value >= 3 and not admin:
         concern = "Debian's and Ubuntu's addition: even CAP_PERFMON is not enough, CAP_SYS_ADMIN is needed"
-        failing, remedies = machine.privileges.is_root and not admin, set_to(2)
+        failing = machine.privileges.is_root
+        remedies = _sys_admin(machine) or set_to(2)
     elif name == "kernel.kptr_restrict" and value >= 2:
         concern, remedies = (
             "kernel addresses are hidden from root too: stacks have no symbol names",

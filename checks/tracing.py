@@ -12,29 +12,29 @@ from kdiag.machine.tracing import BPFFS, DEBUGFS, TRACEFS
 from kdiag.model import Evidence, Finding, Remedy, WrongRemedy, fail, ok, unknown, warn
 from kdiag.system import Unavailable
 
-MOUNT = Remedy(
-    "tracefs.mount",
-    "Mount tracefs",
-    commands=(f"sudo mount -t tracefs tracefs {TRACEFS}",),
-    needs=("root",),
-    undo=(f"sudo umount {TRACEFS}",),
-)
 
-
-def _mount_remedies(machine: Machine) -> tuple[Remedy, ...]:
+def _mount(machine: Machine, kind: str, path: str) -> tuple[Remedy, ...]:
+    """How to get a file system mounted here; nothing where the kernel does not have it."""
+    try:
+        if kind not in machine.tracing.kernel_filesystems:
+            return ()
+    except Unavailable:
+        pass
     place = machine.environment.container
-    if place is None:
-        return (MOUNT,)
-    if machine.privileges.has("CAP_SYS_ADMIN"):
-        return (MOUNT,)
-    mounts = f"-v {TRACEFS}:{TRACEFS}"
+    if place is not None and not machine.privileges.has("CAP_SYS_ADMIN"):
+        command = f"docker run -v {path}:{path} ..."
+        commands = (command,) if place.kind in ("docker", "podman", "kind") else ()
+        return (
+            Remedy(f"{kind}.container", f"Pass {path} into {place.name}", "unsafe", commands, "the host"),
+        )
+    names = {"bpf": "bpffs"}
     return (
         Remedy(
-            "tracefs.container",
-            "Pass tracefs into the container",
-            "unsafe",
-            (f"docker run {mounts} ...",),
-            "the host",
+            f"{names.get(kind, kind)}.mount",
+            f"Mount {names.get(kind, kind)}",
+            commands=(f"sudo mount -t {kind} {kind} {path}",),
+            needs=("root",),
+            undo=(f"sudo umount {path}",),
         ),
     )
 
@@ -92,7 +92,7 @@ def tracefs(machine: Machine) -> Iterator[Finding]:
         reason="the kernel has it; the directory is an empty mount point",
         evidence=tuple(evidence),
         causes=("environment.container", "privileges.userns"),
-        remedies=_mount_remedies(machine),
+        remedies=_mount(machine, "tracefs", TRACEFS),
     )
 
 
@@ -116,15 +116,7 @@ def debugfs(machine: Machine) -> Iterator[Finding]:
             "debugfs is not mounted",
             reason="current tools do not need it; old ones look for tracefs only below it",
             evidence=evidence,
-            remedies=(
-                Remedy(
-                    "debugfs.mount",
-                    "Mount debugfs",
-                    commands=(f"sudo mount -t debugfs debugfs {DEBUGFS}",),
-                    needs=("root",),
-                    undo=(f"sudo umount {DEBUGFS}",),
-                ),
-            ),
+            remedies=_mount(machine, "debugfs", DEBUGFS),
         )
         return
     yield ok("debugfs is mounted", evidence=evidence)
@@ -169,15 +161,7 @@ def bpffs(machine: Machine) -> Iterator[Finding]:
         yield warn(
             "bpffs is not mounted: nothing can be pinned",
             evidence=evidence,
-            remedies=(
-                Remedy(
-                    "bpffs.mount",
-                    "Mount bpffs",
-                    commands=(f"sudo mount -t bpf bpf {BPFFS}",),
-                    needs=("root",),
-                    undo=(f"sudo umount {BPFFS}",),
-                ),
-            ),
+            remedies=_mount(machine, "bpf", BPFFS),
         )
 
 

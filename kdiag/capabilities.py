@@ -58,6 +58,7 @@ def _privileged(b: Behaviour) -> Expression:
 def _start(b: Behaviour) -> Expression:
     """What has to be right before the first line of any script runs."""
     parts = [
+        need("environment.vm", tolerate_warn=True),
         _privileged(b),
         need("privileges.userns"),
         need("kernel.lockdown"),
@@ -66,6 +67,9 @@ def _start(b: Behaviour) -> Expression:
         need("bpf.map"),
         need("privileges.memlock", tolerate_warn=True),
     ]
+    parts.append(
+        at_worst_caveat(need("kernel.arch", tolerate_warn=True), "arguments and stacks may be wrong")
+    )
     if b.needs_tracefs_at_start:
         parts.append(need("tracing.tracefs"))
     if b.needs_proc_modules:
@@ -268,7 +272,8 @@ def _stock_tools(b: Behaviour) -> Expression:
     if b.tools_including_kernel:
         names = ", ".join(sorted(b.tools_including_kernel)[:4])
         more = len(b.tools_including_kernel) - 4
-        text = f"{names}{f' and {more} more' if more > 0 else ''} include kernel headers"
+        verb = "includes" if len(b.tools_including_kernel) == 1 else "include"
+        text = f"{names}{f' and {more} more' if more > 0 else ''} {verb} kernel headers"
         parts.append(at_worst_caveat(_include(b), text))
     return all_of(*parts)
 

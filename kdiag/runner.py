@@ -44,7 +44,7 @@ def _known_causes(findings: dict[str, Finding]) -> Iterator[Finding]:
             dict.fromkeys(
                 c
                 for c in finding.causes
-                if c in findings and findings[c].status is not Status.OK and c != finding.id
+                if c in findings and findings[c].status not in (Status.OK, Status.SKIP) and c != finding.id
             )
         )
         yield finding if causes == finding.causes else replace(finding, causes=causes)

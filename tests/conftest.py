@@ -80,3 +80,10 @@ def examine(tmp_path: Path) -> Iterator[Examine]:
         return report_on(Recording(world.write(tmp_path / f"world-{next(count)}")))
 
     yield look
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The coverage of reported problems is a number that everybody sees."""
+    cases = sys.modules.get("test_cases")
+    if cases is not None:
+        terminalreporter.write_line(cases.summary())

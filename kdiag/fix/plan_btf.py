@@ -5,7 +5,6 @@ file of the user's.
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 from kdiag.fix.btf import Found, from_fallbacks, from_file, in_store
 from kdiag.fix.effects import Written
@@ -46,13 +45,12 @@ def _point_to_it(subject: Subject) -> Part:
         return Part()
     if not any(remedy.id == "btf.variable" for remedy in mine.remedies):
         return Part(notes=_lacking(mine), unmet=True)
-    step = Step(
-        "btf.variable",
-        "Point bpftrace to the kernel's BTF",
-        undo="nothing to undo",
-        helps=subject.titles("btf.bpftrace"),
-    )
-    return Part((step,), (), Path(VMLINUX))
+    # `kdiag env` asks no bpftrace for its version: a copy in the store is what tells it.
+    data = subject.machine.system.read(VMLINUX)
+    if data is None:
+        return Part(notes=_lacking(mine), unmet=True)
+    found = Found(data, VMLINUX, proven=True)
+    return _write(subject, "btf.variable", "Copy the kernel's BTF for BPFTRACE_BTF to name", found, ())
 
 
 def _recover(subject: Subject, kernel: Finding) -> Part:

@@ -74,12 +74,25 @@ class ConfigFacts:
         self._machine = machine
         self._system = machine.system
 
-    @cached_property
+    @property
     def found(self) -> ConfigHit:
         """The first configuration that can be read and belongs to this kernel.
 
         Raises Unavailable; its reason names what stood in the way, `attempts` has every place.
         """
+        if isinstance(self._search, Unavailable):
+            raise self._search
+        return self._search
+
+    @cached_property
+    def _search(self) -> ConfigHit | Unavailable:
+        """The one search; also a failed one is not repeated."""
+        try:
+            return self._searched()
+        except Unavailable as gap:
+            return gap
+
+    def _searched(self) -> ConfigHit:
         for path in self._paths():
             hit = self._try(path)
             if hit is not None:

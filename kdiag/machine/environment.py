@@ -166,6 +166,9 @@ class Environment:
 
     def _by_namespaces(self) -> Place | None:
         foreign = self.foreign_namespaces
+        if "microsoft" in self._machine.kernel.release.lower():
+            # A WSL 2 distribution has namespaces of its own; modules and mounts work inside as on a machine.
+            return None
         if foreign and "pid" in foreign:
             signs = tuple((f"/proc/self/ns/{name}", "not the initial namespace") for name in foreign)
             return Place("namespaces", "a container of an unknown kind", signs)

@@ -285,6 +285,18 @@ class Headers:
             found += [f"{base}/{name}" for name in names if name.startswith(f"{release}-")]
         return found
 
+    @cached_property
+    def other_releases(self) -> tuple[str, ...]:
+        """Releases other than the examined one whose build link leads to a directory."""
+        found = []
+        for release in self._machine.modules.other_releases:
+            try:
+                if self._is_dir(f"/lib/modules/{release}/build"):
+                    found.append(release)
+            except Unavailable:
+                continue
+        return tuple(found)
+
     def judge(self, source: str, build: str) -> Tree:
         """The completeness, version, architecture and trust tests on one pair of directories."""
         try:
@@ -302,9 +314,10 @@ class Headers:
         versions = (f"{build}/include/generated/uapi/linux/version.h", f"{build}/include/linux/version.h")
         if all(self._system.stat(path) is None for path in versions):
             missing.append(versions[0])
+        # `make headers_install` puts the user-space API at include/linux, without kconfig.h and generated files.
         uapi = bool(missing) and any(
             self._system.stat(f"{source}/{path}") is not None
-            for path in ("include/uapi/linux/types.h", "linux/types.h")
+            for path in ("include/linux/types.h", "include/uapi/linux/types.h", "linux/types.h")
         )
         return Tree(
             source=source,
@@ -312,7 +325,9 @@ class Headers:
             missing=tuple(missing),
             release=self._tree_release(build),
             arches=tuple(self._system.listdir(f"{source}/arch") or ()),
-            uapi_only=uapi and self._system.stat(f"{source}/include/linux/kconfig.h") is None,
+            uapi_only=uapi
+            and self._system.stat(f"{source}/include/linux/kconfig.h") is None
+            and self._system.stat(f"{build}/include/generated") is None,
             untrusted=self._untrusted(source) or (self._untrusted(build) if build != source else None),
         )
 

@@ -24,7 +24,7 @@ class ModuleState:
     """Where the kheaders module stands.
 
     state: `loaded`, `builtin`, `loadable`, `blocked` (on disk, loading impossible), `deleted` (listed, file
-    gone), `not-installed` (configured, no file), `off`, `unknown`.
+    gone), `not-installed` (configured, no file), `absent` (not in modules.dep, no config tells why), `off`, `unknown`.
     """
 
     state: str
@@ -85,8 +85,12 @@ class Kheaders:
         if self.configured == "m":
             return ModuleState("not-installed", None)
         if modules.directory is not None:
-            # modules.dep of this release is complete, and it has no kheaders.
-            return ModuleState("off", None)
+            # modules.dep of this release is complete: the kernel has no such module, or another package does.
+            identity = self._machine.kernel.identity
+            expected = identity.expected.get("IKHEADERS") if identity is not None else None
+            return ModuleState(
+                "not-installed" if expected is not None and expected.value == "m" else "absent", None
+            )
         return ModuleState("unknown", None)
 
     @cached_property

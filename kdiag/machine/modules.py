@@ -41,6 +41,20 @@ class Modules:
         return tuple(sorted(names - {self._machine.kernel.release}))
 
     @cached_property
+    def outdated(self) -> bool:
+        """Whether the kernel was upgraded and not rebooted: other releases are installed here, the running one is not.
+
+        Not said in a container, nor of a kernel that comes with a product: there the files are another kernel's.
+        """
+        identity = self._machine.kernel.identity
+        return (
+            self.directory is None
+            and bool(self.other_releases)
+            and self._machine.environment.container is None
+            and not (identity is not None and identity.vendor)
+        )
+
+    @cached_property
     def _dependencies(self) -> bytes | None:
         return None if self.directory is None else self._system.read(f"{self.directory}/modules.dep")
 

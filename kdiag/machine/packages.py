@@ -88,11 +88,26 @@ class Packages:
         """Installing that package, if this system's package manager can have it; else from where it has to
         come.
         """
+        from kdiag.knowledge.packages import install_commands
+
         advice = self.advice
         if advice.obtainable != "yes" or not advice.install:
             return None
-        commands = tuple(f"sudo {shlex.join(command)}" for command in advice.install)
-        title = f"Install {advice.name}" + self._from_suite()
+        if self._system.stat("/boot/.firmware_revision") or self._system.stat(
+            "/boot/firmware/.firmware_revision"
+        ):
+            # rpi-update put a kernel there that no package belongs to (Hexxeh/rpi-update writes this file).
+            return Remedy(
+                "headers.rpi-update",
+                "Go back to the packaged kernel, which has headers: rpi-update installed this one",
+                "unsafe",
+                ("sudo apt-get install --reinstall raspberrypi-kernel raspberrypi-bootloader", "sudo reboot"),
+                needs=("root", "network", "reboot"),
+            )
+        wanted = self._wanted()
+        install = install_commands(advice.manager or "", wanted) if wanted else advice.install
+        commands = tuple(f"sudo {shlex.join(command)}" for command in install)
+        title = f"Install {' '.join(wanted) or advice.name}" + self._from_suite()
         if advice.here == "no" or self._machine.environment.container is not None:
             return Remedy(
                 "headers.package-outside",
@@ -103,6 +118,14 @@ class Packages:
                 ("root", "network"),
             )
         return Remedy("headers.package", title, "safe", commands, needs=("root", "network"))
+
+    def _wanted(self) -> tuple[str, ...]:
+        """The parts that are missing where the package itself is there; () to install the package."""
+        try:
+            lacking = self.lacking
+        except Unavailable:
+            return ()
+        return () if not lacking or self.advice.name in lacking else lacking
 
     def _from_suite(self) -> str:
         """A hint where the kernel belongs to another release of the same distribution than the files (a backport)."""
@@ -217,4 +240,5 @@ def _is_header_package(name: str) -> bool:
         )
         or (name.startswith("kernel") and name.endswith("-devel"))
         or (name.startswith("linux-") and name.endswith(("-headers", "-dev")))
+        or name.endswith("-kernel-headers")
     )

@@ -20,6 +20,8 @@ _BTF = ("btf.bpftrace", "btf.vmlinux")
 #: Headers are what they are about; and those that no header helps where there is no BTF.
 _ABOUT_HEADERS = frozenset({"include", "bcc-tools"})
 _ABOUT_BTF = frozenset({"struct", "fentry", "iter", "module-types", "rawtracepoint"})
+#: Many programs: what only some of them need is not named where none of them works.
+_MANY = frozenset({"stock-tools"})
 
 _THERE = (Status.OK, Status.WARN)
 
@@ -54,10 +56,10 @@ def need(capability: Capability, report: Report) -> Need:
         return Need.THERE
     if capability.tool != "bpftrace":
         return Need.NO
-    weaker = capability.status in (Works.FAILS, Works.UNKNOWN)  # what cannot be told may not be listed
-    if weaker and (tree is not Status.FAIL or _btf_status(by_id) not in (*_THERE, Status.FAIL)):
-        return Need.UNKNOWN
-    return Need.NO
+    if capability.status is Works.CAVEAT:
+        return Need.NO
+    known = tree is Status.FAIL and _btf_status(by_id) in (*_THERE, Status.FAIL)  # else it may not be named
+    return Need.NO if known and capability.id not in _MANY else Need.UNKNOWN
 
 
 def _missing(capability: Capability, sources: list[Status], by_id: dict[str, Finding]) -> Need:

@@ -27,8 +27,9 @@ _WORKS = {
 }
 _STATUS = {Status.OK: "✅", Status.WARN: "🟡", Status.FAIL: "❌", Status.UNKNOWN: "❔", Status.SKIP: "➖"}
 
-#: What Markdown, or the HTML in it, takes as markup; `@` and `#` because GitHub makes mentions and links of them.
-_MARKUP = re.compile(r"[\\`*_{}\[\]()#+!|~@$=-]")
+#: What Markdown, or the HTML in it, takes as markup; `@`, `#` and the parts of addresses because GitHub makes
+#: mentions and links of them; at the start of a line also the marks of lists, headings and rules.
+_MARKUP = re.compile(r"[&<>\\`*_{}\[\]#!|~@$]|:(?=//)|(?<=www)\.|^[-+=]|(?<=^\d)[.)]")
 _LONGEST = 900_000
 _OBSERVED = 1_000
 
@@ -132,7 +133,7 @@ def _findings(report: Report, force: InForce) -> Iterator[str]:
 
 
 def _finding(finding: Finding, report: Report, shown: dict[str, Finding], force: InForce) -> Iterator[str]:
-    summary = f"{_STATUS[finding.status]} <b>{_html(finding.id)}</b>: {_html(finding.summary)}"
+    summary = f"{_STATUS[finding.status]} <b>{_text(finding.id)}</b>: {_text(finding.summary)}"
     waiver = force.findings.get(finding.id)
     if waiver is not None:
         summary += f" (waived until {waiver.until.isoformat()})"
@@ -187,15 +188,9 @@ def _labelled(label: str, parts: Iterable[str]) -> str:
     return f"{label} {text}" if text else ""
 
 
-def _html(text: str) -> str:
-    """For between HTML tags on a line of Markdown, where Markdown is still read."""
-    return _text(text)
-
-
 def _text(text: str) -> str:
     """Prose: each character that could be markup as an entity, which tables and HTML take, too."""
-    text = line(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return _MARKUP.sub(lambda match: f"&#{ord(match[0])};" if match[0] not in "-=+()" else match[0], text)
+    return _MARKUP.sub(lambda match: f"&#{ord(match[0])};", line(text))
 
 
 def _code(text: str) -> str:

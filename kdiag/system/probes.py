@@ -10,12 +10,16 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import os
 import struct
 
 from kdiag.system import syscalls
 from kdiag.system.base import ProbeResult, Unavailable
 
+_OBJ_GET_INFO_BY_FD, _BTF_GET_FD_BY_ID = 15, 19
+#: vmlinux is the first object that a kernel makes of its own BTF; others come with programs and modules.
+_MOST_IDS = 256
 _MAP_CREATE, _PROG_LOAD, _RAW_TRACEPOINT_OPEN, _BTF_GET_NEXT_ID, _LINK_CREATE = 0, 5, 17, 23, 28
 _PROGRAM_TYPES = {
     "socket_filter": 1,
@@ -90,8 +94,36 @@ def _map() -> ProbeResult:
 
 
 def _btf_ids() -> ProbeResult:
-    """BPF_BTF_GET_NEXT_ID, the way in which bpftrace up to 0.20 finds the kernel's BTF."""
-    return ProbeResult(max(0, -syscalls.bpf(_BTF_GET_NEXT_ID, struct.pack("=I", 0))))
+    """Walks the BTF objects for the kernel's own, called vmlinux: the way in which bpftrace 0.17.0 finds it.
+
+    ENOENT: there is none of that name among the first `_MOST_IDS`, as on kernels before 5.11.
+    """
+    last = 0
+    for _ in range(_MOST_IDS):
+        attr = bytearray(struct.pack("=III", last, 0, 0).ljust(128, b"\0"))
+        block = ctypes.create_string_buffer(bytes(attr), 128)
+        result = syscalls.bpf_at(_BTF_GET_NEXT_ID, block)
+        if result < 0:
+            return ProbeResult(-result)
+        last = struct.unpack_from("=I", block.raw, 4)[0]
+        if _btf_name(last) == b"vmlinux":
+            return ProbeResult(0)
+    return ProbeResult(errno.ENOENT)
+
+
+def _btf_name(number: int) -> bytes:
+    """The name of a BTF object, empty for one that cannot be asked."""
+    fd = syscalls.bpf(_BTF_GET_FD_BY_ID, struct.pack("=I", number))
+    if fd < 0:
+        return b""
+    try:
+        name = ctypes.create_string_buffer(64)
+        # struct bpf_btf_info: btf, btf_size, id, name, name_len, kernel_btf
+        info = ctypes.create_string_buffer(struct.pack("=QIIQII", 0, 0, 0, ctypes.addressof(name), 64, 0), 32)
+        result = syscalls.bpf(_OBJ_GET_INFO_BY_FD, struct.pack("=IIQ", fd, 32, ctypes.addressof(info)))
+        return name.value if result >= 0 else b""
+    finally:
+        os.close(fd)
 
 
 def _program(kind: str) -> ProbeResult:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import BinaryIO, TypeVar, cast
 
 from kdiag.system.base import (
     READ_LIMIT,
@@ -17,17 +18,24 @@ from kdiag.system.base import (
     Uname,
     Unavailable,
 )
-from kdiag.system.recording import SCHEMA, Json
+from kdiag.system.recording_files import Noted, merged
+from kdiag.system.recording_index import SCHEMA, Json
 
 T = TypeVar("T")
 
 
 class Recorder:
-    """Passes every question on to `system` and keeps the answer."""
+    """Passes every question on to `system` and keeps the answer.
+
+    files: by path, what was read of them (`heads`: only so many bytes); read_pieces: the same for files that were
+    opened, (offset, bytes) each, with their sizes.
+    """
 
     def __init__(self, system: System) -> None:
         self._system = system
         self.files: dict[str, bytes] = {}
+        self.heads: dict[str, int] = {}
+        self.read_pieces: dict[str, tuple[int, dict[int, bytes]]] = {}
         self.absent: set[str] = set()
         self.unavailable: dict[str, dict[str, Json]] = {}
         self.stats: dict[str, dict[str, Json]] = {}
@@ -49,33 +57,50 @@ class Recorder:
     def live(self) -> bool:
         return self._system.live
 
-    def _ask(self, key: str, question: Callable[[], T | None]) -> T | None:
+    def _ask(self, key: str, question: Callable[[], T | None], name: str = "") -> T | None:
+        """Ask about a path. `name` tells this question from others about the same path with other refusals."""
         try:
             answer = question()
         except Unavailable as gap:
-            self.unavailable[key] = {"reason": gap.reason, "errno": gap.errno}
+            known = _gap(gap)
+            if key in self.absent or self.unavailable.get(key, known) != known:
+                key = f"{name} {key}"
+            self.unavailable[key] = known
             raise
         if answer is None:
-            self.absent.add(key)
+            self.absent.add(f"{name} {key}" if key in self.unavailable else key)
         return answer
 
+    def _noted(self, key: str, question: Callable[[], T]) -> T:
+        """Ask something that is not about a path; why there is no answer is kept under `key`."""
+        try:
+            return question()
+        except Unavailable as gap:
+            self.unavailable[key] = _gap(gap)
+            raise
+
     def read(self, path: str, limit: int = READ_LIMIT) -> bytes | None:
-        answer = self._ask(path, lambda: self._system.read(path, limit))
+        answer = self._ask(path, lambda: self._system.read(path, limit), "read")
         if answer is not None:
             self.files[path] = answer
+            self.heads.pop(path, None)
         return answer
 
     def head(self, path: str, size: int) -> bytes | None:
-        answer = self._ask(path, lambda: self._system.head(path, size))
-        if answer is not None:
-            self.files.setdefault(path, answer)
+        answer = self._ask(path, lambda: self._system.head(path, size), "head")
+        if answer is not None and size > self.heads.get(path, -1 if path not in self.files else size):
+            self.files[path] = answer
+            self.heads[path] = size
         return answer
 
     def open(self, path: str) -> BinaryIO | None:
-        import io
-
-        answer = self.read(path)
-        return None if answer is None else io.BytesIO(answer)
+        answer = self._ask(path, lambda: self._system.open(path), "open")
+        if answer is None:
+            return None
+        size = answer.seek(0, io.SEEK_END)
+        answer.seek(0)
+        _, notes = self.read_pieces.setdefault(path, (size, {}))
+        return cast("BinaryIO", Noted(cast("io.BufferedIOBase", answer), notes))
 
     def stat(self, path: str) -> Stat | None:
         # A link has two answers; the one behind it goes under a key of its own.
@@ -85,25 +110,25 @@ class Recorder:
         return answer
 
     def lstat(self, path: str) -> Stat | None:
-        answer = self._ask(path, lambda: self._system.lstat(path))
+        answer = self._ask(path, lambda: self._system.lstat(path), "lstat")
         if answer is not None:
             self.stats[path] = _stat(answer)
         return answer
 
     def listdir(self, path: str) -> tuple[str, ...] | None:
-        answer = self._ask(path, lambda: self._system.listdir(path))
+        answer = self._ask(path, lambda: self._system.listdir(path), "listdir")
         if answer is not None:
             self.listings[path] = list(answer)
         return answer
 
     def filesystem(self, path: str) -> int | None:
-        answer = self._ask(path, lambda: self._system.filesystem(path))
+        answer = self._ask(path, lambda: self._system.filesystem(path), "statfs")
         if answer is not None:
             self.filesystems[path] = answer
         return answer
 
     def which(self, name: str) -> str | None:
-        answer = self._system.which(name)
+        answer = self._noted(f"which {name}", lambda: self._system.which(name))
         self.which_table[name] = answer
         return answer
 
@@ -114,7 +139,7 @@ class Recorder:
         try:
             answer = self._system.run(argv, timeout)
         except Unavailable as gap:
-            self.commands[argv] = {"argv": list(argv), "unavailable": gap.reason}
+            self.commands[argv] = {"argv": list(argv), "unavailable": gap.reason, "errno": gap.errno}
             raise
         self.commands[argv] = {
             "argv": list(argv),
@@ -125,22 +150,22 @@ class Recorder:
         return answer
 
     def probe(self, name: str) -> ProbeResult:
-        answer = self._system.probe(name)
+        answer = self._noted(f"probe {name}", lambda: self._system.probe(name))
         self.probes[name] = {"errno": answer.errno, "detail": answer.detail}
         return answer
 
     def env(self, name: str) -> str | None:
-        answer = self._system.env(name)
+        answer = self._noted(f"${name}", lambda: self._system.env(name))
         self.env_table[name] = answer
         return answer
 
     def distribution(self) -> tuple[str, str, str] | None:
-        answer = self._system.distribution()
+        answer = self._noted("distribution", self._system.distribution)
         self.distribution_table = {"distribution": None if answer is None else list(answer)}
         return answer
 
     def uname(self) -> Uname:
-        answer = self._system.uname()
+        answer = self._noted("uname", self._system.uname)
         self.uname_table = {
             "sysname": answer.sysname,
             "release": answer.release,
@@ -150,7 +175,7 @@ class Recorder:
         return answer
 
     def identity(self) -> Identity:
-        answer = self._system.identity()
+        answer = self._noted("identity", self._system.identity)
         self.identity_table = {
             "uid": answer.uid,
             "euid": answer.euid,
@@ -162,6 +187,7 @@ class Recorder:
 
     def index(self) -> dict[str, Json]:
         """recording.json as a value."""
+        pieces = {path: merged(notes, size)[0] for path, (size, notes) in self.read_pieces.items()}
         return {
             "schema": SCHEMA,
             "root": self.root,
@@ -177,17 +203,33 @@ class Recorder:
             "which": dict(sorted(self.which_table.items())),
             "probes": dict(sorted(self.probes.items())),
             "commands": [self.commands[k] for k in sorted(self.commands)],
+            "heads": dict(sorted(self.heads.items())),
+            "pieces": {
+                path: {"size": known.size, "ranges": [[*pair] for pair in known.ranges]}
+                for path, known in sorted(pieces.items())
+            },
         }
 
+    def stored(self) -> dict[str, bytes]:
+        """The files to store, by their names in the recording."""
+        files = {f"root{path}": data for path, data in self.files.items()}
+        for path, (size, notes) in self.read_pieces.items():
+            files[f"root{path}.pieces"] = merged(notes, size)[1]
+        return files
+
     def write(self, directory: str | Path) -> None:
-        """Write the recording into an empty or new directory."""
+        """Write the recording as it is, neither redacted nor packed, into an empty or new directory."""
         base = Path(directory)
-        for path, data in self.files.items():
-            target = base / "root" / path.lstrip("/")
+        for name, data in self.stored().items():
+            target = base / name
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(data)
         base.mkdir(parents=True, exist_ok=True)
         (base / "recording.json").write_text(json.dumps(self.index(), indent=1) + "\n", encoding="utf-8")
+
+
+def _gap(gap: Unavailable) -> dict[str, Json]:
+    return {"reason": gap.reason, "errno": gap.errno}
 
 
 def _stat(info: Stat) -> dict[str, Json]:

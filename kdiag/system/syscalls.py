@@ -62,11 +62,16 @@ def address_of(buffer: bytearray | ctypes.Array[ctypes.c_char]) -> int:
 def bpf(command: int, attr: bytes, size: int = 128) -> int:
     """bpf(2): a file descriptor or 0, or minus errno. `attr` is padded with zeros to `size` bytes."""
     block = ctypes.create_string_buffer(attr.ljust(size, b"\0"), size)
+    return bpf_at(command, block)
+
+
+def bpf_at(command: int, block: ctypes.Array[ctypes.c_char]) -> int:
+    """bpf(2) on a block that the kernel writes its answer into."""
     return _call(
         _numbers()[0],
         ctypes.c_long(command),
         ctypes.c_void_p(ctypes.addressof(block)),
-        ctypes.c_ulong(size),
+        ctypes.c_ulong(len(block)),
     )
 
 

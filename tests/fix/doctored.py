@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import lzma
 import os
+import struct
 import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -111,7 +112,9 @@ class Doctored(LiveWith):
         return self.case.magics[path] if path in self.case.magics else super().filesystem(path)
 
     def which(self, name: str) -> str | None:
-        return "/usr/bin/bpftrace" if name == "bpftrace" else super().which(name)
+        if name == "bpftrace":
+            return "/usr/bin/bpftrace"
+        return self.case.programs[name] if name in self.case.programs else super().which(name)
 
     def start(self, argv: tuple[str, ...], timeout: float = 10.0) -> None:
         if not argv[0].endswith("bpftrace"):
@@ -141,6 +144,7 @@ class Case:
     files: Files = field(default_factory=dict)
     magics: dict[str, int | None] = field(default_factory=lambda: {TRACEFS: MAGIC["tracefs"]})
     euid: int | None = None
+    programs: dict[str, str | None] = field(default_factory=lambda: {"modprobe": "/usr/sbin/modprobe"})
 
     @property
     def places(self) -> Places:
@@ -148,12 +152,17 @@ class Case:
         headers = self.home / "cache" / "kdiag" / "headers"
         return Places(headers, (headers,), self.home / "state" / "kdiag", self.home / "lib" / "modules")
 
+    @property
+    def path(self) -> str:
+        """Where programs that change the machine are looked for."""
+        return f"{self.home}/bin:/usr/bin:/bin"
+
     def look(self, values: Mapping[str, str]) -> Doctored:
         """A fresh look at it."""
         return Doctored(self, values)
 
 
-def case(home: Path, **changes: object) -> Case:
+def case(home: Path, *variants: str, **changes: object) -> Case:
     """A kernel with CONFIG_IKHEADERS=m, its module on disk and not loaded; tracefs mounted; no headers
     anywhere.
     """
@@ -178,6 +187,8 @@ def case(home: Path, **changes: object) -> Case:
         f"/boot/config-{one.release}": b"#\n# Linux/x86 6.12.107 Kernel Configuration\n#\nCONFIG_IKHEADERS=m\n",
         **one.files,
     }
+    for name in variants:
+        VARIANTS[name](one)
     return one
 
 
@@ -192,3 +203,150 @@ def snapshot(home: Path) -> dict[str, str]:
             size = 0 if path.is_dir() else info.st_size
             found[str(path.relative_to(home))] = f"{info.st_mode:o} {info.st_uid} {size} {target}"
     return found
+
+
+# -- what else may be true of the machine ----------------------------------------------------------------------------
+
+
+def served(one: Case) -> None:
+    """CONFIG_IKHEADERS=y: the kernel serves its archive."""
+    path = one.home / "kheaders.tar.xz"
+    path.write_bytes(archive(one.release))
+    one.files[SERVED] = path
+
+
+def loadable(one: Case) -> None:
+    """The module can be loaded: a modprobe of our own makes the archive appear and go."""
+    served_at, modules = one.home / "served.tar.xz", one.home / "proc-modules"
+    modules.write_text("ext4 1 2 - Live 0x0\n")
+    packed = one.home / "kheaders.tar.xz"
+    packed.write_bytes(archive(one.release))
+    one.files |= {SERVED: served_at, "/proc/modules": modules, "/usr/sbin/modprobe": b"as below"}
+    program(
+        one,
+        "modprobe",
+        f"""
+        if [ "$1" = -r ]; then rm -f {served_at}; echo "ext4 1 2 - Live 0x0" > {modules}; exit 0; fi
+        cp {packed} {served_at}; echo "kheaders 4194304 0 - Live 0x0" >> {modules}
+        """,
+    )
+
+
+def blocked(one: Case) -> None:
+    """The module is on disk, and no modprobe is."""
+    one.programs["modprobe"] = None
+    one.files |= {"/usr/sbin/modprobe": None, "/sbin/modprobe": None}
+
+
+def without_module(one: Case) -> None:
+    """CONFIG_IKHEADERS is off."""
+    one.files |= {
+        f"/lib/modules/{one.release}/modules.dep": b"kernel/fs/ext4.ko:\n",
+        f"/boot/config-{one.release}": b"#\n# Linux/x86 6.12.107 Kernel Configuration\n#\n"
+        b"# CONFIG_IKHEADERS is not set\n",
+    }
+
+
+def without_btf(one: Case) -> None:
+    """The kernel serves no BTF, and no vmlinux is anywhere."""
+    release = one.release
+    one.files |= {
+        "/sys/kernel/btf": (),
+        "/sys/kernel/btf/vmlinux": None,
+        f"/boot/vmlinux-{release}": None,
+        "/usr/lib/debug": None,
+        f"/usr/lib/modules/{release}": None,
+    }
+
+
+def debian(one: Case) -> None:
+    """A package manager of our own that has the headers, with something that they need."""
+    release = one.release
+    status = one.home / "dpkg-status"
+    status.write_text(
+        "Package: base-files\nStatus: install ok installed\nVersion: 13\nArchitecture: amd64\n\n"
+    )
+    one.files |= {
+        "/etc/os-release": b'ID=debian\nVERSION_ID="13"\nPRETTY_NAME="Debian GNU/Linux 13 (trixie)"\n',
+        "/var/lib/dpkg/status": status,
+    }
+    names = (
+        f"linux-headers-{release} linux-headers-{release.rsplit('-', 1)[0]}-common linux-kbuild-6.12 gcc-x"
+    )
+    program(
+        one,
+        "apt-get",
+        f"""
+        [ "$1" = -y ] && shift
+        [ "$1" = update ] && exit 0
+        for name in {names}; do
+            printf 'Package: %s\\nStatus: install ok installed\\nVersion: 1\\nArchitecture: amd64\\n\\n' "$name" >> {status}
+        done
+        """,
+    )
+    program(
+        one,
+        "dpkg",
+        f"""
+        shift
+        for name in "$@"; do sed -i "/^Package: $name$/,/^$/d" {status}; done
+        """,
+    )
+
+
+VARIANTS = {f.__name__: f for f in (served, loadable, blocked, without_module, without_btf, debian)}
+
+
+def program(one: Case, name: str, script: str) -> Path:
+    """A program where the fix looks for programs."""
+    path = one.home / "bin" / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("#!/bin/sh\n" + script)
+    path.chmod(0o755)
+    one.programs[name] = f"/usr/sbin/{name}"
+    return path
+
+
+# -- BTF -------------------------------------------------------------------------------------------------------------
+
+
+def btf(registers: str = "orig_ax", pointer: int = 8, order: str = "<") -> bytes:
+    """The BTF of a very small kernel: task_struct, list_head, pt_regs."""
+    strings = b"\0"
+    words: list[int] = []
+
+    def name(text: str) -> int:
+        nonlocal strings
+        strings += text.encode() + b"\0"
+        return len(strings) - len(text) - 1
+
+    def composite(text: str, *members: tuple[str, int]) -> None:
+        words.extend((name(text), 4 << 24 | len(members), 64))
+        for member, offset in members:
+            words.extend((name(member), 1, offset))
+
+    words.extend((name("unsigned int"), 1 << 24, 4, 32))
+    composite("task_struct", ("pid", 0), ("tgid", 32))
+    composite("list_head", ("next", 0), ("prev", pointer * 8))
+    composite("pt_regs", (registers, 0))
+    types = struct.pack(f"{order}{len(words)}I", *words)
+    head = struct.pack(f"{order}HBB5I", 0xEB9F, 1, 0, 24, 0, len(types), len(types), len(strings))
+    return head + types + strings
+
+
+def vmlinux(section: bytes, build_id: bytes | None = None) -> bytes:
+    """An ELF image with a .BTF section, and a build-id if it is to have one."""
+    note = b"" if build_id is None else struct.pack("<III4s", 4, len(build_id), 3, b"GNU\0") + build_id
+    names = b"\0.BTF\0.notes\0.shstrtab\0"
+    at = 64
+    sections = [bytes(64)]
+    for name, kind, data in ((1, 1, section), (6, 7, note), (13, 3, names)):
+        sections.append(struct.pack("<IIQQQQIIQQ", name, kind, 0, 0, at, len(data), 0, 0, 4, 0))
+        at += len(data)
+    head = struct.pack("<16sHHIQQQIHHHHHH", b"\x7fELF\2\1\1", 2, 62, 1, 0, 0, at, 0, 64, 0, 0, 64, 4, 3)
+    return head + section + note + names + b"".join(sections)
+
+
+def notes(build_id: bytes) -> bytes:
+    """/sys/kernel/notes of a kernel with this build-id."""
+    return struct.pack("<III4s", 4, len(build_id), 3, b"GNU\0") + build_id

@@ -1,4 +1,4 @@
-"""Unpacking the headers archive: what comes out, whose it is, and what others, faults and ends of all kinds do to it."""
+"""Unpacking the headers archive: what comes out, whose it is, and what faults, rivals and kills do to it."""
 
 from __future__ import annotations
 

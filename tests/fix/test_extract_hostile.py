@@ -41,7 +41,7 @@ def refused(place: Path, data: bytes, *, release: str = RELEASE, srcarch: str = 
     with pytest.raises(FixError) as caught:
         extract(data, place / "base" / "t", release=release, srcarch=srcarch)
     assert remade(place) == before
-    assert not list(place.parent.glob("kdiag-test-evil*"))
+    assert not Path("/tmp/kdiag-test-evil").exists() and not (place.parent / "kdiag-test-evil").exists()
     return caught.value.message
 
 
@@ -83,7 +83,7 @@ def with_members(*extra: Member) -> bytes:
         pytest.param([entry("include/l", kind=LINK, target="a\nb")], "leads to 'a\\nb'", id="link-newline"),
         pytest.param(
             [entry("include/top", kind=LINK, target=".."), entry("l", kind=LINK, target="include/top/../..")],
-            "leads out",
+            "leads through another link",
             id="link-out-by-words",
         ),
         pytest.param(
