@@ -134,7 +134,20 @@ def _judge(machine: Machine, option: Option, path: str) -> Finding:
         )
     state = {"n": "is off", None: "is not in this kernel's configuration"}.get(value, f"is {value}")
     make = fail if option.required_by else warn
-    return make(f"{title} {state}: {option.unlocks}", id=finding_id, title=title, evidence=evidence)
+    summary = f"{title} {state}: {option.unlocks}"
+    return make(summary, id=finding_id, title=title, evidence=evidence, causes=_kept_out_by(machine, option))
+
+
+#: What keeps BTF out of a kernel although it was asked for (lib/Kconfig.debug, DEBUG_INFO_BTF).
+_AGAINST_BTF = ("DEBUG_INFO_SPLIT", "DEBUG_INFO_REDUCED", "GCC_PLUGIN_RANDSTRUCT")
+
+
+def _kept_out_by(machine: Machine, option: Option) -> tuple[str, ...]:
+    """The options without which, or with which, this one cannot be on."""
+    lacking = [name for name in option.needs if machine.config.value(name) not in ("y", "m")]
+    if option.name == "DEBUG_INFO_BTF":
+        lacking += [name for name in _AGAINST_BTF if machine.config.value(name) == "y"]
+    return tuple(f"config.{name}" for name in lacking)
 
 
 def _fits(machine: Machine, arches: tuple[str, ...]) -> bool:

@@ -163,7 +163,10 @@ def _none(machine: Machine) -> Finding:
     if broken:
         summary = f"{broken[0].path} is a dangling link: {broken[0].broken} is not there"
         reason = "the link is installed, what it points to is not"
-        if machine.environment.container is not None and (broken[0].broken or "").startswith("/usr/src"):
+        in_container = (
+            machine.environment.container is not None and machine.packages.advice.obtainable != "no"
+        )
+        if in_container and (broken[0].broken or "").startswith("/usr/src"):
             reason += (
                 "; in a container, /usr/src of the host has to be mounted as well (-v /usr/src:/usr/src:ro)"
             )
@@ -322,6 +325,20 @@ def _instead(machine: Machine) -> tuple[Remedy, ...]:
     )
 
 
+def _installed(machine: Machine, name: str, version: str | None, evidence: tuple[Evidence, ...]) -> Finding:
+    """A package whose name and version say nothing of the release may hold headers of another kernel: the files tell."""
+    release = machine.kernel.release
+    others = machine.headers.other_releases
+    if version is None and release not in name and not machine.headers.links["build"].is_dir and others:
+        return fail(
+            f"{name} is installed, with headers for another kernel: {', '.join(others[:3])}",
+            evidence=(*evidence, *_links(machine)),
+            causes=("kernel.rebooted",),
+            remedies=(machine.packages.remedy,) if machine.packages.remedy else (),
+        )
+    return ok(f"{name} is installed", evidence=evidence)
+
+
 @check("headers.package", "The header package for this kernel")
 def package(machine: Machine) -> Iterator[Finding]:
     """The package for exactly this release, decided by the release string and not by os-release; installed
@@ -364,7 +381,7 @@ def package(machine: Machine) -> Iterator[Finding]:
     evidence += [Evidence("installed", f"{package.name} {package.version}") for package in installed]
     lacking = packages.lacking
     if not lacking:
-        yield ok(f"{advice.name} is installed", evidence=tuple(evidence))
+        yield _installed(machine, advice.name, advice.version, tuple(evidence))
         return
     if advice.name not in lacking:
         what = f"half of the headers is installed: {', '.join(lacking)} is missing"
@@ -372,7 +389,8 @@ def package(machine: Machine) -> Iterator[Finding]:
         what = f"half of the headers is installed: {advice.name} is missing"
     else:
         what = f"{advice.name} is not installed"
-    fitting = {advice.name, *advice.parts, *advice.metas}
+    # Debian's meta packages have names of their own; RPM's kernel-devel is the package itself, of whatever release.
+    fitting = {advice.name, *advice.parts, *(advice.metas if advice.manager == "apt" else ())}
     others = sorted(
         f"{p.name} {p.version}"
         for p in installed

@@ -88,13 +88,7 @@ def capabilities(machine: Machine) -> Iterator[Finding]:
             ", ".join(sorted(status.bounding)) if len(status.bounding) < 30 else "full or nearly",
         ),
     )
-    missing = (
-        []
-        if machine.privileges.has("CAP_SYS_ADMIN")
-        else [c for c in ("CAP_BPF", "CAP_PERFMON") if c not in status.effective]
-    )
-    if not machine.privileges.is_root:
-        missing += [c for c in ("CAP_DAC_READ_SEARCH", "CAP_DAC_OVERRIDE") if c not in status.effective]
+    missing = _missing(machine)
     if not missing:
         absent = [
             c for c in ("CAP_SYS_RESOURCE", "CAP_SYS_MODULE", "CAP_SYSLOG") if c not in status.effective
@@ -122,9 +116,41 @@ def capabilities(machine: Machine) -> Iterator[Finding]:
         reason=reason,
         evidence=evidence,
         causes=("environment.container",),
-        remedies=_container_caps(machine) if bounded else (SUDO,),
+        remedies=_more(machine, bool(bounded)),
         wrong_remedies=wrong,
     )
+
+
+def _missing(machine: Machine) -> list[str]:
+    """What tracing lacks. CAP_BPF and CAP_PERFMON came with 5.8; before, CAP_SYS_ADMIN was all there was."""
+    privileges = machine.privileges
+    missing: list[str] = []
+    if not privileges.has("CAP_SYS_ADMIN"):
+        if privileges.knows("CAP_BPF"):
+            missing += [c for c in ("CAP_BPF", "CAP_PERFMON") if not privileges.has(c)]
+        else:
+            missing.append("CAP_SYS_ADMIN")
+    if not privileges.is_root:
+        missing += [c for c in ("CAP_DAC_READ_SEARCH", "CAP_DAC_OVERRIDE") if not privileges.has(c)]
+    if (
+        missing
+        and not privileges.has("CAP_SYS_RESOURCE")
+        and privileges.is_root
+        and not privileges.knows("CAP_BPF")
+    ):
+        # All at once: the next error would be that RLIMIT_MEMLOCK, which such kernels count, cannot be raised.
+        missing.append("CAP_SYS_RESOURCE")
+    return missing
+
+
+def _more(machine: Machine, bounded: bool) -> tuple[Remedy, ...]:
+    """How to get more capabilities: sudo gives an ordinary user all, and root nothing that was taken away."""
+    if not machine.privileges.is_root and not bounded:
+        return (SUDO,)
+    if machine.environment.container is not None:
+        return _container_caps(machine)
+    where = "whoever starts this shell or service (systemd: CapabilityBoundingSet=, capsh, setpriv)"
+    return (Remedy("privileges.parent", "Start it without dropping capabilities", "manual", (), where),)
 
 
 @check("privileges.userns", "In the machine's own user namespace")
@@ -236,7 +262,7 @@ def memlock(machine: Machine) -> Iterator[Finding]:
             "whether this kernel counts RLIMIT_MEMLOCK cannot be asked",
             reason=counted.describe(),
             evidence=tuple(evidence),
-            causes=("bpf.map",),
+            causes=("privileges.capabilities", "privileges.userns"),
         )
     elif 0 <= soft < 8 * 1024 * 1024:
         yield fail(

@@ -157,6 +157,7 @@ def _sysctl(machine: Machine, name: str, path: str, value: int, finding_id: str)
                 "unsafe",
                 (f"sudo sysctl -w {name}={wanted}",),
                 needs=("root",),
+                run_on="the host" if machine.environment.container is not None else "here",
                 undo=(f"sudo sysctl -w {name}={value}",),
             ),
         )
@@ -168,7 +169,7 @@ def _sysctl(machine: Machine, name: str, path: str, value: int, finding_id: str)
     if name == "kernel.perf_event_paranoid" and value >= 3 and not admin:
         concern = "Debian's and Ubuntu's addition: even CAP_PERFMON is not enough, CAP_SYS_ADMIN is needed"
         failing = machine.privileges.is_root
-        remedies = _sys_admin(machine) or set_to(2)
+        remedies = (*_sys_admin(machine), *set_to(2))
     elif name == "kernel.kptr_restrict" and value >= 2:
         concern, remedies = (
             "kernel addresses are hidden from root too: stacks have no symbol names",

@@ -267,6 +267,30 @@ def leftovers(machine: Machine) -> Iterator[Finding]:
         f"{len(events)} dynamic kprobe events are defined",
         reason="left by an earlier program or in use by another",
         evidence=tuple(Evidence(f"{machine.tracing.root}/kprobe_events", line[:200]) for line in events[:20]),
+        remedies=_remove(machine.tracing.root, events[0]),
+        wrong_remedies=(
+            WrongRemedy("echo > kprobe_events", "it truncates everybody's events, and fails with EBUSY"),
+        ),
+    )
+
+
+def _remove(root: str, line: str) -> tuple[Remedy, ...]:
+    """How to take one leftover event away (Documentation/trace/kprobetrace.rst: `-:GROUP/EVENT`, appended)."""
+    name = line.split(" ", 1)[0].partition(":")[2]
+    if not name or not all(c.isalnum() or c in "_/" for c in name):
+        return ()
+    commands = (
+        f"echo 0 | sudo tee {root}/events/{name}/enable",
+        f"echo '-:{name}' | sudo tee -a {root}/kprobe_events",
+    )
+    return (
+        Remedy(
+            "kprobes.remove",
+            f"Remove {name}, if no running program owns it",
+            "unsafe",
+            commands,
+            needs=("root",),
+        ),
     )
 
 

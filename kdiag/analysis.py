@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from kdiag import __version__
@@ -22,7 +23,8 @@ def analyse(
     machine: Machine, registry: Registry, chosen: Sequence[Found], required: Sequence[str] = DEFAULT_REQUIRED
 ) -> Report:
     """The whole answer about one machine. `chosen` are the checks to run, `required` ids of capabilities."""
-    machine.tools.start()
+    with suppress(Unavailable):
+        machine.tools.start()
     findings = run(machine, registry, chosen)
     capabilities = evaluate(findings, _behaviours(machine), as_root_matters=_root_is_elsewhere(machine))
     blocks = blocked(capabilities, findings)

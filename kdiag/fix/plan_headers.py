@@ -37,7 +37,7 @@ def plan_headers(subject: Subject) -> Part:
         )
     if not _needed(subject):
         return Part(load.steps, (*load.notes, *_not_needed(subject)))
-    tried: list[str] = list(load.notes)
+    tried: list[str] = [*load.notes, *_otherwise(subject)]
     for source in (_elsewhere, _served, _from_module, _package):
         part = source(subject, load)
         tried += part.notes
@@ -52,7 +52,18 @@ def _needed(subject: Subject) -> bool:
         for f in map(subject.finding, FINDINGS)
         if f is not None and f.status not in (Status.OK, Status.SKIP)
     ]
-    return bool(lacking) and bool(subject.stands_in_the_way(*FINDINGS))
+    return bool(lacking) and bool(subject.stands_in_the_way(*FINDINGS) or _otherwise(subject))
+
+
+def _otherwise(subject: Subject) -> tuple[str, ...]:
+    """What releases up to 0.20 do without headers, if they are to compile (Behaviour.unpacks_kheaders)."""
+    behaviour = subject.machine.tools.behaviour
+    if behaviour is None or behaviour.unpacks_kheaders == "never" or subject.stands_in_the_way(*FINDINGS):
+        return ()
+    version = ".".join(map(str, behaviour.version))
+    return (
+        f"bpftrace {version} would load the module and unpack it into /tmp by itself; this takes its place.",
+    )
 
 
 def _not_needed(subject: Subject) -> tuple[str, ...]:
@@ -61,8 +72,6 @@ def _not_needed(subject: Subject) -> tuple[str, ...]:
         return ()
     if tree.status is Status.OK:
         return (f"Headers need no repair: {tree.summary}.",)
-    if tree.status is Status.FAIL:
-        return ("Nothing that is installed here lacks headers: bpftrace unpacks the kernel's own by itself.",)
     return (f"Headers: {tree.summary}.",)
 
 

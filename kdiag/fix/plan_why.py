@@ -24,7 +24,18 @@ def _module(subject: Subject) -> tuple[str, ...]:
     if finding is None or state in ("loadable", "blocked"):
         return ()
     text = f"{finding.summary}{f': {finding.reason}' if finding.reason else ''}."
-    return (text, *map(_remedy, finding.remedies))
+    return (text, *(map(_remedy, finding.remedies) if finding.remedies else _outside(subject, state)))
+
+
+def _outside(subject: Subject, state: str) -> tuple[str, ...]:
+    """In a container, what is not known inside may be possible outside."""
+    place = subject.machine.environment.container
+    if place is None or state not in ("unknown", "absent"):
+        return ()
+    return (
+        f"In {place.name} the kernel's modules are not to be seen. If it has kheaders, `sudo modprobe kheaders` on "
+        "the host makes the archive appear in here as well.",
+    )
 
 
 def _package(subject: Subject) -> tuple[str, ...]:

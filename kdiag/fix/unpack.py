@@ -13,7 +13,7 @@ import errno
 import os
 from collections.abc import Callable, Generator, Iterable, Iterator
 
-from kdiag.parse import compression, tarstream
+from kdiag.parse import tarstream
 from kdiag.parse.errors import ParseError
 
 #: 6.12's archive has 7,022 members, the largest of them 357 kB, at a depth of 7.
@@ -23,7 +23,10 @@ DEPTH_LIMIT = 32
 #: Open directories at a time; the soft limit on descriptors is often 1024, on some systems 256.
 _OPEN_LIMIT = 64
 
-_PIECE = 1 << 20
+#: Larger pieces cost memory, smaller ones turns of the two threads.
+_PIECE = 2 << 20
+#: xz -9 takes 65 MiB; the kernel is compressed with less.
+_DECODER_MEMORY = 256 << 20
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -35,7 +38,7 @@ def write(archive: bytes, size: int, root: int, progress: Callable[[int, int], N
     holds anything that kernel headers do not, OSError where the system refuses.
     """
     tree = _Tree(root)
-    with contextlib.closing(_ahead(compression.stream(archive, limit=size, chunk=_PIECE))) as pieces:
+    with contextlib.closing(_ahead(_unpacked(archive, size))) as pieces:
         tape = _Tape(_told(pieces, size, progress))
         try:
             for count, member in enumerate(tarstream.members(tape), 1):
@@ -197,6 +200,30 @@ def _check_target(name: str, target: str, links: set[str]) -> None:
             raise ParseError(f"the link {name} leads out of the archive: {target[:200]!a}")
         if index < len(steps) - 1 and "/".join(place).lower() in links:
             raise ParseError(f"the link {name} leads through another link: {target[:200]!a}")
+
+
+def _unpacked(archive: bytes, size: int) -> Iterator[bytes]:
+    """The tar inside, in large pieces: at most `size` bytes, and less is an error as well (liblzma checks its index).
+
+    kdiag.parse.compression feeds its decoders 64 KiB at a time, which here means a turn of the threads each.
+    """
+    import lzma
+
+    decoder = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_DECODER_MEMORY)
+    data, left = archive, size
+    while not decoder.eof:
+        try:
+            piece = decoder.decompress(data, _PIECE)
+        except lzma.LZMAError as error:
+            raise ParseError(f"the xz archive is damaged: {error}") from None
+        data, left = b"", left - len(piece)
+        if left < 0:
+            raise ParseError(f"the xz archive holds more than the {size} bytes that its index tells")
+        if not piece and decoder.needs_input and not decoder.eof:
+            raise ParseError("the xz archive ends early")
+        yield piece
+    if decoder.unused_data:
+        raise ParseError("something follows the xz archive")
 
 
 def _told(pieces: Iterable[bytes], size: int, progress: Callable[[int, int], None] | None) -> Iterator[bytes]:

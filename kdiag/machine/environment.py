@@ -90,14 +90,16 @@ class Environment:
     def foreign_namespaces(self) -> tuple[str, ...] | None:
         """Which of our namespaces are not the machine's own; None if that cannot be told."""
         foreign: list[str] = []
+        seen = False
         for name, inode in _INITIAL.items():
             try:
                 link = self._system.lstat(f"/proc/self/ns/{name}")
             except Unavailable:
                 return None
+            seen = seen or link is not None
             if link is not None and link.target and link.target != f"{name}:[{inode}]":
                 foreign.append(name)
-        return tuple(foreign)
+        return tuple(foreign) if seen else None
 
     @cached_property
     def container(self) -> Place | None:

@@ -122,6 +122,11 @@ class Privileges:
         """Whether the effective set holds `capability`, such as CAP_BPF."""
         return capability in self.status.effective
 
+    def knows(self, capability: str) -> bool:
+        """Whether this kernel has `capability` at all (/proc/sys/kernel/cap_last_cap); true if it does not say."""
+        last = read_number(self._system, "/proc/sys/kernel/cap_last_cap")
+        return last is None or CAPABILITIES.index(capability.removeprefix("CAP_")) <= last
+
     @property
     def is_root(self) -> bool:
         """Effective uid 0, whatever its capabilities."""

@@ -30,7 +30,7 @@ def render(report: Report) -> str:
     """The document, ending in a newline."""
     graded = grades(report)
     by_id = {f.id: f for f in report.findings}
-    capabilities = [_capability(c, report, graded, by_id) for c in report.capabilities]
+    capabilities = [_capability(c, graded, by_id) for c in report.capabilities]
     findings = [_finding(f, report, graded) for f in report.findings]
     root = Element("testsuites", {"name": "kdiag"})
     for name, cases in (("kdiag capabilities", capabilities), ("kdiag findings", findings)):
@@ -68,7 +68,7 @@ def _properties(report: Report) -> Element:
     return properties
 
 
-def _capability(capability: Capability, report: Report, graded: Grades, by_id: dict[str, Finding]) -> Element:
+def _capability(capability: Capability, graded: Grades, by_id: dict[str, Finding]) -> Element:
     case = _case(f"kdiag.{_name(capability.tool)}", f"{capability.id}: {capability.title}")
     told = f"{_WORDS[capability.status]}: {capability.because}".removesuffix(": ")
     decisive = [by_id[i] for i in capability.findings if i in by_id and by_id[i].status is not Status.OK]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from kdiag.model import Capability, Finding, Remedy, Report, Status, Works
 
@@ -14,15 +14,17 @@ _WORKS = {Works.WORKS: 0, Works.CAVEAT: 1, Works.FAILS: 2, Works.UNKNOWN: 3}
 def in_the_way(report: Report) -> tuple[Finding, ...]:
     """Findings that keep something from working, and what causes them: causes before their symptoms.
 
-    Otherwise failures come before warnings before unknowns, and those that a required capability waits for
-    come first. A symptom follows its cause at once unless something more severe is still to be told.
+    Otherwise failures come before warnings before unknowns, those that a required capability waits for come
+    first, and of these what a command repairs. A symptom follows its cause at once unless something more severe
+    is still to be told.
     """
     by_id = {f.id: f for f in report.findings if f.status in _RANK}
     shown = _with_causes((id_ for id_, blocked in report.blocks.items() if blocked), by_id)
     required = set(report.required)
 
-    def urgency(finding: Finding) -> tuple[int, bool]:
-        return _RANK[finding.status], required.isdisjoint(report.blocks.get(finding.id, ()))
+    def urgency(finding: Finding) -> tuple[int, bool, bool]:
+        not_required = required.isdisjoint(report.blocks.get(finding.id, ()))
+        return _RANK[finding.status], not_required, not any(r.commands for r in finding.remedies)
 
     urgent_first = sorted((f for f in by_id.values() if f.id in shown), key=urgency)
     causes_first = list(_causes_first(urgent_first, {id_: by_id[id_] for id_ in shown}))
@@ -30,21 +32,55 @@ def in_the_way(report: Report) -> tuple[Finding, ...]:
 
 
 def urgent(report: Report, findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Those of the findings that a required capability waits for."""
+    """Those of the findings that a required capability waits for, and their causes."""
     required = set(report.required)
-    return tuple(f for f in findings if not required.isdisjoint(report.blocks.get(f.id, ())))
+    by_id = {f.id: f for f in findings}
+    waited_for = (id_ for id_ in by_id if not required.isdisjoint(report.blocks.get(id_, ())))
+    ids = _with_causes(waited_for, by_id)
+    return tuple(f for f in by_id.values() if f.id in ids)
+
+
+def without_links(report: Report, findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """The findings, causes first, without what only stands between a cause and a symptom of them: it decides
+    nothing by itself and has no remedy.
+    """
+    deciding = {id_ for c in report.capabilities if c.id in report.required for id_ in c.findings}
+    places = {f.id: place for place, f in enumerate(findings)}
+    last_symptom = {cause: places[f.id] for f in findings for cause in f.causes}
+
+    def between(finding: Finding) -> bool:
+        place = places[finding.id]
+        caused = any(places.get(cause, place) < place for cause in finding.causes)
+        return caused and last_symptom.get(finding.id, place) > place
+
+    return tuple(f for f in findings if f.id in deciding or f.remedies or not between(f))
 
 
 def decisive(report: Report, told: Collection[str]) -> tuple[Finding, ...]:
-    """For each capability that does not fully work, the finding that decides; without those already told."""
+    """For each capability that does not fully work, the findings that its reason quotes, or else the first that
+    decides; without those already told. In the order of in_the_way.
+    """
     by_id = {f.id: f for f in report.findings if f.status in _RANK}
     chosen: dict[str, Finding] = {}
     for capability in report.capabilities:
         if capability.status is not Works.WORKS:
-            first = next((by_id[i] for i in capability.findings if i in by_id), None)
-            if first is not None and first.id not in told:
-                chosen[first.id] = first
-    return tuple(sorted(chosen.values(), key=lambda f: _RANK[f.status]))
+            deciding = [by_id[i] for i in capability.findings if i in by_id]
+            quoted = [f for f in deciding if f.summary in capability.because]
+            chosen.update((f.id, f) for f in quoted or deciding[:1] if f.id not in told)
+    places = {f.id: place for place, f in enumerate(in_the_way(report))}
+    return tuple(
+        sorted(chosen.values(), key=lambda f: (f.id not in places, places.get(f.id, _RANK[f.status])))
+    )
+
+
+def alike(findings: Iterable[Finding]) -> tuple[tuple[Finding, ...], ...]:
+    """The findings, those together that could not be looked at for one reason and are told in the same words."""
+    groups: dict[object, list[Finding]] = {}
+    for finding in findings:
+        one = finding.status is not Status.UNKNOWN or finding.remedies or finding.wrong_remedies
+        words = (finding.summary, finding.reason, finding.with_root, finding.causes)
+        groups.setdefault(finding.id if one else words, []).append(finding)
+    return tuple(tuple(group) for group in groups.values())
 
 
 def not_in_the_way(report: Report) -> tuple[Finding, ...]:
@@ -54,7 +90,7 @@ def not_in_the_way(report: Report) -> tuple[Finding, ...]:
     return tuple(sorted(rest, key=lambda f: _RANK[f.status]))
 
 
-def _with_causes(ids: Iterable[str], by_id: dict[str, Finding]) -> set[str]:
+def _with_causes(ids: Iterable[str], by_id: Mapping[str, Finding]) -> set[str]:
     """Those of the ids that are known, and all that explains them. Reports from files may hold circles."""
     seen: set[str] = set()
     waiting = list(ids)
@@ -109,14 +145,41 @@ def _symptoms_near(findings: list[Finding]) -> Iterator[Finding]:
             stack.extend(reversed(near))
 
 
-def nearest_causes(finding: Finding, shown: dict[str, Finding]) -> tuple[str, ...]:
-    """Its shown causes without those that explain another of them; all of them if they explain each other."""
-    causes = tuple(c for c in finding.causes if c in shown and c != finding.id)
+def nearest_causes(
+    finding: Finding, shown: Mapping[str, Finding], hidden: Mapping[str, Finding] | None = None
+) -> tuple[str, ...]:
+    """Its shown causes without those that explain another of them; all of them if they explain each other.
+
+    Behind those that are `hidden`, the shown ones that explain them are looked for.
+    """
+    known = _reach(finding, shown, hidden or {})
+    causes = tuple(dict.fromkeys(c for c in known if c in shown and c != finding.id))
     deeper = set[str]().union(*(_with_causes(shown[c].causes, shown) for c in causes))
     return tuple(c for c in causes if c not in deeper) or causes
 
 
-def own_remedies(finding: Finding, shown: dict[str, Finding]) -> tuple[Remedy, ...]:
+def untold_causes(
+    finding: Finding, shown: Mapping[str, Finding], hidden: Mapping[str, Finding]
+) -> tuple[Finding, ...]:
+    """The hidden findings between this one and its nearest shown causes."""
+    return tuple(hidden[c] for c in dict.fromkeys(_reach(finding, shown, hidden)) if c not in shown)
+
+
+def _reach(finding: Finding, shown: Mapping[str, Finding], hidden: Mapping[str, Finding]) -> Iterator[str]:
+    """Ids of its causes, those behind hidden ones too, nearest first."""
+    seen = {finding.id}
+    waiting = list(finding.causes)
+    while waiting:
+        cause = waiting.pop(0)
+        if cause in seen or (cause not in shown and cause not in hidden):
+            continue
+        seen.add(cause)
+        yield cause
+        if cause not in shown:
+            waiting.extend(hidden[cause].causes)
+
+
+def own_remedies(finding: Finding, shown: Mapping[str, Finding]) -> tuple[Remedy, ...]:
     """The remedies to tell with a finding: none where a shown cause has some, since that is the repair."""
     causes = _with_causes(finding.causes, shown) - {finding.id}
     return () if any(shown[c].remedies for c in causes) else finding.remedies
@@ -125,7 +188,8 @@ def own_remedies(finding: Finding, shown: dict[str, Finding]) -> tuple[Remedy, .
 def table_groups(report: Report) -> tuple[tuple[str, tuple[Capability, ...]], ...]:
     """The capability table as (heading, rows): the required ones as asked, bpftrace's, other tools'.
 
-    In the last two, what works comes first, and what does not is kept together by reason.
+    In the last two, what works comes first, then what waits for nothing but its tool, and what does not work is
+    kept together by reason.
     """
     by_id = {c.id: c for c in report.capabilities}
     required = tuple(by_id[id_] for id_ in dict.fromkeys(report.required) if id_ in by_id)
@@ -144,7 +208,10 @@ def _by_status(capabilities: Iterable[Capability]) -> tuple[Capability, ...]:
     for index, row in enumerate(rows):
         first.setdefault((row.status, row.because), index)
 
-    def place(row: Capability) -> tuple[int, int]:
-        return _WORKS[row.status], 0 if row.status is Works.WORKS else first[row.status, row.because]
+    def place(row: Capability) -> tuple[int, bool, int]:
+        if row.status is Works.WORKS:
+            return _WORKS[row.status], False, 0
+        more_than_the_tool = not set(row.findings) <= {f"tools.{row.tool.casefold()}"}
+        return _WORKS[row.status], more_than_the_tool, first[row.status, row.because]
 
     return tuple(sorted(rows, key=place))

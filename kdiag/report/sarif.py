@@ -72,9 +72,9 @@ def _rule(finding: Finding, explain: Explain | None) -> dict[str, object]:
     return {
         "id": line(finding.id),
         "name": "".join(part.capitalize() for part in re.findall(r"\w+", line(finding.id, _TITLE))),
-        "shortDescription": {"text": title},
-        "fullDescription": {"text": line(first, _DESCRIPTION) or title},
-        "help": {"text": words or title},
+        "shortDescription": {"text": _string(title)},
+        "fullDescription": {"text": _string(line(first, _DESCRIPTION) or title)},
+        "help": {"text": _string(words or title)},
         "properties": {"tags": ["eBPF", line(finding.id.partition(".")[0])]},
     }
 
@@ -95,7 +95,7 @@ def _result(
         "ruleIndex": index,
         "kind": kind,
         "level": level,
-        "message": {"text": _message(finding, report, shown)},
+        "message": {"text": _string(_message(finding, report, shown))},
         "locations": [_location(finding)],
         "partialFingerprints": _fingerprints(finding),
         "properties": {
@@ -109,6 +109,11 @@ def _result(
         why = f"{line(waiver.reason)} (until {waiver.until.isoformat()})"
         result["suppressions"] = [{"kind": "external", "status": "accepted", "justification": why}]
     return result
+
+
+def _string(text: str) -> str:
+    """A message string: braces would be placeholders (3.11.5), brackets before a parenthesis links (3.11.6)."""
+    return text.replace("{", "{{").replace("}", "}}").replace("](", "] (")
 
 
 def _message(finding: Finding, report: Report, shown: dict[str, Finding]) -> str:

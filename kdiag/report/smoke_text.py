@@ -92,25 +92,28 @@ def _table(report: SmokeReport, notes: dict[str, int], page: Page) -> Iterator[s
         mark = page.paint(fancy if page.unicode else plain, style)
         star = page.paint("*", "bold") if one.capability in required else " "
         titles = wrap(page.clean(one.title), max(room, 10)) or [""]
-        cells = _cells(one, notes, page)
         if page.narrow:
             yield f"  {mark} {star} {titles[0]}"
             yield from (" " * _LEFT + title for title in titles[1:])
-            yield f"{' ' * (_LEFT + 2)}{' '.join(cells.split())}"
+            yield from page.text(_plain_cells(one, notes), _LEFT + 2)
             continue
-        yield f"  {mark} {star} {pad(titles[0], room)}  {cells}".rstrip()
+        yield f"  {mark} {star} {pad(titles[0], room)}  {_cells(one, notes, page)}".rstrip()
         yield from (" " * _LEFT + title for title in titles[1:])
     yield ""
     yield from _legend(report, page)
 
 
 def _cells(one: Result, notes: dict[str, int], page: Page) -> str:
-    ran = one.outcome is not Outcome.SKIPPED
-    seconds = f"{one.seconds:.1f} s" if ran else ""
+    seconds = f"{one.seconds:.1f} s" if one.outcome is not Outcome.SKIPPED else ""
     foretold = pad(_FORETOLD[one.agrees], 12)
     if one.agrees is False:
         foretold = page.paint(foretold, "bold", "bad")
     return f"{pad(_WORDS[one.outcome], 7)} {seconds:>7}  {foretold}{_reference(one, notes)}"
+
+
+def _plain_cells(one: Result, notes: dict[str, int]) -> str:
+    """The same below each other's title, for a narrow page."""
+    return f"{_WORDS[one.outcome]} {_FORETOLD[one.agrees]} {_reference(one, notes)}"
 
 
 def _reference(one: Result, notes: dict[str, int]) -> str:
@@ -139,7 +142,7 @@ def _notes(results: Sequence[Result], notes: dict[str, int], page: Page) -> Iter
     indent = len(f"  [{len(notes)}] ")
     following = [*list(notes)[1:], ""]
     for (message, number), after in zip(notes.items(), following, strict=True):
-        first, *rest = page.text(message, indent)
+        first, *rest = page.text(message, indent) or [""]
         yield pad(f"  [{number}]", indent) + first.lstrip()
         yield from rest
         if meanings[message] != meanings.get(after, ""):

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
-from kdiag.model import Evidence, Finding, Remedy, Report
-from kdiag.report.order import nearest_causes, own_remedies
+from kdiag.model import Evidence, Finding, Remedy, Report, Status
+from kdiag.report.order import nearest_causes, own_remedies, untold_causes
 from kdiag.report.page import Page
 
 #: Lines of evidence without --verbose; a symptom of something that is told gets one.
 _EVIDENCE = 2
 _LONGEST = 160
+#: Causes that a sketch names.
+_CAUSES = 2
+_TROUBLE = (Status.FAIL, Status.WARN, Status.UNKNOWN)
 _KIND = {"unsafe": "changes how the machine behaves", "manual": "by hand"}
 
 #: What is seen in many places when one thing is nowhere; it tells less than the place that has something.
@@ -23,52 +26,71 @@ _NOTHING = re.compile(
 class Story:
     """Tells the findings that stand in the way, one after the other, and nothing twice.
 
+    shown: what is told in full. Findings that are told together are alike (see order.alike).
     held_back: whether something was left out that --verbose would show.
     """
 
-    def __init__(self, report: Report, page: Page, shown: dict[str, Finding]) -> None:
+    def __init__(self, report: Report, page: Page, shown: Iterable[Finding]) -> None:
         self.held_back = False
         self._report = report
         self._page = page
-        self._shown = shown
+        self._shown = {f.id: f for f in shown}
+        self._hidden = {f.id: f for f in report.findings if f.status in _TROUBLE and f.id not in self._shown}
         self._remedies: dict[tuple[str, tuple[str, ...]], str] = {}
         self._wrong: set[str] = set()
+        self._sketched: set[str] = set()
 
-    def tell(self, finding: Finding) -> Iterator[str]:
-        """The lines of one finding."""
-        page = self._page
-        yield from headline(finding, page)
-        if finding.reason:
-            yield from page.text(finding.reason, 2 if page.narrow else 4)
-        causes = nearest_causes(finding, self._shown)
+    def causes(self, finding: Finding) -> tuple[str, ...]:
+        """Ids of its nearest causes: for what is told in full, of what is told in full."""
+        if finding.id in self._shown:
+            return nearest_causes(finding, self._shown, self._hidden)
+        return nearest_causes(finding, self._shown | self._hidden)
+
+    def tell(self, group: Sequence[Finding]) -> Iterator[str]:
+        """The lines of one finding, or of several that are alike."""
+        page, finding = self._page, group[0]
+        yield from headline(finding, page, [f.id for f in group])
+        yield from self._reason(finding)
+        causes = self.causes(finding)
         if causes:
             yield from page.labelled("because", f"of {', '.join(causes)}")
-        yield from self._affects(finding, causes)
-        yield from self._evidence(finding, 1 if causes else _EVIDENCE)
+        yield from self._affects(group, causes)
+        yield from self._evidence(group, 1 if causes else _EVIDENCE)
         yield from self._fixes(finding)
-        for wrong in finding.wrong_remedies:
-            if wrong.advice not in self._wrong:
-                self._wrong.add(wrong.advice)
-                yield from page.labelled("not", f"{wrong.advice}{page.dash if wrong.why else ''}{wrong.why}")
+        for one in (finding, *untold_causes(finding, self._shown, self._hidden)):
+            yield from self._not(one)
         if finding.with_root:
             yield from page.labelled("as root", finding.with_root)
 
-    def sketch(self, finding: Finding) -> Iterator[str]:
-        """The few lines for something that no required thing waits for."""
-        page = self._page
-        yield from headline(finding, page)
-        if finding.reason:
-            yield from page.text(finding.reason, 2 if page.narrow else 4)
-        causes = [f.id for f in self._report.findings if f.id in finding.causes]
-        if causes:
-            yield from page.labelled("because", f"of {', '.join(causes[:3])}")
-        yield from self._affects(finding, ())
-        yield from self._fixes(finding)
+    def sketch(self, group: Sequence[Finding]) -> Iterator[str]:
+        """The few lines for something that no required thing waits for: the causes that are not told are told
+        in its because.
+        """
+        page, finding = self._page, group[0]
+        yield from headline(finding, page, [f.id for f in group])
+        yield from self._reason(finding)
+        causes = self.causes(finding)
+        untold = {c: self._hidden[c] for c in causes if c in self._hidden and c not in self._sketched}
+        for index, cause in enumerate(causes[:_CAUSES]):
+            words = f"{cause}: {untold[cause].summary}" if cause in untold else f"of {cause}"
+            yield from page.labelled("" if index else "because", words)
+        self._sketched.update(f.id for f in group)
+        self.held_back = True
+        yield from self._affects(group, ())
+        commanded = (f for f in untold.values() if any(r.commands for r in f.remedies))
+        yield from self._fixes(finding if finding.remedies else next(commanded, finding))
+        if finding.with_root and finding.status is Status.UNKNOWN:
+            yield from page.labelled("as root", finding.with_root)
 
-    def _affects(self, finding: Finding, causes: tuple[str, ...]) -> Iterator[str]:
+    def _reason(self, finding: Finding) -> Iterator[str]:
+        if finding.reason:
+            yield from self._page.text(finding.reason, 2 if self._page.narrow else 4)
+
+    def _affects(self, group: Sequence[Finding], causes: tuple[str, ...]) -> Iterator[str]:
         """What it keeps from working, required things first, on one line; not what a cause has said."""
         blocks, required, verbose = self._report.blocks, set(self._report.required), self._page.verbose
-        names = sorted(blocks.get(finding.id, ()), key=lambda id_: id_ not in required)
+        every = dict.fromkeys(name for finding in group for name in blocks.get(finding.id, ()))
+        names = sorted(every, key=lambda id_: id_ not in required)
         if not verbose and any(set(names) <= set(blocks.get(cause, ())) for cause in causes):
             return
         for kept in range(len(names), 0, -1):
@@ -78,16 +100,26 @@ class Story:
                 yield from lines
                 return
 
-    def _evidence(self, finding: Finding, limit: int) -> Iterator[str]:
+    def _evidence(self, group: Sequence[Finding], limit: int) -> Iterator[str]:
         page = self._page
-        chosen = finding.evidence if page.verbose else telling(finding.evidence, limit)
-        self.held_back |= len(chosen) < len(finding.evidence)
+        every = tuple(dict.fromkeys(item for finding in group for item in finding.evidence))
+        said = () if page.verbose else (group[0].summary, group[0].reason)
+        new = tuple(item for item in every if item.observed not in said)
+        chosen = new if page.verbose else telling(new, limit)
+        self.held_back |= len(chosen) < len(new)
         for index, item in enumerate(chosen):
             line = f"{page.clean(item.source)}: {page.clean(item.observed)}"
             if len(line) > _LONGEST and not page.verbose:
                 line = line[:_LONGEST].rstrip() + ("…" if page.unicode else "...")
                 self.held_back = True
             yield from page.labelled("" if index else "seen", line)
+
+    def _not(self, finding: Finding) -> Iterator[str]:
+        dash = self._page.dash
+        for wrong in finding.wrong_remedies:
+            if wrong.advice not in self._wrong:
+                self._wrong.add(wrong.advice)
+                yield from self._page.labelled("not", f"{wrong.advice}{dash if wrong.why else ''}{wrong.why}")
 
     def _fixes(self, finding: Finding) -> Iterator[str]:
         verbose = self._page.verbose
@@ -103,20 +135,23 @@ class Story:
 
     def _remedy(self, remedy: Remedy, label: str) -> Iterator[str]:
         page = self._page
-        terms = [_KIND.get(remedy.kind, ""), f"needs {', '.join(remedy.needs)}" if remedy.needs else ""]
-        words = "; ".join(filter(None, terms))
+        place = "" if remedy.run_on == "here" else remedy.run_on
+        how = [_KIND.get(remedy.kind, ""), "" if remedy.commands else place]
+        needs = f"needs {', '.join(remedy.needs)}" if remedy.needs else ""
+        words = "; ".join(filter(None, (": ".join(filter(None, how)), needs)))
         yield from page.labelled(label, f"{remedy.title} ({words})" if words else remedy.title)
-        if remedy.run_on not in ("", "here"):
-            yield from page.labelled("run on", remedy.run_on)
+        if place and remedy.commands:
+            yield from page.labelled("run on", place)
         yield from map(page.command, remedy.commands)
         for index, command in enumerate(remedy.undo if page.verbose else ()):
             yield page.command(command, "" if index else "undo")
 
 
-def headline(finding: Finding, page: Page) -> Iterator[str]:
-    """Mark, id, summary."""
-    first, *rest = page.text(f"{finding.id}: {finding.summary}", 0, rest=2) or [""]
-    cut = len(page.clean(finding.id))
+def headline(finding: Finding, page: Page, ids: Sequence[str] = ()) -> Iterator[str]:
+    """Mark, id, summary; all `ids` instead of its own if given."""
+    names = ", ".join(ids or (finding.id,))
+    first, *rest = page.text(f"{names}: {finding.summary}", 0, rest=2) or [""]
+    cut = len(page.clean(names))
     yield f"{page.status_mark(finding.status)} {page.paint(first[:cut], 'bold')}{first[cut:]}"
     yield from rest
 

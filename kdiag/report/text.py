@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from kdiag.model import Finding, MachineInfo, Report, Status
-from kdiag.report.order import decisive, in_the_way, not_in_the_way, urgent
+from kdiag.report.headers import answer
+from kdiag.report.order import alike, decisive, in_the_way, not_in_the_way, urgent, without_links
 from kdiag.report.page import VERDICTS, Page
 from kdiag.report.story import Story, brief
 from kdiag.report.table import table
 from kdiag.report.wrap import columns
 
-_FOLD = 3
+_QUESTION = "Do I need kernel headers?"
 
 
 def render(report: Report, *, width: int, color: bool, verbose: bool, unicode: bool) -> str:
@@ -25,6 +26,7 @@ def render(report: Report, *, width: int, color: bool, verbose: bool, unicode: b
     sections = (
         list(_machine(report, page)),
         list(table(report, page)),
+        list(_headers(report, page)),
         list(_in_the_way(report, page)),
         list(_others(report, page)),
         list(_verdict(report, page)),
@@ -36,8 +38,10 @@ def _machine(report: Report, page: Page) -> Iterator[str]:
     """Where we are, broken between its parts."""
     dot = page.dot if page.unicode else ", "
     lines: list[str] = []
-    for part in filter(None, map(page.clean, _parts(report.machine))):
-        if lines and columns(lines[-1] + dot + part + dot) <= page.room - 2:
+    parts = [part for part in map(page.clean, _parts(report.machine)) if part]
+    for index, part in enumerate(parts):
+        longer = lines[-1] + dot + part + ("" if index + 1 == len(parts) else dot.rstrip()) if lines else ""
+        if lines and columns(longer) <= page.room - (2 if len(lines) > 1 else 0):
             lines[-1] += dot + part
         else:
             lines.append(part)
@@ -55,7 +59,7 @@ def _parts(machine: MachineInfo) -> Iterator[str]:
     """The parts that are known, in words."""
     known = (
         f"{machine.release} {machine.arch}".strip(),
-        machine.kernel,
+        _kernel(machine),
         machine.distribution,
         machine.container,
     )
@@ -70,8 +74,24 @@ def _parts(machine: MachineInfo) -> Iterator[str]:
         yield f"examined from outside: {machine.root}"
 
 
+def _kernel(machine: MachineInfo) -> str:
+    """Whose kernel it is, so that it is not taken for the distribution."""
+    named = not machine.kernel or "kernel" in machine.kernel.casefold().split()
+    return machine.kernel if named else f"{machine.kernel} kernel"
+
+
 def _words(text: str) -> set[str]:
     return set(re.findall(r"\w+", text.casefold())) - {"a", "an", "the", "vm", "kernel"}
+
+
+def _headers(report: Report, page: Page) -> Iterator[str]:
+    """The first question of everyone who starts, and its answer."""
+    words = answer(report)
+    if words:
+        first, *rest = page.text(f"{_QUESTION} {words}", 0, rest=2)
+        cut = min(len(first), len(_QUESTION))
+        yield page.paint(first[:cut], "bold") + first[cut:]
+        yield from rest
 
 
 def _in_the_way(report: Report, page: Page) -> Iterator[str]:
@@ -79,37 +99,51 @@ def _in_the_way(report: Report, page: Page) -> Iterator[str]:
     lines each.
     """
     every = in_the_way(report)
-    told = every if page.verbose else urgent(report, every)
-    story = Story(report, page, {f.id: f for f in told})
+    waited_for = every if page.verbose else urgent(report, every)
+    told = waited_for if page.verbose else without_links(report, waited_for)
+    rest = () if page.verbose else decisive(report, {f.id for f in waited_for})
+    story = Story(report, page, told)
+    story.held_back = len(told) < len(waited_for)
     if told:
         yield page.paint("What stands in the way", "bold")
-        before = ""
-        for finding in told:
-            if before not in finding.causes:  # a symptom stays with its cause
-                yield ""
-            yield from story.tell(finding)
-            before = finding.id
-    rest = () if page.verbose else decisive(report, {f.id for f in told})
+        yield from _one_by_one(told, story, story.tell)
     if rest:
-        yield from (
-            ("", page.paint("Also limited here", "bold")) if told else (page.paint("Limited here", "bold"),)
-        )
-        for finding in rest:
+        if told:
             yield ""
-            yield from story.sketch(finding)
-    if story.held_back or rest:
-        yield ""
-        yield from page.text("--verbose shows all evidence and the other remedies.", 0, "dim", rest=2)
+        yield page.paint("Also limited here" if told else "Limited here", "bold")
+        yield from _one_by_one(rest, story, story.sketch)
+    more = [] if page.verbose else [*_more(story.held_back, len(not_in_the_way(report)))]
+    if more:
+        if told or rest:
+            yield ""
+        yield from page.text(f"--verbose shows {' and '.join(more)}.", 0, "dim", rest=2)
+
+
+def _one_by_one(
+    findings: Iterable[Finding], story: Story, tell: Callable[[Sequence[Finding]], Iterator[str]]
+) -> Iterator[str]:
+    """The findings with empty lines between them, but not between a cause and its symptom."""
+    before: set[str] = set()
+    for group in alike(findings):
+        if before.isdisjoint(story.causes(group[0])):
+            yield ""
+        yield from tell(group)
+        before = {finding.id for finding in group}
+
+
+def _more(held_back: bool, others: int) -> Iterator[str]:
+    """What --verbose would add."""
+    if held_back:
+        yield "all evidence"
+    if others:
+        yield f"{others} finding{'s' if others > 1 else ''} that nothing here waits for"
 
 
 def _others(report: Report, page: Page) -> Iterator[str]:
-    """What nothing waits for: one line of names; with --verbose every finding, by status."""
-    others = not_in_the_way(report)
+    """With --verbose the findings that nothing waits for, by status."""
     if not page.verbose:
-        if others:
-            names = ", ".join(_folded([f.id for f in others]))
-            yield from page.text(f"Not in the way here ({len(others)}): {names}", 0, "dim", rest=2)
         return
+    others = not_in_the_way(report)
     fine = [f for f in report.findings if f.status is Status.OK]
     skipped = [f for f in report.findings if f.status is Status.SKIP]
     groups = (("Not in the way here", others), ("As it should be", fine), ("Does not arise here", skipped))
@@ -117,17 +151,6 @@ def _others(report: Report, page: Page) -> Iterator[str]:
         if index:
             yield ""
         yield from _group(heading, findings, page)
-
-
-def _folded(ids: list[str]) -> Iterator[str]:
-    """The ids; three or more of one subject as a glob, which `--only` takes, with their number."""
-    subjects = [id_.partition(".")[0] for id_ in ids]
-    for index, (id_, subject) in enumerate(zip(ids, subjects, strict=True)):
-        count = subjects.count(subject)
-        if count < _FOLD:
-            yield id_
-        elif subjects.index(subject) == index:
-            yield f"{subject}.* ({count})"
 
 
 def _group(heading: str, findings: Iterable[Finding], page: Page) -> Iterator[str]:

@@ -155,7 +155,7 @@ def watch(plan: Plan, tick: Callable[[], None]) -> Observation:
         try:
             seen, timed_out = _until_seen(state, plan, tick, began)
         finally:
-            asked, killed = _end(state, plan.limits.end, tick)
+            asked, killed = _end(state, plan.limits.end)
     return Observation(
         seen=seen,
         started=state.started,
@@ -193,19 +193,19 @@ def _until_seen(state: _Watch, plan: Plan, tick: Callable[[], None], began: floa
         tick()
 
 
-def _end(state: _Watch, limit: float, tick: Callable[[], None]) -> tuple[bool, bool]:
+def _end(state: _Watch, limit: float) -> tuple[bool, bool]:
     """End bpftrace's process group, politely first, and reap it. Whether it was asked to, whether it was killed."""
     asked = not state.ended
     deadline = time.monotonic() + limit
     while not state.ended and time.monotonic() < deadline:
         # Again and again: bpftrace (seen: 0.17) misses one that comes between two waits for events.
         _signal(state.process, signal.SIGINT)
-        _until_ended(state, min(_AGAIN, deadline - time.monotonic()), tick)
+        _until_ended(state, min(_AGAIN, deadline - time.monotonic()))
     killed = not state.ended
     # Also what it started and left behind, a modprobe or a tar.
     _signal(state.process, signal.SIGKILL)
     if killed:
-        _until_ended(state, _KILLED_LIMIT, tick)
+        _until_ended(state, _KILLED_LIMIT)
     deadline = time.monotonic() + _DRAIN_LIMIT
     while state.open_pipes and state.turn() and time.monotonic() < deadline:
         pass
@@ -215,12 +215,11 @@ def _end(state: _Watch, limit: float, tick: Callable[[], None]) -> tuple[bool, b
     return asked, killed
 
 
-def _until_ended(state: _Watch, limit: float, tick: Callable[[], None]) -> None:
+def _until_ended(state: _Watch, limit: float) -> None:
     deadline = time.monotonic() + limit
     while not state.ended and time.monotonic() < deadline:
         if not state.turn() and not state.open_pipes:
             time.sleep(_TURN)
-        tick()
 
 
 def _signal(process: subprocess.Popen[bytes], number: int) -> None:

@@ -7,6 +7,7 @@ test's directory.
 
 from __future__ import annotations
 
+import errno
 import io
 import lzma
 import os
@@ -20,7 +21,7 @@ from typing import BinaryIO
 from kdiag.fix.places import Places
 from kdiag.fix.verify import LiveWith
 from kdiag.machine.tracing import MAGIC
-from kdiag.system import CommandResult, Identity, Stat, Uname, Unavailable
+from kdiag.system import CommandResult, Identity, ProbeResult, Stat, Uname, Unavailable
 from kdiag.system.base import READ_LIMIT
 
 RELEASE = "6.12.107-test"
@@ -125,6 +126,9 @@ class Doctored(LiveWith):
             return CommandResult(argv, 0, f"bpftrace v{self.case.bpftrace}\n", "")
         return super().run(argv, timeout)
 
+    def probe(self, name: str) -> ProbeResult:
+        return self.case.probes[name] if name in self.case.probes else super().probe(name)
+
     def uname(self) -> Uname:
         return Uname("Linux", self.case.release, "#1 SMP", "x86_64")
 
@@ -144,6 +148,7 @@ class Case:
     files: Files = field(default_factory=dict)
     magics: dict[str, int | None] = field(default_factory=lambda: {TRACEFS: MAGIC["tracefs"]})
     euid: int | None = None
+    probes: dict[str, ProbeResult] = field(default_factory=dict)
     programs: dict[str, str | None] = field(default_factory=lambda: {"modprobe": "/usr/sbin/modprobe"})
 
     @property
@@ -168,10 +173,10 @@ def case(home: Path, *variants: str, **changes: object) -> Case:
     """
     for name in ("cache", "state", "lib"):
         (home / name).mkdir(exist_ok=True)
+    one = Case(home, **changes)  # type: ignore[arg-type]  # the names are Case's own
     module = home / "kheaders.ko"
     if not module.exists():
-        module.write_bytes(b"not an ELF file, for brevity" + archive() + bytes(64))
-    one = Case(home, **changes)  # type: ignore[arg-type]  # the names are Case's own
+        module.write_bytes(b"not an ELF file, for brevity" + archive(one.release) + bytes(64))
     directory = f"/lib/modules/{one.release}"
     one.files = {
         SERVED: None,
@@ -183,13 +188,17 @@ def case(home: Path, *variants: str, **changes: object) -> Case:
         "/proc/modules": b"ext4 1 2 - Live 0x0\n",
         f"/usr/src/linux-headers-{one.release}": None,
         f"/usr/src/kernels/{one.release}": None,
-        "/proc/config.gz": None,
-        f"/boot/config-{one.release}": b"#\n# Linux/x86 6.12.107 Kernel Configuration\n#\nCONFIG_IKHEADERS=m\n",
+        "/proc/config.gz": config("CONFIG_IKHEADERS=m"),
         **one.files,
     }
     for name in variants:
         VARIANTS[name](one)
     return one
+
+
+def config(line: str) -> bytes:
+    """A kernel's configuration with this line."""
+    return f"#\n# Linux/x86 6.12.107 Kernel Configuration\n#\n{line}\nCONFIG_MODULES=y\n".encode()
 
 
 def snapshot(home: Path) -> dict[str, str]:
@@ -242,8 +251,7 @@ def without_module(one: Case) -> None:
     """CONFIG_IKHEADERS is off."""
     one.files |= {
         f"/lib/modules/{one.release}/modules.dep": b"kernel/fs/ext4.ko:\n",
-        f"/boot/config-{one.release}": b"#\n# Linux/x86 6.12.107 Kernel Configuration\n#\n"
-        b"# CONFIG_IKHEADERS is not set\n",
+        "/proc/config.gz": config("# CONFIG_IKHEADERS is not set"),
     }
 
 
@@ -257,6 +265,7 @@ def without_btf(one: Case) -> None:
         "/usr/lib/debug": None,
         f"/usr/lib/modules/{release}": None,
     }
+    one.probes["bpf:btf-ids"] = ProbeResult(errno.ENOENT)
 
 
 def debian(one: Case) -> None:
@@ -279,8 +288,9 @@ def debian(one: Case) -> None:
         f"""
         [ "$1" = -y ] && shift
         [ "$1" = update ] && exit 0
+        stanza="Package: %s\\nStatus: install ok installed\\nVersion: 1\\nArchitecture: amd64\\n\\n"
         for name in {names}; do
-            printf 'Package: %s\\nStatus: install ok installed\\nVersion: 1\\nArchitecture: amd64\\n\\n' "$name" >> {status}
+            printf "$stanza" "$name" >> {status}
         done
         """,
     )

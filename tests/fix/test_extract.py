@@ -110,7 +110,7 @@ def test_pax_and_gnu_long_names_and_content_across_pieces(base: Path) -> None:
 
 
 def test_progress_ends_at_the_whole(base: Path) -> None:
-    data = archive([*tree(), entry("./include/big.h", bytes(3 << 20))])
+    data = archive([*tree(), entry("./include/big.h", bytes(7 << 20))])
     seen: list[tuple[int, int]] = []
     extract(data, base / "t", release=RELEASE, srcarch="x86", progress=lambda *both: seen.append(both))
     size = len(lzma.decompress(data))

@@ -76,15 +76,13 @@ def all_of(ids: tuple[str, ...], status: Status) -> dict[str, Status]:
     return dict.fromkeys(ids, status)
 
 
-OTHERS = (
+OTHERS: tuple[dict[str, Status], ...] = (
     {},
     {"privileges.root": FAIL, "privileges.capabilities": FAIL},
     {"tracing.tracefs": FAIL},
     {"bpf.map": UNKNOWN},
-    {"privileges.root": UNKNOWN, "tracing.tracefs": FAIL},
-    {"tracing.kprobes": FAIL, "kernel.lockdown": FAIL},
+    {"tracing.kprobes": FAIL},
     {"tools.bpftrace": FAIL},
-    {"tools.bpftrace": FAIL, "tracing.tracefs": FAIL},
     {"tools.bpftrace": FAIL, "bpf.map": UNKNOWN},
     {"tools.bcc": FAIL},
 )
@@ -139,6 +137,8 @@ def test_a_release_that_is_not_known_leaves_it_open() -> None:
 
 # -- the sentences ---------------------------------------------------------------------------------------------------
 
+ENOUGH = "Not for the required things (*): BTF is enough."
+BOTH = "#include <linux/...> and BCC tools"
 TRACEPOINTS = "syscall tracepoints with arguments, network tracepoints and scheduler tracepoints"
 NEW, OLD, OLDEST = behaviour((0, 23, 2)), behaviour((0, 17, 0)), behaviour((0, 11, 3))
 
@@ -149,35 +149,35 @@ NEW, OLD, OLDEST = behaviour((0, 23, 2)), behaviour((0, 17, 0)), behaviour((0, 1
         (
             NEW,
             all_of(HEADERS, FAIL),
-            "Not for the required things (*): BTF is enough. For #include <linux/...> and BCC tools you do: see headers.tree.",
+            f"{ENOUGH} For {BOTH} you do: see headers.tree.",
         ),
         (
             OLD,
             all_of(HEADERS, FAIL),
-            "Not for the required things (*): BTF is enough. For #include <linux/...>, some of the stock .bt tools "
+            f"{ENOUGH} For #include <linux/...>, some of the stock .bt tools "
             "and BCC tools you do: see headers.tree.",
         ),
         (
             NEW,
             all_of(HEADERS, FAIL) | {"headers.bcc": OK},
-            "Not for the required things (*): BTF is enough. They are there for BCC tools. "
+            f"{ENOUGH} They are there for BCC tools. "
             "For #include <linux/...> you do: see headers.tree.",
         ),
         (
             NEW,
             {"headers.bcc": FAIL},
-            "Not for the required things (*): BTF is enough. They are there for #include <linux/...>. "
+            f"{ENOUGH} They are there for #include <linux/...>. "
             "For BCC tools you do: see headers.bcc.",
         ),
         (
             NEW,
             {},
-            "Not for the required things (*): BTF is enough. They are there for #include <linux/...> and BCC tools.",
+            f"{ENOUGH} They are there for {BOTH}.",
         ),
         (
             NEW,
             all_of(HEADERS, FAIL) | {"tools.bpftrace": FAIL, "btf.bpftrace": SKIP, "tracing.tracefs": FAIL},
-            "Not for the required things (*): BTF is enough. For #include <linux/...> and BCC tools you do: see headers.tree.",
+            f"{ENOUGH} For {BOTH} you do: see headers.tree.",
         ),
         (NEW, {"tracing.tracefs": FAIL}, "They are there, should you need them."),
         (OLDEST, all_of(HEADERS, FAIL), f"Yes, for {TRACEPOINTS}: see headers.tree."),
@@ -188,7 +188,11 @@ NEW, OLD, OLDEST = behaviour((0, 23, 2)), behaviour((0, 17, 0)), behaviour((0, 1
             all_of(BTF, FAIL) | all_of(HEADERS, FAIL),
             f"Yes, since bpftrace gets no BTF here, for {TRACEPOINTS}: see headers.tree.",
         ),
-        (OLD, {"headers.intact": FAIL, **all_of(HEADERS, FAIL)}, f"No, but a broken header tree is in the way of {TRACEPOINTS}: see headers.intact."),
+        (
+            OLD,
+            all_of(HEADERS, FAIL) | {"headers.intact": FAIL},
+            f"No, but a broken header tree is in the way of {TRACEPOINTS}: see headers.intact.",
+        ),
         (OLD, all_of(BTF, UNKNOWN) | all_of(HEADERS, FAIL), "That cannot be told here: btf.bpftrace says so."),
         (OLD, all_of(BTF, UNKNOWN) | all_of(HEADERS, UNKNOWN), "That cannot be told here: headers.tree says so."),
     ],

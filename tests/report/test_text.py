@@ -56,11 +56,11 @@ def shown(
 def report(
     *findings: Finding,
     capabilities: tuple[Capability, ...] = (),
-    required: tuple[str, ...] = (),
+    required: tuple[str, ...] = ("openat",),
     blocks: Mapping[str, tuple[str, ...]] | None = None,
     machine: MachineInfo | None = None,
 ) -> Report:
-    """A report of these findings, each of which blocks something unless `blocks` says otherwise."""
+    """A report of these findings, each of which blocks what is required unless `blocks` says otherwise."""
     return Report(
         kdiag="0.1.0",
         created="2025-01-02T03:04:05Z",
@@ -69,7 +69,7 @@ def report(
         capabilities=capabilities,
         required=required,
         verdict=Verdict(Readiness.NOT_READY, "a required capability does not work.", "kdiag fix"),
-        blocks={f.id: ("kprobe",) for f in findings} if blocks is None else dict(blocks),
+        blocks={f.id: ("openat",) for f in findings} if blocks is None else dict(blocks),
     )
 
 
@@ -79,10 +79,18 @@ def can(
     return Capability(name, name, tool, status, because, (), root)
 
 
+HEADLINE = re.compile(r"^[✓!✗?·] ([\w., ]+?):", re.MULTILINE)
+
+
 def told(text: str) -> list[str]:
-    """Ids of the findings in the order of their headlines."""
-    story = text.partition("What stands in the way\n")[2]
-    return re.findall(r"^[✓!✗?·] ([\w.]+):", story, re.MULTILINE)
+    """Ids of the findings that are told in full, in the order of their headlines."""
+    story = text.partition("What stands in the way\n")[2].partition("Also limited here\n")[0]
+    return HEADLINE.findall(story)
+
+
+def sketched(text: str) -> list[str]:
+    """Ids of the findings that are told in few lines, in the order of their headlines."""
+    return HEADLINE.findall(re.split(r"^(?:Also l|L)imited here$", text, maxsplit=1, flags=re.MULTILINE)[-1])
 
 
 def test_the_sample_looks_as_it_did() -> None:
@@ -96,8 +104,10 @@ def test_sections_come_in_their_order() -> None:
         lines.index("What you can trace here"),
         lines.index("  bpftrace"),
         lines.index("  other tools"),
+        next(i for i, line in enumerate(lines) if line.startswith("Do I need kernel headers? ")),
         lines.index("What stands in the way"),
-        next(i for i, line in enumerate(lines) if line.startswith("Not in the way here (2): ")),
+        lines.index("Also limited here"),
+        lines.index("--verbose shows all evidence and 2 findings that nothing here waits for."),
         next(i for i, line in enumerate(lines) if line.startswith("CANNOT TELL: 3 of the 4")),
     ]
     assert places == sorted(places)
@@ -114,7 +124,7 @@ def test_where_we_are_says_what_is_known_and_nothing_else() -> None:
     )  # fmt: skip
     text = shown(report(machine=machine), 120).splitlines()[0]
     assert text == (
-        "6.15.11-orbstack-00 aarch64 · OrbStack · Docker · no bpftrace · root · examined from outside: /mnt"
+        "6.15.11-orbstack-00 aarch64 · OrbStack kernel · Docker · no bpftrace · root · examined from outside: /mnt"
     )
     assert shown(report(machine=MachineInfo())).startswith("Nothing is known about this machine.\n")
 
@@ -122,6 +132,19 @@ def test_where_we_are_says_what_is_known_and_nothing_else() -> None:
 def test_where_we_are_breaks_between_its_parts() -> None:
     text = shown(SAMPLE).partition("\n\n")[0].splitlines()
     assert text[0].endswith(" ·") and text[1].startswith("  Debian GNU/Linux 12 · ")
+
+
+def test_where_we_are_uses_the_whole_line_for_its_last_part() -> None:
+    machine = MachineInfo("6.18.44-fc-v669", arch="x86_64", kernel="Firecracker microVM", user="root",
+                          distribution="Debian GNU/Linux 12 (bookworm)", container="no container",
+                          bpftrace="not installed")  # fmt: skip
+    assert shown(report(machine=machine)).splitlines()[:3] == [
+        "6.18.44-fc-v669 x86_64 · Firecracker microVM kernel ·",
+        "  Debian GNU/Linux 12 (bookworm) · no container · bpftrace not installed · root",
+        "",
+    ]
+    wider = replace(machine, user="user 1000")
+    assert shown(report(machine=wider)).splitlines()[2] == "  user 1000"
 
 
 # -- the table ---------------------------------------------------------------------------------------------
@@ -187,6 +210,62 @@ def test_a_narrow_page_has_the_reason_below() -> None:
     assert "bpf()" not in "".join(rows)
 
 
+GONE = fail("bpftrace is not installed", id="tools.bpftrace")
+
+
+def without_bpftrace(*rows: tuple[str, str, tuple[str, ...]]) -> Report:
+    """A report of a machine without bpftrace: capabilities by name, reason and further findings."""
+    capabilities = [
+        Capability(name, name, "bpftrace", Works.FAILS, because, ("tools.bpftrace", *more))
+        for name, because, more in rows
+    ]
+    return report(GONE, capabilities=(*capabilities, FOUR[3]), required=("hello",))
+
+
+def test_that_bpftrace_is_missing_is_said_once() -> None:
+    text = shown(
+        without_bpftrace(
+            ("hello", "bpftrace is not installed; all else for it is here", ()),
+            ("kprobe", "bpftrace is not installed; and no kprobes", ("tracing.kprobes",)),
+            ("usdt", "bpftrace is not installed; all else for it is here", ()),
+        )
+    )
+    assert text.partition("What you can trace here\n")[2].splitlines()[:11] == [
+        "",
+        "  bpftrace is not installed. Beside each thing: what else it lacks.",
+        "",
+        "  ✗ * hello   all else for it is here",
+        "",
+        "  bpftrace",
+        "  ✗   usdt    all else for it is here",
+        "  ✗   kprobe  no kprobes",
+        "",
+        "  other tools",
+        "  ?   bcc     could not look",
+    ]
+
+
+def test_reasons_that_do_not_begin_with_the_missing_tool_are_left_alone() -> None:
+    text = shown(
+        without_bpftrace(
+            ("hello", "bpftrace is not installed; all else for it is here", ()),
+            ("kprobe", "no kprobes", ("tracing.kprobes",)),
+        )
+    )
+    assert "Beside each thing" not in text
+    assert "✗ * hello   bpftrace is not installed; all else for it is here" in text
+    assert "✗   kprobe  no kprobes" in text
+
+
+def test_the_question_about_headers_follows_the_table() -> None:
+    made = report(fail("no headers", id="headers.tree"), ok("whole", id="btf.vmlinux"), capabilities=FOUR,
+                  required=("hello",))  # fmt: skip
+    _, _, after = shown(made).partition("or what --require names\n\n")
+    assert after.startswith("Do I need kernel headers? Not for the required things (*): BTF is enough.\n\n")
+    assert "\x1b[1mDo I need kernel headers?\x1b[0m Not for" in shown(made, color=True)
+    assert "kernel headers?" not in shown(replace(made, required=()))
+
+
 # -- the order ---------------------------------------------------------------------------------------------
 
 
@@ -198,10 +277,22 @@ def test_failures_before_warnings_before_unknowns_required_ones_first() -> None:
         fail("x", id="a.needed"),
         ok("fine", id="a.ok"),
     )
+    assert told(shown(report(*findings))) == ["a.fail", "a.needed", "a.warn", "a.unknown"]
     blocks = {f.id: ("kprobe",) for f in findings} | {"a.needed": ("hello",)}
-    assert told(shown(report(*findings, required=("hello",), blocks=blocks))) == [
-        "a.needed", "a.fail", "a.warn", "a.unknown",
-    ]  # fmt: skip
+    made = report(*findings, required=("hello",), blocks=blocks)
+    assert told(shown(made, verbose=True))[:4] == ["a.needed", "a.fail", "a.warn", "a.unknown"]
+    assert told(shown(made)) == ["a.needed"]
+
+
+def test_of_equals_what_a_command_repairs_comes_first() -> None:
+    by_hand = Remedy("h", "Ask for another kernel", "manual")
+    findings = (
+        fail("1", id="a.none"),
+        fail("2", id="a.hand", remedies=(by_hand,)),
+        fail("3", id="a.repaired", remedies=(FIX,)),
+        warn("4", id="a.warned", remedies=(FIX,)),
+    )
+    assert told(shown(report(*findings))) == ["a.repaired", "a.none", "a.hand", "a.warned"]
 
 
 def test_a_cause_comes_before_its_symptoms_even_if_it_is_less_severe_and_blocks_nothing() -> None:
@@ -212,8 +303,9 @@ def test_a_cause_comes_before_its_symptoms_even_if_it_is_less_severe_and_blocks_
         ok("o", id="a.fine"),
         fail("f", id="a.other"),
     )
-    made = report(*findings, blocks={"a.symptom": ("kprobe",)})
-    assert told(shown(made)) == ["a.root", "a.between", "a.symptom"]
+    made = report(*findings, blocks={"a.symptom": ("openat",)})
+    assert told(shown(made, verbose=True))[:3] == ["a.root", "a.between", "a.symptom"]
+    assert told(shown(made)) == ["a.root", "a.symptom"]
     assert [f.id for f in not_in_the_way(made)] == ["a.other"]
 
 
@@ -239,8 +331,45 @@ def test_only_the_nearest_causes_are_named() -> None:
         fail("x", id="b.x", causes=("b.y",)),
         fail("y", id="b.y", causes=("b.x",)),
     )
-    text = shown(report(*findings))
+    text = shown(report(*findings), verbose=True)
     assert re.findall(r"because  of (.*)", text) == ["a.one", "a.two", "b.x", "b.y"]
+
+
+def chain(*middle: Finding) -> Report:
+    """A cause, what it causes, and so on, and at the end what decides about a required capability."""
+    ids = ["a.cause", *(f.id for f in middle), "a.end"]
+    findings = [fail("c", id="a.cause"), *middle, fail("e", id="a.end")]
+    linked = [replace(f, causes=(before,)) for f, before in zip(findings[1:], ids, strict=False)]
+    return replace(
+        report(findings[0], *linked),
+        capabilities=(Capability("openat", "openat", "bpftrace", Works.FAILS, "e", ("a.end",)),),
+    )
+
+
+def test_what_only_stands_between_cause_and_symptom_is_left_to_verbose() -> None:
+    made = chain(fail("1", id="a.one"), fail("2", id="a.two"))
+    text = shown(made)
+    assert told(text) == ["a.cause", "a.end"]
+    assert text.partition("✗ a.end")[2].splitlines()[1] == "    because  of a.cause"
+    assert "\n\n✗ a.end" not in text, "a symptom stays with its cause"
+    assert "--verbose shows all evidence.\n" in text
+    assert told(shown(made, verbose=True)) == ["a.cause", "a.one", "a.two", "a.end"]
+
+
+def test_a_link_that_decides_or_can_be_repaired_is_told() -> None:
+    made = chain(fail("1", id="a.one", remedies=(FIX,)), fail("2", id="a.two"), fail("3", id="a.three"))
+    capability = replace(made.capabilities[0], findings=("a.end", "a.three"))
+    text = shown(replace(made, capabilities=(capability,)))
+    assert told(text) == ["a.cause", "a.one", "a.three", "a.end"]
+    assert re.findall(r"because  of (.*)", text) == ["a.cause", "a.one", "a.three"]
+
+
+def test_the_tempting_remedy_of_a_link_is_warned_of_where_it_leads() -> None:
+    wrong = (WrongRemedy("modprobe kheaders", "there is no such module"),)
+    made = chain(fail("1", id="a.one", wrong_remedies=wrong), fail("2", id="a.two", wrong_remedies=wrong))
+    text = shown(made)
+    assert text.count("modprobe kheaders — there is no such module") == 1
+    assert "modprobe" in text.partition("✗ a.end")[2]
 
 
 @pytest.mark.parametrize("length", [1, 2, 3, 3000])
@@ -304,7 +433,7 @@ def test_a_finding_is_told_in_full_and_short() -> None:
     assert text.partition("What stands in the way\n\n")[2].partition("\n\nNOT READY")[0].splitlines() == [
         "✗ headers.tree: no headers",
         "    Nothing can be compiled.",
-        "    affects  kprobe",
+        "    affects  openat",
         "    seen     /lib/modules/0: absent",
         "             /usr/src/x: a broken link",
         "    fix      Mount it (needs root, network)",
@@ -313,7 +442,7 @@ def test_a_finding_is_told_in_full_and_short() -> None:
         "    not      copy some — they do not fit",
         "    as root  more could be seen",
         "",
-        "--verbose shows all evidence and the other remedies.",
+        "--verbose shows all evidence.",
     ]
 
 
@@ -354,10 +483,164 @@ def test_a_symptom_is_told_in_few_words() -> None:
     ]
 
 
-def test_names_of_one_subject_are_folded() -> None:
-    ids = ("a.one", "config.A", "config.B", "config.C", "b.one", "b.two")
-    text = shown(report(*(warn("hm", id=i) for i in ids), blocks={}))
-    assert "Not in the way here (6): a.one, config.* (3), b.one, b.two\n" in text
+def test_evidence_that_only_repeats_the_summary_is_left_out() -> None:
+    files = "only a running kernel can tell"
+    evidence = (Evidence("kdiag", files), Evidence("/mnt", "a directory"))
+    made = report(unknown(files, id="a.b", evidence=evidence))
+    assert "    seen     /mnt: a directory\n" in shown(made) and "kdiag: only" not in shown(made)
+    assert "--verbose" not in shown(made), "nothing is held back"
+    assert "kdiag: only a running kernel can tell" in shown(made, verbose=True)
+
+
+def test_a_remedy_by_hand_names_its_place_in_the_same_line() -> None:
+    remedies = (Remedy("r", "Let the PMU through", "manual", run_on="the VM's settings", needs=("reboot",)),)
+    text = shown(report(fail("x", id="a.b", remedies=remedies)))
+    assert "    fix      Let the PMU through (by hand: the VM's settings; needs reboot)\n" in text
+    assert "run on" not in text
+    here = replace(remedies[0], run_on="here", needs=())
+    assert "    fix      Let the PMU through (by hand)\n" in shown(
+        report(fail("x", id="a.b", remedies=(here,)))
+    )
+
+
+def test_what_could_not_be_looked_at_for_one_reason_is_told_together() -> None:
+    files = "only a running kernel can tell"
+    findings = (
+        unknown(files, id="a.one", evidence=(Evidence("/sys/one", "not there"),)),
+        unknown("who runs it is not known", id="a.two"),
+        unknown(files, id="a.three", evidence=(Evidence("/sys/three", "not there"),)),
+        fail(files, id="a.four"),
+        fail(files, id="a.five"),
+        unknown(files, id="a.six", remedies=(FIX,)),
+    )
+    made = report(*findings, blocks={f.id: (f.id, "openat") for f in findings})
+    text = shown(made)
+    assert told(text) == ["a.four", "a.five", "a.six", "a.one, a.three", "a.two"]
+    assert text.partition("? a.one, a.three: only a running kernel can tell\n")[2].splitlines()[:3] == [
+        "    affects  openat, a.one, a.three",
+        "    seen     /sys/one: not there",
+        "             /sys/three: not there",
+    ]
+
+
+def test_what_nothing_waits_for_is_only_counted() -> None:
+    findings = [warn("hm", id=i) for i in ("a.one", "config.A", "config.B")]
+    text = shown(report(*findings, blocks={}))
+    assert "\n\n--verbose shows 3 findings that nothing here waits for.\n\n" in text
+    assert "config" not in text and "hm" not in text
+    assert "--verbose shows 1 finding that nothing here waits for." in shown(report(findings[0], blocks={}))
+
+
+# -- what no required capability waits for -----------------------------------------------------------------
+
+
+def limited(*findings: Finding, **deciding: tuple[str, ...]) -> Report:
+    """A report where openat works, and by keyword what does not work and the findings that decide it."""
+    by_id = {f.id: f for f in findings}
+    capabilities = tuple(
+        Capability(name, name, "bpftrace", Works.FAILS, by_id[ids[0]].summary if ids else "", ids)
+        for name, ids in deciding.items()
+    )
+    blocks: dict[str, tuple[str, ...]] = {}
+    for name, ids in deciding.items():
+        for id_ in ids:
+            blocks[id_] = (*blocks.get(id_, ()), name)
+    return report(*findings, capabilities=(can("openat", Works.WORKS), *capabilities), blocks=blocks)
+
+
+def test_a_limit_is_sketched_in_few_lines() -> None:
+    cause = fail("the kernel was built without", id="config.X", reason="no line", evidence=PATHS)
+    text = shown(limited(cause, replace(STORY, causes=("config.X",)), include=("headers.tree",)))
+    assert text.partition("Limited here\n\n")[2].partition("\n\nNOT READY")[0].splitlines() == [
+        "✗ headers.tree: no headers",
+        "    Nothing can be compiled.",
+        "    because  config.X: the kernel was built without",
+        "    affects  include",
+        "    fix      Mount it (needs root, network)",
+        "    run on   the host",
+        "             $ sudo mount",
+        "",
+        "--verbose shows all evidence.",
+    ]
+    assert "stands in the way" not in text
+
+
+def test_what_is_told_in_full_is_not_sketched_again() -> None:
+    made = replace(
+        limited(
+            fail("x", id="a.told"), fail("y", id="a.sketched"), kprobe=("a.told",), fentry=("a.sketched",)
+        ),
+        blocks={"a.told": ("openat", "kprobe"), "a.sketched": ("fentry",)},
+    )
+    text = shown(made)
+    assert told(text) == ["a.told"] and sketched(text) == ["a.sketched"]
+    assert "\n\nAlso limited here\n\n✗ a.sketched: y\n    affects  fentry\n" in text
+    verbose = shown(made, verbose=True)
+    assert told(verbose) == ["a.told", "a.sketched"] and "imited here" not in verbose
+
+
+def test_each_limit_is_told_by_what_its_reason_quotes_or_by_what_decides() -> None:
+    findings = [fail(f"{name} is missing", id=f"a.{name}") for name in ("tool", "kprobes", "headers", "btf")]
+    made = limited(
+        *findings,
+        kprobe=("a.tool", "a.kprobes"), include=("a.tool", "a.headers"), fentry=("a.tool", "a.btf"), bcc=(),
+    )  # fmt: skip
+    quoting = {
+        "kprobe": "tool is missing; and kprobes is missing",
+        "include": "it cannot be",
+        "fentry": "btf is missing",
+    }
+    capabilities = tuple(replace(c, because=quoting.get(c.id, "")) for c in made.capabilities)
+    blocks = {**made.blocks, "a.tool": ("openat", *made.blocks["a.tool"])}
+    made = replace(made, capabilities=capabilities)
+    assert sketched(shown(made)) == ["a.tool", "a.kprobes", "a.btf"]
+    assert sketched(shown(replace(made, blocks=blocks))) == ["a.kprobes", "a.btf"]
+
+
+def test_sketches_come_in_the_same_order_as_stories() -> None:
+    findings = (
+        unknown("?", id="a.unknown"),
+        warn("!", id="a.warn"),
+        fail("s", id="a.symptom", causes=("a.cause",)),
+        fail("x", id="a.fail"),
+        fail("c", id="a.cause"),
+        fail("r", id="a.repaired", remedies=(FIX,)),
+    )
+    text = shown(limited(*findings, **{f"c{i}": (f.id,) for i, f in enumerate(findings)}))
+    assert sketched(text) == ["a.repaired", "a.cause", "a.symptom", "a.fail", "a.warn", "a.unknown"]
+    assert "because  config" not in text and "\n\n✗ a.symptom" not in text and "\n\n✗ a.fail" in text
+
+
+def test_a_sketch_names_two_causes_and_points_to_those_that_are_told() -> None:
+    findings = (
+        fail("0", id="a.told"),
+        *(fail(f"number {i}", id=f"a.{i}") for i in (1, 2, 3)),
+        fail("e", id="a.end", causes=("a.told", "a.2", "a.3")),
+        fail("f", id="a.far", causes=("a.1", "a.2", "a.3", "a.gone")),
+    )
+    made = limited(*findings, end=("a.end",), far=("a.far",))
+    text = shown(replace(made, blocks={**made.blocks, "a.told": ("openat",)}))
+    assert "✗ a.end: e\n    because  of a.told\n             a.2: number 2\n    affects  end\n" in text
+    assert "✗ a.far: f\n    because  a.1: number 1\n             a.2: number 2\n    affects  far\n" in text
+
+
+def test_a_sketch_has_the_repair_of_its_cause_where_it_has_none_itself() -> None:
+    cause = fail("c", id="a.cause", remedies=(FIX,))
+    by_hand = replace(cause, remedies=(Remedy("h", "Ask somebody", "manual"),))
+    symptom = fail("s", id="a.symptom", causes=("a.cause",))
+    assert "$ sudo mount" in shown(limited(cause, symptom, kprobe=("a.symptom",)))
+    assert "Ask somebody" not in shown(limited(by_hand, symptom, kprobe=("a.symptom",)))
+    both = shown(limited(cause, symptom, kprobe=("a.symptom",), fentry=("a.cause",)))
+    assert both.count("$ sudo mount") == 1 and "✗ a.symptom: s\n    because  of a.cause\n" in both
+    assert "c" not in both.partition("✗ a.symptom: s\n")[2].partition("a.cause\n")[2].partition("\n\n")[0]
+    told_above = replace(limited(cause, symptom, kprobe=("a.symptom",)), blocks={"a.cause": ("openat",)})
+    assert shown(told_above).count("Mount it") == 1 and "the same as" not in shown(told_above)
+
+
+def test_a_sketch_says_what_root_would_add_only_where_nothing_could_be_seen() -> None:
+    findings = (unknown("u", id="a.u", with_root="it could be seen"), fail("f", id="a.f", with_root="more"))
+    text = shown(limited(*findings, one=("a.u",), two=("a.f",)))
+    assert "as root  it could be seen" in text and "more" not in text
 
 
 def test_what_is_fine_is_silent() -> None:

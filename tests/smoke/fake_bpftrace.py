@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import NoReturn
 
+signal.signal(signal.SIGINT, lambda *_: sys.exit(0))
 SCRIPT = sys.argv[-1]
 COMM = (re.findall(r"kdiag-[0-9a-f]{8}", SCRIPT) or ["nobody"])[0]
 
@@ -25,10 +26,7 @@ def complain(text: str) -> None:
 
 def sleep() -> NoReturn:
     """Like bpftrace: until interrupted, then status 0."""
-    try:
-        time.sleep(600)
-    except KeyboardInterrupt:
-        sys.exit(0)
+    time.sleep(600)
     sys.exit(99)
 
 
@@ -77,6 +75,7 @@ def crashes() -> None:
 
 
 def crashes_afterwards() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     event()
     crashes()
 

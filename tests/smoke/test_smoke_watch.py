@@ -22,12 +22,11 @@ from kdiag.smoke.programs import PROGRAMS, Scene, Shown
 from kdiag.smoke.watch import Limits, Observation, Plan, watch
 
 OPENAT = next(one for one in PROGRAMS if one.id == "tracepoint-args")
+BRIEF = Limits(5.0, 1.0, 2.0)
 Env = Callable[[str], dict[str, str]]
 
 
-def plan(
-    program: Path, env: dict[str, str], cause: Cause, limits: Limits = Limits(5.0, 1.0, 2.0)
-) -> Plan:
+def plan(program: Path, env: dict[str, str], cause: Cause, limits: Limits = BRIEF) -> Plan:
     scene = Scene(behaviour((0, 17, 0)), cause)
     return Plan(
         (str(program), *OPENAT.arguments(scene)),
@@ -41,7 +40,7 @@ def plan(
 
 @pytest.fixture
 def observe(fake: Path, behaving: Env, cause: Cause) -> Callable[..., Observation]:
-    def run(how: str, limits: Limits = Limits(5.0, 1.0, 2.0)) -> Observation:
+    def run(how: str, limits: Limits = BRIEF) -> Observation:
         return watch(plan(fake, behaving(how), cause, limits), lambda: None)
 
     return run

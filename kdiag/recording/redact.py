@@ -1,0 +1,242 @@
+"""Secrets replaced by placeholders, the same secret always by the same one, so that what belongs together still does.
+
+Placeholders are values that nobody owns: addresses reserved for documentation (RFC 5737, RFC 3849, RFC 7042),
+`host-1`, `user-1`. They are left alone when a redacted recording is redacted again.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable
+
+from kdiag.recording.secrets import Secrets, distinct
+from kdiag.system.recording_index import Json
+
+#: Names in the plural, for people.
+KINDS = {
+    "host": "host names",
+    "user": "user names",
+    "ipv4": "addresses",
+    "ipv6": "addresses",
+    "mac": "addresses",
+    "uuid": "UUIDs",
+    "id": "machine ids",
+    "token": "tokens and values",
+    "pointer": "kernel addresses",
+}
+
+_HOMES = re.compile(r"(/home/|/Users/)([^/\s:;,\"'=\0<>()\[\]|]+)")
+_NO_HOME = frozenset({"linuxbrew", "lost+found", "Public", "Shared", "Default"})
+_UUID = re.compile(r"(?<![0-9A-Za-z])[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}(?![0-9A-Za-z])")
+_HASH = re.compile(r"(?<![0-9A-Za-z])[0-9a-f]{64}(?![0-9A-Za-z])")
+_MAC = re.compile(r"(?<![\w:-])(?:[0-9A-Fa-f]{2}([:-]))(?:[0-9A-Fa-f]{2}\1){4,6}[0-9A-Fa-f]{2}(?![\w:-])")
+#: Not a version: nothing that belongs to one may stand around it (5.15.167.4-microsoft-standard-WSL2).
+_OCTETS = r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)){3}"
+_IPV4 = re.compile(rf"(?<![\w.+~-]){_OCTETS}(?:-{_OCTETS})?(?!\.?\w|[+~-])")
+_VERSION_BEFORE = re.compile(r"(?:version|release|ver\.?)\W{0,3}$", re.IGNORECASE)
+_IPV6 = re.compile(r"(?<![\w:.])(?=[0-9A-Fa-f:]*:[0-9A-Fa-f]*:)[0-9A-Fa-f:]{3,39}(?![\w:])")
+_CLOUD = re.compile(
+    r"(?<![\w.-])(?:ip-\d{1,3}(?:-\d{1,3}){3}(?:\.[\w-]+)*|i-[0-9a-f]{8,17}"
+    r"|[\w-]+(?:\.[\w-]+)*\.(?:internal|amazonaws\.com|cloudapp\.net|cloudapp\.azure\.com|oraclevcn\.com))(?![\w-])"
+)
+_TOKEN = re.compile(
+    r"(?<![\w-])(?:gh[pousr]_\w{20,}|github_pat_\w{20,}|glpat-[\w-]{20,}|xox[abprs]-[\w-]{10,}|AKIA[0-9A-Z]{16}"
+    r"|sk-[\w-]{20,}|eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*)"
+    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"
+)
+_ASSIGNED = re.compile(
+    r"((?:password|passwd|passphrase|secret|token|api_?key|access_?key|credential)s?[\"']?\s*[=:]\s*[\"']?)"
+    r"([^\s\"',;&]{4,})",
+    re.IGNORECASE,
+)
+_USERINFO = re.compile(r"(?<=://)[^/\s:@]+(?::[^/\s@]*)?(?=@)")
+#: A kernel address tells where the kernel lies (KASLR). Those of one machine share their upper half.
+_POINTER = re.compile(r"(?<![0-9A-Za-z])(0x)?(ffff[0-9a-f]{12})(?![0-9A-Za-z])")
+
+#: Identifiers that are the same everywhere: UEFI's global variables and Secure Boot databases, WSL's VM.
+_PUBLIC = frozenset(
+    {
+        "8be4df61-93ca-11d2-aa0d-00e098032b8c",
+        "d719b2cb-3d3a-4596-a3bc-dad00e67656f",
+        "0" * 8 + "-0000-0000-0000-" + "0" * 12,
+    }
+)
+
+
+class Redactor:
+    """Replaces secrets in texts. counts: how many replacements there were, by kind; `kept`: texts with no secret in
+    them that may look like one, such as the kernel's release.
+    """
+
+    def __init__(self, secrets: Secrets, kept: tuple[str, ...] = ()) -> None:
+        self.counts: Counter[str] = Counter()
+        self._names: dict[tuple[str, str], str] = {}
+        self._kept = kept
+        self._exact: dict[str, tuple[str, str]] = {}
+        self._homes = secrets.homes
+        for value in secrets.ids:
+            self._exact[value.casefold()] = ("id", value)
+        for name in secrets.users:
+            self._exact[name.casefold()] = ("user", name)
+        for name in secrets.hosts:
+            self._exact[name.casefold()] = ("host", name)
+        self._words: re.Pattern[str] | None = None
+
+    def learn(self, kind: str, value: str) -> str:
+        """The placeholder of a secret that a file told; where it is telling enough it is replaced everywhere."""
+        letters = any(c.isalpha() for c in value)
+        telling = len(value) >= 8 and letters and any(c.isdigit() for c in value) and "/" not in value
+        if kind in ("host", "user"):
+            telling = distinct(value)
+        if telling and not any(value in text for text in self._kept) and value.casefold() not in self._exact:
+            self._exact[value.casefold()] = (kind, value)
+            self._words = None
+        return self.name(kind, value)
+
+    def name(self, kind: str, value: str) -> str:
+        """The placeholder for a secret of this kind, counted."""
+        self.counts[kind] += 1
+        key = (kind, value.casefold())
+        if key not in self._names:
+            number = 1 + sum(1 for other, _ in self._names if other == kind)
+            self._names[key] = _PLACEHOLDERS[kind](number)
+        return self._names[key]
+
+    def text(self, text: str) -> str:
+        """The text without secrets."""
+        if not text or text in self._kept:
+            return text
+        for home, whose in self._homes:
+            if home in text:
+                text = re.sub(
+                    re.escape(home) + r"(?![^/\s:;,\"'])", lambda _: f"/home/{self.name('user', whose)}", text
+                )
+        text = _HOMES.sub(self._home, text)
+        text = self._known().sub(self._word, text)
+        text = _TOKEN.sub(lambda m: self.name("token", m[0]), text)
+        text = _USERINFO.sub(lambda m: self.name("token", m[0]), text)
+        text = _ASSIGNED.sub(self._assigned, text)
+        text = _CLOUD.sub(lambda m: self.name("host", m[0]), text)
+        text = _UUID.sub(self._uuid, text)
+        text = _HASH.sub(self._hash, text)
+        text = _POINTER.sub(self._pointer, text)
+        text = _MAC.sub(self._mac, text)
+        text = _IPV6.sub(self._ipv6, text)
+        return _IPV4.sub(self._ipv4, text)
+
+    @staticmethod
+    def text_of(text: str, redactor: Redactor) -> str:
+        """`text` as a rule for files."""
+        return redactor.text(text)
+
+    def value(self, value: Json) -> Json:
+        """A JSON value with all its strings, and its keys, redacted."""
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, list):
+            return [self.value(item) for item in value]
+        if isinstance(value, dict):
+            return {self.text(key): self.value(item) for key, item in value.items()}
+        return value
+
+    def same_length(self, data: bytes) -> bytes:
+        """Binary data with the known names in it overwritten, nothing moved."""
+        for folded, (kind, value) in self._exact.items():
+            secret = value.encode("utf-8", "surrogateescape")
+            if folded and secret in data:
+                name = self.name(kind, value).encode()
+                data = data.replace(secret, name.ljust(len(secret), b"x")[: len(secret)])
+        return data
+
+    def _known(self) -> re.Pattern[str]:
+        if self._words is None:
+            names = sorted((value for _, value in self._exact.values()), key=len, reverse=True)
+            some = "|".join(map(re.escape, names)) or r"(?!)"
+            self._words = re.compile(rf"(?<![\w-])(?:{some})(?![\w-])", re.IGNORECASE)
+        return self._words
+
+    def _word(self, match: re.Match[str]) -> str:
+        return self.name(*self._exact[match[0].casefold()])
+
+    def _home(self, match: re.Match[str]) -> str:
+        if match[2] in _NO_HOME or _is_placeholder("user", match[2]):
+            return match[0]
+        return match[1] + self.name("user", match[2])
+
+    def _assigned(self, match: re.Match[str]) -> str:
+        if _is_placeholder("token", match[2]) or match[2].casefold() in ("none", "null", "true", "false"):
+            return match[0]
+        return match[1] + self.name("token", match[2])
+
+    def _uuid(self, match: re.Match[str]) -> str:
+        public = match[0].casefold() in _PUBLIC or _is_placeholder("uuid", match[0])
+        return match[0] if public else self.name("uuid", match[0])
+
+    def _hash(self, match: re.Match[str]) -> str:
+        if match[0].startswith("0" * 40):
+            return match[0]
+        return self.name("id", match[0]).rjust(64, "0")
+
+    def _pointer(self, match: re.Match[str]) -> str:
+        if _is_placeholder("pointer", match[2]):
+            return match[0]
+        return (match[1] or "") + self.name("pointer", match[2])
+
+    def _mac(self, match: re.Match[str]) -> str:
+        return match[0] if _is_placeholder("mac", match[0]) else self.name("mac", match[0])
+
+    def _ipv6(self, match: re.Match[str]) -> str:
+        from ipaddress import IPv6Address
+
+        try:
+            address = IPv6Address(match[0])
+        except ValueError:
+            return match[0]
+        if address.is_loopback or address.is_unspecified or _is_placeholder("ipv6", match[0]):
+            return match[0]
+        return self.name("ipv6", str(address))
+
+    def _ipv4(self, match: re.Match[str]) -> str:
+        before = match.string[max(0, match.start() - 12) : match.start()]
+        if _VERSION_BEFORE.search(before) or any(match[0] in text for text in self._kept):
+            return match[0]
+        return "-".join(map(self._address, match[0].split("-")))
+
+    def _address(self, address: str) -> str:
+        public = address.startswith(("127.", "0.", "255.")) or _is_placeholder("ipv4", address)
+        return address if public else self.name("ipv4", address)
+
+
+def _documentation_address(number: int) -> str:
+    """Of the three networks for documentation, then of the one for benchmarks (RFC 2544)."""
+    if number <= 762:
+        return f"{('192.0.2', '198.51.100', '203.0.113')[(number - 1) // 254]}.{(number - 1) % 254 + 1}"
+    return f"198.18.{number >> 8 & 255}.{number & 255}"
+
+
+_PLACEHOLDERS: dict[str, Callable[[int], str]] = {
+    "host": lambda n: f"host-{n}",
+    "user": lambda n: f"user-{n}",
+    "token": lambda n: f"redacted-{n}",
+    "ipv4": _documentation_address,
+    "ipv6": lambda n: f"2001:db8::{n:x}",
+    "mac": lambda n: f"00:00:5e:00:53:{n & 255:02x}",
+    "uuid": lambda n: f"00000000-0000-4000-8000-{n:012x}",
+    "id": lambda n: f"{n:032x}",
+    "pointer": lambda n: f"ffffffffff{n & 0xFFFFFF:06x}",
+}
+_OURS = {
+    "host": re.compile(r"host-\d+"),
+    "user": re.compile(r"user-\d+"),
+    "token": re.compile(r"redacted-\d+"),
+    "ipv4": re.compile(r"(?:192\.0\.2|198\.51\.100|203\.0\.113|198\.18\.\d+)\.\d+"),
+    "ipv6": re.compile(r"2001:db8:.*", re.IGNORECASE),
+    "mac": re.compile(r"00:00:5e:00:53:[0-9a-f]{2}"),
+    "uuid": re.compile(r"00000000-0000-4000-8000-[0-9a-f]{12}"),
+    "pointer": re.compile(r"ffffffffff[0-9a-f]{6}"),
+}
+
+
+def _is_placeholder(kind: str, value: str) -> bool:
+    return _OURS[kind].fullmatch(value) is not None

@@ -1,0 +1,108 @@
+"""One run of `kdiag fix` in a process of its own, on a doctored machine: to be killed, raced, starved, or run as somebody else.
+
+python drive.py '{"home": "/tmp/x", "kill": "kheaders.extract-module made"}'
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import json
+import os
+import pkgutil
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+sys.path[:0] = [str(Path(__file__).resolve().parents[2]), str(Path(__file__).resolve().parent)]
+
+import doctored  # noqa: E402
+
+import kdiag  # noqa: E402
+import kdiag.fix.apply  # noqa: E402
+import kdiag.fix.undo  # noqa: E402
+from kdiag.commands.fix import Console, Request, Surroundings, fix  # noqa: E402
+from kdiag.fix.values import Options  # noqa: E402
+
+
+def main() -> int:
+    spec: dict[str, Any] = json.loads(sys.argv[1])
+    home = Path(spec["home"])
+    if "uid" in spec:
+        become(spec["uid"])
+    one = doctored.case(home, *spec.get("variants", ()), **spec.get("changes", {}))
+    if spec.get("tracefs"):
+        one.magics = {}
+    kill = spec.get("kill")
+    if kill:
+        dying = functools.partial(die, kill)
+        kdiag.fix.apply.apply = functools.partial(kdiag.fix.apply.apply, after=dying)  # type: ignore[assignment]
+        kdiag.fix.undo.undo = functools.partial(kdiag.fix.undo.undo, after=dying)  # type: ignore[assignment]
+    request = Request(
+        Options(**spec.get("options", {})),
+        yes=spec.get("yes", True),
+        undo=spec.get("do") == "undo",
+        prune=spec.get("do") == "prune",
+    )
+    around = Surroundings(
+        look=one.look,
+        places=one.places,
+        path=spec.get("path", one.path),
+        limit=spec.get("limit", 30.0),
+        patience=spec.get("patience", 120.0),
+    )
+    return fix(request, Console(write, complain, watch=functools.partial(watching, kill)), around)
+
+
+def write(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def complain(text: str) -> None:
+    sys.stderr.write(f"kdiag: {text}\n")
+
+
+def die(point: str, now: str) -> None:
+    """The death that nobody can catch, at this point."""
+    if now == point:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+class watching:
+    """Progress that ends in death in the middle of a step, if that is the point (`STEP midway`)."""
+
+    def __init__(self, point: str | None) -> None:
+        self.point = point
+
+    def __enter__(self) -> Any:
+        return self._see
+
+    def __exit__(self, *_error: object) -> None:
+        pass
+
+    def _see(self, step: Any, done: int, total: int) -> None:
+        if self.point and total and done * 2 > total:
+            die(self.point, f"{step.id} midway")
+
+
+def become(uid: int) -> None:
+    """Be somebody else; all modules are loaded before, because the interpreter may be out of reach then."""
+    for found in pkgutil.walk_packages(kdiag.__path__, "kdiag."):
+        if not found.name.endswith("__main__"):
+            importlib.import_module(found.name)
+    for name in ("lzma", "tarfile", "pwd", "grp", "shutil", "elftools.elf.elffile", "kdiag_checks", "distro"):
+        importlib.import_module(name)
+    for found in pkgutil.iter_modules(importlib.import_module("kdiag_checks").__path__, "kdiag_checks."):
+        importlib.import_module(found.name)
+    from kdiag.registry import discover
+
+    discover(plugins=False)
+    os.setgroups([])
+    os.setgid(uid)
+    os.setuid(uid)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

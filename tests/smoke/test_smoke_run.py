@@ -1,0 +1,248 @@
+"""The run as a whole: hello decides for the others, predictions are compared, limits hold, the status follows."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from kdiag import exits
+from kdiag.knowledge.bpftrace import behaviour
+from kdiag.model import MachineInfo, Readiness, Works
+from kdiag.selection import UnknownName
+from kdiag.smoke import (
+    PROGRAMS,
+    Outcome,
+    Program,
+    Result,
+    SmokeError,
+    SmokeReport,
+    run,
+    select,
+    verdict,
+    worked,
+)
+from kdiag.smoke import run as run_function
+from kdiag.smoke.cause import start
+from kdiag.smoke.model import agreement, worst
+from kdiag.smoke.watch import Limits
+
+Env = Callable[[str], dict[str, str]]
+TWO = select(["hello", "tracepoint-args"])
+WORKING = {"hello": Works.WORKS, "tracepoint-args": Works.WORKS}
+
+
+def go(
+    bpftrace: Path | None,
+    env: Mapping[str, str] | None = None,
+    predictions: Mapping[str, Works] = WORKING,
+    programs: tuple[Program, ...] = TWO,
+    **more: float,
+) -> SmokeReport:
+    return run(
+        programs,
+        bpftrace=bpftrace,
+        behaviour=behaviour((0, 17, 0)),
+        predictions=predictions,
+        env=env,
+        required=("hello", "tracepoint-args"),
+        time_limit=more.get("time_limit"),
+    )
+
+
+def outcomes(report: SmokeReport) -> list[str]:
+    return [one.outcome.value for one in report.programs]
+
+
+def test_all_work(fake: Path, behaving: Env) -> None:
+    report = go(fake, behaving("works"))
+    assert outcomes(report) == ["works", "works"]
+    assert [one.agrees for one in report.programs] == [True, True]
+    assert worked(report) == exits.READY
+    assert report.disagreements == ()
+
+
+def test_where_hello_fails_the_others_are_not_tried(fake: Path, behaving: Env) -> None:
+    report = go(fake, behaving("refuses"), programs=PROGRAMS)
+    hello, *others = report.programs
+    assert hello.message == "ERROR: bpftrace currently only supports running as the root user."
+    assert "sudo" in hello.meaning
+    assert {one.outcome for one in others} == {Outcome.SKIPPED}
+    assert {one.message for one in others} == {f"as hello: {hello.message}"}
+    assert worked(report) == exits.NOT_READY
+    assert [one.id for one in report.disagreements] == ["hello"]
+
+
+def test_a_failure_that_was_not_predicted_is_a_disagreement(fake: Path, behaving: Env) -> None:
+    report = go(fake, behaving("only_hello"))
+    assert outcomes(report) == ["works", "fails"]
+    assert [one.id for one in report.disagreements] == ["tracepoint-args"]
+    assert "tracefs" in report.programs[1].meaning
+    assert worked(report) == exits.NOT_READY
+
+
+def test_without_bpftrace_nothing_works(behaving: Env) -> None:
+    report = go(None)
+    assert outcomes(report) == ["fails", "skipped"]
+    assert report.programs[0].message == "bpftrace is not installed"
+    assert worked(report) == exits.NOT_READY
+
+
+def test_the_environment_is_the_given_one(fake: Path, behaving: Env, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {**behaving("environment"), "BPFTRACE_KERNEL_SOURCE": "/given", "HOME": "/h"}
+    assert "WARNING: source is /given, home /h" in go(fake, given).programs[0].output
+    monkeypatch.setenv("FAKE", "environment")
+    monkeypatch.setenv("BPFTRACE_KERNEL_SOURCE", "/wrong")
+    result = go(fake, None).programs[0]
+    assert result.outcome is Outcome.WARNS
+    assert "source is /wrong" in result.message
+
+
+def test_the_time_limit_for_all(fake: Path, behaving: Env) -> None:
+    report = go(fake, behaving("works"), time_limit=0.0)
+    assert outcomes(report) == ["skipped", "skipped"]
+    assert worked(report) == exits.CANNOT_TELL
+    report = go(fake, behaving("silent"), time_limit=1.0)
+    assert outcomes(report) == ["skipped", "skipped"]
+    assert report.seconds < 5.0
+    assert "time limit" in report.programs[0].message
+
+
+def test_a_slow_hello_stretches_the_limits() -> None:
+    from kdiag.smoke.run import _limits
+
+    fast, slow = _limits(0.3, heavy=False), _limits(5.0, heavy=False)
+    assert min(fast.start, fast.event) >= 10.0
+    assert (slow.start, slow.event) >= (100.0, 50.0)
+    # Kernel headers took 30 to 100 s where hello took 3.
+    assert _limits(3.0, heavy=True).start >= 150.0
+    assert _limits(None, heavy=True) == Limits(180.0, 30.0, 15.0)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has to distrust a program")
+def test_root_does_not_run_what_everybody_can_write(fake: Path, behaving: Env) -> None:
+    fake.chmod(0o777)
+    report = go(fake, behaving("works"))
+    assert outcomes(report) == ["skipped", "skipped"]
+    assert "writable by everybody" in report.programs[0].message
+    assert worked(report) == exits.CANNOT_TELL
+
+
+def test_the_listener_hears_of_starts_and_ends(fake: Path, behaving: Env) -> None:
+    heard: list[tuple[str, bool]] = []
+    run_function(
+        TWO,
+        bpftrace=fake,
+        behaviour=behaviour((0, 17, 0)),
+        predictions={},
+        env=behaving("works"),
+        listener=lambda program, result: heard.append((program.id, result is not None)),
+    )
+    assert list(dict.fromkeys(heard)) == [
+        ("hello", False),
+        ("hello", True),
+        ("tracepoint-args", False),
+        ("tracepoint-args", True),
+    ]
+
+
+def test_no_prediction_no_agreement(fake: Path, behaving: Env) -> None:
+    report = go(fake, behaving("works"), predictions={})
+    assert [(one.predicted, one.agrees) for one in report.programs] == [(None, None)] * 2
+
+
+def test_an_interpreter_that_cannot_cause_events_is_our_failure() -> None:
+    with pytest.raises(SmokeError, match="ended at once"):
+        start("/bin/false")
+    with pytest.raises(SmokeError, match="does not start"):
+        start("/nonexistent/python")
+
+
+@pytest.mark.parametrize(
+    ("predicted", "outcome", "agrees"),
+    [
+        (Works.WORKS, Outcome.WORKS, True),
+        (Works.WORKS, Outcome.WARNS, True),
+        (Works.CAVEAT, Outcome.WORKS, True),
+        (Works.CAVEAT, Outcome.WARNS, True),
+        (Works.FAILS, Outcome.FAILS, True),
+        (Works.WORKS, Outcome.FAILS, False),
+        (Works.CAVEAT, Outcome.FAILS, False),
+        (Works.FAILS, Outcome.WORKS, False),
+        (Works.FAILS, Outcome.WARNS, False),
+        (Works.UNKNOWN, Outcome.FAILS, None),
+        (Works.UNKNOWN, Outcome.WORKS, None),
+        (None, Outcome.FAILS, None),
+        (Works.FAILS, Outcome.SKIPPED, None),
+        (Works.WORKS, Outcome.SKIPPED, None),
+    ],
+)
+def test_agreement(predicted: Works | None, outcome: Outcome, agrees: bool | None) -> None:
+    assert agreement(predicted, outcome) is agrees
+
+
+def test_the_worst_prediction_counts() -> None:
+    assert worst((Works.WORKS, Works.FAILS, Works.CAVEAT)) is Works.FAILS
+    assert worst((Works.WORKS, Works.UNKNOWN)) is Works.UNKNOWN
+    assert worst((Works.WORKS, Works.CAVEAT)) is Works.CAVEAT
+    assert worst((Works.WORKS, None)) is None
+    assert worst(()) is None
+
+
+def made(required: tuple[str, ...], **programs: str) -> SmokeReport:
+    """A report of programs `capability__other=outcome`; the ids are the keywords."""
+    results = tuple(
+        Result(name, name, name.split("__")[0], tuple(name.split("__")), Outcome(outcome))
+        for name, outcome in programs.items()
+    )
+    return SmokeReport("0", "now", MachineInfo(), results, required, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("required", "programs", "status"),
+    [
+        (("a",), {"a": "works"}, exits.READY),
+        (("a",), {"a": "warns", "b": "fails"}, exits.READY),
+        (("a", "b"), {"a": "works", "b": "fails"}, exits.NOT_READY),
+        (("a", "b"), {"a": "works", "b": "skipped"}, exits.CANNOT_TELL),
+        (("a", "b"), {"a": "fails", "b": "skipped"}, exits.NOT_READY),
+        (("a", "b"), {"a": "works"}, exits.CANNOT_TELL),
+        # What else a program needs is not held against the capability, if one shows it alone.
+        (("a",), {"a": "works", "a__b": "fails"}, exits.READY),
+        (("a",), {"a__b": "fails"}, exits.NOT_READY),
+        (("a",), {"a": "skipped", "a__b": "works"}, exits.CANNOT_TELL),
+        (("a",), {"hello": "fails", "a": "skipped"}, exits.NOT_READY),
+        ((), {"a": "fails"}, exits.READY),
+    ],
+)
+def test_the_exit_status(required: tuple[str, ...], programs: dict[str, str], status: int) -> None:
+    report = made(required, **programs)
+    assert worked(report) == status
+    assert exits.BY_READINESS[verdict(report).status] == status
+
+
+def test_the_verdict_counts_what_was_required() -> None:
+    said = verdict(made(("a", "b", "c"), a="works", b="fails", c="skipped"))
+    assert said.status is Readiness.NOT_READY
+    assert said.summary == "1 of the 3 required things was seen to work (b did not); 1 of 3 programs works"
+
+
+def test_choosing_programs() -> None:
+    assert select([]) == PROGRAMS
+    assert [one.id for one in select(["tracepoint-*"])] == [
+        "tracepoint-args",
+        "tracepoint-net",
+        "tracepoint-sched",
+    ]
+    # A capability chooses all its programs, in the order of the list.
+    assert [one.id for one in select(["include", "struct"])] == [
+        "struct",
+        "kprobe-struct",
+        "kprobe-include",
+        "include",
+    ]
+    with pytest.raises(UnknownName, match=re.escape("did you mean profile?")):
+        select(["profil"])

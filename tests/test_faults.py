@@ -1,0 +1,591 @@
+"""Bad files, refusing files, hanging and lying programs, broken checks: each a finding, never a traceback, a hang or a wrong ok."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import signal
+import stat
+import struct
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import kernel_parts as parts
+import pytest
+import worlds as w
+from conftest import builtin, need_root, report_on
+from fixtures_builder import Node, World
+from planted import Planted, plant
+
+from kdiag.analysis import analyse
+from kdiag.check import Check
+from kdiag.machine import Machine
+from kdiag.model import Finding, Report, Status, Works, ok
+from kdiag.registry import Found, Registry
+from kdiag.report.json import render as render_json
+from kdiag.report.text import render as render_text
+from kdiag.runner import run
+from kdiag.system.live import Live
+
+BTF = "/sys/kernel/btf/vmlinux"
+
+
+def healthy() -> World:
+    """A machine where everything is as it should be, headers and kheaders included."""
+    world = w.linux("6.12.107", options={"IKHEADERS": "m"}, config_at="/proc/config.gz")
+    w.kheaders(world, "loaded")
+    w.tree(world, "/usr/src/linux-headers-6.12.107").link(
+        "/lib/modules/6.12.107/build", "/usr/src/linux-headers-6.12.107"
+    )
+    return w.bpftrace(world, "0.23.2")
+
+
+def look(world: World, root: Path) -> Report:
+    """Plant the world and report on the real files."""
+    return report_on(Planted(world, plant(world, root)))
+
+
+def no_defect(report: Report) -> None:
+    """No check failed itself; the report can be shown in every form."""
+    broken = [f for f in report.findings if "the check itself failed" in f.summary or f.id.endswith(".error")]
+    assert not broken, broken
+    json.loads(render_json(report))
+    assert render_text(report, width=80, color=False, verbose=True, unicode=False)
+
+
+def finding(report: Report, finding_id: str) -> Finding:
+    found = report.finding(finding_id)
+    assert found is not None, finding_id
+    return found
+
+
+# -- BTF ----------------------------------------------------------------------------------------------------------------
+
+
+def _damaged_btf() -> dict[str, bytes]:
+    whole = parts.btf()
+    damaged = {
+        f"cut at {size}": whole[:size]
+        for size in (0, 1, 4, 8, 23, 24, 25, 60, len(whole) // 2, len(whole) - 1)
+    }
+    damaged |= {
+        "of another byte order": parts.btf(order=">"),
+        "another magic": b"\x7fELF" + whole[4:],
+        "version 9": whole[:2] + b"\x09" + whole[3:],
+        "a header longer than the file": whole[:4] + struct.pack("<I", 1 << 30) + whole[8:],
+        "types beyond the end": whole[:12] + struct.pack("<I", 0xFFFFFFF0) + whole[16:],
+        "strings beyond the end": whole[:20] + struct.pack("<I", 0xFFFFFFF0) + whole[24:],
+        "names that are not there": whole[:24] + struct.pack("<I", 0x7FFFFFFF) + whole[28:],
+        "an unknown kind": whole[:28] + struct.pack("<I", 0x7F000000) + whole[32:],
+        "zeros": bytes(len(whole)),
+        "text": b"<html>404</html>" * 20,
+        "without task_struct": whole.replace(b"task_struct", b"tusk_struct"),
+    }
+    return damaged
+
+
+@pytest.mark.parametrize("what", _damaged_btf())
+def test_damaged_btf_is_never_ok(what: str, tmp_path: Path) -> None:
+    report = look(healthy().file(BTF, _damaged_btf()[what]), tmp_path)
+    no_defect(report)
+    found = finding(report, "btf.vmlinux")
+    assert found.status is Status.FAIL, found
+    assert any(BTF in evidence.source for evidence in found.evidence), "which file?"
+    works = {capability.id: capability.status for capability in report.capabilities}
+    assert works["struct"] is Works.FAILS
+    assert works["core-tools"] is not Works.WORKS
+
+
+def test_btf_error_tells_the_place(tmp_path: Path) -> None:
+    found = finding(look(healthy().file(BTF, parts.btf()[:60]), tmp_path), "btf.vmlinux")
+    assert any(c.isdigit() for e in found.evidence for c in e.observed), found
+
+
+def test_broken_btf_hides_a_good_fallback(tmp_path: Path) -> None:
+    """libbpf stops at a broken sysfs file and does not look further."""
+    world = healthy().file(BTF, parts.btf()[:60])
+    world.file("/boot/vmlinux-6.12.107", parts.btf_elf(parts.btf()))
+    report = look(world, tmp_path)
+    assert finding(report, "btf.bpftrace").status is Status.FAIL
+    works = {capability.id: capability.status for capability in report.capabilities}
+    assert works["core-tools"] is Works.FAILS, (
+        "CO-RE tools load BTF through libbpf, which does not fall back here"
+    )
+
+
+def test_ten_sparse_gigabytes(tmp_path: Path) -> None:
+    """Files that claim to be enormous cost nothing."""
+    world = healthy()
+    root = plant(world, tmp_path)
+    for path in (
+        BTF,
+        "/sys/kernel/kheaders.tar.xz",
+        "/proc/config.gz",
+        "/etc/os-release",
+        "/var/lib/dpkg/status",
+        "/proc/modules",
+    ):
+        with (root / path.lstrip("/")).open("r+b") as file:
+            file.truncate(10 * 2**30)
+    start = time.monotonic()
+    report = report_on(Planted(world, root))
+    assert time.monotonic() - start < 10
+    no_defect(report)
+    for finding_id in ("btf.vmlinux", "kheaders.archive"):
+        assert finding(report, finding_id).status in (Status.UNKNOWN, Status.FAIL), finding(
+            report, finding_id
+        )
+    assert finding(report, "config.source").status is Status.UNKNOWN
+
+
+def test_module_btf_that_is_broken(tmp_path: Path) -> None:
+    report = look(healthy().file("/sys/kernel/btf/xfs", b"\x9f\xeb\x01\x00garbage"), tmp_path)
+    no_defect(report)
+    assert finding(report, "btf.modules").status is Status.FAIL
+
+
+# -- configuration --------------------------------------------------------------------------------------------------------
+
+
+def _not_configs() -> dict[str, bytes]:
+    good = parts.config_gz("6.12.107")
+    return {
+        "empty": b"",
+        "binary": os.urandom(4096),
+        "text": b"Not found\n" * 50,
+        "HTML": b"<!DOCTYPE html><title>404</title>" * 20,
+        "a cut gzip": good[: len(good) // 2],
+        "gzip of noise": gzip.compress(os.urandom(4096)),
+        "a gzip bomb": gzip.compress(bytes(64 * 2**20)),
+        "only comments": b"# CONFIG\n" * 300,
+        "a gzip header": b"\x1f\x8b",
+    }
+
+
+@pytest.mark.parametrize("what", _not_configs())
+def test_no_config_is_unknown_not_missing(what: str, tmp_path: Path) -> None:
+    report = look(healthy().file("/proc/config.gz", _not_configs()[what]), tmp_path)
+    no_defect(report)
+    found = finding(report, "config.source")
+    assert found.status is Status.UNKNOWN, found
+    assert any(e.source == "/proc/config.gz" and e.observed not in ("", "absent") for e in found.evidence), (
+        found.evidence
+    )
+    for name in ("BPF_SYSCALL", "KPROBES", "IKHEADERS"):
+        assert finding(report, f"config.{name}").status is Status.UNKNOWN
+    assert finding(report, "tracing.kprobes").status is Status.OK, "what was probed decides"
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("/usr/src/linux/.config", parts.config("5.4.0")),
+        ("/boot/config", parts.config("6.1.0")),
+        ("/boot/config-6.12.107", parts.config("5.10.1")),
+        ("/boot/config-6.12.107", "CONFIG_BPF=y\nCONFIG_KPROBES=y\n"),
+    ],
+    ids=["another tree", "without a release in its name", "another banner", "a fragment"],
+)
+def test_another_kernels_config_is_not_taken(path: str, text: str, tmp_path: Path) -> None:
+    report = look(healthy().remove("/proc/config.gz").file(path, text), tmp_path)
+    no_defect(report)
+    assert finding(report, "config.source").status is Status.UNKNOWN, finding(report, "config.source")
+
+
+# -- things that are not files ----------------------------------------------------------------------------------------------
+
+#: What a healthy machine's report depends on most.
+_MATTERS = (
+    "/etc/os-release",
+    "/proc/version",
+    "/proc/config.gz",
+    "/proc/modules",
+    "/proc/kallsyms",
+    "/proc/cpuinfo",
+    "/proc/cmdline",
+    "/proc/filesystems",
+    "/proc/self/status",
+    "/proc/self/uid_map",
+    "/proc/self/mountinfo",
+    "/proc/1/environ",
+    "/proc/sys/kernel/perf_event_paranoid",
+    "/proc/sys/net/core/bpf_jit_enable",
+    "/sys/kernel/btf/vmlinux",
+    "/sys/kernel/btf/xfs",
+    "/sys/kernel/kheaders.tar.xz",
+    "/sys/kernel/security/lockdown",
+    "/sys/kernel/tracing/kprobe_events",
+    "/sys/kernel/tracing/available_filter_functions",
+    "/sys/kernel/tracing/events/syscalls/sys_enter_openat/id",
+    "/sys/devices/system/cpu/possible",
+    "/var/lib/dpkg/status",
+    "/lib/modules/6.12.107/modules.dep",
+    "/lib/modules/6.12.107/build",
+    "/usr/src/linux-headers-6.12.107/include/generated/utsrelease.h",
+    "/usr/bin/python3",
+)
+
+_INSTEAD: dict[str, Callable[[World, str], World]] = {
+    "a FIFO": lambda world, path: world.remove(path).node(path, Node("fifo")),
+    "a directory": lambda world, path: world.remove(path).dir(path),
+    "a loop of links": lambda world, path: world.remove(path).link(path, f"{path}-2").link(f"{path}-2", path),
+    "a dangling link": lambda world, path: world.remove(path).link(path, "/nowhere/at/all"),
+    "empty": lambda world, path: world.remove(path).file(path, b""),
+    "binary": lambda world, path: world.remove(path).file(path, bytes(range(256)) * 64),
+    "not UTF-8": lambda world, path: world.remove(path).file(path, b"\xff\xfe\x80 caf\xe9\n" * 100),
+    "absent": lambda world, path: world.remove(path),
+}
+
+
+@pytest.mark.parametrize("kind", _INSTEAD)
+def test_something_else_where_a_file_is_expected(kind: str, tmp_path: Path) -> None:
+    """Every file that matters, one after the other, in one planted tree each."""
+    start = time.monotonic()
+    for number, path in enumerate(_MATTERS):
+        report = look(_INSTEAD[kind](healthy(), path), tmp_path / str(number))
+        no_defect(report)
+        assert report.capabilities, path
+    assert time.monotonic() - start < 60
+
+
+@pytest.mark.parametrize("kind", ["a FIFO", "a directory", "a loop of links", "empty", "binary"])
+@pytest.mark.parametrize(
+    ("path", "finding_id"),
+    [
+        (BTF, "btf.vmlinux"),
+        ("/proc/self/status", "privileges.capabilities"),
+        ("/proc/self/uid_map", "privileges.userns"),
+        ("/sys/kernel/security/lockdown", "kernel.lockdown"),
+        ("/sys/kernel/kheaders.tar.xz", "kheaders.archive"),
+    ],
+)
+def test_no_wrong_ok(path: str, finding_id: str, kind: str, tmp_path: Path) -> None:
+    found = finding(look(_INSTEAD[kind](healthy(), path), tmp_path), finding_id)
+    if finding_id == "kernel.lockdown":
+        assert "memory" in found.summary or found.status is not Status.OK, found
+    else:
+        assert found.status is not Status.OK, found
+
+
+def test_os_release_of_garbage(tmp_path: Path) -> None:
+    world = healthy().file(
+        "/etc/os-release",
+        b"\x00\xff\xfe" * 500 + b'ID="\x1b]0;pwned\x07"\nPRETTY_NAME="\x1b[31mred\x1b[0m"\n',
+    )
+    report = look(world, tmp_path)
+    no_defect(report)
+    for text in (render_text(report, width=80, color=False, verbose=True, unicode=True), render_json(report)):
+        assert "\x1b" not in text and "\x07" not in text and "\x00" not in text, (
+            "what files say must not reach the terminal raw"
+        )
+
+
+def test_escape_sequences_in_names(tmp_path: Path) -> None:
+    """A release, a module name, a program's version that would write to the terminal."""
+    world = (
+        healthy()
+        .file("/proc/modules", "\x1b[2Jevil 1 0 - Live 0x0\n")
+        .file("/proc/cmdline", "lockdown=\x1b]0;x\x07")
+    )
+    world.command("/usr/bin/bpftrace --version", "bpftrace v0.23.2\x1b[2J\n").env(
+        "BPFTRACE_KERNEL_SOURCE", "/tmp/\x1b[2J\udcff"
+    )
+    report = look(world, tmp_path)
+    no_defect(report)
+    assert "\x1b" not in render_text(report, width=80, color=False, verbose=True, unicode=True)
+
+
+# -- files that vanish or refuse ------------------------------------------------------------------------------------------
+
+
+class Vanishing(Planted):
+    """Every file is gone once somebody has looked whether it is there."""
+
+    def __init__(self, world: World, root: Path) -> None:
+        super().__init__(world, root)
+        self._place = root
+
+    def stat(self, path: str):  # type: ignore[no-untyped-def]  # noqa: ANN201
+        answer = super().stat(path)
+        if answer is not None and answer.kind == "file":
+            (self._place / path.lstrip("/")).unlink(missing_ok=True)
+        return answer
+
+
+def test_files_that_vanish(tmp_path: Path) -> None:
+    world = healthy()
+    no_defect(report_on(Vanishing(world, plant(world, tmp_path))))
+
+
+def as_user(uid: int, work: Callable[[], str]) -> str:
+    """What `work` returns when done by another user, in a child of this process."""
+    need_root()
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.close(read)
+            os.setgroups([])
+            os.setgid(uid)
+            os.setuid(uid)
+            text = work()
+        except BaseException as error:
+            text = f"{type(error).__name__}: {error}"
+        os.write(write, text.encode())
+        os._exit(0)
+    os.close(write)
+    with os.fdopen(read, "rb") as answer:
+        text = answer.read().decode()
+    os.waitpid(child, 0)
+    return text
+
+
+def test_files_that_refuse(tmp_path: Path) -> None:
+    """Mode 0 for somebody who is not root: unknown, with the errno; nothing is called missing."""
+    world = healthy()
+    refusing = (
+        BTF,
+        "/proc/config.gz",
+        "/sys/kernel/kheaders.tar.xz",
+        "/proc/self/uid_map",
+        "/etc/os-release",
+    )
+    for path in refusing:
+        world.file(path, world.nodes[path].data, mode=0)
+    root = plant(world, tmp_path / "root")
+    for directory in (tmp_path, *tmp_path.parents):
+        if directory.stat().st_uid == os.geteuid() and directory != Path("/"):
+            directory.chmod(directory.stat().st_mode | stat.S_IXOTH | stat.S_IROTH)
+    warmed = report_on(Planted(world, root))  # imports are done before the child gives its rights up
+    no_defect(warmed)
+    world.uid = 65534
+    answer = json.loads(as_user(65534, lambda: render_json(report_on(Planted(world, root)))))
+    by_id = {f["id"]: f for f in answer["findings"]}
+    for finding_id in ("btf.vmlinux", "config.source", "kheaders.archive", "privileges.userns"):
+        assert by_id[finding_id]["status"] == "unknown", by_id[finding_id]
+        assert "EACCES" in json.dumps(by_id[finding_id]), by_id[finding_id]
+
+
+# -- programs ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str, str], Path]]:
+    """Puts shell scripts in front of everything on PATH; time limits are short."""
+    directory = tmp_path / "bin"
+    directory.mkdir(mode=0o755)
+    monkeypatch.setenv("PATH", f"{directory}:{os.environ['PATH']}")
+    monkeypatch.setattr("kdiag.machine.tools._TIMEOUT", 1.0)
+
+    def put(name: str, script: str) -> Path:
+        program = directory / name
+        program.write_text(f"#!/bin/sh\n{script}\n")
+        program.chmod(0o755)
+        return program
+
+    yield put
+
+
+def tools_of(system: Live) -> Machine:
+    return Machine(system)
+
+
+@pytest.mark.parametrize("name", ["bpftrace", "bpftool"])
+def test_a_hanging_program_is_ended(name: str, programs: Callable[[str, str], Path], tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+    programs(name, f"trap '' TERM INT HUP\necho $$ >> {pids}\nsleep 600 &\necho $! >> {pids}\nwait")
+    start = time.monotonic()
+    report = report_on(Live())
+    assert time.monotonic() - start < 8
+    no_defect(report)
+    found = finding(report, f"tools.{name}")
+    assert found.status is Status.WARN, found
+    assert "1 s" in found.reason
+    deadline = time.monotonic() + 3
+    alive = [int(pid) for pid in pids.read_text().split()]
+    while alive and time.monotonic() < deadline:
+        alive = [
+            pid
+            for pid in alive
+            if Path(f"/proc/{pid}/stat").exists() and " Z " not in Path(f"/proc/{pid}/stat").read_text()
+        ]
+        time.sleep(0.05)
+    assert not alive, "what it started must end as well"
+
+
+@pytest.mark.parametrize(
+    ("script", "says"),
+    [
+        ("kill -SEGV $$", "-11|139|SIGSEGV"),
+        ("exit 3", "3"),
+        ("echo 'bpftrace: error while loading shared libraries: libbcc.so.0' >&2; exit 127", "libbcc"),
+        ("head -c 3000 /dev/urandom", ""),
+        ("echo bpftrace v", ""),
+        ("true", ""),
+    ],
+    ids=["crash", "status 3", "library missing", "noise", "no number", "silence"],
+)
+def test_a_program_that_does_not_tell_its_version(
+    script: str, says: str, programs: Callable[[str, str], Path]
+) -> None:
+    import re
+
+    programs("bpftrace", script)
+    report = report_on(Live())
+    no_defect(report)
+    found = finding(report, "tools.bpftrace")
+    assert found.status is Status.WARN, found
+    assert re.search(says, found.reason), found.reason
+    depends = {c.id: c for c in report.capabilities}["rawtracepoint"]
+    assert depends.status is not Works.WORKS, "not every release has it"
+
+
+def test_a_program_that_never_stops_talking(tmp_path: Path) -> None:
+    """Endless output is bounded in memory, not only in time."""
+    script = tmp_path / "bpftrace"
+    script.write_text("#!/bin/sh\nexec yes 'bpftrace v0.23.2'\n")
+    script.chmod(0o755)
+    code = textwrap.dedent(
+        f"""
+        import resource
+        from kdiag.system.commands import launch
+        try:
+            print(launch(("{script}", "--version"), 1.0).result().status)
+        except Exception as error:
+            print(type(error).__name__)
+        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+        """
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert int(done.stdout.split()[-1]) < 100, f"{done.stdout} MiB for the output of one command"
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o757])
+def test_root_does_not_run_what_others_could_write(
+    mode: int, programs: Callable[[str, str], Path], tmp_path: Path
+) -> None:
+    need_root()
+    mark = tmp_path / "ran"
+    programs("bpftrace", f"touch {mark}; echo bpftrace v0.23.2").chmod(mode)
+    found = finding(report_on(Live()), "tools.bpftrace")
+    assert found.status is Status.WARN, found
+    assert "not run as root" in found.reason
+    assert not mark.exists()
+
+
+def test_root_does_not_run_another_users_program(
+    programs: Callable[[str, str], Path], tmp_path: Path
+) -> None:
+    need_root()
+    mark = tmp_path / "ran"
+    os.chown(programs("bpftrace", f"touch {mark}; echo bpftrace v0.23.2"), 1000, 1000)
+    assert "uid 1000" in finding(report_on(Live()), "tools.bpftrace").reason
+    assert not mark.exists()
+
+
+def test_a_link_of_another_user_does_not_help(programs: Callable[[str, str], Path], tmp_path: Path) -> None:
+    """The directory of the real file counts, not that of the link."""
+    need_root()
+    mark = tmp_path / "ran"
+    real = tmp_path / "open" / "tool"
+    real.parent.mkdir()
+    real.parent.chmod(0o777)
+    real.write_text(f"#!/bin/sh\ntouch {mark}\necho bpftrace v0.23.2\n")
+    real.chmod(0o755)
+    path = programs("bpftrace", "")
+    path.unlink()
+    path.symlink_to(real)
+    assert "not run as root" in finding(report_on(Live()), "tools.bpftrace").reason
+    assert not mark.exists()
+
+
+# -- checks -----------------------------------------------------------------------------------------------------------------
+
+
+def found_check(function: object, check_id: str = "strange.check") -> Found:
+    check = Check(check_id, "A strange check", function, "What it does.")  # type: ignore[arg-type]
+    return Found(check, "strange-package", "1.0", "strange_package.checks")
+
+
+def _raises(error: BaseException) -> Callable[[Machine], Iterator[Finding]]:
+    def function(machine: Machine) -> Iterator[Finding]:
+        del machine
+        yield ok("fine so far", id="strange.first")
+        raise error
+
+    return function
+
+
+def _yields(*values: object) -> Callable[[Machine], Iterator[Finding]]:
+    def function(machine: Machine) -> Iterator[Finding]:
+        del machine
+        yield from values  # type: ignore[misc]
+
+    return function
+
+
+def _recurses(machine: Machine) -> Iterator[Finding]:
+    return _recurses(machine)
+
+
+_STRANGE: dict[str, object] = {
+    "raises": _raises(RuntimeError("boom")),
+    "raises without words": _raises(ValueError()),
+    "exits": _raises(SystemExit(0)),
+    "recurses": _recurses,
+    "yields text": _yields("all is well"),
+    "yields None": _yields(None),
+    "yields a string status": _yields(Finding("ok", "fine")),  # type: ignore[arg-type]
+    "yields no summary": _yields(Finding(Status.OK, None)),  # type: ignore[arg-type]
+    "yields evidence that is text": _yields(ok("fine", evidence="/proc")),  # type: ignore[arg-type]
+    "is no generator": lambda machine: None,
+    "returns a number": lambda machine: 42,
+    "takes no argument": lambda: iter(()),
+}
+
+
+@pytest.mark.parametrize("how", _STRANGE)
+def test_a_strange_check_becomes_a_finding(how: str, tmp_path: Path) -> None:
+    world = healthy()
+    registry = builtin()
+    chosen = (found_check(_STRANGE[how]), *registry.checks)
+    report = analyse(Machine(Planted(world, plant(world, tmp_path))), registry, chosen)
+    mine = [f for f in report.findings if f.id.startswith("strange.check")]
+    assert [f.status for f in mine] == [Status.UNKNOWN], mine
+    assert "strange-package" in mine[0].reason, "whose defect it is"
+    assert finding(report, "btf.vmlinux").status is Status.OK, "the rest runs on"
+    json.loads(render_json(report))
+    assert render_text(report, width=80, color=False, verbose=True, unicode=False)
+
+
+def test_an_interrupt_is_not_swallowed(tmp_path: Path) -> None:
+    world = healthy()
+    machine = Machine(Planted(world, plant(world, tmp_path)))
+    with pytest.raises(KeyboardInterrupt):
+        run(machine, Registry((), ()), (found_check(_raises(KeyboardInterrupt())),))
+
+
+def test_two_findings_of_one_id(tmp_path: Path) -> None:
+    """A stranger cannot replace a built-in finding; both are shown, ids stay unique."""
+    world = healthy().file(BTF, b"")
+    registry = builtin()
+    liar = found_check(
+        _yields(ok("all is well", id="btf.vmlinux"), ok("once more", id="btf.vmlinux")), "zz.liar"
+    )
+    report = analyse(Machine(Planted(world, plant(world, tmp_path))), registry, (*registry.checks, liar))
+    assert finding(report, "btf.vmlinux").status is Status.FAIL
+    ids = [f.id for f in report.findings]
+    assert len(set(ids)) == len(ids)
+    assert sum("all is well" in f.summary or "once more" in f.summary for f in report.findings) == 2
+
+
+def test_signal_names_are_known() -> None:
+    """The crash test above relies on SIGSEGV being 11 here."""
+    assert signal.SIGSEGV == 11
