@@ -71,7 +71,14 @@ def vmlinux(machine: Machine) -> Iterator[Finding]:
         Evidence(VMLINUX, f"{btf.size} bytes, {btf.n_types} types ({counts}), {btf.byteorder}-endian"),
         Evidence("struct task_struct", "absent" if task is None else f"type {task[0]}, {task[1]} members"),
     )
-    if task is None:
+    order = _byte_order(machine)
+    if order not in (None, btf.byteorder):
+        yield fail(
+            f"BTF of a {btf.byteorder}-endian machine",
+            reason=f"this kernel is {order}-endian and serves its own: the file is damaged, or another machine's",
+            evidence=evidence,
+        )
+    elif task is None:
         yield fail(
             "BTF without task_struct",
             reason="a kernel's BTF has it: this is the BTF of something else",
@@ -79,6 +86,17 @@ def vmlinux(machine: Machine) -> Iterator[Finding]:
         )
     else:
         yield ok(f"BTF is whole: {btf.n_types} types", evidence=evidence)
+
+
+#: Machines of `uname -m` whose kernels are big-endian; all others that run bpftrace are little-endian.
+_BIG_ENDIAN = ("s390x", "s390", "ppc64", "ppc", "mips", "mips64", "sparc64", "armeb", "aarch64_be")
+
+
+def _byte_order(machine: Machine) -> str | None:
+    try:
+        return "big" if machine.kernel.arch in _BIG_ENDIAN else "little"
+    except Unavailable:
+        return None
 
 
 def _absent(machine: Machine) -> Finding:
@@ -142,7 +160,14 @@ def fallback(machine: Machine) -> Iterator[Finding]:
     )
     absent = (Evidence("libbpf's list", f"{len(paths) - len(found)} of {len(paths)} places are empty"),)
     good = [f for f in found if not f.problem]
-    if good:
+    if _sysfs_broken(machine):
+        yield fail(
+            "libbpf does not look elsewhere",
+            reason=f"{VMLINUX} exists and is broken; only an absent file makes libbpf try others",
+            evidence=(*evidence, *absent),
+            causes=("btf.vmlinux",),
+        )
+    elif good:
         yield ok(f"BTF is also in {good[0].path}", evidence=(*evidence, *absent))
     elif found:
         yield fail(f"{found[0].path}: {found[0].problem}", evidence=(*evidence, *absent))
@@ -150,6 +175,18 @@ def fallback(machine: Machine) -> Iterator[Finding]:
         yield fail(
             "no other file has the kernel's BTF", evidence=tuple(Evidence(path, "absent") for path in paths)
         )
+
+
+def _sysfs_broken(machine: Machine) -> bool:
+    from kdiag.parse.btf import BtfError
+
+    try:
+        machine.btf.vmlinux  # noqa: B018  asked for its exception
+    except BtfError:
+        return True
+    except Unavailable:
+        pass
+    return False
 
 
 @check("btf.readers", "The installed libbpf can read this BTF", late=True)
@@ -329,6 +366,8 @@ def _by_file(machine: Machine) -> Finding:
         if good is None:
             return fail("bpftrace finds no BTF", causes=("btf.vmlinux", "btf.fallback"))
         return ok(f"bpftrace takes BTF from {good.path}", evidence=(Evidence(good.path, "sound BTF"),))
+    if btf.task_struct is None or _byte_order(machine) not in (None, btf.byteorder):
+        return fail("bpftrace gets BTF that is not a kernel's", causes=("btf.vmlinux",))
     highest = Kind[btf.highest]
     wanted, library, tool = kind_needs_libbpf(highest), machine.tools.libbpf, machine.tools.bpftrace
     packaged = tool is not None and tool.origin.startswith("package")

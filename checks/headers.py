@@ -326,7 +326,7 @@ def _instead(machine: Machine) -> tuple[Remedy, ...]:
 
 
 def _installed(machine: Machine, name: str, version: str | None, evidence: tuple[Evidence, ...]) -> Finding:
-    """A package whose name and version say nothing of the release may hold headers of another kernel: the files tell."""
+    """A package whose name and version say nothing of the release may hold another kernel's headers: the files tell."""
     release = machine.kernel.release
     others = machine.headers.other_releases
     if version is None and release not in name and not machine.headers.links["build"].is_dir and others:

@@ -54,6 +54,13 @@ def bpftrace(machine: Machine) -> Iterator[Finding]:
         )
         return
     behaviour = machine.tools.behaviour
+    if tool.problem:
+        yield warn(
+            f"bpftrace {release} by its package; the program itself did not tell",
+            reason=tool.problem,
+            evidence=tuple(evidence),
+        )
+        return
     if behaviour is not None and not behaviour.known:
         evidence.append(
             Evidence(
@@ -61,7 +68,7 @@ def bpftrace(machine: Machine) -> Iterator[Finding]:
                 f"{release} is not among the releases read; taken to behave like {'.'.join(map(str, behaviour.since))}",
             )
         )
-    yield ok(f"bpftrace {release}", reason=tool.problem, evidence=tuple(evidence))
+    yield ok(f"bpftrace {release}", evidence=tuple(evidence))
 
 
 @check("tools.bpftool", "bpftool")

@@ -145,7 +145,7 @@ def _load(package: _Package) -> Iterator[Found | Problem]:
 
     try:
         module = importlib.import_module(package.module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         yield Problem(
             package.module, package.distribution, f"cannot be imported: {type(error).__name__}: {error}"
         )
@@ -156,7 +156,7 @@ def _load(package: _Package) -> Iterator[Found | Problem]:
     for name in names:
         try:
             members = vars(importlib.import_module(name))
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             yield Problem(name, package.distribution, f"cannot be imported: {type(error).__name__}: {error}")
             continue
         for value in list(members.values()):

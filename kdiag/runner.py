@@ -16,16 +16,23 @@ if TYPE_CHECKING:
 
 def run(machine: Machine, registry: Registry, chosen: Iterable[Found]) -> tuple[Finding, ...]:
     """The findings of the chosen checks, in the order of their ids, which are unique."""
+    done = [
+        (found, finding)
+        for found in sorted(chosen, key=lambda f: f.check.late)
+        for finding in run_one(machine, found)
+    ]
     findings: dict[str, Finding] = {}
-    for found in sorted(chosen, key=lambda f: f.check.late):
-        for finding in run_one(machine, found):
-            key = finding.id
-            if key in findings:
-                key = f"{finding.id}@{found.check.id}"
-                reason = f"the id {finding.id} was already taken; {finding.reason}"
-                findings[key] = replace(finding, id=key, reason=reason)
-            else:
-                findings[key] = finding
+    # Built-in findings take their ids first: capabilities follow ids, and a stranger must not answer for us.
+    for found, finding in sorted(done, key=lambda pair: not pair[0].builtin):
+        key, number = finding.id, 1
+        while key in findings:
+            key = f"{finding.id}@{found.check.id}" + (f"#{number}" if number > 1 else "")
+            number += 1
+        if key != finding.id:
+            reason = f"the id {finding.id} was already taken; {finding.reason}"
+            findings[key] = replace(finding, id=key, reason=reason)
+        else:
+            findings[key] = finding
     for problem in registry.problems:
         name = f"plugin.{problem.name}"
         findings[name] = unknown(
@@ -66,7 +73,7 @@ def run_one(machine: Machine, found: Found) -> list[Finding]:
             done.append(
                 unknown(gap.reason, id=check.id, title=check.title, evidence=(Evidence("kdiag", gap.reason),))
             )
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         place = _place(error)
         done.append(
             unknown(

@@ -1,7 +1,7 @@
 """A described machine as real files in a directory, examined by the code that reads live machines.
 
-`Planted` is `Live` but for what only a kernel can answer: those answers come from the `World`. So files are real ones: FIFOs,
-directories where files are expected, loops of links, sparse files, missing permissions.
+`Planted` is `Live` but for what only a kernel can answer: those answers come from the `World`. So files are real ones:
+FIFOs, directories where files are expected, loops of links, sparse files, missing permissions.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from fixtures_builder import World
 
-from kdiag.system.base import CommandResult, Identity, ProbeResult, Unavailable, Uname
+from kdiag.system.base import CommandResult, Identity, ProbeResult, Uname, Unavailable
 from kdiag.system.live import Live
 
 

@@ -15,7 +15,7 @@ Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
 
 #: A file name that is a release, or begins with one: no path, no hidden file, no option.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+_~-]{0,254}", re.ASCII)
-_PACKAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+_:~-]{0,254}", re.ASCII)
+_PACKAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+_:~^-]{0,254}", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 #: The file systems that may be mounted, and where the kernel wants them.

@@ -80,9 +80,8 @@ def unmake(effect: Linked) -> str:
         elif os.path.lexists(effect.path):
             said = f"{in_the_way(effect.path)}: not ours, it stays"
         for directory in reversed(effect.made):
-            with contextlib.suppress(FileNotFoundError):
-                if not os.listdir(directory):
-                    os.rmdir(directory)
+            if os.path.isdir(directory) and not os.listdir(directory):
+                os.rmdir(directory)
     except OSError as error:
         raise FixError(f"{effect.path} cannot be removed: {os.strerror(error.errno or 0)}") from None
     return said

@@ -49,7 +49,7 @@ def _package(subject: Subject) -> tuple[str, ...]:
         return (f"Which package has headers for this kernel is not known: {advice.reason}.",)
     if packages.remedy is None:
         return (f"The package is {advice.name}; how it is installed here is not known.",)
-    if packages.remedy.id == "headers.package-outside":
+    if packages.remedy.id != "headers.package":
         return (_remedy(packages.remedy),)
     return ()
 

@@ -93,7 +93,8 @@ class Tools:
         try:
             result = self._system.run((path, "--version"), _TIMEOUT)
         except Unavailable as gap:
-            packaged = self._machine.packages.version_of("bpftrace")
+            # The package's version is that of this program only if this program is the package's.
+            packaged = origin.rpartition(" ")[2] if origin.startswith("package") else None
             return Tool("bpftrace", path, parse_version(packaged or ""), packaged or "", origin, gap.reason)
         text = (result.stdout or result.stderr).strip()
         version = parse_version(text)

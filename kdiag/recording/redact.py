@@ -109,9 +109,8 @@ class Redactor:
             return text
         for home, whose in self._homes:
             if home in text:
-                text = re.sub(
-                    re.escape(home) + r"(?![^/\s:;,\"'])", lambda _: f"/home/{self.name('user', whose)}", text
-                )
+                instead = f"/home/{self.name('user', whose)}"
+                text = re.sub(re.escape(home) + r"(?![^/\s:;,\"'])", instead, text)
         text = _HOMES.sub(self._home, text)
         text = self._known().sub(self._word, text)
         text = _TOKEN.sub(lambda m: self.name("token", m[0]), text)

@@ -11,16 +11,15 @@ from dataclasses import dataclass
 from kdiag.system import System, Unavailable
 
 #: Names that tell nothing about anybody, and that occur in what must stay readable: images' hosts and default accounts.
-_COMMON = frozenset(
-    """
+_COMMON_NAMES = """
     localhost localhost4 localhost6 localdomain none kernel linux debian ubuntu fedora centos rocky almalinux alma
     redhat rhel suse opensuse arch archlinux alpine gentoo nixos void kali raspberrypi raspbian raspberry amazon ec2
     azure google docker podman container containers host guest server client node master worker builder build desktop
     laptop vagrant wsl vm virtual machine user users admin administrator root nobody daemon system systemd service
     test tester runner vscode codespace core lima colima orbstack minikube kind talos flatcar bottlerocket cos
     ec2-user azureuser cloud-user opc pi tracing tracefs debugfs headers modules bpftrace bpftool default local
-    """.split()
-)
+"""
+_COMMON = frozenset(_COMMON_NAMES.split())
 _FIRST_USER, _LAST_USER = 1000, 60000  # login.defs(5), UID_MIN and UID_MAX
 #: Files whose whole content names this one machine (man 5 machine-id; drivers/firmware/dmi-id.c).
 _IDS = (

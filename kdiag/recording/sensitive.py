@@ -20,20 +20,17 @@ ENVIRONMENT = re.compile(
 _PRIVATE = re.compile(r"DEBUGINFOD_\w+|KUBERNETES_SERVICE_HOST")
 
 #: Kernel parameters whose values say how tracing behaves (Documentation/admin-guide/kernel-parameters.txt) ...
-_KEPT_VALUES = frozenset(
-    """
+_PARAMETERS = """
     lockdown lsm security selinux apparmor enforcing audit mitigations console earlycon rootfstype init rdinit
     BOOT_IMAGE panic psi swiotlb iommu intel_iommu amd_iommu nokaslr debugfs ftrace trace_event trace_clock
     ftrace_filter ftrace_graph_filter kprobe_event module.sig_enforce module_blacklist modprobe.blacklist loglevel
     transparent_hugepage crashkernel efi acpi pci reboot tsc clocksource isolcpus nohz_full rcu_nocbs
     systemd.unified_cgroup_hierarchy cgroup_no_v1 cgroup_disable virtio_mmio.device bpf_jit_enable perf_event_paranoid
     kernel.perf_event_paranoid random.trust_cpu numa elevator nr_cpus maxcpus mem hugepages
-    """.split()
-)
+"""
 #: ... and those without one. Any other word may be anything, a password for the init program included.
-_KEPT_WORDS = frozenset(
-    "ro rw quiet splash debug auto noauto nomodule nomodules kaslr single rescue rhgb".split()
-)
+_WORDS = "ro rw quiet splash debug auto noauto nomodule nomodules kaslr single rescue rhgb"
+_KEPT_VALUES, _KEPT_WORDS = frozenset(_PARAMETERS.split()), frozenset(_WORDS.split())
 _SIMPLE = re.compile(
     r"-?\d{1,4}|on|off|yes|no|y|n|auto|force|none|true|false|legacy|strict|lazy|full", re.IGNORECASE
 )
@@ -111,14 +108,18 @@ def mounts(text: str, redactor: Redactor) -> str:
 
 def _mount(line: str, redactor: Redactor) -> str:
     head, separator, tail = line.rstrip("\n").partition(" - ")
-    fields = tail.split(" ")
-    if not separator or len(fields) < 3:
+    fields = (tail if separator else head).split(" ")
+    at = (1, 2) if separator else (0, 3)  # mountinfo, or the older form of /proc/mounts and fstab
+    if len(fields) <= at[1]:
         return redactor.text(line)
-    kind, source, options = fields[0], fields[1], " ".join(fields[2:])
-    if ":/" in source or source.startswith("//") or "@" in source:
-        source = _learned(source, redactor)
-    kept = [_option(option, redactor) for option in options.split(",")]
-    return f"{redactor.text(head)} - {kind} {redactor.text(source)} {','.join(kept)}\n"
+    for index, field in enumerate(fields):
+        if index == at[0] and (":/" in field or field.startswith("//") or "@" in field):
+            fields[index] = _learned(field, redactor)
+        elif index == at[1]:
+            fields[index] = ",".join(_option(option, redactor) for option in field.split(","))
+        else:
+            fields[index] = redactor.text(field)
+    return (f"{redactor.text(head)} - " if separator else "") + " ".join(fields) + "\n"
 
 
 _PLAIN_OPTION = re.compile(

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from kdiag.model import Status, Works
 from kdiag.report.html_view import STATUSES, WORKS, Mark
 from kdiag.report.plain import line
 
@@ -80,7 +79,11 @@ class Comparison(Protocol):
     def baseline(self) -> int | None: ...
 
 
-NOT_ASKED = Mark("dash", "not asked", "none")
+_MARKS = {
+    "": Mark("dash", "not asked", "none"),
+    **{status.value: mark for status, mark in STATUSES.items()},
+    **{works.value: mark for works, mark in WORKS.items()},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +141,7 @@ def matrix(comparison: Comparison) -> Matrix:
         machines=sum(column.count for column in columns),
         columns=columns,
         groups=groups,
-        legend=tuple(dict.fromkeys(cell.mark for row in every for cell in row.cells)),
+        legend=tuple(sorted({cell.mark for row in every for cell in row.cells}, key=_in_legend)),
         same=comparison.same,
         worse=sum(cell.worse for row in every for cell in row.cells),
     )
@@ -162,11 +165,12 @@ def _row(row: ComparisonRow, columns: Sequence[Column]) -> Row:
 
 
 def _mark(status: str) -> Mark:
-    """A status of either kind; one that this version does not know is shown as unknown."""
-    for kind, marks in ((Works, WORKS), (Status, STATUSES)):
-        if status in [member.value for member in kind]:
-            return marks[kind(status)]  # type: ignore[index]
-    return NOT_ASKED if not status else Mark("ask", line(status, 40), "open")
+    """A status of either kind; one that this version does not know is shown by its name."""
+    return _MARKS.get(status) or Mark("ask", line(status, 40), "open")
+
+
+def _in_legend(mark: Mark) -> tuple[int, str]:
+    return ("good", "care", "bad", "open", "none").index(mark.tone), mark.word
 
 
 def _listed(names: list[str]) -> str:

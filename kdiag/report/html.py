@@ -31,13 +31,14 @@ _TEMPLATES = Path(__file__).with_name("templates")
 
 @dataclass(frozen=True, slots=True)
 class _Section:
-    """Findings under a heading; folded: behind it, for those who want to see them."""
+    """Findings under a heading. folded: behind it, for those who want to see them; calm: without colours of alarm."""
 
     id: str
     heading: str
     note: str
     cards: tuple[Card, ...]
-    folded: bool
+    folded: bool = False
+    calm: bool = False
 
 
 def render(report: Report, explain: Explain | None = None) -> str:
@@ -62,7 +63,7 @@ def render_comparison(comparison: Comparison) -> str:
     """Machines side by side, rows grouped by cause: a coloured matrix that scrolls, ending in a newline."""
     from kdiag.report.comparison_view import matrix
 
-    return _page("comparison.html.j2", title=line(comparison.title, 200), view=matrix(comparison))
+    return _page("comparison.html.j2", wide=True, title=line(comparison.title, 200), view=matrix(comparison))
 
 
 def _sections(report: Report, force: InForce, explain: Explain | None) -> Iterable[_Section]:
@@ -70,21 +71,19 @@ def _sections(report: Report, force: InForce, explain: Explain | None) -> Iterab
     grave = urgent(report, way)
     ids = [f.id for f in grave]
 
-    def section(
-        id_: str, heading: str, note: str, findings: Iterable[Finding], *, folded: bool = True
-    ) -> _Section:
-        return _Section(id_, heading, note, tuple(cards(report, findings, force, explain, ids)), folded)
+    def shown(findings: Iterable[Finding]) -> tuple[Card, ...]:
+        return tuple(cards(report, findings, force, explain, ids))
 
-    rest = [f for f in way if f.id not in ids]
-    fine = (f for f in report.findings if f.status is Status.OK)
-    skipped = (f for f in report.findings if f.status is Status.SKIP)
-    yield section("way", "What stands in the way", "Of what is required here.", grave, folded=False)
-    yield section("limits", "Also limited", "Nothing that is required waits for these.", rest, folded=False)
-    yield section(
-        "others", "Not in the way", "Not as it could be, but nothing waits for it.", not_in_the_way(report)
-    )
-    yield section("fine", "As it should be", "", fine)
-    yield section("skipped", "Does not arise here", "", skipped)
+    rest = shown(f for f in way if f.id not in ids)
+    others = shown(not_in_the_way(report))
+    fine = shown(f for f in report.findings if f.status is Status.OK)
+    skipped = shown(f for f in report.findings if f.status is Status.SKIP)
+    yield _Section("way", "What stands in the way", "Of what is required here.", shown(grave))
+    yield _Section("limits", "Also limited", "Nothing that is required waits for these.", rest)
+    note = "Not as it could be, but nothing waits for it."
+    yield _Section("others", "Not in the way", note, others, folded=True, calm=True)
+    yield _Section("fine", "As it should be", "", fine, folded=True)
+    yield _Section("skipped", "Does not arise here", "", skipped, folded=True, calm=True)
 
 
 def _page(template: str, **values: object) -> str:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 #: Characters of evidence that one finding may show, over all of its pieces.
 _EVIDENCE = 60_000
 _BAR = 1000
+#: Findings that a row of the table links to.
+_LINKS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +159,11 @@ def rows(report: Report, force: InForce) -> tuple[tuple[str, tuple[Row, ...]], .
 
 def _row(capability: Capability, report: Report, force: InForce, anchors: dict[str, str]) -> Row:
     by_id = {f.id: f for f in report.findings}
-    deciding = [i for i in capability.findings if i in by_id and by_id[i].status is not Status.OK]
+    deciding = [
+        i for i in capability.findings if i in by_id and by_id[i].status not in (Status.OK, Status.SKIP)
+    ]
+    if capability.status is Works.WORKS:
+        deciding = []
     named = capability.tool == "bpftrace" or capability.tool.casefold() in capability.title.casefold()
     root = capability.with_root
     return Row(
@@ -169,7 +175,7 @@ def _row(capability: Capability, report: Report, force: InForce, anchors: dict[s
         root="" if root is None or root is capability.status else WORKS[root].word,
         required=capability.id in report.required,
         waived=_waived(force.capabilities.get(capability.id)),
-        findings=tuple(Link(line(i), anchors.get(i, "")) for i in deciding),
+        findings=tuple(Link(line(i), anchors[i]) for i in deciding[:_LINKS]),
     )
 
 
@@ -195,7 +201,7 @@ def cards(
             reason=block(finding.reason, 4_000),
             root=line(finding.with_root),
             waived=_waived(force.findings.get(finding.id)),
-            about=block(explain(finding.id)) if explain is not None else "",
+            about=_about(explain(finding.id)) if explain is not None and finding.id in shown else "",
             causes=tuple(Link(line(i), anchors.get(i, "")) for i in nearest_causes(finding, shown)),
             affects=tuple(
                 Link(line(titles[i].title if i in titles else i), _anchor("c", i) if i in titles else "")
@@ -220,6 +226,11 @@ def waivers(force: InForce) -> tuple[tuple[str, str, str], ...]:
 
 def _waived(waiver: Waiver | None) -> str:
     return f"waived until {waiver.until.isoformat()}: {line(waiver.reason)}" if waiver is not None else ""
+
+
+def _about(text: str) -> str:
+    """A docstring's paragraphs without the line breaks of its source; indented lines and lists keep theirs."""
+    return re.sub(r"(?<=\S)\n(?=[^\s*-])", " ", block(text))
 
 
 def _evidence(finding: Finding) -> Iterator[tuple[str, str]]:

@@ -56,6 +56,19 @@ def without_links(report: Report, findings: Sequence[Finding]) -> tuple[Finding,
     return tuple(f for f in findings if f.id in deciding or f.remedies or not between(f))
 
 
+def without_echoes(findings: Iterable[Finding], above: Iterable[Finding] = ()) -> tuple[Finding, ...]:
+    """The findings, causes first, without those that say in the same words what one of their causes has said,
+    in them or `above`.
+    """
+    said = {f.id: f.summary for f in above}
+    new = []
+    for finding in findings:
+        if all(said.get(cause) != finding.summary for cause in finding.causes):
+            new.append(finding)
+        said[finding.id] = finding.summary
+    return tuple(new)
+
+
 def decisive(report: Report, told: Collection[str]) -> tuple[Finding, ...]:
     """For each capability that does not fully work, the findings that its reason quotes, or else the first that
     decides; without those already told. In the order of in_the_way.

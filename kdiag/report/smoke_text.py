@@ -9,7 +9,7 @@ from kdiag.report.page import VERDICTS, Page, works_words
 from kdiag.report.wrap import columns, pad, wrap
 from kdiag.smoke.model import Outcome, Result, SmokeReport
 from kdiag.smoke.programs import Program
-from kdiag.smoke.verdict import verdict
+from kdiag.smoke.verdict import proofs, verdict
 
 #: Fancy mark, plain mark, style, in words.
 MARKS = {
@@ -83,14 +83,14 @@ def _numbered(results: Iterable[Result]) -> dict[str, int]:
 def _table(report: SmokeReport, notes: dict[str, int], page: Page) -> Iterator[str]:
     yield page.paint("What was tried, and seen", "bold")
     yield ""
-    required = set(report.required)
+    required = {one.id for capability in report.required for one in proofs(report, capability)}
     widest = max((columns(page.clean(one.title)) for one in report.programs), default=0)
     note_width = max((len(_reference(one, notes)) for one in report.programs), default=0)
     room = page.room - _LEFT if page.narrow else min(widest, page.room - _LEFT - _RIGHT - note_width)
     for one in report.programs:
         fancy, plain, style, _ = MARKS[one.outcome]
         mark = page.paint(fancy if page.unicode else plain, style)
-        star = page.paint("*", "bold") if one.capability in required else " "
+        star = page.paint("*", "bold") if one.id in required else " "
         titles = wrap(page.clean(one.title), max(room, 10)) or [""]
         if page.narrow:
             yield f"  {mark} {star} {titles[0]}"
@@ -153,7 +153,7 @@ def _mistakes(results: Sequence[Result], page: Page) -> Iterator[str]:
     """Where `kdiag check` was wrong: what it said, what happened, and what to send."""
     if not results:
         return
-    yield page.paint("Mistakes of kdiag, not of this machine", "bold", "bad")
+    yield from page.text("Mistakes of kdiag, not of this machine", 0, "bold", "bad")
     yield ""
     for one in results:
         said = works_words(one.predicted or Works.UNKNOWN)

@@ -79,7 +79,7 @@ class Story:
         yield from self._affects(group, ())
         commanded = (f for f in untold.values() if any(r.commands for r in f.remedies))
         yield from self._fixes(finding if finding.remedies else next(commanded, finding))
-        if finding.with_root and finding.status is Status.UNKNOWN:
+        if finding.with_root and (finding.status is Status.UNKNOWN or not finding.remedies):
             yield from page.labelled("as root", finding.with_root)
 
     def _reason(self, finding: Finding) -> Iterator[str]:

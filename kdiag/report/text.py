@@ -7,7 +7,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from kdiag.model import Finding, MachineInfo, Report, Status
 from kdiag.report.headers import answer
-from kdiag.report.order import alike, decisive, in_the_way, not_in_the_way, urgent, without_links
+from kdiag.report.order import (
+    alike,
+    decisive,
+    in_the_way,
+    not_in_the_way,
+    urgent,
+    without_echoes,
+    without_links,
+)
 from kdiag.report.page import VERDICTS, Page
 from kdiag.report.story import Story, brief
 from kdiag.report.table import table
@@ -35,17 +43,14 @@ def render(report: Report, *, width: int, color: bool, verbose: bool, unicode: b
 
 
 def _machine(report: Report, page: Page) -> Iterator[str]:
-    """Where we are, broken between its parts."""
+    """Where we are: on one line, else the kernel on the first and what runs on it on the next."""
+    kernel, system = ([*filter(None, map(page.clean, parts))] for parts in _parts(report.machine))
     dot = page.dot if page.unicode else ", "
-    lines: list[str] = []
-    parts = [part for part in map(page.clean, _parts(report.machine)) if part]
-    for index, part in enumerate(parts):
-        longer = lines[-1] + dot + part + ("" if index + 1 == len(parts) else dot.rstrip()) if lines else ""
-        if lines and columns(longer) <= page.room - (2 if len(lines) > 1 else 0):
-            lines[-1] += dot + part
-        else:
-            lines.append(part)
-    for index, line in enumerate(lines or ["Nothing is known about this machine."]):
+    whole = dot.join([*kernel, *system])
+    lines = (
+        [whole] if columns(whole) <= page.room else [*_filled(kernel, dot, page), *_filled(system, dot, page)]
+    )
+    for index, line in enumerate(lines if whole else ["Nothing is known about this machine."]):
         *wrapped, last = page.text(line, 2 if index else 0, rest=2)
         yield from wrapped
         more = index + 1 < len(lines) and columns(last + dot) <= page.room
@@ -55,23 +60,31 @@ def _machine(report: Report, page: Page) -> Iterator[str]:
         yield from page.text(page.dot.join(filter(None, made)), 2, "dim")
 
 
-def _parts(machine: MachineInfo) -> Iterator[str]:
-    """The parts that are known, in words."""
-    known = (
-        f"{machine.release} {machine.arch}".strip(),
-        _kernel(machine),
+def _filled(parts: Iterable[str], dot: str, page: Page) -> list[str]:
+    """The parts on as few lines as hold them, broken between them."""
+    lines: list[str] = []
+    for part in parts:
+        if lines and columns(lines[-1] + dot + part) <= page.room - 2:
+            lines[-1] += dot + part
+        else:
+            lines.append(part)
+    return lines
+
+
+def _parts(machine: MachineInfo) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The kernel, and what runs on it, in words; parts that are not known are empty."""
+    known_vm = _words(machine.vm) <= _words(machine.kernel)
+    named = "bpftrace" in machine.bpftrace or not machine.bpftrace
+    kernel = (f"{machine.release} {machine.arch}".strip(), _kernel(machine))
+    system = (
         machine.distribution,
         machine.container,
+        "" if known_vm else machine.vm,
+        machine.bpftrace if named else f"bpftrace {machine.bpftrace}",
+        machine.user,
+        "" if machine.root in ("", "/") else f"examined from outside: {machine.root}",
     )
-    yield from filter(None, known)
-    if machine.vm and not _words(machine.vm) <= _words(machine.kernel):
-        yield machine.vm
-    if machine.bpftrace:
-        yield machine.bpftrace if "bpftrace" in machine.bpftrace else f"bpftrace {machine.bpftrace}"
-    if machine.user:
-        yield machine.user
-    if machine.root not in ("", "/"):
-        yield f"examined from outside: {machine.root}"
+    return kernel, system
 
 
 def _kernel(machine: MachineInfo) -> str:
@@ -100,8 +113,8 @@ def _in_the_way(report: Report, page: Page) -> Iterator[str]:
     """
     every = in_the_way(report)
     waited_for = every if page.verbose else urgent(report, every)
-    told = waited_for if page.verbose else without_links(report, waited_for)
-    rest = () if page.verbose else decisive(report, {f.id for f in waited_for})
+    told = waited_for if page.verbose else without_echoes(without_links(report, waited_for))
+    rest = () if page.verbose else without_echoes(decisive(report, {f.id for f in waited_for}), waited_for)
     story = Story(report, page, told)
     story.held_back = len(told) < len(waited_for)
     if told:

@@ -13,7 +13,9 @@ from kdiag.smoke.watch import Observation
 _LONGEST = 300
 _OUTPUT_KEPT = 4000
 _COMPLAINT = re.compile(
-    r"\b(error|warning|fatal|failed|denied|not permitted|assertion|terminate called|panic)\b", re.IGNORECASE
+    r"\b(error|warning|fatal|failed|failure|denied|not permitted|assertion|terminate called|panic|abort(ed)?|unable|"
+    r"could not|can(not|'t)|unknown|invalid|(not|un)supported|no such|not found|refused|too many)\b",
+    re.IGNORECASE,
 )
 _NOISE = re.compile(r"Attach(ing|ed) \d+ probes?|[~^\s]*")
 

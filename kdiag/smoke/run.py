@@ -28,12 +28,9 @@ _INITIAL_PID_NAMESPACE = 0xEFFFFFFC  # PROC_PID_INIT_INO, include/linux/proc_ns.
 
 
 def select(only: Sequence[str]) -> tuple[Program, ...]:
-    """The programs whose id, or a capability of theirs, a name or glob of `only` names; all if empty.
-
-    Raises UnknownName.
-    """
+    """The programs that an id or glob of `only` names, in the order of the list; all if empty. Raises UnknownName."""
     for pattern in only:
-        if not any(_names(pattern, program) for program in PROGRAMS):
+        if not any(fnmatchcase(program.id, pattern) for program in PROGRAMS):
             from difflib import get_close_matches
 
             near = get_close_matches(pattern, [p.id for p in PROGRAMS], n=1, cutoff=0.4)
@@ -41,11 +38,7 @@ def select(only: Sequence[str]) -> tuple[Program, ...]:
             raise UnknownName(
                 f"no smoke program is called {pattern!r}{hint} (`kdiag smoke --list` shows them)"
             )
-    return tuple(p for p in PROGRAMS if not only or any(_names(pattern, p) for pattern in only))
-
-
-def _names(pattern: str, program: Program) -> bool:
-    return fnmatchcase(program.id, pattern) or fnmatchcase(program.needs[0], pattern)
+    return tuple(p for p in PROGRAMS if not only or any(fnmatchcase(p.id, pattern) for pattern in only))
 
 
 @dataclass(slots=True)

@@ -166,8 +166,15 @@ def watch(plan: Plan, tick: Callable[[], None]) -> Observation:
         stdout=state.out.decode("utf-8", "replace"),
         stderr=state.err.decode("utf-8", "replace"),
         seconds=time.monotonic() - began,
-        uncaused=plan.cause.problems[-1] if plan.cause.problems and not plan.cause.answers else "",
+        uncaused=_uncaused(plan.cause),
     )
+
+
+def _uncaused(cause: Cause) -> str:
+    """Why the event never happened, although it was asked for; empty if it did happen, or never was."""
+    if cause.answers or not cause.asked:
+        return ""
+    return cause.problems[-1] if cause.problems else "the process that was to cause it does not answer"
 
 
 def _until_seen(state: _Watch, plan: Plan, tick: Callable[[], None], began: float) -> tuple[bool, bool]:

@@ -50,23 +50,52 @@ class Running:
     started: float = field(default_factory=time.monotonic)
 
     def result(self) -> CommandResult:
-        """The outcome; on time-out the command's whole process group is killed."""
+        """The outcome. On time-out, and at more output than any answer has, its whole process group is killed."""
         if self.process is None:
             raise self.failure or Unavailable(f"{self.argv[0]} was not started")
-        left = max(0.05, self.timeout - (time.monotonic() - self.started))
         try:
-            out, err = self.process.communicate(timeout=left)
-        except subprocess.TimeoutExpired:
+            out, err = self._collect(self.process)
+            status = self.process.wait(max(0.05, self._left()))
+        except (TimeoutError, subprocess.TimeoutExpired):
             kill(self.process)
-            self.failure = Unavailable(f"{self.argv[0]} gave no answer within {self.timeout:g} s")
-            raise self.failure from None
+            raise Unavailable(f"{self.argv[0]} gave no answer within {self.timeout:g} s") from None
         return CommandResult(
             self.argv,
-            self.process.returncode,
-            out[:OUTPUT_LIMIT].decode("utf-8", "replace"),
-            err[:OUTPUT_LIMIT].decode("utf-8", "replace"),
+            status,
+            out.decode("utf-8", "replace"),
+            err.decode("utf-8", "replace"),
             time.monotonic() - self.started,
         )
+
+    def _left(self) -> float:
+        return self.timeout - (time.monotonic() - self.started)
+
+    def _collect(self, process: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
+        """Both outputs, read as they come so that neither pipe fills up and neither takes the memory."""
+        import selectors
+
+        streams = {s: bytearray() for s in (process.stdout, process.stderr) if s is not None}
+        with selectors.DefaultSelector() as waiting:
+            for stream in streams:
+                waiting.register(stream, selectors.EVENT_READ)
+            while waiting.get_map():
+                left = self._left()
+                ready = waiting.select(max(0.0, left))
+                if not ready and left <= 0:
+                    raise TimeoutError
+                for key, _ in ready:
+                    chunk = os.read(key.fd, 65536)
+                    stream = next(s for s in streams if s.fileno() == key.fd)
+                    streams[stream] += chunk
+                    if not chunk:
+                        waiting.unregister(stream)
+                    elif len(streams[stream]) > OUTPUT_LIMIT:
+                        kill(process)
+                        raise Unavailable(f"{self.argv[0]} printed more than {OUTPUT_LIMIT} bytes")
+        for stream in streams:
+            stream.close()
+        out, err = streams.values()
+        return bytes(out), bytes(err)
 
 
 def kill(process: subprocess.Popen[bytes]) -> None:
@@ -74,7 +103,10 @@ def kill(process: subprocess.Popen[bytes]) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     with contextlib.suppress(subprocess.TimeoutExpired):
-        process.communicate(timeout=1.0)
+        process.wait(timeout=1.0)
+    for stream in (process.stdout, process.stderr):
+        if stream is not None:
+            stream.close()
 
 
 def launch(argv: tuple[str, ...], timeout: float) -> Running:

@@ -1,4 +1,4 @@
-"""One run of `kdiag fix` in a process of its own, on a doctored machine: to be killed, raced, starved, or run as somebody else.
+"""One run of `kdiag fix` in a process of its own, on a doctored machine: to be killed, raced, starved.
 
 python drive.py '{"home": "/tmp/x", "kill": "kheaders.extract-module made"}'
 """
@@ -37,8 +37,8 @@ def main() -> int:
     kill = spec.get("kill")
     if kill:
         dying = functools.partial(die, kill)
-        kdiag.fix.apply.apply = functools.partial(kdiag.fix.apply.apply, after=dying)  # type: ignore[assignment]
-        kdiag.fix.undo.undo = functools.partial(kdiag.fix.undo.undo, after=dying)  # type: ignore[assignment]
+        kdiag.fix.apply.apply = functools.partial(kdiag.fix.apply.apply, after=dying)
+        kdiag.fix.undo.undo = functools.partial(kdiag.fix.undo.undo, after=dying)
     request = Request(
         Options(**spec.get("options", {})),
         yes=spec.get("yes", True),

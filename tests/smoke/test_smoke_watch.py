@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,10 +17,10 @@ from pathlib import Path
 import pytest
 
 from kdiag.knowledge.bpftrace import behaviour
-from kdiag.smoke.cause import Cause
+from kdiag.smoke.cause import Cause, start
 from kdiag.smoke.judge import judge
-from kdiag.smoke.model import Outcome
-from kdiag.smoke.programs import PROGRAMS, Scene, Shown
+from kdiag.smoke.model import Outcome, SmokeError
+from kdiag.smoke.programs import PROGRAMS, Scene, Shown, Skip
 from kdiag.smoke.watch import Limits, Observation, Plan, watch
 
 OPENAT = next(one for one in PROGRAMS if one.id == "tracepoint-args")
@@ -185,6 +187,42 @@ def test_an_exception_in_the_listener_ends_bpftrace(fake: Path, behaving: Env, c
     with pytest.raises(Interrupted):
         watch(plan(fake, behaving("hangs"), cause), interrupt)
     assert _children() == before
+
+
+def test_an_event_that_cannot_be_caused_says_nothing_about_bpftrace(fake: Path, behaving: Env) -> None:
+    broken = start()
+    try:
+        request = dataclasses.replace(plan(fake, behaving("silent"), broken), action="nonsense")
+        seen = watch(request, lambda: None)
+        assert judge(seen, broken.comm, None)[:2] == (
+            Outcome.SKIPPED,
+            "the event could not be caused: the process that was to cause it does not answer",
+        )
+        assert not broken.alive
+    finally:
+        broken.end()
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("unshare"), reason="needs a network namespace")
+def test_without_loopback_nothing_is_said_about_bpftrace(fake: Path, behaving: Env, tmp_path: Path) -> None:
+    offline = tmp_path / "python"
+    offline.write_text(f'#!/bin/sh\nexec unshare -n {sys.executable} "$@"\n')
+    offline.chmod(0o755)
+    try:
+        alone = start(str(offline))
+    except SmokeError:
+        pytest.skip("no network namespace here")
+    try:
+        assert alone.port == 0
+        connection = next(one for one in PROGRAMS if one.id == "tracepoint-net")
+        with pytest.raises(Skip, match="loopback"):
+            connection.arguments(Scene(behaviour((0, 17, 0)), alone))
+        request = dataclasses.replace(plan(fake, behaving("silent"), alone), action="tcp")
+        outcome, message, _ = judge(watch(request, lambda: None), alone.comm, None)
+        assert outcome is Outcome.SKIPPED
+        assert "no TCP connection over the loopback: [Errno" in message
+    finally:
+        alone.end()
 
 
 def test_it_dies_with_us(fake: Path, behaving: Env, tmp_path: Path) -> None:

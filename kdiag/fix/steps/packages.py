@@ -6,6 +6,7 @@ come to need.
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -34,29 +35,123 @@ _DATABASE_LIMIT = 512 * 1024 * 1024
 
 
 def planned(machine: Machine) -> Installed | None:
-    """What installing this kernel's header package would change; None if kdiag cannot do it, or could not
-    undo it.
-    """
+    """What installing this kernel's header package would change; None if kdiag cannot do it, or not undo it."""
     advice = machine.packages.advice
     if not advice.install or not advice.name or advice.install[-1][0] not in _REMOVE:
         return None
     try:
-        present = names(machine)
-    except FixError:
+        lacking = machine.packages.lacking
+    except Unavailable:
         return None
-    wanted = tuple(name for name in (advice.name, *advice.parts) if name not in present)
+    # The package itself pulls its parts; only where it is there already, parts are named.
+    wanted = (advice.name,) if advice.name in lacking else lacking
     return Installed(advice.install[-1][0], wanted) if wanted else None
 
 
-def names(machine: Machine) -> frozenset[str]:
+def there(effect: Installed, world: World) -> bool:
+    """Whether all that was wanted is installed."""
+    from kdiag.machine import Machine
+
+    try:
+        return not set(effect.wanted) & set(Machine(world.system).packages.lacking)
+    except Unavailable:
+        return False
+
+
+def make(effect: Installed, world: World) -> Installed:
+    """Run the package manager; note everything that came. Raises FixError; then what came is removed again."""
+    before = _installed(world)
+    try:
+        _install(effect, world)
+    except BaseException:
+        with contextlib.suppress(FixError):
+            _remove(effect.manager, _new(before, _installed(world)), world)
+        raise
+    return replace(effect, added=_new(before, _installed(world)))
+
+
+def _install(effect: Installed, world: World) -> None:
+    from kdiag.knowledge.packages import install_commands, without_questions
+    from kdiag.machine import Machine
+
+    advice = Machine(world.system).packages.advice
+    named = advice.name in effect.wanted and bool(advice.install)
+    commands = advice.install if named else install_commands(advice.manager or "", effect.wanted)
+    for command in commands:
+        status, output = run(without_questions(command), world, world.long_limit)
+        if status != 0:
+            raise FixError(
+                f"{' '.join(command)} failed: {last_line(output)}",
+                advice.gone or "the repository may not have it",
+            )
+    if not there(effect, world):
+        raise FixError(f"{effect.manager} reports success, and {', '.join(effect.wanted)} is not installed")
+
+
+def unmake(effect: Installed, world: World) -> str:
+    """Remove what came, as far as it is still there. Raises FixError if something else needs it now."""
+    listed = effect.added or effect.wanted
+    present = {p for names in _installed(world).values() for p in names}
+    gone = tuple(name for name in listed if name in present)
+    if not gone:
+        return f"{', '.join(listed)}: not installed any more, or never was"
+    _remove(effect.manager, gone, world)
+    rest = "" if effect.added else " (the installation was cut short: what came with it stays)"
+    return f"removed the packages {', '.join(gone)}{rest}"
+
+
+def _remove(manager: str, names: tuple[str, ...], world: World) -> None:
+    if not names:
+        return
+    command = (*_REMOVE[manager], *names)
+    status, output = run(command, world, world.long_limit)
+    left = {p for found in _installed(world).values() for p in found}
+    if status != 0 or left & set(names):
+        raise FixError(
+            f"{' '.join(command)} failed: {last_line(output)}", "does something else need them now?"
+        )
+
+
+# -- what is installed -------------------------------------------------------------------------------------------
+
+#: Package name -> the names by which its installed versions can be removed one by one.
+Names = dict[str, set[str]]
+
+
+def _new(before: Names, after: Names) -> tuple[str, ...]:
+    """What came: neither there before, nor put in the place of an older version."""
+    found: list[str] = []
+    for name, now in after.items():
+        old = before.get(name, set())
+        if old <= now:
+            found += now - old
+    return tuple(sorted(found))
+
+
+def _installed(world: World) -> Names:
     """All installed packages. Raises FixError where the database cannot be read."""
+    from kdiag.machine import Machine
+
+    machine = Machine(world.system)
+    names: Names = {}
     try:
         found = machine.packages.database
         if found is None:
             raise FixError("no package database that kdiag can read")
-        return frozenset(p.name for p in _read(machine, *found) if p.installed)
+        for package in _read(machine, *found):
+            if package.installed:
+                names.setdefault(package.name, set()).add(_removable(package, found[0]))
     except (Unavailable, ParseError) as error:
         raise FixError(f"the package database cannot be read: {error}") from None
+    return names
+
+
+def _removable(package: Package, kind: str) -> str:
+    """rpm keeps several versions of a kernel's packages side by side; the others know one of a name."""
+    if kind != "rpm":
+        return package.name
+    version = package.version.rpartition(":")[2]
+    return f"{package.name}-{version}" + (f".{package.arch}" if package.arch else "")
 
 
 def _read(machine: Machine, kind: str, path: str) -> tuple[Package, ...]:
@@ -79,54 +174,3 @@ def _read(machine: Machine, kind: str, path: str) -> tuple[Package, ...]:
     from kdiag.parse.packages import rpm
 
     return rpm.installed(data, every)
-
-
-def there(effect: Installed, world: World) -> bool:
-    """Whether all that was wanted is installed."""
-    return set(effect.wanted) <= _now(world)
-
-
-def make(effect: Installed, world: World) -> Installed:
-    """Run the package manager; note everything that came. Raises FixError."""
-    from kdiag.knowledge.packages import install_commands, without_questions
-    from kdiag.machine import Machine
-
-    before = _now(world)
-    advice = Machine(world.system).packages.advice
-    commands = advice.install if advice.install and advice.install[-1][0] == effect.manager else ()
-    for command in commands or install_commands(effect.manager, effect.wanted):
-        status, output = run(without_questions(command), world, world.long_limit)
-        if status != 0:
-            raise FixError(
-                f"{' '.join(command)} failed: {last_line(output)}",
-                advice.gone or "the repository may not have it",
-            )
-    missing = set(effect.wanted) - _now(world)
-    if missing:
-        raise FixError(f"{effect.manager} reports success, and {', '.join(sorted(missing))} is not installed")
-    return replace(effect, added=tuple(sorted(_now(world) - before)))
-
-
-def unmake(effect: Installed, world: World) -> str:
-    """Remove what came, as far as it is still there. Raises FixError if something else needs it now."""
-    listed = effect.added or effect.wanted
-    present = _now(world)
-    gone = tuple(name for name in listed if name in present)
-    text = ", ".join(listed)
-    if not gone:
-        return f"{text}: not installed any more, or never was"
-    command = (*_REMOVE[effect.manager], *gone)
-    status, output = run(command, world, world.long_limit)
-    left = set(gone) & _now(world)
-    if status != 0 or left:
-        raise FixError(
-            f"{' '.join(command)} failed: {last_line(output)}", "does something else need them now?"
-        )
-    rest = "" if effect.added else " (the installation was cut short: what came with it stays)"
-    return f"removed the packages {', '.join(gone)}{rest}"
-
-
-def _now(world: World) -> frozenset[str]:
-    from kdiag.machine import Machine
-
-    return names(Machine(world.system))

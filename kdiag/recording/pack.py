@@ -1,0 +1,225 @@
+"""Writing recordings as a directory, `.tar.zst` or `.tar.xz`; and reading them, into memory, whoever made them.
+
+An archive is never extracted to disk. What is not a plain file with a plain name is refused: a recording holds nothing
+else. Sizes are limited before anything is unpacked.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from kdiag.parse import compression, tarstream
+from kdiag.parse.errors import ParseError
+from kdiag.system.recording import Recording
+from kdiag.system.recording_files import Directory, Memory, Store
+from kdiag.system.recording_index import FILE_LIMIT, BadRecording
+
+SUFFIXES = (".tar.zst", ".tar.xz")
+#: Compressed; recordings have one or two megabytes.
+ARCHIVE_LIMIT = 64 * 1024 * 1024
+MEMBER_LIMIT = 20_000
+#: In a directory larger files are packed one by one, BTF above all.
+PACK_FROM = 64 * 1024
+
+
+class CannotWrite(ValueError):
+    """The recording cannot be written there; the message says why."""
+
+
+def safe(name: str) -> bool:
+    """Whether a file of a recording may have this name: relative, and staying below."""
+    return bool(name) and "\0" not in name and not any(part in ("", ".", "..") for part in name.split("/"))
+
+
+# -- reading ---------------------------------------------------------------------------------------------------------
+
+
+def opened(path: str) -> Recording:
+    """The recording at a path: a directory, its recording.json, an archive, or `-` for an archive on standard input.
+
+    Raises BadRecording.
+    """
+    return Recording(store(path))
+
+
+def store(path: str) -> Store:
+    """The files of the recording at a path. Raises BadRecording."""
+    if os.path.isdir(path):
+        return Directory(path)
+    if os.path.basename(path) == "recording.json":
+        return Directory(os.path.dirname(path) or ".")
+    try:
+        if path == "-":
+            data = sys.stdin.buffer.read(ARCHIVE_LIMIT + 1)
+        else:
+            with open(path, "rb") as file:
+                data = file.read(ARCHIVE_LIMIT + 1)
+    except (OSError, ValueError) as error:
+        why = os.strerror(error.errno or 0) if isinstance(error, OSError) else "not a path"
+        raise BadRecording(f"{path}: {why}") from None
+    return archive(data, "standard input" if path == "-" else path)
+
+
+class _Keeping(tarstream.Tape):
+    """A tape that keeps what was last skipped: the body of a member."""
+
+    kept = b""
+
+    def skip(self, size: int) -> None:
+        self.kept = self.take(size)
+
+
+def archive(data: bytes, where: str) -> Memory:
+    """The files of a tar, packed or not, by their names below the directory of recording.json. Raises BadRecording."""
+    if len(data) > ARCHIVE_LIMIT:
+        raise BadRecording(f"{where}: larger than {ARCHIVE_LIMIT} bytes")
+    packed = compression.identify(data)
+    try:
+        files = _members(_Keeping(compression.stream(data, limit=FILE_LIMIT) if packed else [data]), where)
+    except compression.Unsupported as error:
+        hint = f"; install the Python package {error.package}" if error.package else ""
+        raise BadRecording(f"{where}: {error}{hint}") from None
+    except ParseError as error:
+        what = "not a recording" if not packed and data[257:262] != b"ustar" else "a damaged archive"
+        raise BadRecording(f"{where}: {what}: {error}") from None
+    tops = [
+        name.removesuffix("recording.json") for name in files if name.rpartition("/")[2] == "recording.json"
+    ]
+    if not tops:
+        raise BadRecording(f"{where}: an archive without a recording.json in it")
+    top = min(tops, key=lambda name: name.count("/"))
+    return Memory({n.removeprefix(top): d for n, d in files.items() if n.startswith(top)}, where)
+
+
+def _members(tape: _Keeping, where: str) -> dict[str, bytes]:
+    files: dict[str, bytes] = {}
+    for count, member in enumerate(tarstream.members(tape)):
+        if count >= MEMBER_LIMIT:
+            raise BadRecording(f"{where}: more than {MEMBER_LIMIT} members")
+        if member.kind == "dir":
+            continue
+        if member.kind != "file":
+            what = "a link" if member.kind == "link" else "neither a file nor a directory"
+            raise BadRecording(
+                f"{where}: member {member.name!a:.80} is {what}: a recording has plain files only"
+            )
+        if not safe(member.name):
+            raise BadRecording(f"{where}: member {member.name!a:.80} is named so that it would lie elsewhere")
+        if member.name in files:
+            raise BadRecording(f"{where}: there are two members {member.name!a:.80}")
+        files[member.name] = tape.kept[: member.size] if member.size else b""
+    tape.drain()
+    return files
+
+
+# -- writing ---------------------------------------------------------------------------------------------------------
+
+
+def check_output(path: str) -> None:
+    """Raise CannotWrite if a recording cannot be written to `path`; to be asked before the work is done."""
+    if path == "-" or path.endswith(SUFFIXES):
+        if path != "-" and os.path.isdir(path):
+            raise CannotWrite(f"{path} is a directory")
+    elif path.endswith((".tar", ".tgz", ".gz", ".zip", ".zst", ".xz", ".json")):
+        raise CannotWrite(f"{path}: a recording is a {' or '.join(SUFFIXES)} file, or a directory")
+    elif os.path.lexists(path) and not (os.path.isdir(path) and not os.listdir(path)):
+        raise CannotWrite(f"{path} exists; a recording is written into a new or an empty directory")
+    parent = os.path.dirname(os.path.abspath(path))
+    if path != "-" and not os.path.isdir(parent):
+        raise CannotWrite(f"there is no directory {parent}")
+
+
+def write(path: str, files: Mapping[str, bytes], when: int) -> int:
+    """Write a recording, whole or not at all; the bytes it takes. when: seconds since 1970. Raises CannotWrite.
+
+    `files` by name; recording.json is expected to name those that `packable` packs for a directory.
+    """
+    check_output(path)
+    try:
+        if path == "-":
+            data = _packed_tar(files, "recording", ".tar.zst", when)
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
+            return len(data)
+        for suffix in SUFFIXES:
+            if path.endswith(suffix):
+                top = os.path.basename(path).removesuffix(suffix) or "recording"
+                return _write_file(path, _packed_tar(files, top, suffix, when))
+        return _write_directory(path, files)
+    except OSError as error:
+        raise CannotWrite(f"{error.filename or path}: {os.strerror(error.errno or 0)}") from None
+
+
+def packable(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """The files that a directory should hold compressed, by their names without `.xz`."""
+    import lzma
+
+    packed = {}
+    for name, data in files.items():
+        if len(data) >= PACK_FROM and name.startswith("root/") and f"{name}.xz" not in files:
+            small = lzma.compress(data, preset=4)
+            if len(small) < len(data) * 3 // 4:
+                packed[name] = small
+    return packed
+
+
+def _packed_tar(files: Mapping[str, bytes], top: str, suffix: str, when: int) -> bytes:
+    import io
+    import tarfile
+
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        for name in sorted(files, key=lambda n: (n.startswith("root/"), n)):
+            member = tarfile.TarInfo(f"{top}/{name}")
+            member.size, member.mtime, member.mode = len(files[name]), when, 0o644
+            tar.addfile(member, io.BytesIO(files[name]))
+    if suffix == ".tar.xz":
+        import lzma
+
+        return lzma.compress(out.getvalue(), preset=4)
+    return _zstd(out.getvalue())
+
+
+def _zstd(data: bytes) -> bytes:
+    """Python 3.14's own module where it is, else the package."""
+    if sys.version_info >= (3, 14):
+        from compression import zstd
+
+        return zstd.compress(data, level=12)
+    try:
+        import zstandard
+    except ImportError:
+        raise CannotWrite("the Python package zstandard is not installed: write a .tar.xz instead") from None
+    return zstandard.ZstdCompressor(level=12).compress(data)
+
+
+def _write_file(path: str, data: bytes) -> int:
+    handle, temporary = tempfile.mkstemp(dir=os.path.dirname(os.path.abspath(path)), prefix=".kdiag-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+    return len(data)
+
+
+def _umask() -> int:
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask
+
+
+def _write_directory(path: str, files: Mapping[str, bytes]) -> int:
+    base = Path(path)
+    for name in sorted(files, key=lambda n: n == "recording.json"):  # last: without it, it is no recording
+        target = base / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(files[name])
+    return sum(map(len, files.values()))

@@ -1,0 +1,98 @@
+"""Every recorded and every described machine gives a report without a defect, and the fixtures give the right one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import known_machines
+import pytest
+from conftest import FIXTURES, report_on
+from planted import Planted, plant
+
+from kdiag.model import Readiness, Report, Status
+from kdiag.report.json import render as render_json
+from kdiag.report.text import render as render_text
+from kdiag.system.recording import Recording
+
+OK, WARN, FAIL, UNKNOWN, SKIP = Status.OK, Status.WARN, Status.FAIL, Status.UNKNOWN, Status.SKIP
+
+#: Directory -> (verdict, {finding: status}).
+EXPECTED: dict[str, tuple[Readiness, Mapping[str, Status]]] = {
+    "minimal": (Readiness.UNKNOWN, {"kernel.running": OK, "kernel.identity": OK, "btf.vmlinux": UNKNOWN}),
+    "docker-desktop-old": (
+        Readiness.NOT_READY,
+        {"btf.vmlinux": FAIL, "config.DEBUG_INFO_BTF": FAIL, "headers.package": FAIL, "environment.container": WARN},
+    ),
+    "gvisor": (Readiness.NOT_READY, {"environment.vm": FAIL, "bpf.map": FAIL, "tracing.tracefs": FAIL}),
+    "user-namespace": (Readiness.NOT_READY, {"privileges.userns": FAIL, "bpf.map": FAIL, "btf.vmlinux": OK}),
+    "wrong-recipe": (Readiness.NOT_READY, {"headers.env": FAIL, "headers.intact": FAIL, "btf.vmlinux": OK}),
+    "wsl1": (Readiness.NOT_READY, {"environment.vm": FAIL, "bpf.map": FAIL}),
+    "wsl2-6.18": (Readiness.NOT_READY, {"config.source": UNKNOWN, "btf.vmlinux": OK, "tools.bpftrace": FAIL}),
+    "firecracker": (
+        Readiness.NOT_READY,
+        {
+            "tracing.tracefs": FAIL,
+            "tracing.kprobes": FAIL,
+            "kernel.modules": FAIL,
+            "kheaders.module": FAIL,
+            "btf.vmlinux": OK,
+            "bpf.fentry": FAIL,
+            "tools.bpftrace": OK,
+            "privileges.memlock": WARN,
+        },
+    ),
+}  # fmt: skip
+
+
+def is_whole(report: Report) -> None:
+    """No check failed itself, ids are unique, and the report can be shown."""
+    assert not [f for f in report.findings if "the check itself failed" in f.summary]
+    ids = [f.id for f in report.findings]
+    assert len(set(ids)) == len(ids)
+    assert json.loads(render_json(report))["findings"]
+    text = render_text(report, width=80, color=False, verbose=True, unicode=False)
+    # Paths and commands are not cut: they are to be copied.
+    prose = [line for line in text.splitlines() if "/" not in line and "$ " not in line and not line.startswith("Next:")]
+    assert max(map(len, prose)) <= 80
+
+
+def test_every_fixture_is_expected() -> None:
+    assert sorted(EXPECTED) == sorted(path.name for path in FIXTURES.iterdir() if path.is_dir())
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_fixture(name: str) -> None:
+    directory = FIXTURES / name
+    assert sum(file.stat().st_size for file in directory.rglob("*") if file.is_file()) < 200_000
+    report = report_on(Recording(directory))
+    is_whole(report)
+    verdict, statuses = EXPECTED[name]
+    got = {finding_id: report.finding(finding_id) for finding_id in statuses}
+    assert {k: f and f.status for k, f in got.items()} == statuses, got
+    assert report.verdict.status is verdict, report.verdict
+
+
+def test_the_least_that_is_a_recording() -> None:
+    """Three files. All that they do not tell is unknown; nothing is called missing, nothing fine."""
+    directory = FIXTURES / "minimal"
+    assert len([file for file in directory.rglob("*") if file.is_file()]) == 3
+    report = report_on(Recording(directory))
+    told = {"kernel.running", "kernel.identity", "headers.package"}
+    for finding in report.findings:
+        if finding.id not in told and finding.status is not SKIP:
+            assert finding.status is UNKNOWN, finding
+
+
+@pytest.mark.parametrize("name", known_machines.by_name())
+def test_described_machine(name: str, tmp_path: Path) -> None:
+    """A description written as a recording and one planted as real files are the same machine."""
+    world = known_machines.by_name()[name]
+    recorded = report_on(Recording(world.write(tmp_path / "recorded")))
+    is_whole(recorded)
+    if world.refused:
+        return  # planted files cannot refuse root
+    planted = report_on(Planted(world, plant(world, tmp_path / "planted")))
+    assert {f.id: f.status for f in planted.findings} == {f.id: f.status for f in recorded.findings}
+    assert planted.capabilities == recorded.capabilities
