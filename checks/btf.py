@@ -169,6 +169,13 @@ def fallback(machine: Machine) -> Iterator[Finding]:
         )
     elif good:
         yield ok(f"BTF is also in {good[0].path}", evidence=(*evidence, *absent))
+    elif any(not f.seen for f in found):
+        yield unknown(
+            "whether another file has the kernel's BTF cannot be seen",
+            reason=next(f.problem for f in found if not f.seen),
+            evidence=(*evidence, *absent),
+            causes=("privileges.root",),
+        )
     elif found:
         yield fail(f"{found[0].path}: {found[0].problem}", evidence=(*evidence, *absent))
     else:

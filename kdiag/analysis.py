@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from kdiag.registry import Found, Registry
 
 
+#: Longer chains of causes than this are nobody's.
+_DEEPEST = 50
+
+
 def analyse(
     machine: Machine, registry: Registry, chosen: Sequence[Found], required: Sequence[str] = DEFAULT_REQUIRED
 ) -> Report:
@@ -138,13 +142,9 @@ def judge(
 def _next(findings: Sequence[Finding], decisive: Sequence[str], blocks: dict[str, tuple[str, ...]]) -> str:
     """The first command among the remedies of what decided, causes before symptoms."""
     by_id = {finding.id: finding for finding in findings}
-    pending, seen = list(decisive), []
-    while pending:
-        finding_id = pending.pop(0)
-        if finding_id in seen or finding_id not in by_id:
-            continue
-        seen.append(finding_id)
-        pending.extend(by_id[finding_id].causes)
+    seen: dict[str, None] = {}
+    for finding_id in decisive:
+        _causes_first(finding_id, by_id, seen, ())
     for wanted in (Status.FAIL, Status.UNKNOWN, Status.WARN):
         for finding_id in seen:
             finding = by_id[finding_id]
@@ -153,3 +153,14 @@ def _next(findings: Sequence[Finding], decisive: Sequence[str], blocks: dict[str
                     if remedy.commands:
                         return " && ".join(remedy.commands)
     return "kdiag check --verbose"
+
+
+def _causes_first(
+    finding_id: str, by_id: dict[str, Finding], seen: dict[str, None], above: tuple[str, ...]
+) -> None:
+    """Add the finding's causes and then itself; a circle of causes (a stranger's check) is cut where it closes."""
+    if finding_id in seen or finding_id in above or finding_id not in by_id or len(above) > _DEEPEST:
+        return
+    for cause in by_id[finding_id].causes:
+        _causes_first(cause, by_id, seen, (*above, finding_id))
+    seen.setdefault(finding_id)

@@ -437,11 +437,10 @@ def _outcome(definition: Definition, context: Context, behaviours: Sequence[Beha
         return machine
     if machine.works in (Works.WORKS, Works.CAVEAT):
         return Outcome(Works.FAILS, f"{tool.because}; all else for it is here", tool.findings)
+    ids = tuple(dict.fromkeys((*tool.findings, *machine.findings)))
     if machine.works is Works.UNKNOWN:
-        return Outcome(
-            Works.FAILS, f"{tool.because}; the rest cannot be told", (*tool.findings, *machine.findings)
-        )
-    return Outcome(Works.FAILS, f"{tool.because}; and {machine.because}", (*tool.findings, *machine.findings))
+        return Outcome(Works.FAILS, f"{tool.because}; the rest cannot be told", ids)
+    return Outcome(Works.FAILS, f"{tool.because}; and {machine.because}", ids)
 
 
 def _agreed(outcomes: Iterable[Outcome]) -> Outcome:

@@ -134,9 +134,7 @@ def _print(report: Report, output_format: str, *, verbose: bool, color: bool | N
         from kdiag.report.json import render as render_json
 
         # JSON is UTF-8 whatever the locale says.
-        sys.stdout.flush()
-        sys.stdout.buffer.write(render_json(report).encode())
-        sys.stdout.buffer.flush()
+        _write(render_json(report), encoding="utf-8")
         return
     from kdiag.report.text import render as render_text
     from kdiag.terminal import Terminal
@@ -149,10 +147,24 @@ def _print(report: Report, output_format: str, *, verbose: bool, color: bool | N
     )
 
 
-def _write(text: str) -> None:
-    encoding = sys.stdout.encoding or "ascii"
-    sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
-    sys.stdout.flush()
+class CannotWrite(Exception):
+    """Standard output takes no more (a full disk): not a defect of kdiag."""
+
+
+def _write(text: str, encoding: str = "") -> None:
+    data = text.encode(encoding or sys.stdout.encoding or "ascii", "backslashreplace")
+    try:
+        sys.stdout.flush()
+        buffer = getattr(sys.stdout, "buffer", None)
+        if buffer is None:
+            sys.stdout.write(data.decode(encoding or "utf-8", "replace"))
+        else:
+            buffer.write(data)
+            buffer.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise CannotWrite(os.strerror(error.errno or 0)) from None
 
 
 @app.command("list")
@@ -303,6 +315,9 @@ def run(command: Annotated[list[str], typer.Argument(metavar="-- COMMAND...", he
 
 def main() -> None:
     """The console script. An expected error, an interrupt and a bug end differently."""
+    # Closed standard streams (`>&-`) are None, which no printing code expects.
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
     try:
         app()
     except KeyboardInterrupt:
@@ -312,6 +327,11 @@ def main() -> None:
         # The reader (head, less) went away: no message, and nothing more to say at shutdown.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(exits.INTERRUPTED)
+    except CannotWrite as error:
+        typer.echo(f"kdiag: standard output: {error}", err=True)
+        # What is left in the buffer would fail again when the interpreter ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(exits.FAILED)
     except Exception as error:
         from kdiag.crash import write_report
 

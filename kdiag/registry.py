@@ -29,7 +29,7 @@ class Found:
     @property
     def builtin(self) -> bool:
         """It is one of kdiag's own."""
-        return self.module.startswith(BUILTIN)
+        return self.module == BUILTIN or self.module.startswith(f"{BUILTIN}.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from pathlib import Path
 import kernel_parts as parts
 import pytest
 import worlds as w
-from conftest import builtin, need_root, report_on
+from conftest import as_user, builtin, need_root, report_on
 from fixtures_builder import World
 from planted import Planted, plant
 
@@ -346,29 +346,6 @@ class Vanishing(Planted):
 def test_files_that_vanish(tmp_path: Path) -> None:
     world = healthy()
     no_defect(report_on(Vanishing(world, plant(world, tmp_path))))
-
-
-def as_user(uid: int, work: Callable[[], str]) -> str:
-    """What `work` returns when done by another user, in a child of this process."""
-    need_root()
-    read, write = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            os.close(read)
-            os.setgroups([])
-            os.setgid(uid)
-            os.setuid(uid)
-            text = work()
-        except BaseException as error:
-            text = f"{type(error).__name__}: {error}"
-        os.write(write, text.encode())
-        os._exit(0)
-    os.close(write)
-    with os.fdopen(read, "rb") as answer:
-        text = answer.read().decode()
-    os.waitpid(child, 0)
-    return text
 
 
 def test_files_that_refuse(tmp_path: Path) -> None:

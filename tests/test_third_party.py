@@ -1,4 +1,4 @@
-"""Checks of other packages: installed somewhere, found through entry points; broken ones; and nothing from the directory one stands in."""
+"""Checks of other packages: found by entry points wherever installed; broken ones; none of the current directory."""
 
 from __future__ import annotations
 
@@ -182,7 +182,8 @@ def test_an_advertised_package_that_is_not_there(tmp_path: Path) -> None:
 
 def test_entry_points_that_are_none(tmp_path: Path) -> None:
     site = install(tmp_path, "odd-checks", {"odd_checks.py": SELINUX})
-    text = b"\xff\xfe[kdiag.checks\n[kdiag.checks]\n# comment = x\n=\nno equals sign\na = \nmine = odd_checks [extra]\n[other]\nb = c\n"
+    text = b"\xff\xfe[kdiag.checks\n[kdiag.checks]\n# comment = x\n=\nno equals sign\na = \n"
+    text += b"mine = odd_checks [extra]\n[other]\nb = c\n"
     (site / "odd_checks-1.2.dist-info" / "entry_points.txt").write_bytes(text)
     answer = kdiag("check", "--format", "json", path=site)
     assert "lsm.selinux" in answer.findings()
@@ -206,7 +207,8 @@ def test_a_name_that_begins_like_ours_is_a_strangers(tmp_path: Path, module: str
         [
             sys.executable,
             "-c",
-            "from kdiag.registry import discover; print([f.builtin for f in discover().checks if f.check.id == 'lsm.selinux'])",
+            "from kdiag.registry import discover\n"
+            "print([f.builtin for f in discover().checks if f.check.id == 'lsm.selinux'])",
         ],
         env={**os.environ, "PYTHONPATH": str(site)},
         capture_output=True,
@@ -216,11 +218,11 @@ def test_a_name_that_begins_like_ours_is_a_strangers(tmp_path: Path, module: str
     assert done.stdout.strip() == "[False]"
 
 
-# -- the directory one stands in ---------------------------------------------------------------------------------------
+# -- the directory one stands in -----------------------------------------------------------------------------
 
 
 def hostile(directory: Path) -> Path:
-    """A directory that somebody prepared for a root who starts kdiag in it. Returns the mark that any of its code leaves."""
+    """A directory prepared for a root who starts kdiag in it. Returns the mark that any of its code leaves."""
     mark = directory / "ran"
     code = f"open({str(mark)!r}, 'a').write(__name__ + '\\n')\n"
     install(directory, "hostile-checks", {"hostile_checks.py": code + textwrap.dedent(SELINUX)})

@@ -80,6 +80,7 @@ class Surroundings:
     smoke: Smoke | None = None
     path: str | None = None
     limit: float = 60.0
+    long_limit: float = 1800.0
     patience: float = 900.0
 
 
@@ -319,6 +320,7 @@ def _world(around: Surroundings, places: Places, fd: int | None) -> World:
         boot=boot_id(system),
         path=around.path or TRUSTED_PATH,
         limit=around.limit,
+        long_limit=around.long_limit,
         inherit=fd,
     )
 

@@ -40,7 +40,7 @@ class Fold:
         alike = self._alike.get(essence.answers)
         if alike is None:
             alike = self._alike[essence.answers] = Alike(essence)
-        own = _properties(essence.machine)
+        own = properties(essence.machine)
         own = self._properties.setdefault(own, own)
         alike.names.setdefault(own, []).append(name)
 
@@ -59,7 +59,8 @@ class Fold:
         return len(self._alike)
 
 
-def _properties(machine: MachineInfo) -> Properties:
+def properties(machine: MachineInfo) -> Properties:
+    """The values of PROPERTIES, in their order."""
     return tuple([getattr(machine, name) for name in PROPERTIES])
 
 
@@ -70,8 +71,8 @@ def column(key: str, alike: Alike) -> Column:
         for counter, value in zip(counts, own, strict=True):
             counter[value] += len(names)
     values = tuple((name, tuple(c.most_common())) for name, c in zip(PROPERTIES, counts, strict=True))
-    names = tuple(name for some in alike.names.values() for name in some)
-    return Column(key, _telling(alike, names, dict(values)), alike.count, names, values)
+    machines = tuple(name for some in alike.names.values() for name in some)
+    return Column(key, _telling(alike, machines, dict(values)), alike.count, machines, values)
 
 
 def _telling(alike: Alike, names: tuple[str, ...], values: dict[str, tuple[tuple[str, int], ...]]) -> str:

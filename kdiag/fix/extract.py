@@ -1,6 +1,9 @@
 """Unpacking the kernel's headers archive into a tree that appears whole or not at all.
 
-All is written into a private directory beside the target, validated there, brought to the disk and only then renamed.
+All is written into a private directory beside the target, validated there, and only then renamed. Bringing it to the
+disk takes longer than all the rest, so it happens behind the caller's back, before the process ends; until then a mark
+in the tree holds the running boot's id. Within this boot the tree is whole in any case; found in a later one, the mark
+says that the machine went down too early, and the tree is made anew.
 """
 
 from __future__ import annotations
@@ -37,6 +40,8 @@ def extract(
     something that is not ours is in the way; where the system refuses. Then, and on an interrupt, nothing is
     left behind.
     """
+    from kdiag.fix.unpack import write
+
     base = target.parent
     try:
         size = _unpacked_size(archive)
@@ -46,12 +51,15 @@ def extract(
             _sweep(base)
             _need_room(base, size)
             with _umask(), _private(fd, base) as (name, new):
-                _fill(archive, size, new, progress)
+                marked = _mark(new)
+                write(archive, size, new, progress)
                 if problem := store.validate(base / name, release, srcarch):
                     raise FixError(f"the headers archive cannot be used: {problem}", _HINT)
-                _sync_file_system(new)
+                if not marked:
+                    _sync_file_system(new)
                 os.fchmod(new, 0o755)
-                _publish(fd, name, target, release, srcarch)
+                if _publish(fd, name, target, release, srcarch) and marked:
+                    _settle(new)
     except trust.Untrusted as error:
         raise FixError(
             f"{base} cannot be used for headers: {error}", "root's bpftrace compiles them"
@@ -99,7 +107,7 @@ def _there(base: int, target: Path, release: str, srcarch: str) -> bool:
         raise FixError(
             f"{target} is in the way: it belongs to uid {info.st_uid}", "look at it and move it away"
         )
-    if not set(os.listdir(target)) <= {"arch", "include"}:
+    if not set(os.listdir(target)) <= {"arch", "include", store.UNSETTLED}:
         raise FixError(f"{target} is in the way: {problem}", "it is not what kdiag made: move it away")
     store.erase(base, target.parent, target.name)
     return False
@@ -132,6 +140,9 @@ def _private(base: int, place: Path) -> Iterator[tuple[str, int]]:
         try:
             with contextlib.suppress(OSError):  # NFS cannot lock a directory; then its age decides
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # A set-group-ID bit taken over from the base would pass on to all directories below.
+            os.fchmod(fd, 0o700)
+            os.fchown(fd, -1, os.getegid())
             yield name, fd
         finally:
             os.close(fd)
@@ -154,33 +165,54 @@ def _umask() -> Iterator[None]:
         os.umask(before)
 
 
-def _fill(archive: bytes, size: int, new: int, progress: Callable[[int, int], None] | None) -> None:
-    from kdiag.fix.unpack import write
-
-    # A set-group-ID bit taken over from the base would pass on to all directories below.
-    os.fchmod(new, 0o700)
-    os.fchown(new, -1, os.getegid())
-    write(archive, size, new, progress)
-
-
-def _publish(base: int, name: str, target: Path, release: str, srcarch: str) -> None:
-    """Give the finished tree its name, unless somebody else was faster with a sound one."""
+def _publish(base: int, name: str, target: Path, release: str, srcarch: str) -> bool:
+    """Give the finished tree its name; False if somebody else was faster with a sound one."""
     try:
         os.rename(name, target.name, src_dir_fd=base, dst_dir_fd=base)
     except OSError as error:
         if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR, errno.EISDIR):
             raise
-        if not _there(base, target, release, srcarch):
-            os.rename(name, target.name, src_dir_fd=base, dst_dir_fd=base)
-    with contextlib.suppress(OSError):  # some file systems cannot sync a directory
-        os.fsync(base)
+        if _there(base, target, release, srcarch):
+            return False
+        os.rename(name, target.name, src_dir_fd=base, dst_dir_fd=base)
+    return True
+
+
+def _mark(new: int) -> bool:
+    """Note in the new tree in which boot it was made; False where that is not known."""
+    boot = store.boot_id()
+    if boot:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        fd = os.open(store.UNSETTLED, flags, 0o644, dir_fd=new)
+        try:
+            os.write(fd, boot)
+        finally:
+            os.close(fd)
+    return bool(boot)
+
+
+def _settle(tree: int) -> None:
+    """Bring the tree to the disk and take the mark away, in a thread that the process does not end without.
+
+    Where it fails, or the process is killed, the mark stays: then the tree is good until the next reboot.
+    """
+    from threading import Thread
+
+    fd = os.dup(tree)
+
+    def work() -> None:
+        try:
+            with contextlib.suppress(OSError):
+                _sync_file_system(fd)
+                os.unlink(store.UNSETTLED, dir_fd=fd)
+        finally:
+            os.close(fd)
+
+    Thread(target=work, name="settle").start()
 
 
 def _sync_file_system(fd: int) -> None:
-    """Bring the files to the disk before the tree gets its name: after a power cut there is no tree of empty files.
-
-    syncfs(2) is one call for all; seven thousand fsync(2) take minutes on a slow disk.
-    """
+    """syncfs(2) is one call for all; seven thousand fsync(2) take minutes on a slow disk. Raises OSError."""
     try:
         import ctypes
 

@@ -61,8 +61,9 @@ def _acquire(directory: Path, deadline: float, waiting: Callable[[str], None] | 
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if _is_current(fd, directory / "lock"):
-                os.ftruncate(fd, 0)
-                os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+                with contextlib.suppress(OSError):  # a full disk: others will not know who we are
+                    os.ftruncate(fd, 0)
+                    os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
                 return fd
             # Its last holder removed it before we got it.
             os.close(fd)

@@ -30,6 +30,9 @@ _UNLOCKED_SECONDS = 5.0
 #: For file systems that cannot lock a directory.
 _ABANDONED_SECONDS = 3600.0
 
+#: In a tree that is not known to be on the disk: the id of the boot in which it was made.
+UNSETTLED = ".kdiag-unsettled"
+
 _UTSRELEASE = "include/generated/utsrelease.h"
 _NEEDED = ("include/linux/kconfig.h", "include/linux/types.h", "include/generated/autoconf.h", _UTSRELEASE)
 #: The second is where kernels before 3.7 had it.
@@ -102,7 +105,34 @@ def validate(tree: Path, release: str, srcarch: str) -> str:
         return f"{tree}: {os.strerror(error.errno or 0)}"
 
 
+def boot_id() -> bytes:
+    """The kernel's name for the time since it was started, b"" if it does not tell."""
+    try:
+        fd = os.open("/proc/sys/kernel/random/boot_id", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return b""
+    try:
+        return os.read(fd, 64).strip()
+    finally:
+        os.close(fd)
+
+
+def _unsettled(fd: int) -> str:
+    """Whether the machine went down before all of the tree was on the disk (see `kdiag.fix.extract`)."""
+    try:
+        at = os.open(UNSETTLED, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=fd)
+    except FileNotFoundError:
+        return ""
+    try:
+        boot = os.read(at, 64)
+    finally:
+        os.close(at)
+    return "" if boot and boot == boot_id() else "the machine went down before it was on the disk"
+
+
 def _content(fd: int, release: str, srcarch: str) -> str:
+    if found := _unsettled(fd):
+        return found
     for name in _NEEDED:
         if found := _file(fd, name):
             return found

@@ -54,13 +54,15 @@ def fallback_paths(release: str) -> tuple[str, ...]:
 class Fallback:
     """An ELF file on libbpf's list. problem is empty for one that holds sound BTF of this very build.
 
-    same_build: by GNU build-id against /sys/kernel/notes, None if one of the two cannot be known.
+    same_build: by GNU build-id against /sys/kernel/notes, None if one of the two cannot be known. seen: False for a
+    place that could not be looked at; problem then says why.
     """
 
     path: str
     size: int
     problem: str
     same_build: bool | None
+    seen: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,12 +176,13 @@ class BtfFacts:
 
     @cached_property
     def fallbacks(self) -> tuple[Fallback, ...]:
-        """The files of libbpf's list that exist, judged; read only as far as needed."""
+        """The files of libbpf's list that exist or cannot be looked at, judged; read only as far as needed."""
         found = []
         for path in fallback_paths(self._machine.kernel.release):
             try:
                 info = self._system.stat(path)
-            except Unavailable:
+            except Unavailable as gap:
+                found.append(Fallback(path, 0, gap.reason, None, seen=False))
                 continue
             if info is not None:
                 found.append(self._judge(path, info.size))

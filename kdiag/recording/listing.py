@@ -32,10 +32,11 @@ def listing(made: Made, *, unicode: bool = True) -> str:
 def _files(made: Made, unicode: bool) -> Iterator[str]:
     members = made.members(directory=False)
     names = sorted(members, key=lambda n: (n.startswith("root/"), n))
-    width = max((columns(clean(name, unicode=unicode)) for name in names), default=0)
+    shown = {name: clean(name.removeprefix("root"), unicode=unicode) for name in names}
+    width = min(max(map(columns, shown.values())), 48)
     for name in names:
         note = made.notes.get(name, "as it was read" if name.startswith("root/") else _OWN[name])
-        yield f"  {pad(clean(name, unicode=unicode), min(width, 48))} {len(members[name]):>9}  {note}"
+        yield f"  {pad(shown[name], width)} {len(members[name]):>9}  {note}"
 
 
 _OWN = {"recording.json": "the answers below", "report.json": "what the checks found"}
@@ -56,10 +57,9 @@ def _answers(index: dict[str, Json], unicode: bool) -> Iterator[str]:
     for command in commands if isinstance(commands, list) else ():
         if isinstance(command, dict) and isinstance(argv := command.get("argv"), list):
             said = (
-                command.get("unavailable")
-                or f"status {command.get('status')}, {len(str(command.get('stdout')))} characters"
+                command.get("unavailable") or f"status {command.get('status')}, {command.get('stdout')!r:.60}"
             )
-            yield f"  command      {clean(' '.join(map(str, argv)), unicode=unicode)}: {clean(str(said), unicode=unicode)}"
+            yield "  command      " + clean(f"{' '.join(map(str, argv))}: {said}", unicode=unicode)
 
 
 def _words(table: Json, unicode: bool) -> str:

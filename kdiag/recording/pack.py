@@ -133,22 +133,19 @@ def check_output(path: str) -> None:
         raise CannotWrite(f"there is no directory {parent}")
 
 
-def write(path: str, files: Mapping[str, bytes], when: int) -> int:
-    """Write a recording, whole or not at all; the bytes it takes. when: seconds since 1970. Raises CannotWrite.
+def packed(files: Mapping[str, bytes], path: str, when: int) -> bytes:
+    """The archive that a path asks for by its suffix, `.tar.zst` if by none. when: seconds since 1970."""
+    suffix = ".tar.xz" if path.endswith(".tar.xz") else ".tar.zst"
+    top = os.path.basename(path).removesuffix(suffix).lstrip("-") or "recording"
+    return _packed_tar(files, top, suffix, when)
 
-    `files` by name; recording.json is expected to name those that `packable` packs for a directory.
-    """
+
+def write(path: str, files: Mapping[str, bytes], when: int) -> int:
+    """Write a recording, an archive whole or not at all; the bytes it takes. Raises CannotWrite."""
     check_output(path)
     try:
-        if path == "-":
-            data = _packed_tar(files, "recording", ".tar.zst", when)
-            sys.stdout.buffer.write(data)
-            sys.stdout.buffer.flush()
-            return len(data)
-        for suffix in SUFFIXES:
-            if path.endswith(suffix):
-                top = os.path.basename(path).removesuffix(suffix) or "recording"
-                return _write_file(path, _packed_tar(files, top, suffix, when))
+        if path.endswith(SUFFIXES):
+            return _write_file(path, packed(files, path, when))
         return _write_directory(path, files)
     except OSError as error:
         raise CannotWrite(f"{error.filename or path}: {os.strerror(error.errno or 0)}") from None
@@ -161,7 +158,7 @@ def packable(files: Mapping[str, bytes]) -> dict[str, bytes]:
     packed = {}
     for name, data in files.items():
         if len(data) >= PACK_FROM and name.startswith("root/") and f"{name}.xz" not in files:
-            small = lzma.compress(data, preset=4)
+            small = lzma.compress(data, preset=3)
             if len(small) < len(data) * 3 // 4:
                 packed[name] = small
     return packed
@@ -180,7 +177,7 @@ def _packed_tar(files: Mapping[str, bytes], top: str, suffix: str, when: int) ->
     if suffix == ".tar.xz":
         import lzma
 
-        return lzma.compress(out.getvalue(), preset=4)
+        return lzma.compress(out.getvalue(), preset=3)
     return _zstd(out.getvalue())
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from kdiag.model import Finding, Readiness, Report, Status, Works
 from kdiag.report.grade import Grade, Grades, grades
 from kdiag.report.order import in_the_way, nearest_causes, own_remedies
-from kdiag.report.plain import block, line
+from kdiag.report.plain import line, pieces
 from kdiag.waivers import InForce
 
 _KEPT = 10
@@ -123,9 +123,9 @@ def _story(finding: Finding, report: Report) -> Iterator[str]:
     blocked = report.blocks.get(finding.id, ())
     if blocked:
         yield f"affects: {', '.join(map(line, blocked))}"
-    for evidence in finding.evidence:
-        first, *rest = block(evidence.observed).split("\n")
-        yield f"seen: {line(evidence.source)}: {first}"
+    for source, observed in pieces(finding.evidence):
+        first, *rest = observed.split("\n")
+        yield f"seen: {source}: {first}"
         yield from (f"      {text}" for text in rest)
     for remedy in finding.remedies:
         yield f"fix: {line(remedy.title)}"

@@ -12,14 +12,12 @@ from typing import TYPE_CHECKING
 
 from kdiag.model import Capability, Finding, MachineInfo, Readiness, Remedy, Report, Status, Works
 from kdiag.report.order import nearest_causes, own_remedies, table_groups
-from kdiag.report.plain import block, line
+from kdiag.report.plain import block, line, pieces
 from kdiag.waivers import InForce, Waiver
 
 if TYPE_CHECKING:
     from kdiag.report.formats import Explain
 
-#: Characters of evidence that one finding may show, over all of its pieces.
-_EVIDENCE = 60_000
 _BAR = 1000
 #: Findings that a row of the table links to.
 _LINKS = 3
@@ -105,7 +103,6 @@ class Card:
     fixes: tuple[Fix, ...]
     wrong: tuple[tuple[str, str], ...]
     evidence: tuple[tuple[str, str], ...]
-    left_out: int
     open: bool = False
 
 
@@ -191,7 +188,6 @@ def cards(
     titles = {c.id: c for c in report.capabilities}
     shown = {f.id: f for f in report.findings if f.status not in (Status.OK, Status.SKIP)}
     for finding in findings:
-        evidence = tuple(_evidence(finding))
         yield Card(
             id=line(finding.id),
             anchor=anchors[finding.id],
@@ -209,8 +205,7 @@ def cards(
             ),
             fixes=tuple(_fix(r) for r in own_remedies(finding, shown)),
             wrong=tuple((line(w.advice), line(w.why)) for w in finding.wrong_remedies),
-            evidence=evidence,
-            left_out=len(finding.evidence) - len(evidence),
+            evidence=tuple(pieces(finding.evidence)),
             open=finding.id in opened,
         )
 
@@ -231,16 +226,6 @@ def _waived(waiver: Waiver | None) -> str:
 def _about(text: str) -> str:
     """A docstring's paragraphs without the line breaks of its source; indented lines and lists keep theirs."""
     return re.sub(r"(?<=\S)\n(?=[^\s*-])", " ", block(text))
-
-
-def _evidence(finding: Finding) -> Iterator[tuple[str, str]]:
-    room = _EVIDENCE
-    for item in finding.evidence:
-        if room <= 0:
-            return
-        source, observed = line(item.source), block(item.observed)
-        room -= len(source) + len(observed)
-        yield source, observed
 
 
 def _fix(remedy: Remedy) -> Fix:

@@ -15,7 +15,7 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from kdiag.model import Capability, Finding, MachineInfo, Report, Status, Works
 from kdiag.report.grade import Grade, Grades, grades
-from kdiag.report.plain import block, line
+from kdiag.report.plain import line, pieces
 from kdiag.waivers import Waiver
 
 _WORDS = {
@@ -136,8 +136,7 @@ def _lines(finding: Finding) -> Iterator[str]:
         yield line(finding.reason)
     if finding.causes:
         yield f"because of: {', '.join(map(line, finding.causes))}"
-    for evidence in finding.evidence:
-        yield f"seen: {line(evidence.source)}: {block(evidence.observed)}"
+    yield from (f"seen: {source}: {observed}" for source, observed in pieces(finding.evidence))
     for remedy in finding.remedies:
         yield f"fix: {line(remedy.title)}"
         yield from (f"  $ {line(command)}" for command in remedy.commands)

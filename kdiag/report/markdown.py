@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 
 from kdiag.model import Capability, Finding, MachineInfo, Readiness, Remedy, Report, Status, Works
 from kdiag.report.order import in_the_way, not_in_the_way, own_remedies, table_groups
-from kdiag.report.plain import block, line
+from kdiag.report.plain import line, pieces
 from kdiag.waivers import InForce, in_force
 
 _VERDICT = {
@@ -29,9 +29,10 @@ _STATUS = {Status.OK: "✅", Status.WARN: "🟡", Status.FAIL: "❌", Status.UNK
 
 #: What Markdown, or the HTML in it, takes as markup; `@`, `#` and the parts of addresses because GitHub makes
 #: mentions and links of them; at the start of a line also the marks of lists, headings and rules.
-_MARKUP = re.compile(r"[&<>\\`*_{}\[\]#!|~@$]|:(?=//)|(?<=www)\.|^[-+=]|(?<=^\d)[.)]")
+_MARKUP = re.compile(r"[&<>\\`*_{}\[\]#!|~@$]|:(?=//)|(?<=www)\.|^[-+=]")
+_NUMBERED = re.compile(r"^(\d{1,9})([.)])(?=\s|$)")
 _LONGEST = 900_000
-_OBSERVED = 1_000
+_OBSERVED, _EVIDENCE = 1_000, 10_000
 
 
 def render(report: Report) -> str:
@@ -155,7 +156,8 @@ def _finding(finding: Finding, report: Report, shown: dict[str, Finding], force:
         yield f"Does not help: {_text(wrong.advice)}: {_text(wrong.why)}"
         yield ""
     if finding.evidence:
-        seen = "\n".join(f"{line(e.source)}: {block(e.observed, _OBSERVED)}" for e in finding.evidence)
+        told = pieces(finding.evidence, _OBSERVED, _EVIDENCE)
+        seen = "\n".join(f"{source}: {observed}" for source, observed in told)
         yield "Evidence:"
         yield ""
         yield from _fenced(seen)
@@ -190,7 +192,8 @@ def _labelled(label: str, parts: Iterable[str]) -> str:
 
 def _text(text: str) -> str:
     """Prose: each character that could be markup as an entity, which tables and HTML take, too."""
-    return _MARKUP.sub(lambda match: f"&#{ord(match[0])};", line(text))
+    escaped = _MARKUP.sub(lambda match: f"&#{ord(match[0])};", line(text))
+    return _NUMBERED.sub(lambda match: f"{match[1]}&#{ord(match[2])};", escaped)
 
 
 def _code(text: str) -> str:

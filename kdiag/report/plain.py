@@ -5,11 +5,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
 from kdiag.report.wrap import clean, escaped
+
+if TYPE_CHECKING:
+    from kdiag.model import Evidence
 
 #: Characters of one line (a summary, a path) and of a block (what was observed) that a report shows.
 LINE = 2_000
 BLOCK = 10_000
+#: Characters of evidence that a report shows of one finding.
+ROOM = 60_000
 
 
 def line(text: str, limit: int = LINE) -> str:
@@ -25,6 +33,19 @@ def block(text: str, limit: int = BLOCK) -> str:
     if not head.replace("\n", "").isprintable():
         head = "".join(c if c.isprintable() or c == "\n" else _instead(c) for c in head)
     return head.rstrip() + note
+
+
+def pieces(evidence: tuple[Evidence, ...], limit: int = BLOCK, room: int = ROOM) -> Iterator[tuple[str, str]]:
+    """What was looked at (a line) and what was seen there (a block), until the room is used up; then how many
+    pieces are left out.
+    """
+    for index, item in enumerate(evidence):
+        if room <= 0:
+            yield "…", f"{len(evidence) - index:,} more: see --format json"
+            return
+        source, observed = line(item.source), block(item.observed, limit)
+        room -= len(source) + len(observed)
+        yield source, observed
 
 
 def _cut(text: str, limit: int) -> tuple[str, str]:

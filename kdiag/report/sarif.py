@@ -11,13 +11,14 @@ from __future__ import annotations
 import json
 import re
 from hashlib import sha256
+from posixpath import normpath
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from kdiag.model import Finding, Report, Status
 from kdiag.report.grade import Grade, Grades, grades
 from kdiag.report.order import own_remedies
-from kdiag.report.plain import block, line
+from kdiag.report.plain import block, line, pieces
 
 if TYPE_CHECKING:
     from kdiag.report.formats import Explain
@@ -27,7 +28,7 @@ _LEVELS = {Grade.FINE: "note", Grade.NOTE: "note", Grade.WARNING: "warning", Gra
 _BASE = "MACHINE"
 #: Where a result is that no file shows: whose kernel it is about. GitHub refuses results without a location.
 _NOWHERE = "/proc/sys/kernel/osrelease"
-_PATH = re.compile(r"/[^\s,;:'\"<>|*?]*[^\s,;:'\"<>|*?./]")
+_PATH = re.compile(r"(?:^|(?<=[\s(=:]))/[^\s,;:'\"<>|*?]*[^\s,;:'\"<>|*?./]")
 _TITLE, _DESCRIPTION = 255, 1_000
 
 
@@ -124,7 +125,7 @@ def _message(finding: Finding, report: Report, shown: dict[str, Finding]) -> str
     blocked = report.blocks.get(finding.id, ())
     if blocked:
         lines.append(f"Affects: {', '.join(map(line, blocked))}")
-    lines += [f"Seen: {line(e.source)}: {block(e.observed)}" for e in finding.evidence]
+    lines += [f"Seen: {source}: {observed}" for source, observed in pieces(finding.evidence)]
     for remedy in own_remedies(finding, shown):
         lines += [f"Fix: {line(remedy.title)}", *(f"  {line(command)}" for command in remedy.commands)]
     return "\n".join(lines)
@@ -135,7 +136,7 @@ def _location(finding: Finding) -> dict[str, object]:
     one.
     """
     paths = (match[0] for e in finding.evidence if (match := _PATH.search(line(e.source, 500))))
-    path = next(paths, _NOWHERE)
+    path = normpath(next(paths, _NOWHERE))
     region = {"startLine": 1, "startColumn": 1, "endLine": 1, "endColumn": 1}
     return {
         "physicalLocation": {

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from kdiag.model import Capability, Finding, Report, Status, Works
 from kdiag.report.grade import Grade, Grades, grades
-from kdiag.report.plain import block, line
+from kdiag.report.plain import line, pieces
 
 
 def render(report: Report) -> str:
@@ -80,13 +80,11 @@ def _diagnosis(
         yield f"      status: {finding.status.value}"
         yield f"      summary: {_string(finding.summary)}"
         yield f"      reason: {_string(finding.reason)}"
-        yield f"      seen: {_list(f'{e.source}: {e.observed}' for e in finding.evidence)}"
-        yield f"      fix: {_list(command for r in finding.remedies for command in r.commands)}"
+        seen = [f"{source}: {observed}" for source, observed in pieces(finding.evidence, 500, 5_000)]
+        yield f"      seen: {json.dumps(seen, ensure_ascii=False)}"
+        fix = [line(command) for remedy in finding.remedies for command in remedy.commands]
+        yield f"      fix: {json.dumps(fix, ensure_ascii=False)}"
     yield "  ..."
-
-
-def _list(texts: Iterator[str]) -> str:
-    return json.dumps([block(text, 500) for text in texts], ensure_ascii=False)
 
 
 def _string(text: str) -> str:

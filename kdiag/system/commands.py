@@ -34,6 +34,8 @@ def distrusted(path: str) -> str | None:
         info = os.stat(place)
         if info.st_uid not in (0, os.geteuid()):
             return f"{place} belongs to uid {info.st_uid}"
+        if stat.S_ISREG(info.st_mode) and info.st_mode & 0o020 and info.st_gid != 0:
+            return f"{place} is writable by group {info.st_gid}"
         if info.st_mode & 0o002 and not (stat.S_ISDIR(info.st_mode) and info.st_mode & stat.S_ISVTX):
             return f"{place} is writable by everybody"
     return None

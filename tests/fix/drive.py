@@ -50,6 +50,7 @@ def main() -> int:
         places=one.places,
         path=spec.get("path", one.path),
         limit=spec.get("limit", 30.0),
+        long_limit=spec.get("long_limit", 60.0),
         patience=spec.get("patience", 120.0),
     )
     return fix(request, Console(write, complain, watch=functools.partial(watching, kill)), around)

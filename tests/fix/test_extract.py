@@ -11,6 +11,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -48,9 +49,17 @@ def base(tmp_path: Path) -> Iterator[Path]:
 
 
 def put(base: Path, data: bytes | None = None, *, release: str = RELEASE, srcarch: str = "x86") -> Path:
-    """Extract to where the store wants it."""
+    """Extract to where the store wants it, and wait until it is settled."""
     data = archive() if data is None else data
-    return extract(data, base / store.tree_name(release, data), release=release, srcarch=srcarch)
+    made = extract(data, base / store.tree_name(release, data), release=release, srcarch=srcarch)
+    settle()
+    return made
+
+
+def settle() -> None:
+    for thread in threading.enumerate():
+        if thread.name == "settle":
+            thread.join()
 
 
 # -- what comes out ----------------------------------------------------------------------------------------------
@@ -317,6 +326,69 @@ def test_the_end_of_the_file_descriptors(base: Path) -> None:
     assert len(list(made.rglob("x.h"))) == 200
 
 
+# -- the disk ----------------------------------------------------------------------------------------------------
+
+
+def test_a_tree_is_good_before_it_is_on_the_disk(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = threading.Event()
+    monkeypatch.setattr("kdiag.fix.extract._sync_file_system", lambda fd: slow.wait(20))
+    try:
+        target = extract(
+            archive(), base / store.tree_name(RELEASE, archive()), release=RELEASE, srcarch="x86"
+        )
+        assert (target / store.UNSETTLED).read_bytes() == store.boot_id() != b""
+        assert store.find(RELEASE, "x86", (base,)) == target
+        # As the next boot would find it if the machine went down now; an empty file is what a crash leaves of it.
+        for other in (b"5a7d1c8e-0000-4000-8000-000000000000", b""):
+            (target / store.UNSETTLED).write_bytes(other)
+            assert store.validate(target, RELEASE, "x86") == "the machine went down before it was on the disk"
+            assert store.find(RELEASE, "x86", (base,)) is None
+    finally:
+        slow.set()
+        settle()
+    assert not (target / store.UNSETTLED).exists()
+
+
+def test_a_tree_that_did_not_reach_the_disk_is_made_anew(base: Path) -> None:
+    target = put(base)
+    (target / store.UNSETTLED).write_bytes(b"another boot")
+    (target / "include/linux/types.h").write_bytes(b"")
+    assert put(base) == target
+    assert (target / "include/linux/types.h").stat().st_size
+    assert os.listdir(base) == [target.name]
+
+
+def test_where_the_boot_is_not_known_it_is_synced_first(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced = []
+
+    def sync(fd: int) -> None:
+        synced.append(os.listdir(base))
+
+    monkeypatch.setattr("kdiag.fix.store.boot_id", lambda: b"")
+    monkeypatch.setattr("kdiag.fix.extract._sync_file_system", sync)
+    target = put(base)
+    assert len(synced) == 1 and target.name not in synced[0]
+    assert not (target / store.UNSETTLED).exists()
+
+
+def test_the_disk_fails_while_settling(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(fd: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr("kdiag.fix.extract._sync_file_system", broken)
+    target = put(base)
+    assert (target / store.UNSETTLED).exists(), "good until the next boot, which will make it anew"
+    assert store.validate(target, RELEASE, "x86") == ""
+
+
+def test_the_process_ends_only_when_it_is_settled(base: Path, tmp_path: Path) -> None:
+    data = big(tmp_path)
+    process = child(data, base / "t")
+    go(process)
+    process.communicate(timeout=60)
+    assert os.listdir(base) == ["t"] and not (base / "t" / store.UNSETTLED).exists()
+
+
 # -- interrupted, killed, and many at once ------------------------------------------------------------------------
 
 _CHILD = """
@@ -449,8 +521,6 @@ def test_a_real_interrupt(base: Path, tmp_path: Path) -> None:
 
 
 def test_no_descriptors_and_no_threads_are_left(base: Path) -> None:
-    import threading
-
     data = archive()
     put(base, data)
     store.remove(base / store.tree_name(RELEASE, data))

@@ -7,6 +7,7 @@ import os
 import shutil
 import tarfile
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -145,6 +146,7 @@ def with_members(*extra: Member) -> bytes:
         pytest.param([entry("n", kind=tarfile.BLKTYPE)], "n is a device", id="block-device"),
         pytest.param([entry("n", kind=tarfile.FIFOTYPE)], "n is a device, a FIFO", id="fifo"),
         pytest.param([entry("n", kind=b"V")], "n is a device, a FIFO or another", id="volume-label"),
+        pytest.param([entry(store.UNSETTLED, b"")], "does not tell", id="our-own-mark"),
         pytest.param([entry("n", bytes(17 << 20))], "a file of 17825792 bytes", id="large-file"),
     ],
 )
@@ -176,7 +178,9 @@ def test_a_bomb_that_lies_about_its_size(place: Path) -> None:
     refused(place, bomb)
     assert time.perf_counter() - started < 10
     head = tar([*tree(), entry("include/zeros.h", b"")])[: -tarfile.RECORDSIZE]
-    assert "more than the 4194304 bytes that its index tells" in refused(place, repeated(head + bytes(16 << 20), 4, told=1 << 20))
+    assert "more than the 4194304 bytes that its index tells" in refused(
+        place, repeated(head + bytes(16 << 20), 4, told=1 << 20)
+    )
 
 
 def test_a_million_members(place: Path) -> None:
@@ -261,6 +265,9 @@ def test_mutations(place: Path, packed: bool, changes: list[tuple[float, int]]) 
         assert error.message
         assert os.listdir(place / "base") == []
     else:
+        for thread in threading.enumerate():
+            if thread.name == "settle":
+                thread.join()
         assert store.validate(target, RELEASE, "x86") == ""
         assert os.listdir(place / "base") == ["t"]
         shutil.rmtree(target)

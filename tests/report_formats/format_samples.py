@@ -111,7 +111,9 @@ def everything(readiness: Readiness = Readiness.NOT_READY) -> Report:
     return Report(
         kdiag="0.1.0",
         created="2025-01-02T03:04:05Z",
-        machine=MachineInfo("6.1.0", "#1 SMP", "x86_64", "Debian", "Debian 12", "no container", "", "0.17.0", "root"),
+        machine=MachineInfo(
+            "6.1.0", "#1 SMP", "x86_64", "Debian", "Debian 12", "no container", "", "0.17.0", "root"
+        ),
         findings=findings,
         capabilities=capabilities,
         required=("works", "caveat", "broken", "unsure"),
@@ -149,9 +151,7 @@ def hostile(text: str) -> Report:
         for number, status in enumerate(Status)
     )
     capabilities = tuple(
-        Capability(
-            f"{number}.{text}", text, text, status, text, tuple(f.id for f in findings), Works.UNKNOWN
-        )
+        Capability(f"{number}.{text}", text, text, status, text, tuple(f.id for f in findings), Works.UNKNOWN)
         for number, status in enumerate(Works)
     )
     ids = tuple(c.id for c in capabilities)
@@ -165,13 +165,15 @@ def hostile(text: str) -> Report:
         verdict=Verdict(Readiness.NOT_READY, text, text),
         blocks={f.id: ids for f in findings},
     )
-    return apply(report, (Waiver(f"1.{text}", text, date(2030, 1, 1)), Waiver(text, text, date(2030, 1, 1))))
+    return apply(report, (Waiver(f"3.{text}", text, date(2030, 1, 1)), Waiver(text, text, date(2030, 1, 1))))
 
 
 def huge() -> Report:
     """Evidence of a megabyte, in one piece and in thousands."""
     big = finding("a.big", Status.FAIL, evidence=(Evidence("/proc/kallsyms", "0 T symbol\n" * 100_000),))
-    many = finding("a.many", Status.FAIL, evidence=tuple(Evidence(f"/p/{i}", "x" * 100) for i in range(10_000)))
+    many = finding(
+        "a.many", Status.FAIL, evidence=tuple(Evidence(f"/p/{i}", "x" * 100) for i in range(10_000))
+    )
     base = everything()
     return Report(
         base.kdiag,

@@ -1,0 +1,140 @@
+"""`kdiag compare`: machines side by side, by their reports and recordings; with a baseline, a check for CI."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cache
+from typing import TYPE_CHECKING, NamedTuple
+
+from kdiag import exits
+from kdiag.compare.essence import Essence, Reader
+from kdiag.compare.fold import Fold
+from kdiag.compare.inputs import BadInput, Document, documents, paths
+from kdiag.report.load import BadReport
+from kdiag.system.recording_index import BadRecording
+
+if TYPE_CHECKING:
+    from kdiag.compare.value import Comparison
+    from kdiag.model import Report
+    from kdiag.registry import Registry
+    from kdiag.report.formats import Options
+
+FORMATS = ("text", "json", "markdown", "html")
+#: Complaints about inputs that are told one by one.
+_TOLD = 10
+
+
+class Compared(NamedTuple):
+    """The comparison, the exit status, and for standard error ("" for nothing)."""
+
+    comparison: Comparison
+    status: int
+    note: str
+
+
+def compare(given: Sequence[str], baseline: str | None = None, *, every_column: bool = False) -> Compared:
+    """Compare what is given: two machines or more, or one with a baseline. Raises BadInput for a usage that makes no
+    sense, and for a baseline that cannot be read; other inputs that cannot be read are left out and told.
+    """
+    from kdiag.compare.differences import SHOWN
+    from kdiag.compare.differences import compare as compared
+
+    reader, fold = Reader(), Fold()
+    reference = None if baseline is None else _only(baseline, reader)
+    skipped: list[tuple[str, str]] = []
+    total = 0
+    for path in paths(given):
+        try:
+            for document in documents(path):
+                try:
+                    fold.add(document.name, essence(document, reader))
+                    total += 1
+                except BadInput as bad:
+                    skipped.append((document.name, _without(str(bad), document.name)))
+        except BadInput as bad:
+            skipped.append((path, _without(str(bad), path)))
+    if total == 0:
+        raise BadInput(_complaints(skipped) or "nothing to compare")
+    if total == 1 and reference is None:
+        more = f"\n{_complaints(skipped)}" if skipped else ""
+        raise BadInput(f"one machine cannot be compared: name another one, or a --baseline{more}")
+    found = compared(fold, reference, baseline or "", None if every_column else SHOWN)
+    found = replace(found, skipped=tuple(skipped))
+    return Compared(found, exits.USAGE if skipped else exit_status(found), _complaints(skipped))
+
+
+def _only(path: str, reader: Reader) -> Essence:
+    """The baseline: exactly one report or recording."""
+    found = [document for some in paths((path,)) for document in documents(some)]
+    if len(found) != 1:
+        raise BadInput(f"{path}: a baseline is one report or recording, not {len(found)}")
+    return essence(found[0], reader)
+
+
+def essence(document: Document, reader: Reader) -> Essence:
+    """What a document says. Raises BadInput with its name and the place."""
+    try:
+        return reader.of(played_back(document.name)) if document.recording else reader.read(document.text)
+    except (BadReport, BadRecording) as bad:
+        told = str(bad)
+        raise BadInput(told if told.startswith(document.name) else f"{document.name}: {told}") from None
+
+
+def played_back(path: str) -> Report:
+    """The report on a recording, by the checks of this kdiag. Raises BadRecording."""
+    from kdiag.analysis import analyse
+    from kdiag.machine import Machine
+    from kdiag.recording.pack import opened
+
+    registry = _registry()
+    return analyse(Machine(opened(path)), registry, registry.checks)
+
+
+@cache
+def _registry() -> Registry:
+    from kdiag.registry import discover
+
+    return discover()
+
+
+def exit_status(comparison: Comparison) -> int:
+    """A regression is a failure; what cannot be told any more is no success either."""
+    kinds = {change.kind for change in comparison.changes}
+    return exits.NOT_READY if "lost" in kinds else exits.CANNOT_TELL if "unknown" in kinds else exits.READY
+
+
+def rendered(comparison: Comparison, output_format: str, options: Options) -> str:
+    """The comparison in one of FORMATS."""
+    if output_format == "json":
+        from kdiag.compare.json import render as render_json
+
+        return render_json(comparison)
+    if output_format == "markdown":
+        from kdiag.compare.markdown import render as render_markdown
+
+        return render_markdown(comparison)
+    if output_format == "html":
+        from kdiag.report.html import render_comparison
+
+        return render_comparison(comparison)
+    from kdiag.compare.text import render as render_text
+
+    return render_text(
+        comparison,
+        width=options.width,
+        color=options.color,
+        verbose=options.verbose,
+        unicode=options.unicode,
+    )
+
+
+def _complaints(skipped: Sequence[tuple[str, str]]) -> str:
+    lines = [f"{name}: {why}" for name, why in skipped[:_TOLD]]
+    if len(skipped) > _TOLD:
+        lines.append(f"and {len(skipped) - _TOLD} more that could not be read")
+    return "\n".join(lines)
+
+
+def _without(message: str, name: str) -> str:
+    return message.removeprefix(f"{name}: ")

@@ -1,0 +1,103 @@
+"""`kdiag record`: a recording of this machine to send, to keep, to compare; and `--from`: one played back."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from kdiag.recording.pack import CannotWrite, opened
+from kdiag.system.recording import Recording
+from kdiag.system.recording_index import BadRecording
+
+if TYPE_CHECKING:
+    from kdiag.recording.make import Made
+    from kdiag.registry import Found, Registry
+
+__all__ = ["Answer", "BadRecording", "CannotWrite", "record", "system_from"]
+
+
+class Answer(NamedTuple):
+    """For standard output, as text or (`-o -`) as bytes, and for standard error ("" for nothing)."""
+
+    text: str
+    note: str
+    binary: bytes = b""
+
+
+def system_from(path: str) -> Recording:
+    """The recorded machine at a path: a directory, an archive, or `-` for an archive on standard input.
+
+    Raises BadRecording, whose message names the file and the place.
+    """
+    return opened(path)
+
+
+def record(  # noqa: PLR0913  an option each
+    registry: Registry,
+    chosen: Sequence[Found],
+    required: Sequence[str],
+    *,
+    output: str | None,
+    root: str = "/",
+    redact: bool = True,
+    only_list: bool = False,
+    unicode: bool = True,
+) -> Answer:
+    """Examine the machine and write the recording, or only list what would be in it. Raises CannotWrite."""
+    from kdiag.recording import pack
+
+    if output is None and not only_list:
+        raise CannotWrite(
+            f"where to? -o FILE{'|FILE'.join(pack.SUFFIXES)}|DIRECTORY, or --list to see what would go in"
+        )
+    if output is not None:
+        pack.check_output(output)
+    made = _made(registry, chosen, required, root, redact=redact)
+    if only_list:
+        from kdiag.recording.listing import listing
+
+        return Answer(listing(made, unicode=unicode), _differs(made))
+    if output == "-":
+        return Answer("", _differs(made), pack.packed(made.members(directory=False), "-", made.created))
+    path = output or ""
+    members = made.members(directory=not path.endswith(pack.SUFFIXES))
+    size = pack.write(path, members, made.created)
+    return Answer(f"{_told(made, path, size, len(members))}\n", _differs(made))
+
+
+def _made(
+    registry: Registry, chosen: Sequence[Found], required: Sequence[str], root: str, *, redact: bool
+) -> Made:
+    from kdiag.capabilities import DEFAULT_REQUIRED
+    from kdiag.recording import secrets
+    from kdiag.recording.make import make
+    from kdiag.system.live import Live
+
+    system = Live(root)
+    node = os.uname().nodename if system.live else ""
+    known = secrets.of(system, os.environ, node) if redact else None
+    return make(system, registry, chosen, required or DEFAULT_REQUIRED, known)
+
+
+def _told(made: Made, path: str, size: int, files: int) -> str:
+    from kdiag.recording.clean import replaced
+
+    what = (
+        "nothing was replaced (--no-redact)"
+        if made.index.get("redacted") is None
+        else "no secrets were found"
+    )
+    if made.counts:
+        what = f"replaced {replaced(made.counts)}"
+    return f"{path}: {files} files, {size} bytes; {what}\nplay it back with: kdiag check --from {path}"
+
+
+def _differs(made: Made) -> str:
+    """What does not play back as it was, if anything: a stranger's check may read the clock."""
+    if not made.differs:
+        return ""
+    names = ", ".join(made.differs[:10]) + (
+        f" and {len(made.differs) - 10} more" if len(made.differs) > 10 else ""
+    )
+    return f"played back, the recording does not say quite the same about: {names}"

@@ -1,0 +1,34 @@
+"""`kdiag report`: reports that were kept, shown again in any format."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from kdiag.commands.compare import played_back
+from kdiag.compare.inputs import BadInput, documents, paths
+from kdiag.report.load import BadReport, load
+from kdiag.system.recording_index import BadRecording
+
+if TYPE_CHECKING:
+    from kdiag.model import Report
+
+
+def reports(given: Sequence[str]) -> Iterator[tuple[str, Report]]:
+    """(name, report) of every report or recording that is given, one at a time. Raises BadInput."""
+    for path in paths(given):
+        for document in documents(path):
+            try:
+                report = played_back(document.name) if document.recording else load(document.text)
+            except (BadReport, BadRecording) as bad:
+                told = str(bad)
+                name = document.name
+                raise BadInput(told if told.startswith(name) else f"{name}: {told}") from None
+            yield document.name, report
+
+
+def worst(statuses: Sequence[int]) -> int:
+    """One exit status for several reports: not ready before cannot tell before ready."""
+    from kdiag import exits
+
+    return next((s for s in (exits.NOT_READY, exits.CANNOT_TELL) if s in statuses), exits.READY)

@@ -1,0 +1,167 @@
+"""From findings to the verdict: ready, not ready, cannot tell; the next command; what a finding affects."""
+
+from __future__ import annotations
+
+import known_machines as known
+import pytest
+import worlds as w
+from conftest import Examine, builtin
+from fixtures_builder import World
+
+from kdiag.analysis import analyse, judge
+from kdiag.capabilities import DEFAULT_REQUIRED, DEFINITIONS
+from kdiag.machine import Machine
+from kdiag.model import Capability, Finding, Readiness, Remedy, Status, Works, fail, unknown
+from kdiag.selection import choose
+from kdiag.system.recording import Recording
+
+
+def capability(capability_id: str, status: Works, *findings: str) -> Capability:
+    return Capability(
+        capability_id, capability_id, "bpftrace", status, f"because of {status.value}", findings
+    )
+
+
+@pytest.mark.parametrize(
+    ("statuses", "verdict"),
+    [
+        ((Works.WORKS, Works.WORKS), Readiness.READY),
+        ((Works.WORKS, Works.CAVEAT), Readiness.READY),
+        ((Works.WORKS, Works.UNKNOWN), Readiness.UNKNOWN),
+        ((Works.UNKNOWN, Works.FAILS), Readiness.NOT_READY),
+        ((Works.FAILS, Works.FAILS), Readiness.NOT_READY),
+    ],
+)
+def test_verdict(statuses: tuple[Works, Works], verdict: Readiness) -> None:
+    capabilities = [
+        capability("a", statuses[0]),
+        capability("b", statuses[1]),
+        capability("other", Works.FAILS),
+    ]
+    assert judge(capabilities, [], ("a", "b"), {}).status is verdict
+
+
+def test_only_required_ones_count() -> None:
+    capabilities = [capability("a", Works.WORKS), capability("b", Works.FAILS)]
+    assert judge(capabilities, [], ("a",), {}).status is Readiness.READY
+    assert judge(capabilities, [], ("b",), {}).status is Readiness.NOT_READY
+
+
+def test_the_next_command_mends_the_cause() -> None:
+    """Not the symptom's, although that is what decided."""
+    cause = fail("cause", id="x.cause", remedies=(Remedy("r1", "mend it", commands=("mend-the-cause",)),))
+    symptom = fail(
+        "symptom",
+        id="x.symptom",
+        causes=("x.cause",),
+        remedies=(Remedy("r2", "paper over", commands=("symptom-only",)),),
+    )
+    report = judge(
+        [capability("a", Works.FAILS, "x.symptom")],
+        [symptom, cause],
+        ("a",),
+        {"x.cause": ("a",), "x.symptom": ("a",)},
+    )
+    assert "mend-the-cause" in report.next
+
+
+def test_without_a_remedy_there_is_still_a_next_step() -> None:
+    verdict = judge([capability("a", Works.UNKNOWN, "x")], [unknown("?", id="x")], ("a",), {})
+    assert verdict.next.startswith("kdiag ")
+
+
+def test_ready(examine: Examine) -> None:
+    report = examine(w.bpftrace(w.linux(), "0.23.2"))
+    assert report.required == DEFAULT_REQUIRED
+    assert report.verdict.status is Readiness.READY
+    assert report.verdict.next.startswith("kdiag")
+    assert "4" in report.verdict.summary
+
+
+@pytest.mark.parametrize(
+    ("build", "command"),
+    [
+        (lambda: w.bpftrace(w.unmounted(w.linux()), "0.23.2"), "mount -t tracefs"),
+        (known.wrong_recipe, "unset BPFTRACE_KERNEL_SOURCE"),
+        (w.linux, "apt-get install bpftrace"),
+        (known.debian_11, "BPFTRACE_BTF=/sys/kernel/btf/vmlinux"),
+        (lambda: known.debian_12("arch"), "linux-headers-6.1.0-50-common"),
+        (known.bullseye, "linux-headers-5.10.0-32-amd64"),
+    ],
+)
+def test_the_next_command_is_the_right_one(build: object, command: str, examine: Examine) -> None:
+    assert callable(build)
+    world = build()
+    assert isinstance(world, World)
+    report = examine(world)
+    assert report.verdict.status is Readiness.NOT_READY
+    assert command in report.verdict.next, report.verdict
+
+
+@pytest.mark.parametrize("build", [known.gvisor, known.wsl1])
+def test_where_nothing_helps_nothing_is_mounted(build: object, examine: Examine) -> None:
+    assert callable(build)
+    report = examine(build())
+    assert "mount" not in report.verdict.next, report.verdict
+    commands = [c for f in report.findings for r in f.remedies for c in r.commands]
+    assert not [c for c in commands if "mount -t" in c], commands
+
+
+def test_root_would_see_more(examine: Examine) -> None:
+    """An ordinary user learns what would work for root."""
+    report = examine(w.bpftrace(w.user(w.linux(config_at="/proc/config.gz")), "0.23.2"))
+    by_id = {c.id: c for c in report.capabilities}
+    assert by_id["hello"].status is Works.FAILS
+    assert by_id["hello"].with_root is Works.WORKS
+    assert by_id["tracepoint-args"].with_root is Works.WORKS
+    assert report.verdict.next.startswith("sudo ")
+
+
+def test_as_root_there_is_no_other_answer(examine: Examine) -> None:
+    report = examine(w.bpftrace(w.linux(), "0.23.2"))
+    assert {c.with_root for c in report.capabilities} == {None}
+
+
+def test_blocks_name_what_a_finding_affects(examine: Examine) -> None:
+    report = examine(w.bpftrace(w.unmounted(w.linux()), "0.27.1"))
+    assert {"hello", "tracepoint-args"} <= set(report.blocks["tracing.tracefs"])
+    fine = {f.id for f in report.findings if f.status in (Status.OK, Status.SKIP)}
+    assert not fine & report.blocks.keys()
+
+
+def test_what_was_left_out_is_unknown(examine: Examine, tmp_path: object) -> None:
+    """With --only, capabilities that need other checks cannot be told; never ready by omission."""
+    registry = builtin()
+    chosen = choose(registry.checks, ["btf.*"], [])
+    world = w.bpftrace(w.linux(), "0.23.2")
+    from pathlib import Path
+
+    assert isinstance(tmp_path, Path)
+    report = analyse(Machine(Recording(world.write(tmp_path / "w"))), registry, chosen)
+    assert report.verdict.status is Readiness.UNKNOWN
+    assert {c.status for c in report.capabilities if c.id in DEFAULT_REQUIRED} == {Works.UNKNOWN}
+
+
+@pytest.mark.parametrize("release", ["unknown", "v99.1.0", "v0.9.4"])
+def test_releases_beyond_the_table(release: str, examine: Examine) -> None:
+    world = w.bpftrace(w.linux(), "0.23.2").command("/usr/bin/bpftrace --version", f"bpftrace {release}\n")
+    report = examine(world)
+    assert len(report.capabilities) == len(DEFINITIONS)
+    if release == "unknown":
+        # Debian's package database knows which one it is only if it owns the program.
+        assert report.finding("tools.bpftrace") is not None
+
+
+def test_without_a_version_only_what_holds_for_every_release_is_told(examine: Examine) -> None:
+    world = w.linux().program("bpftrace", "/opt/bpftrace").command("/opt/bpftrace --version", "no idea\n")
+    by_id = {c.id: c for c in examine(world).capabilities}
+    assert by_id["tracepoint-args"].status is Works.UNKNOWN, "0.11 needs headers here, 0.23 does not"
+    assert by_id["rawtracepoint"].status is Works.UNKNOWN, "0.17 has none"
+    assert "release" in by_id["rawtracepoint"].because
+
+
+def test_findings_of_the_report_can_be_asked_for(examine: Examine) -> None:
+    report = examine(w.linux())
+    found = report.finding("btf.vmlinux")
+    assert isinstance(found, Finding)
+    assert report.finding("no.such") is None
