@@ -2,8 +2,8 @@
 
     python -m benchmarks.compare [MACHINES] [DIRECTORY]
 
-Makes reports (10,000 unless said otherwise) that are variants of this machine's: 40 kernel releases, 200 combinations of
-faults, and in each report what is different on every machine: its time, addresses, sizes. Then runs `kdiag compare` on
+Makes reports (10,000 unless said otherwise) that are variants of this machine's: 40 kernel releases, 200 combinations
+of faults, and in each report what differs on every machine: its time, addresses, sizes. Then runs `kdiag compare` on
 them in a process of its own, as files and as one stream, and prints time and peak memory.
 """
 

@@ -1,7 +1,7 @@
 """This machine itself: what kdiag says about it, against what other programs and plain looking say.
 
-Nothing here goes through kdiag's own readers: `uname`, `zcat`, `stat`, `bpftool` and bpftrace itself are the witnesses. As root and as
-nobody. What a witness is missing for is skipped, with KDIAG_TEST_STRICT=1 it fails.
+Nothing here goes through kdiag's own readers: `uname`, `zcat`, `stat`, `bpftool` and bpftrace itself are the witnesses.
+As root and as nobody. What a witness is missing for is skipped; with KDIAG_TEST_STRICT=1 it fails.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import os
 import pkgutil
 import re
 import subprocess
+import sys
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -55,7 +56,7 @@ def works(capability_id: str) -> Works:
     return next(c.status for c in report().capabilities if c.id == capability_id)
 
 
-# -- the kernel ----------------------------------------------------------------------------------------------------------
+# -- the kernel ----------------------------------------------------------------------------------------------
 
 
 def test_which_machine() -> None:
@@ -147,7 +148,7 @@ def test_lockdown() -> None:
         assert status("kernel.lockdown") is Status.OK
 
 
-# -- BTF and headers ------------------------------------------------------------------------------------------------------
+# -- BTF and headers -----------------------------------------------------------------------------------------
 
 
 def test_btf_by_bpftool() -> None:
@@ -188,7 +189,7 @@ def test_headers() -> None:
         assert status("headers.tree") is Status.FAIL
 
 
-# -- tracing file systems -------------------------------------------------------------------------------------------------
+# -- tracing file systems ------------------------------------------------------------------------------------
 
 
 def _magic(path: str) -> str:
@@ -229,7 +230,7 @@ def test_kallsyms() -> None:
         assert (status("tracing.kallsyms") is Status.WARN) is hidden
 
 
-# -- privileges -----------------------------------------------------------------------------------------------------------
+# -- privileges ----------------------------------------------------------------------------------------------
 
 
 def test_capabilities_by_capsh() -> None:
@@ -258,11 +259,11 @@ def test_container() -> None:
         assert status("environment.container") is Status.WARN
 
 
-# -- what the kernel answers ----------------------------------------------------------------------------------------------
+# -- what the kernel answers ---------------------------------------------------------------------------------
 
 
 @cache
-def features() -> dict[str, dict[str, bool]]:
+def features() -> dict[str, dict[str, object]]:
     bpftool = need_program("bpftool")
     need_root()
     done = subprocess.run(
@@ -272,7 +273,7 @@ def features() -> dict[str, dict[str, bool]]:
         timeout=120,
         check=False,
     )
-    document: dict[str, dict[str, bool]] = json.loads(done.stdout)
+    document: dict[str, dict[str, object]] = json.loads(done.stdout)
     return document
 
 
@@ -293,19 +294,19 @@ def test_what_bpftool_reads_of_the_configuration() -> None:
             assert f"{name}={value}" in found.evidence[0].observed or "stands in" in found.summary, found
 
 
-# -- bpftrace itself ------------------------------------------------------------------------------------------------------
+# -- bpftrace itself -----------------------------------------------------------------------------------------
 
 #: Capability -> a program that needs it and ends at once.
 PROGRAMS = {
     "hello": "BEGIN { exit(); }",
-    "tracepoint-args": 'tracepoint:syscalls:sys_enter_openat /0/ {{ printf("%s", str(args{op}filename)); }} interval:ms:1 {{ exit(); }}',
-    "tracepoint-sched": "tracepoint:sched:sched_process_fork /0/ {{ @ = args{op}child_pid; }} interval:ms:1 {{ exit(); }}",
+    "tracepoint-args": "tracepoint:syscalls:sys_enter_openat /0/ {{ @ = str(args{op}filename); }} END_SOON",
+    "tracepoint-sched": "tracepoint:sched:sched_process_fork /0/ {{ @ = args{op}child_pid; }} END_SOON",
     "struct": "BEGIN { @ = ((struct task_struct *)curtask)->pid; exit(); }",
     "profile": "profile:hz:99 { exit(); }",
     "software": "software:cpu-clock:1000000 { exit(); }",
     "include": "#include <linux/path.h>\nBEGIN { @ = sizeof(struct path); exit(); }",
-    "fentry": "{fentry}:vfs_open {{ exit(); }} interval:ms:1 {{ exit(); }}",
-    "kprobe": "kprobe:vfs_read { exit(); } interval:s:1 { exit(); }",
+    "fentry": "{fentry}:vfs_open {{ exit(); }} END_SOON",
+    "kprobe": "kprobe:vfs_read {{ exit(); }} END_SOON",
 }  # fmt: skip
 
 
@@ -319,9 +320,9 @@ def test_bpftrace_agrees(capability_id: str) -> None:
     assert said(path, "--version").split()[-1].lstrip("v").startswith(report().machine.bpftrace)
     text = PROGRAMS[capability_id]
     if "{{" in text:
-        text = text.format(
-            op="->" if version < (0, 19, 0) else ".", fentry="kfunc" if version < (0, 20, 0) else "fentry"
-        )
+        fentry = "kfunc" if version < (0, 20, 0) else "fentry"
+        text = text.format(op="->" if version < (0, 19, 0) else ".", fentry=fentry)
+    text = text.replace("END_SOON", "interval:ms:1 { exit(); }")
     done = subprocess.run([path, "-e", text], capture_output=True, text=True, timeout=120, check=False)
     predicted = works(capability_id)
     output = (
@@ -337,7 +338,7 @@ def test_bpftrace_agrees(capability_id: str) -> None:
         ), output
 
 
-# -- as nobody ------------------------------------------------------------------------------------------------------------
+# -- as nobody -----------------------------------------------------------------------------------------------
 
 
 def _import_everything() -> None:
@@ -404,7 +405,7 @@ def test_nobody_reads_what_is_readable() -> None:
 
 
 def test_nobody_is_told_nothing_wrong() -> None:
-    """What only root can see is unknown to nobody, or told from the configuration; it is never the opposite of what root sees."""
+    """What only root can see is unknown to nobody, or told from the configuration; it is never the opposite."""
     mine = nobodys()
     about_the_user = {
         "privileges.root",
@@ -429,4 +430,68 @@ def test_nobody_is_told_what_root_would_add() -> None:
     mine = nobodys()
     adds = [f for f in mine.values() if f.get("status") == "unknown" and not f["id"].startswith("capability")]
     for found in adds:
-        assert found.get("with_root") or found.get("causes") or found.get("reason"), found
+        assert any(found.get(key) for key in ("with_root", "causes", "reason", "evidence")), found
+
+
+# -- the same machine in another state ------------------------------------------------------------------------
+
+
+def in_another_state(setup: str, program: str = "") -> tuple[dict[str, dict[str, str]], int]:
+    """The findings in a mount namespace of our own after `setup`, and the status of a bpftrace program there."""
+    need_root()
+    need_program("unshare")
+    script = f"{setup} || exit 99\n{sys.executable} -m kdiag check --format json\n"
+    if program:
+        script += f"bpftrace -e '{program}' >/dev/null 2>&1; echo $? >&2\n"
+    done = subprocess.run(
+        ["unshare", "-m", "sh", "-c", script], capture_output=True, text=True, timeout=180, check=False
+    )
+    need(done.returncode != 99, f"a mount namespace where this works: {setup}")
+    document = json.loads(done.stdout)
+    rows = (*document["findings"], *({**c, "id": f"capability {c['id']}"} for c in document["capabilities"]))
+    return {row["id"]: row for row in rows}, int(done.stderr.split()[-1]) if program else 0
+
+
+TRACEPOINT = "tracepoint:syscalls:sys_enter_openat /0/ { @ = str(args->filename); } interval:ms:1 { exit(); }"
+
+
+def test_with_tracefs_mounted() -> None:
+    need("tracefs" in Path("/proc/filesystems").read_text().split(), "a kernel with tracefs")
+    need_program("bpftrace")
+    there, ended = in_another_state("mount -t tracefs tracefs /sys/kernel/tracing", TRACEPOINT)
+    assert there["tracing.tracefs"]["status"] == "ok"
+    assert there["capability tracepoint-args"]["status"] == ("works" if ended == 0 else "fails"), ended
+
+
+def test_with_tracefs_hidden() -> None:
+    need_program("bpftrace")
+    setup = "mount -t tmpfs none /sys/kernel/tracing && mount -t tmpfs none /sys/kernel/debug"
+    there, ended = in_another_state(setup, TRACEPOINT)
+    assert there["tracing.tracefs"]["status"] == "fail"
+    assert there["capability tracepoint-args"]["status"] == "fails"
+    assert ended != 0
+
+
+def test_without_bpftrace() -> None:
+    """Not installed: everything of bpftrace fails for that reason, and the machine is still described."""
+    path = os.path.realpath(need_program("bpftrace"))
+    there, _ = in_another_state(f"mount --bind /dev/null {path}")
+    assert there["tools.bpftrace"]["status"] == "fail"
+    assert there["capability hello"]["status"] == "fails"
+    assert "not installed" in there["capability hello"]["because"]
+    assert there["btf.vmlinux"]["status"] == status("btf.vmlinux").value
+
+
+def test_with_btf_hidden() -> None:
+    need(Path("/sys/kernel/btf/vmlinux").exists(), "a kernel with BTF")
+    there, _ = in_another_state("mount -t tmpfs none /sys/kernel/btf")
+    assert there["btf.vmlinux"]["status"] == "fail"
+    assert there["capability core-tools"]["status"] == "fails" or there["btf.fallback"]["status"] == "ok"
+
+
+def test_with_proc_hidden() -> None:
+    """bpftrace works then; kdiag cannot see who asks, and must not call it missing."""
+    there, _ = in_another_state("mount -t tmpfs none /proc")
+    for finding_id in ("privileges.capabilities", "privileges.userns", "kernel.modules"):
+        assert there[finding_id]["status"] == "unknown", there[finding_id]
+    assert there["capability hello"]["status"] != "fails", there["capability hello"]

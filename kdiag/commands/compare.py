@@ -61,7 +61,8 @@ def compare(given: Sequence[str], baseline: str | None = None, *, every_column: 
         raise BadInput(f"one machine cannot be compared: name another one, or a --baseline{more}")
     found = compared(fold, reference, baseline or "", None if every_column else SHOWN)
     found = replace(found, skipped=tuple(skipped))
-    return Compared(found, exits.USAGE if skipped else exit_status(found), _complaints(skipped))
+    status = exit_status(found)
+    return Compared(found, exits.USAGE if skipped and status != exits.NOT_READY else status, _complaints(skipped))
 
 
 def _only(path: str, reader: Reader) -> Essence:

@@ -126,6 +126,13 @@ def run(argv: Sequence[str], bases: Sequence[Path] | None = None) -> Answer:
     except ValueError as error:
         return Answer("", NOT_EXECUTABLE, f"{argv[0]!a}: {error}")
     except OSError as error:
+        if "/" not in argv[0] and not _anywhere(argv[0], environment):
+            return Answer("", NOT_FOUND, f"{argv[0]}: command not found")
         missing = error.errno in (errno.ENOENT, errno.ENOTDIR)
-        text = "command not found" if missing and "/" not in argv[0] else os.strerror(error.errno or 0)
+        text = os.strerror(error.errno or 0)
         return Answer("", NOT_FOUND if missing else NOT_EXECUTABLE, f"{argv[0]}: {text}")
+
+
+def _anywhere(name: str, environment: Mapping[str, str]) -> bool:
+    """Whether PATH leads to a file of this name: a directory there that may not be searched gives EACCES as well."""
+    return any(os.path.exists(os.path.join(place, name)) for place in os.get_exec_path(environment))

@@ -239,6 +239,10 @@ def _undo(request: Request, console: Console, around: Surroundings, places: Plac
     journal = Journal(places.journal)
     entries = journal.entries()
     if not entries:
+        if places.state.is_dir() and not request.dry_run:
+            # What a crash at the very end left.
+            with _holding(around, places, console):
+                journal.tidy()
         console.say("Nothing to undo: the journal is empty.")
         return exits.READY
     console.say("To be undone:")

@@ -78,13 +78,13 @@ def documents(path: str) -> Iterator[Document]:
         return
     try:
         with open(path, "rb") as file:
-            start = b"" if _pipe(file) else file.read(512)
-            if start.startswith(_ARCHIVES) or start[257:262] == b"ustar":
+            start = file.peek(512)
+            archive = start.startswith(_ARCHIVES) or start[257:262] == b"ustar"
+            # `<(command)` of a shell cannot be read twice.
+            if archive and stat_bits.S_ISREG(os.fstat(file.fileno()).st_mode):
                 yield Document(path, recording=True)
-                return
-            if start:
-                file.seek(0)
-            yield from _split(file, path)
+            else:
+                yield from _split(file, path)
     except OSError as error:
         raise BadInput(f"{path}: {os.strerror(error.errno or 0)}") from None
     except ValueError as error:
@@ -93,15 +93,13 @@ def documents(path: str) -> Iterator[Document]:
         raise BadInput(f"{path!a}: not a path") from None
 
 
-def _pipe(file: BinaryIO) -> bool:
-    """`<(command)` of a shell: it cannot be read twice."""
-    return not stat_bits.S_ISREG(os.fstat(file.fileno()).st_mode)
-
-
 def _split(stream: BinaryIO, name: str) -> Iterator[Document]:
     buffer, count = b"", 0
-    while chunk := stream.read(_CHUNK):
-        buffer += chunk
+    more = True
+    while more:
+        chunk = stream.read(_CHUNK)
+        more = len(chunk) == _CHUNK
+        buffer = buffer + chunk if buffer else chunk
         while (end := _end(buffer)) >= 0:
             count += 1
             yield Document(f"{name}#{count}", buffer[:end])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from kdiag.compare.naming import common_values, directory_of, names, own_values
 from kdiag.compare.value import Change, Column, Comparison, Row
 from kdiag.report.wrap import clean
 
@@ -13,7 +14,7 @@ _MARKS = {
     "ok": "✅", "warn": "🟡", "fail": "❌", "skip": "–",
 }  # fmt: skip
 _MOST = 12
-_NAMES = 5
+_NAMES = 3
 _HEADINGS = {
     "lost": "Worked before, fails now",
     "unknown": "Worked before, cannot be told now",
@@ -51,21 +52,10 @@ def _table(heads: Sequence[str], rows: Iterator[Sequence[str]]) -> Iterator[str]
 
 
 def _head(column: Column, comparison: Comparison) -> Sequence[str]:
-    values = {
-        name: ", ".join(_text(value) for value, _ in some[:2] if value) + ("…" if len(some) > 2 else "")
-        for name, some in column.values
-    }
-    names = ", ".join(map(_text, column.machines[:_NAMES])) + ("…" if column.count > _NAMES else "")
     base = comparison.baseline is not None and column is comparison.columns[comparison.baseline]
-    where = ", ".join(filter(None, (values["container"], values["vm"])))
-    return (
-        column.key,
-        "baseline" if base else str(column.count),
-        values["release"],
-        values["distribution"],
-        where,
-        names,
-    )
+    own = ", ".join(map(_text, own_values(column, common_values(comparison))))
+    told = _text(names(column, directory_of(comparison), _NAMES))
+    return column.key, "baseline" if base else str(column.count), told, own
 
 
 def _changes(kind: str, comparison: Comparison) -> Iterator[str]:

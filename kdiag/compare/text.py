@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kdiag.compare.value import Cell, Change, Column, Comparison, Group, Row
+from kdiag.compare.naming import common_values, directory_of, names, own_values
+from kdiag.compare.value import Cell, Change, Comparison, Group, Row
 from kdiag.model import Status, Works
 from kdiag.report.page import Page
 from kdiag.report.wrap import pad, wrap
@@ -12,7 +13,7 @@ from kdiag.report.wrap import pad, wrap
 #: Columns of the matrix that fit beside titles; the most frequent machines come first.
 _MOST = 14
 _TITLE = 30
-_VALUES = 3
+_NAMES = 2
 
 _CHANGES = {
     "lost": ("bad", "Worked before, fails now"),
@@ -48,41 +49,25 @@ def _key_width(comparison: Comparison) -> int:
 
 
 def _columns(comparison: Comparison, page: Page, shown: int) -> Iterator[str]:
-    """The legend: what each column stands for."""
+    """The legend: what each column stands for. What all have in common is told once."""
+    common = common_values(comparison)
+    if common:
+        yield from page.text(f"all: {page.dot.join(common)}", 2, rest=4)
+        yield ""
     key_width = _key_width(comparison)
     count_width = max((len(str(column.count)) for column in comparison.columns), default=1)
+    start = directory_of(comparison)
     for index, column in enumerate(comparison.columns[:shown]):
         base = index == comparison.baseline
         head = f"  {pad(column.key, key_width)}  {'' if base else column.count:>{count_width}}  "
-        lines = wrap(page.clean(_machine(column, page)), page.room - len(head))
-        lines += wrap(page.clean(_names(column)), page.room - len(head))
-        for number, line in enumerate(lines):
+        words = page.dot.join(filter(None, (names(column, start, _NAMES), *own_values(column, common))))
+        for number, line in enumerate(wrap(page.clean(words), page.room - len(head))):
             yield (page.paint(head, "bold") if number == 0 else " " * len(head)) + line
     hidden = len(comparison.columns) - shown + comparison.hidden[0]
     if hidden > 0:
-        machines = comparison.total - sum(
-            c.count for i, c in enumerate(comparison.columns[:shown]) if i != comparison.baseline
-        )
-        yield f"  and {hidden} kinds more ({machines} machines): --format json tells of all"
+        told = sum(c.count for i, c in enumerate(comparison.columns[:shown]) if i != comparison.baseline)
+        yield f"  and {hidden} kinds more ({comparison.total - told} machines): --format json tells of all"
     yield ""
-
-
-def _machine(column: Column, page: Page) -> str:
-    """The properties that are known, several values as the most frequent one and how many more."""
-    words = []
-    for name, values in column.values:
-        known = [value for value, _ in values if value]
-        if not known or (name == "kernel" and dict(column.values)["release"]):
-            continue
-        text = f"bpftrace {known[0]}" if name == "bpftrace" else known[0]
-        words.append(text if len(known) == 1 else f"{text} (and {len(known) - 1} more)")
-    return page.dot.join(words)
-
-
-def _names(column: Column) -> str:
-    some = ", ".join(column.machines[:_VALUES])
-    more = column.count - min(column.count, _VALUES)
-    return f"{some} and {more} more" if more > 0 else some
 
 
 def _changes(comparison: Comparison, page: Page) -> Iterator[str]:
@@ -153,21 +138,22 @@ def _title_width(comparison: Comparison, page: Page, shown: int) -> int:
 def _group(group: Group, comparison: Comparison, page: Page, shown: int) -> Iterator[str]:
     """The root cause over the whole width, then the rows that wait for it."""
     share = f"on {group.machines} of {comparison.total}"
-    yield from (page.paint(line, "bold") for line in page.text(f"{group.cause} ({share})", 0, rest=2))
+    words = group.cause.removeprefix(f"{group.id}: ")
+    yield from page.text(f"{words} ({share})", 0, "bold", rest=2)
     for row in group.rows:
         yield from _row(row, comparison, page, shown)
 
 
 def _row(row: Row, comparison: Comparison, page: Page, shown: int) -> Iterator[str]:
-    title = row.title or row.id
     room = _title_width(comparison, page, shown)
-    words = page.clean(title if row.kind == "capability" else f"[{title}]")
-    lines = wrap(words, room - 4) or [""]
+    words = page.clean((row.kind == "capability" and row.title) or row.id)
+    lines = wrap(words, room - 6) or [""]
     marks = [_mark(cell, row.kind, page) for cell in row.cells[:shown]]
     key_width = _key_width(comparison)
     cells = "".join(f"  {mark}{' ' * (key_width - 1)}" for mark in marks)
-    yield f"  {pad(lines[0], room - 2)}{cells}"
-    yield from (f"    {line}" for line in lines[1:])
+    indent = "    " if row.kind == "capability" else "  "
+    yield f"{indent}{pad(lines[0], room - len(indent))}{cells}"
+    yield from (f"      {line}" for line in lines[1:])
 
 
 def _mark(cell: Cell, kind: str, page: Page) -> str:

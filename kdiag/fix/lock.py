@@ -43,7 +43,7 @@ def discard(directory: Path) -> None:
     """
     if not any(name != "lock" for name in _names(directory)):
         with contextlib.suppress(OSError):
-            (directory / "lock").unlink()
+            (directory / "lock").unlink(missing_ok=True)
             directory.rmdir()
 
 
@@ -94,6 +94,8 @@ def _open(directory: Path) -> int:
             # An undo removed the directory between our two steps.
             continue
         except OSError as error:
+            with contextlib.suppress(OSError):
+                directory.rmdir()  # made for nothing, if it is empty
             raise _refused(path, error) from None
         info = os.fstat(fd)
         if not stat.S_ISREG(info.st_mode) or info.st_uid != os.geteuid():

@@ -152,6 +152,11 @@ class Case:
     programs: dict[str, str | None] = field(default_factory=lambda: {"modprobe": "/usr/sbin/modprobe"})
 
     @property
+    def made(self) -> bool:
+        """Whether its files are there already: then they are what has become of them."""
+        return (self.home / ".made").exists()
+
+    @property
     def places(self) -> Places:
         """Directories below the test's own."""
         headers = self.home / "cache" / "kdiag" / "headers"
@@ -171,7 +176,7 @@ def case(home: Path, *variants: str, **changes: object) -> Case:
     """A kernel with CONFIG_IKHEADERS=m, its module on disk and not loaded; tracefs mounted; no headers
     anywhere.
     """
-    for name in ("cache", "state", "lib"):
+    for name in ("cache", "state", "lib") if not (home / ".made").exists() else ():
         (home / name).mkdir(exist_ok=True)
     one = Case(home, **changes)  # type: ignore[arg-type]  # the names are Case's own
     module = home / "kheaders.ko"
@@ -193,6 +198,7 @@ def case(home: Path, *variants: str, **changes: object) -> Case:
     }
     for name in variants:
         VARIANTS[name](one)
+    (home / ".made").touch()
     return one
 
 
@@ -220,16 +226,18 @@ def snapshot(home: Path) -> dict[str, str]:
 def served(one: Case) -> None:
     """CONFIG_IKHEADERS=y: the kernel serves its archive."""
     path = one.home / "kheaders.tar.xz"
-    path.write_bytes(archive(one.release))
+    if not one.made:
+        path.write_bytes(archive(one.release))
     one.files[SERVED] = path
 
 
 def loadable(one: Case) -> None:
     """The module can be loaded: a modprobe of our own makes the archive appear and go."""
     served_at, modules = one.home / "served.tar.xz", one.home / "proc-modules"
-    modules.write_text("ext4 1 2 - Live 0x0\n")
     packed = one.home / "kheaders.tar.xz"
-    packed.write_bytes(archive(one.release))
+    if not one.made:
+        modules.write_text("ext4 1 2 - Live 0x0\n")
+        packed.write_bytes(archive(one.release))
     one.files |= {SERVED: served_at, "/proc/modules": modules, "/usr/sbin/modprobe": b"as below"}
     program(
         one,
@@ -309,11 +317,12 @@ VARIANTS = {f.__name__: f for f in (served, loadable, blocked, without_module, w
 
 def program(one: Case, name: str, script: str) -> Path:
     """A program where the fix looks for programs."""
-    path = one.home / "bin" / name
-    path.parent.mkdir(exist_ok=True)
-    path.write_text("#!/bin/sh\n" + script)
-    path.chmod(0o755)
     one.programs[name] = f"/usr/sbin/{name}"
+    path = one.home / "bin" / name
+    if not one.made:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("#!/bin/sh\n" + script)
+        path.chmod(0o755)
     return path
 
 

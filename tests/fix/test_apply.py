@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from doctored import KERNEL, RELEASE, Case, btf, case, program, snapshot
+from doctored import KERNEL, RELEASE, Case, btf, case, snapshot
 from driven import argv, elsewhere, needs_root
 
 from kdiag import exits
@@ -326,7 +326,8 @@ def test_an_archive_that_changes_midway(tmp_path: Path) -> None:
 )
 def test_a_modprobe_that_does_not_do_its_work(tmp_path: Path, script: str | None, words: str) -> None:
     one = case(tmp_path, "loadable", euid=0)
-    path = program(one, "modprobe", script or "")
+    path = tmp_path / "bin" / "modprobe"
+    path.write_text(f"#!/bin/sh\n{script}\n")
     if script is None:
         path.unlink()
     if script and "sleep" in script:

@@ -1,4 +1,4 @@
-"""Faults, each made for real: `kill -9` at every point, full and read-only file systems, other users' files, hanging programs.
+"""Faults, each made for real: `kill -9` at every point, full and read-only file systems, other users.
 
 Always: exit status 4 with a reason, and the machine as before; or the job complete.
 """
@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 import pytest
-from doctored import RELEASE, btf, case, program, snapshot
+from doctored import RELEASE, btf, case, snapshot
 from driven import DRIVE, NOBODY, argv, drive, elsewhere, finished, needs_root
 from headers_archive import plant
 from test_apply import DEBIAN, trees
@@ -74,6 +74,11 @@ def test_killed_while_fixing(tmp_path: Path, name: str, point: str) -> None:
     assert drive(tmp_path, **words, kill=point).returncode == KILLED
     undone = drive(tmp_path, **words, do="undo")
     assert undone.returncode == exits.READY, undone.stderr
+    if point == "headers.package made":
+        # What the package brought with it was not noted yet: it is said, and stays.
+        assert "what came with it stays" in undone.stdout
+        assert "gcc-x" in (tmp_path / "dpkg-status").read_text()
+        return
     assert snapshot(tmp_path) == before
     assert drive(tmp_path, **words, kill=point).returncode == KILLED
     again = drive(tmp_path, **words)
@@ -81,12 +86,7 @@ def test_killed_while_fixing(tmp_path: Path, name: str, point: str) -> None:
     assert_complete(tmp_path, name)
     undone = drive(tmp_path, **words, do="undo")
     assert undone.returncode == exits.READY, undone.stderr
-    after = snapshot(tmp_path)
-    if (name, point) == ("packages", "headers.package made"):
-        # What the package brought with it was not noted yet: it is said, and stays.
-        assert "what came with it stays" in undone.stdout
-        after["dpkg-status"] = before["dpkg-status"]
-    assert after == before
+    assert snapshot(tmp_path) == before
 
 
 @pytest.mark.parametrize(("name", "point"), points(undoing=True))
@@ -107,7 +107,7 @@ def test_killed_while_undoing(tmp_path: Path, name: str, point: str) -> None:
 
 def assert_complete(home: Path, name: str) -> None:
     """All that the scene's plan brings is there, and the journal says so."""
-    variants, changes, _, _ = SCENES[name]
+    _, changes, _, _ = SCENES[name]
     one = case(home, **changes)
     for entry in Journal(one.places.journal).entries():
         assert entry.finished
@@ -383,7 +383,7 @@ def test_programs_that_are_missing_or_hang(tmp_path: Path, name: str, script: st
     if script is None:
         path.unlink()
     else:
-        program(case(tmp_path), name, script)
+        path.write_text(f"#!/bin/sh\n{script}\n")
         (tmp_path / "bin" / "sleep").symlink_to("/bin/sleep")
     before = snapshot(tmp_path)
     started = time.monotonic()

@@ -69,9 +69,9 @@ def unmake(entry: Entry, world: World) -> str:
     if isinstance(effect, Loaded):
         return module.unmake(effect, world)
     if isinstance(effect, Unpacked):
-        return tree.unmake(effect)
+        return tree.unmake(effect, finished=entry.finished)
     if isinstance(effect, Written):
-        return bare.unmake(effect)
+        return bare.unmake(effect, finished=entry.finished)
     if isinstance(effect, Linked):
         return link.unmake(effect)
     return packages.unmake(effect, world)

@@ -1,0 +1,252 @@
+"""The package: all code and data are shipped, `checks` lands on nobody's path, imports point one way."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+import tarfile
+import zipfile
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+from conftest import REPOSITORY, need
+
+import kdiag
+
+
+def _list(name: str) -> list[str]:
+    """A list of strings of pyproject.toml (tomllib came with 3.11)."""
+    text = (REPOSITORY / "pyproject.toml").read_text()
+    found = re.search(rf"^{name} = \[(.*?)^\]", text, re.MULTILINE | re.DOTALL)
+    assert found is not None, name
+    return re.findall(r'"([^"]+)"', found[1])
+
+
+def _package_directories() -> set[str]:
+    return {
+        ".".join(path.parent.relative_to(REPOSITORY).parts)
+        for path in (REPOSITORY / "kdiag").rglob("__init__.py")
+        if "__pycache__" not in path.parts
+    }
+
+
+def test_every_package_is_listed() -> None:
+    """setuptools ships what is listed; a forgotten directory works from a checkout and nowhere else."""
+    assert set(_list("packages")) == _package_directories() | {"kdiag_checks"}
+
+
+def test_every_directory_with_code_is_a_package() -> None:
+    with_code = {path.parent for path in (REPOSITORY / "kdiag").rglob("*.py")}
+    assert {".".join(d.relative_to(REPOSITORY).parts) for d in with_code} == _package_directories()
+
+
+def test_every_data_file_is_listed() -> None:
+    text = (REPOSITORY / "pyproject.toml").read_text()
+    section = text.partition("[tool.setuptools.package-data]")[2].partition("\n[")[0]
+    listed = dict(re.findall(r'^"?([\w.]+)"? = \[(.*)\]$', section, re.MULTILINE))
+    for path in (REPOSITORY / "kdiag").rglob("*"):
+        if path.is_dir() or path.suffix in (".py", ".pyc"):
+            continue
+        package = ".".join(path.parent.relative_to(REPOSITORY).parts)
+        owner = next((p for p in (package, package.rpartition(".")[0]) if p in listed), None)
+        assert owner is not None, f"{path} is in no package-data"
+        patterns = re.findall(r'"([^"]+)"', listed[owner])
+        base = REPOSITORY / owner.replace(".", "/")
+        assert any(path.relative_to(base).match(pattern) for pattern in patterns), (
+            f"{path} matches none of {patterns}"
+        )
+
+
+def test_versions_agree() -> None:
+    version = re.search(r'^version = "([^"]+)"', (REPOSITORY / "pyproject.toml").read_text(), re.MULTILINE)
+    assert version is not None
+    assert kdiag.__version__ == version[1] == metadata.version("kdiag")
+
+
+def test_dependencies_are_bounded() -> None:
+    for line in _list("dependencies"):
+        assert ">=" in line, f"{line}: from which release on?"
+    typer = next(line for line in _list("dependencies") if line.startswith("typer"))
+    assert "<0.29" in typer, "newer ones load a compiled dependency at every start"
+
+
+def test_nothing_slow_is_imported_at_start() -> None:
+    """`kdiag --version` imports typer and little else."""
+    code = (
+        "import sys; sys.argv = ['kdiag', '--version']\n"
+        "try:\n import kdiag.cli; kdiag.cli.main()\nexcept SystemExit: pass\n"
+        "print(*sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
+    loaded = set(done.stdout.split())
+    slow = {
+        "elftools",
+        "zstandard",
+        "sqlite3",
+        "distro",
+        "rich",
+        "tabulate",
+        "jsonschema",
+        "pydantic",
+        "importlib.metadata",
+    }
+    assert not loaded & slow, loaded & slow
+    assert "kdiag.machine" not in loaded
+    assert "kdiag.registry" not in loaded
+
+
+def test_arrows_point_one_way() -> None:
+    """The model imports nothing of kdiag; readers import only readers; facts know no checks, checks no reports."""
+    forbidden = {
+        "kdiag/model.py": r"kdiag\.",
+        "kdiag/parse": r"kdiag\.(?!parse)",
+        "kdiag/system": r"kdiag\.(machine|checks|report|fix|smoke|cli|capabilities|analysis|registry|runner)",
+        "kdiag/machine": r"kdiag\.(checks|report|fix|smoke|cli|capabilities|analysis|registry|runner)",
+        "kdiag/knowledge": r"kdiag\.(machine|system|checks|report|fix|smoke|cli|capabilities|analysis)",
+        "checks": r"kdiag\.(report|fix|smoke|cli|capabilities|analysis|registry|runner)|kdiag_checks",
+        "kdiag/report": r"kdiag\.(machine|system|fix|smoke\.live|cli|registry\.discover)",
+    }
+    wrong = []
+    for place, pattern in forbidden.items():
+        root = REPOSITORY / place
+        for path in [root] if root.is_file() else root.rglob("*.py"):
+            for number, line in enumerate(path.read_text().splitlines(), 1):
+                if re.match(rf"\s*(from|import) ({pattern})", line) and "TYPE_CHECKING" not in line:
+                    wrong.append(f"{path.relative_to(REPOSITORY)}:{number}: {line.strip()}")
+    allowed = ("kdiag/report/listing.py", "kdiag/report/order.py", "kdiag/report/story.py")
+    assert not [line for line in wrong if not line.startswith(allowed)], wrong
+
+
+def test_nothing_later_than_python_310() -> None:
+    """Neither syntax nor names that came later, but where a version is asked first."""
+    later = (
+        r"^from enum import .*StrEnum|^from datetime import .*UTC|^import tomllib|\bExceptionGroup\b"
+        r"|^from typing import .*\b(Self|assert_never|LiteralString|Never|override)\b"
+    )
+    for directory in ("kdiag", "checks"):
+        for path in (REPOSITORY / directory).rglob("*.py"):
+            text = path.read_text()
+            ast.parse(text, str(path), feature_version=(3, 10))
+            found = re.search(later, text, re.MULTILINE)
+            assert not found, f"{path}: {found and found[0]}"
+
+
+# -- built ---------------------------------------------------------------------------------------------------
+
+
+def _setuptools() -> bool:
+    try:
+        return int(metadata.version("setuptools").split(".")[0]) >= 77
+    except metadata.PackageNotFoundError:
+        return False
+
+
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the tree: building leaves traces behind."""
+    target = tmp_path_factory.mktemp("build") / "tree"
+    tracked = subprocess.run(
+        ["git", "-C", str(REPOSITORY), "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        capture_output=True,
+        check=False,
+    )
+    need(tracked.returncode == 0, "git, and a checkout")
+    for name in tracked.stdout.decode().split("\0"):
+        path = REPOSITORY / name
+        if name and path.is_file() and not name.startswith((".venv", ".ci")):
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            (target / name).write_bytes(path.read_bytes())
+    return target
+
+
+@pytest.fixture(scope="module")
+def wheel(sources: Path, tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
+    need(_setuptools(), "setuptools 77 or newer in this environment")
+    out = tmp_path_factory.mktemp("wheel")
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--no-deps",
+        "--no-build-isolation",
+        "-q",
+        "-w",
+        str(out),
+        str(sources),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    (built,) = out.glob("*.whl")
+    return zipfile.ZipFile(built)
+
+
+def test_the_wheel_has_no_checks_of_its_own(wheel: zipfile.ZipFile) -> None:
+    names = wheel.namelist()
+    top = {name.split("/")[0] for name in names}
+    assert {t for t in top if not t.endswith(".dist-info")} == {"kdiag", "kdiag_checks"}
+    assert not [n for n in names if n.startswith(("checks/", "tests/", "fixtures/", "benchmarks/"))]
+
+
+def test_the_wheel_is_whole(wheel: zipfile.ZipFile) -> None:
+    names = set(wheel.namelist())
+    for path in (REPOSITORY / "kdiag").rglob("*"):
+        if path.is_file() and "__pycache__" not in path.parts:
+            assert str(path.relative_to(REPOSITORY)) in names
+    for path in (REPOSITORY / "checks").glob("*.py"):
+        assert f"kdiag_checks/{path.name}" in names
+    entry = next(name for name in names if name.endswith("entry_points.txt"))
+    text = wheel.read(entry).decode()
+    assert "[kdiag.checks]\nbuiltin = kdiag_checks" in text
+    assert re.search(r"^kdiag = kdiag\.\w+:main$", text, re.MULTILINE)
+
+
+def test_the_wheel_runs(wheel: zipfile.ZipFile, tmp_path: Path) -> None:
+    """From the files of the wheel alone, beside the dependencies of this environment."""
+    wheel.extractall(tmp_path / "site")
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "sys.meta_path[:] = [f for f in sys.meta_path if '__editable__' not in repr(f)]\n"
+        "import kdiag, kdiag_checks.btf; from kdiag.registry import discover\n"
+        "print(kdiag.__file__, kdiag_checks.__file__, len(discover(plugins=False).checks))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "site")],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    package, checks, number = done.stdout.split()
+    assert package.startswith(str(tmp_path))
+    assert checks.startswith(str(tmp_path))
+    assert int(number) > 40
+
+
+def test_the_source_distribution_has_the_checks_and_the_tests(sources: Path, tmp_path: Path) -> None:
+    need(_setuptools(), "setuptools 77 or newer in this environment")
+    code = f"import os; os.chdir({str(sources)!r})\nfrom setuptools import build_meta\n"
+    code += f"build_meta.build_sdist({str(tmp_path)!r})"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    (built,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(built) as tar:
+        names = {name.partition("/")[2] for name in tar.getnames()}
+    for wanted in (
+        "checks/btf.py",
+        "kdiag/cli.py",
+        "tests/conftest.py",
+        "fixtures/minimal/recording.json",
+        "LICENSE",
+        "README.md",
+    ):
+        assert wanted in names, wanted
