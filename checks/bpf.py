@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from kdiag.check import check
 from kdiag.machine import Machine
-from kdiag.model import Evidence, Finding, Remedy, fail, ok, unknown, warn
+from kdiag.model import Evidence, Finding, Remedy, Status, fail, ok, unknown, warn
 from kdiag.system import ProbeResult, Unavailable
 
 #: What can make the kernel answer EPERM or EACCES; the runner keeps those that are not fine.
@@ -165,7 +165,16 @@ def _tracing_program(
     if result.ok:
         return ok(f"{what} works", evidence=evidence)
     if _not_allowed(machine, result):
-        return _by_config(machine, what, options, result)
+        found = _by_config(machine, what, options, result)
+        if found.status is not Status.OK:
+            return found
+        # The configuration cannot tell of trampolines: architectures and hardened guests lack them all the same.
+        return unknown(
+            f"{what}: configured; only root may try",
+            evidence=found.evidence,
+            causes=("privileges.root", "privileges.capabilities"),
+            with_root="one program, loaded and dropped",
+        )
     if result.name == "ENOTSUPP":
         reason = "the kernel loads the program and cannot attach it: no BPF trampoline for this architecture or build"
     elif result.name == "EPERM":

@@ -324,8 +324,8 @@ def _by_id(machine: Machine) -> Finding:
     cure = Remedy(
         "btf.variable",
         "Point bpftrace to the file",
-        commands=(f"sudo BPFTRACE_BTF={VMLINUX} bpftrace ...",),
-        needs=("root",),
+        commands=(f"export BPFTRACE_BTF={VMLINUX}",),
+        run_on="the shell that starts bpftrace, as root (or: sudo --preserve-env=BPFTRACE_BTF bpftrace)",
     )
     try:
         result = machine.bpf.btf_by_id

@@ -363,6 +363,12 @@ def _event(machine: Machine, group: str, name: str, what: str, option: str) -> F
         return _by_config(machine, what, option, gap.reason)
     if number is not None:
         return ok(f"{what}: there", evidence=(Evidence(f"{path}/id", str(number)),))
+    if not machine.tracing.has_events:
+        return fail(
+            f"{what}: tracefs is empty",
+            reason="lockdown=confidentiality empties it",
+            causes=("kernel.lockdown",),
+        )
     return fail(
         f"{what}: not in this kernel", evidence=(Evidence(path, "absent"),), causes=(f"config.{option}",)
     )

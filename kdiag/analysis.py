@@ -120,11 +120,17 @@ def judge(
     unsure = [c for c in wanted if c.status is Works.UNKNOWN]
     if broken:
         reasons = list(dict.fromkeys(c.because for c in broken))
-        left = len(wanted) - len(broken)
-        what = "none" if left == 0 else str(left)
-        verb = "works" if left <= 1 else "work"
-        more = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""
-        text = f"{what} of the {len(wanted)} required things {verb}: {reasons[0]}{more}"
+        others = len(reasons) - 1
+        more = "" if others == 0 else f"; and {others} other reason{'s' if others > 1 else ''}"
+        if len(broken) == len(wanted):
+            what = (
+                "the required thing does not work"
+                if len(wanted) == 1
+                else f"none of the {len(wanted)} required things works"
+            )
+        else:
+            what = f"{len(broken)} of the {len(wanted)} required things {'does' if len(broken) == 1 else 'do'} not work"
+        text = f"{what}: {reasons[0]}{more}"
         return Verdict(
             Readiness.NOT_READY, text, _next(findings, [i for c in broken for i in c.findings], blocks)
         )
@@ -134,9 +140,14 @@ def judge(
             f"{unsure[0].title}: {unsure[0].because}",
             _next(findings, [i for c in unsure for i in c.findings], blocks),
         )
-    limits = [c for c in capabilities if c.status in (Works.FAILS, Works.CAVEAT)]
-    rest = f"; {len(limits)} other things are limited here" if limits else ", and so does all the rest"
-    return Verdict(Readiness.READY, f"all {len(wanted)} required things work{rest}", "kdiag smoke")
+    limits = [c for c in capabilities if c.status is not Works.WORKS and c.id not in required]
+    rest = (
+        f"; of the rest, {len(limits)} cannot or can only partly be done here"
+        if limits
+        else ", and so does all the rest"
+    )
+    what = "the required thing works" if len(wanted) == 1 else f"all {len(wanted)} required things work"
+    return Verdict(Readiness.READY, f"{what}{rest}", "kdiag smoke")
 
 
 def _next(findings: Sequence[Finding], decisive: Sequence[str], blocks: dict[str, tuple[str, ...]]) -> str:

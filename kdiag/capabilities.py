@@ -49,6 +49,10 @@ class Definition:
 # -- pieces ---------------------------------------------------------------------------------------------------------
 
 
+def _release(b: Behaviour) -> str:
+    return ".".join(map(str, b.version))
+
+
 def _privileged(b: Behaviour) -> Expression:
     """Up to 0.24 the effective uid is asked for, later the capabilities; without those the kernel refuses either."""
     held = need("privileges.capabilities")
@@ -196,7 +200,7 @@ def _detach(b: Behaviour) -> Expression:
 
 def _struct(b: Behaviour) -> Expression:
     if b.btf_types == "none":
-        return never("this release of bpftrace cannot take types from BTF", "tools.bpftrace")
+        return never(f"bpftrace {_release(b)} cannot take types from BTF", "tools.bpftrace")
     return all_of(_hello(b), _btf(b), _clang(b, types=True))
 
 
@@ -217,7 +221,7 @@ def _include(b: Behaviour) -> Expression:
 
 def _fentry(b: Behaviour) -> Expression:
     if not b.fentry_names:
-        return never("this release of bpftrace has no fentry (kfunc) probes", "tools.bpftrace")
+        return never(f"bpftrace {_release(b)} has no fentry (kfunc) probes", "tools.bpftrace")
     parts = [_hello(b), _btf(b), need("bpf.fentry")]
     if b.btf_source == "kernel-id":
         # BTF out of BPFTRACE_BTF has no object id to attach by.
@@ -243,7 +247,7 @@ def _hardware(b: Behaviour) -> Expression:
 
 def _iter(b: Behaviour) -> Expression:
     if b.iterators == "none":
-        return never("this release of bpftrace has no iterators (0.12 brought them)", "tools.bpftrace")
+        return never(f"bpftrace {_release(b)} has no iterators (0.12 brought them)", "tools.bpftrace")
     parts = [_hello(b), _btf(b), need("bpf.iter"), _clang(b, types=True)]
     # Releases with a fixed list of iterators try one at start, and that try wants the list of functions readable.
     return all_of(*parts, need("tracing.functions")) if b.iterators == "listed" else all_of(*parts)
@@ -435,12 +439,15 @@ def _outcome(definition: Definition, context: Context, behaviours: Sequence[Beha
     tool = need("tools.bpftrace", tolerate_warn=True)(context)
     if tool.works is not Works.FAILS:
         return machine
-    if machine.works in (Works.WORKS, Works.CAVEAT):
-        return Outcome(Works.FAILS, f"{tool.because}; all else for it is here", tool.findings)
     ids = tuple(dict.fromkeys((*tool.findings, *machine.findings)))
+    if machine.works is Works.WORKS:
+        return Outcome(Works.FAILS, "only bpftrace is missing", tool.findings)
+    if machine.works is Works.CAVEAT:
+        return Outcome(Works.FAILS, f"bpftrace is missing; with it: {machine.because}", ids)
     if machine.works is Works.UNKNOWN:
-        return Outcome(Works.FAILS, f"{tool.because}; the rest cannot be told", ids)
-    return Outcome(Works.FAILS, f"{tool.because}; and {machine.because}", ids)
+        return Outcome(Works.FAILS, "bpftrace is missing; what else is lacking cannot be told", ids)
+    # The machine's own reason decides: installing bpftrace would not help.
+    return Outcome(Works.FAILS, machine.because, tuple(dict.fromkeys((*machine.findings, *tool.findings))))
 
 
 def _agreed(outcomes: Iterable[Outcome]) -> Outcome:

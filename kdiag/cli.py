@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -64,6 +65,15 @@ def root_options(
     del version
 
 
+def _directory(option: str, path: str) -> None:
+    """A usage error for what is not a directory, or cannot be looked at."""
+    try:
+        if not stat.S_ISDIR(os.stat(path).st_mode):
+            fail(f"{option}: {path} is not a directory")
+    except (OSError, ValueError) as error:
+        fail(f"{option}: {path!r}: {os.strerror(error.errno or 0) if isinstance(error, OSError) else error}")
+
+
 def _one_of(option: str, value: str, known: tuple[str, ...]) -> None:
     """A usage error that names what there is, and the nearest."""
     if value not in known:
@@ -101,8 +111,7 @@ def check(  # noqa: PLR0913, PLR0917  a parameter is an option
     from kdiag.selection import UnknownName, capabilities, choose, split
 
     _one_of("--format", output_format, ("text", "json"))
-    if not os.path.isdir(root):
-        fail(f"--root: {root} is not a directory")
+    _directory("--root", root)
     registry = _registry(plugins=not no_plugins)
     try:
         chosen = choose(registry.checks, split(only), split(skip))
@@ -123,10 +132,12 @@ def _registry(*, plugins: bool) -> Registry:
 def _examine(root: str, registry: Registry, chosen: tuple[Found, ...], required: tuple[str, ...]) -> Report:
     from kdiag.analysis import analyse
     from kdiag.capabilities import DEFAULT_REQUIRED
+    from kdiag.invocation import localised, program
     from kdiag.machine import Machine
     from kdiag.system.live import Live
 
-    return analyse(Machine(Live(root)), registry, chosen, required or DEFAULT_REQUIRED)
+    report = analyse(Machine(Live(root)), registry, chosen, required or DEFAULT_REQUIRED)
+    return localised(report, root=os.geteuid() == 0, kdiag=program())
 
 
 def _print(report: Report, output_format: str, *, verbose: bool, color: bool | None) -> None:
@@ -145,6 +156,12 @@ def _print(report: Report, output_format: str, *, verbose: bool, color: bool | N
             report, width=terminal.width, color=terminal.color, verbose=verbose, unicode=terminal.unicode
         )
     )
+
+
+def _width() -> int:
+    from kdiag.terminal import Terminal
+
+    return Terminal.of(sys.stdout, None).width
 
 
 class CannotWrite(Exception):
@@ -172,7 +189,7 @@ def list_all(no_plugins: NoPlugins = False) -> None:
     """Show the checks and the capabilities, and where they come from."""
     from kdiag.report.listing import listing
 
-    _write(listing(_registry(plugins=not no_plugins)))
+    _write(listing(_registry(plugins=not no_plugins), _width()))
 
 
 @app.command()
@@ -180,12 +197,12 @@ def explain(
     name: Annotated[str, typer.Argument(metavar="ID", help="A check, a finding or a capability.")],
     no_plugins: NoPlugins = False,
 ) -> None:
-    """Explain a check or a capability: what it means, why it matters, how to see it yourself."""
+    """Explain a check, a finding or a capability."""
     from kdiag.report.listing import explanation
     from kdiag.selection import UnknownName
 
     try:
-        _write(explanation(_registry(plugins=not no_plugins), name))
+        _write(explanation(_registry(plugins=not no_plugins), name, _width()))
     except UnknownName as error:
         fail(str(error))
 

@@ -56,15 +56,19 @@ def kdiag(pytestconfig: pytest.Config) -> Report:
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Decide before any fixture is set up."""
+    names: list[str] = []
     for mark in item.iter_markers(_MARK):
         if not mark.args or mark.kwargs or not all(isinstance(name, str) for name in mark.args):
             pytest.fail(f"{_MARK} takes names of capabilities: @pytest.mark.{_MARK}('fentry')", pytrace=False)
-        report = _report(item.config)
-        missing = [told for name in mark.args if (told := _missing(name, report))]
-        if missing and item.config.getoption("--kdiag-missing") == "fail":
-            pytest.fail("; ".join(missing), pytrace=False)
-        if missing:
-            pytest.skip("; ".join(missing))
+        names += mark.args
+    report = _report(item.config) if names else None
+    missing = [
+        told for name in dict.fromkeys(names) if report is not None and (told := _missing(name, report))
+    ]
+    if missing and item.config.getoption("--kdiag-missing") == "fail":
+        pytest.fail("; ".join(missing), pytrace=False)
+    if missing:
+        pytest.skip("; ".join(missing))
 
 
 def _missing(name: str, report: Report) -> str:

@@ -27,6 +27,7 @@ DOCKER = {
 }
 
 ORBSTACK = "6.15.11-orbstack-00539-g9885ebd8e3f4"
+SECURE_BOOT = "/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
 
 
 def _own_namespaces(world: World, *names: str) -> World:
@@ -377,3 +378,12 @@ def by_name() -> dict[str, World]:
         "snap": snap(),
         "lima": lima(),
     }
+
+
+def complete() -> World:
+    """Debian 13 with everything that tracing can use: every check is content with it."""
+    world = w.debian_headers(w.kheaders(w.linux(options={"IKHEADERS": "m"}), "loaded"))
+    w.bpftrace(world, "0.23.2").program("bpftool", "/usr/sbin/bpftool").program("clang", "/usr/bin/clang")
+    world.command("/usr/sbin/bpftool version", "bpftool v7.5.0\nusing libbpf v1.5\n")
+    world.dir("/sys/firmware/efi").file(SECURE_BOOT, b"\x06\0\0\0\0")
+    return world.program("execsnoop-bpfcc", "/usr/sbin/execsnoop-bpfcc")

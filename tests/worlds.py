@@ -92,6 +92,7 @@ def linux(
             "23 21 0:22 / /sys rw - sysfs sysfs rw\n",
             "/proc/self/uid_map": "         0          0 4294967295\n",
             "/proc/self/attr/current": "unconfined\n",
+            "/sys/module/apparmor/parameters/enabled": "Y\n",
             "/proc/1/environ": b"HOME=/\0",
             "/sys/devices/system/cpu/possible": "0-1\n",
             "/sys/kernel/security/lsm": "lockdown,capability,yama,apparmor,bpf",
@@ -109,7 +110,10 @@ def linux(
     sysctls(
         world, unprivileged_bpf_disabled=2, perf_event_paranoid=paranoid, kptr_restrict=0, ftrace_enabled=1
     )
-    sysctls(world, modules_disabled=0)
+    # CAP_PERFMON and CAP_BPF came with 5.8, CAP_CHECKPOINT_RESTORE with 5.9.
+    sysctls(
+        world, modules_disabled=0, cap_last_cap=40 if numbers >= (5, 9) else 39 if numbers >= (5, 8) else 37
+    )
     world.file("/proc/sys/net/core/bpf_jit_enable", "1\n")
     lockdown(world, "none")
     mounted(world)

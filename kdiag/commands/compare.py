@@ -62,7 +62,9 @@ def compare(given: Sequence[str], baseline: str | None = None, *, every_column: 
     found = compared(fold, reference, baseline or "", None if every_column else SHOWN)
     found = replace(found, skipped=tuple(skipped))
     status = exit_status(found)
-    return Compared(found, exits.USAGE if skipped and status != exits.NOT_READY else status, _complaints(skipped))
+    return Compared(
+        found, exits.USAGE if skipped and status != exits.NOT_READY else status, _complaints(skipped)
+    )
 
 
 def _only(path: str, reader: Reader) -> Essence:

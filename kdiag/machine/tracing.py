@@ -86,9 +86,9 @@ class Tracing:
         return frozenset(self._system.listdir(self._need_root()) or ())
 
     @cached_property
-    def event_groups(self) -> frozenset[str]:
-        """The tracepoint groups: syscalls, sched, sock, ..."""
-        return frozenset(self._system.listdir(f"{self._need_root()}/events") or ())
+    def has_events(self) -> bool:
+        """Whether tracefs has its events directory: under lockdown=confidentiality it is mounted and empty."""
+        return self._system.stat(f"{self._need_root()}/events") is not None
 
     def event(self, group: str, name: str) -> int | None:
         """The id of a tracepoint, None if this kernel does not have it."""

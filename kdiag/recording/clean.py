@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import cast
 
-from kdiag.model import Report
+from kdiag.model import Evidence, Report
 from kdiag.recording import sensitive
 from kdiag.recording.redact import KINDS, Redactor
 from kdiag.system.recording_index import Json
@@ -69,6 +69,9 @@ def report_without(report: Report, redactor: Redactor) -> Report:
 
 
 def _mapped(value: object, redactor: Redactor) -> object:
+    if isinstance(value, Evidence):
+        # What was seen in a file is treated as the file is.
+        return Evidence(redactor.text(value.source), sensitive.text(value.source, value.observed, redactor))
     if isinstance(value, str) and not isinstance(value, Enum):
         return redactor.text(value)
     if isinstance(value, tuple):

@@ -78,18 +78,28 @@ def make(
     report = analyse(machine, registry, chosen, required)
     created = int(time.time())
     small = _reduced(recorder, machine)
-    while True:
-        draft = _draft(recorder, report, secrets, created, small)
-        playback = Recording(Memory(draft.members(directory=False), "the recording"))
-        again = analyse(Machine(playback), registry, chosen, required)
-        differs = differing(draft.report.findings, again.findings)
-        if not differs or not small:
-            break
-        small = {}  # a stranger's check may ask more of a file than was left of it
+    played = _played(_draft(recorder, report, secrets, created, small), registry, chosen, required)
+    if played[0].differs and small:
+        # A stranger's check may ask more of a file than was left of it.
+        whole = _played(_draft(recorder, report, secrets, created, {}), registry, chosen, required)
+        played = whole if len(whole[0].differs) < len(played[0].differs) else played
+    draft, again = played
     if secrets is None or not _same_statuses(draft.report, again):
-        return replace(draft, differs=differs)
+        return draft
     # What the machine said may quote a part of a secret that was cut off; what the playback says cannot.
-    return replace(draft, differs=differs, report=replace(again, created=draft.report.created))
+    return replace(draft, report=replace(again, created=draft.report.created))
+
+
+def _played(
+    draft: Made, registry: Registry, chosen: Sequence[Found], required: Sequence[str]
+) -> tuple[Made, Report]:
+    """The recording with what it does not give back, and the report that it gives."""
+    from kdiag.analysis import analyse
+    from kdiag.machine import Machine
+
+    playback = Recording(Memory(draft.members(directory=False), "the recording"))
+    again = analyse(Machine(playback), registry, chosen, required)
+    return replace(draft, differs=differing(draft.report.findings, again.findings)), again
 
 
 def differing(first: Sequence[Finding], second: Sequence[Finding]) -> tuple[str, ...]:

@@ -13,6 +13,8 @@ from functools import cache
 
 from kdiag.recording.redact import Redactor
 
+Rule = Callable[[str, Redactor], str]
+
 #: Environment variables whose values are about the tools, not about the person.
 ENVIRONMENT = re.compile(
     r"(?:KDIAG|BPFTRACE|BCC|LIBBPF|DEBUGINFOD|SNAP|XDG|LC)_\w+|HOME|PATH|LANG|TERM|SHELL|TMPDIR|SNAP|container|NO_COLOR"
@@ -197,14 +199,14 @@ def kernel_config(text: str, redactor: Redactor) -> str:
     return _STRING_OPTION.sub(string, text)
 
 
-def whole(kind: str) -> Callable[[str, Redactor], str]:
+def whole(kind: str) -> Rule:
     """The rule for a file that holds nothing but a secret."""
     return lambda text, redactor: text.replace(
         text.strip("\0\n\t "), redactor.learn(kind, text.strip("\0\n\t "))
     )
 
 
-_RULES: tuple[tuple[re.Pattern[str], Callable[[str, Redactor], str]], ...] = (
+_RULES: tuple[tuple[re.Pattern[str], Rule], ...] = (
     (re.compile("/proc/cmdline|/etc/kernel/cmdline"), command_line),
     (re.compile(r"/proc/[^/]+/cmdline"), arguments),
     (re.compile(r"/proc/[^/]+(?:/task/\d+)?/environ"), environment),
@@ -231,21 +233,30 @@ _CONFIG_LIMIT = 16 * 1024 * 1024
 _OPAQUE = (b"\x9f\xeb", b"\xeb\x9f", b"\x7fELF", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd", b"SQLite format 3\0")
 
 
+def text(path: str, content: str, redactor: Redactor) -> str:
+    """The content of a text file, or what was quoted of it, as it may go out."""
+    return (_rule(path) or Redactor.text_of)(content, redactor)
+
+
+def _rule(path: str) -> Rule | None:
+    return next((rule for pattern, rule in _RULES if pattern.fullmatch(path)), None)
+
+
 def redacted(path: str, data: bytes, redactor: Redactor) -> bytes:
     """A file as it may go out."""
-    rule = next((rule for pattern, rule in _RULES if pattern.fullmatch(path)), None)
+    rule = _rule(path)
     if data.startswith(b"\x1f\x8b"):
         return _inside(data, rule, redactor)
     if data.startswith(_OPAQUE):
         return data
     if b"\0" in data and rule is None:
         return redactor.same_length(data)
-    text = data.decode("utf-8", "surrogateescape")
-    changed = (rule or Redactor.text_of)(text, redactor)
-    return data if changed == text else changed.encode("utf-8", "surrogateescape")
+    before = data.decode("utf-8", "surrogateescape")
+    after = text(path, before, redactor)
+    return data if after == before else after.encode("utf-8", "surrogateescape")
 
 
-def _inside(data: bytes, rule: Callable[[str, Redactor], str] | None, redactor: Redactor) -> bytes:
+def _inside(data: bytes, rule: Rule | None, redactor: Redactor) -> bytes:
     """The same for a gzipped text; left as it is if nothing in it changes."""
     try:
         text = zlib.decompressobj(wbits=31).decompress(data, _CONFIG_LIMIT).decode("utf-8", "surrogateescape")

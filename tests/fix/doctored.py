@@ -198,7 +198,8 @@ def case(home: Path, *variants: str, **changes: object) -> Case:
     }
     for name in variants:
         VARIANTS[name](one)
-    (home / ".made").touch()
+    if not one.made:
+        (home / ".made").touch()
     return one
 
 
@@ -280,9 +281,10 @@ def debian(one: Case) -> None:
     """A package manager of our own that has the headers, with something that they need."""
     release = one.release
     status = one.home / "dpkg-status"
-    status.write_text(
-        "Package: base-files\nStatus: install ok installed\nVersion: 13\nArchitecture: amd64\n\n"
-    )
+    if not one.made:
+        status.write_text(
+            "Package: base-files\nStatus: install ok installed\nVersion: 13\nArchitecture: amd64\n\n"
+        )
     one.files |= {
         "/etc/os-release": b'ID=debian\nVERSION_ID="13"\nPRETTY_NAME="Debian GNU/Linux 13 (trixie)"\n',
         "/var/lib/dpkg/status": status,

@@ -26,6 +26,13 @@ from kdiag.commands.fix import Console, Request, Surroundings, fix  # noqa: E402
 from kdiag.fix.values import Options  # noqa: E402
 
 
+#: What is imported late.
+STANDARD = (
+    "ctypes lzma zlib bz2 tarfile pwd grp shutil resource select queue threading hashlib encodings.idna "
+    "concurrent.futures.thread multiprocessing.connection platform ipaddress"
+).split()
+
+
 def main() -> int:
     spec: dict[str, Any] = json.loads(sys.argv[1])
     home = Path(spec["home"])
@@ -93,7 +100,7 @@ def become(uid: int) -> None:
     for found in pkgutil.walk_packages(kdiag.__path__, "kdiag."):
         if not found.name.endswith("__main__"):
             importlib.import_module(found.name)
-    for name in ("lzma", "tarfile", "pwd", "grp", "shutil", "elftools.elf.elffile", "kdiag_checks", "distro"):
+    for name in (*STANDARD, "elftools.elf.elffile", "kdiag_checks", "distro"):
         importlib.import_module(name)
     for found in pkgutil.iter_modules(importlib.import_module("kdiag_checks").__path__, "kdiag_checks."):
         importlib.import_module(found.name)

@@ -190,7 +190,7 @@ def wait_for(path: Path) -> None:
 def refused(result: subprocess.CompletedProcess[str], words: str) -> None:
     """Exit status 4, with these words."""
     assert result.returncode == exits.FAILED, result.stdout + result.stderr
-    assert words in result.stderr, result.stderr
+    assert words.lower() in result.stderr.lower(), result.stderr
     assert "Traceback" not in result.stderr
 
 

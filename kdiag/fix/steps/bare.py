@@ -52,14 +52,14 @@ def make(effect: Written, content: bytes) -> Written:
     return effect
 
 
-def unmake(effect: Written) -> str:
-    """Remove the file if it is still what was written. Raises FixError."""
+def unmake(effect: Written, *, finished: bool) -> str:
+    """Remove the file if it is what was written. Raises FixError if not, unless it was never finished."""
     target = Path(effect.target)
     try:
         with contextlib.suppress(FileNotFoundError):
             _part(target).unlink()
         said = f"{target}: not there any more, or never was"
-        if os.path.lexists(target):
+        if os.path.lexists(target) and (finished or there(effect)):
             if not there(effect):
                 raise FixError(f"{target} is not what was written: it stays", "look at it and remove it")
             target.unlink()

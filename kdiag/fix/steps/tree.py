@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import stat
 from dataclasses import replace
 from pathlib import Path
 
@@ -77,15 +78,16 @@ def _archive(effect: Unpacked, world: World) -> bytes:
         raise FixError(f"{effect.origin}: {error}") from None
 
 
-def unmake(effect: Unpacked) -> str:
+def unmake(effect: Unpacked, *, finished: bool) -> str:
     """Remove the tree, what an interrupted run left of it, and the directories around it that are left empty.
-    Raises FixError.
+    Raises FixError if something else is in its place, unless the tree was never finished.
     """
     from kdiag.fix.store import remove
 
     target = Path(effect.target)
-    there = os.path.lexists(target)
-    remove(target)
+    there = os.path.lexists(target) and (finished or _own(target))
+    if there:
+        remove(target)
     unfinished = clean(target.parent)
     sweep(target.parent)
     if there:
@@ -93,6 +95,12 @@ def unmake(effect: Unpacked) -> str:
     return (
         f"removed what there was of {target}" if unfinished else f"{target}: not there any more, or never was"
     )
+
+
+def _own(path: Path) -> bool:
+    """Whether it can be a tree that we made; else it was in the way when we came."""
+    info = path.lstat()
+    return stat.S_ISDIR(info.st_mode) and info.st_uid == os.geteuid()
 
 
 def clean(base: Path) -> int:

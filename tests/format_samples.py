@@ -26,7 +26,7 @@ from kdiag.report.load import load
 from kdiag.system.live import Live
 from kdiag.waivers import Waiver, apply
 
-STORED = Path(__file__).parents[1] / "report" / "sample.json"
+STORED = Path(__file__).parent / "report" / "sample.json"
 
 #: What means harm in one format or another, or only looks odd.
 HOSTILE = (

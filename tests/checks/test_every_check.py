@@ -1,0 +1,588 @@
+"""For every finding a machine where it is fine and at least one where it is not, with the word that says why."""
+
+from __future__ import annotations
+
+import errno
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import kernel_parts as parts
+import known_machines as known
+import pytest
+import worlds as w
+from conftest import builtin, report_on
+from fixtures_builder import World
+
+from kdiag.model import Finding, Report, Status
+from kdiag.system.recording import Recording
+
+OK, WARN, FAIL, UNKNOWN, SKIP = Status.OK, Status.WARN, Status.FAIL, Status.UNKNOWN, Status.SKIP
+RELEASE = "6.12.107+deb13-amd64"
+TRACING, DEBUG = "/sys/kernel/tracing", "/sys/kernel/debug/tracing"
+LINKS = (f"/lib/modules/{RELEASE}/build", f"/lib/modules/{RELEASE}/source")
+COMMON = "/usr/src/linux-headers-6.12.107+deb13-common"
+TREE = f"/usr/src/linux-headers-{RELEASE}"
+
+Change = Callable[[World], object]
+#: (finding, what is changed, the change, status, what it says).
+Row = tuple[str, str, Change, Status, str]
+
+
+def both(path: str) -> tuple[str, str]:
+    return f"{TRACING}/{path}", f"{DEBUG}/{path}"
+
+
+def probes(number: int, *names: str, detail: str = "") -> Change:
+    def change(world: World) -> None:
+        for name in names:
+            world.probe(name, number, detail)
+
+    return change
+
+
+def old_libbpf(world: World) -> None:
+    world.remove("/usr/lib/x86_64-linux-gnu/libbpf.so.1.5.0").file(
+        "/usr/lib/x86_64-linux-gnu/libbpf.so.0.5.0", b"\x7fELF"
+    )
+
+
+def other_release(world: World) -> None:
+    world.remove("/lib/modules").file("/lib/modules/6.12.108+deb13-amd64/modules.dep")
+
+
+def debian_in_docker(world: World) -> None:
+    w.container(world, w.ALL_CAPABILITIES)
+
+
+def microvm(world: World) -> None:
+    world.release = "6.18.44-fc-v669"
+    world.file("/proc/cpuinfo", "flags\t: hypervisor\n").remove("/sys/class/dmi")
+
+
+def module(state: str) -> Change:
+    """The kheaders module in a state of its own."""
+
+    def change(world: World) -> None:
+        world.remove("/sys/kernel/kheaders.tar.xz")
+        world.file("/proc/modules", "ext4 1 0 - Live 0x0\n")
+        path = f"/lib/modules/{RELEASE}/kernel/kernel/kheaders.ko"
+        if state == "deleted":
+            world.remove(path)
+        elif state == "disabled":
+            w.sysctls(world, modules_disabled=1)
+        elif state == "not allowed":
+            w.answers(world, w.without("CAP_SYS_MODULE"))
+        elif state == "no kmod":
+            world.remove("/usr/sbin/modprobe").programs.update(modprobe=None)
+        elif state in ("off", "not installed", "cannot tell"):
+            w.modules(world)
+            world.remove(path)
+            config = {"off": {"IKHEADERS": "n"}, "not installed": {"IKHEADERS": "m"}}.get(state)
+            world.remove(f"/boot/config-{RELEASE}")
+            if config is not None:
+                world.file(f"/boot/config-{RELEASE}", parts.config("6.12.107", config))
+            if state == "cannot tell":
+                world.remove("/lib/modules", "/usr/src")
+
+    return change
+
+
+ROWS: list[Row] = [
+    # -- bpf and perf
+    ("bpf.map", "ENOSYS", probes(errno.ENOSYS, "bpf:map"), FAIL, "ENOSYS"),
+    (
+        "bpf.map",
+        "EPERM for a full root",
+        probes(errno.EPERM, "bpf:map"),
+        FAIL,
+        "seccomp|security module|filter",
+    ),
+    ("bpf.map", "EACCES", probes(errno.EACCES, "bpf:map"), FAIL, "security module"),
+    ("bpf.prog.kprobe", "EINVAL", probes(errno.EINVAL, "bpf:prog:kprobe"), FAIL, "EINVAL"),
+    ("bpf.prog.tracepoint", "EINVAL", probes(errno.EINVAL, "bpf:prog:tracepoint"), FAIL, "EINVAL"),
+    ("bpf.prog.perf_event", "EINVAL", probes(errno.EINVAL, "bpf:prog:perf_event"), FAIL, "EINVAL"),
+    ("bpf.prog.raw_tracepoint", "EINVAL", probes(errno.EINVAL, "bpf:prog:raw_tracepoint"), FAIL, "EINVAL"),
+    ("bpf.fentry", "no trampolines", probes(524, "bpf:fentry:5", detail="attach"), FAIL, "attach"),
+    ("bpf.fentry", "refused", probes(errno.EPERM, "bpf:fentry:5", detail="load"), FAIL, "EPERM"),
+    (
+        "bpf.fentry",
+        "no function tracing",
+        probes(errno.EBUSY, "bpf:fentry:5", detail="attach"),
+        FAIL,
+        "EBUSY",
+    ),
+    ("bpf.fentry", "JIT off", lambda x: x.file("/proc/sys/net/core/bpf_jit_enable", "0\n"), FAIL, "JIT"),
+    ("bpf.fentry", "no BTF", w.without_btf, FAIL, "BTF"),
+    ("bpf.iter", "EINVAL", probes(errno.EINVAL, "bpf:iter:6", detail="load"), FAIL, "EINVAL"),
+    (
+        "bpf.kprobe_multi",
+        "no FPROBE",
+        probes(errno.EINVAL, "bpf:kprobe-multi", detail="load"),
+        FAIL,
+        "EINVAL",
+    ),
+    ("perf.events", "ENOSYS", probes(errno.ENOSYS, "perf:profile"), FAIL, "PERF_EVENTS"),
+    ("perf.output", "EACCES", probes(errno.EACCES, "perf:bpf-output"), FAIL, "EACCES|refused"),
+    ("perf.hardware", "a virtual machine", probes(errno.ENOENT, "perf:hardware"), FAIL, "ENOENT"),
+    # -- BTF
+    ("btf.vmlinux", "absent", w.without_btf, FAIL, "absent"),
+    ("btf.vmlinux", "broken", lambda x: x.file("/sys/kernel/btf/vmlinux", b"BTF"), FAIL, "broken"),
+    ("btf.vmlinux", "/sys not mounted", lambda x: x.remove("/sys").dir("/sys"), UNKNOWN, "/sys"),
+    ("btf.modules", "broken", lambda x: x.file("/sys/kernel/btf/xfs", b"no"), FAIL, "xfs"),
+    ("btf.modules", "none", lambda x: x.remove("/sys/kernel/btf/xfs"), FAIL, "no module"),
+    ("btf.fallback", "nowhere", lambda x: x.remove(f"{TREE}/vmlinux"), FAIL, "absent"),
+    ("btf.fallback", "no ELF file", lambda x: x.file(f"{TREE}/vmlinux", "text"), FAIL, "ELF"),
+    (
+        "btf.fallback",
+        "no section",
+        lambda x: x.file(f"{TREE}/vmlinux", parts.kheaders_module(b"")),
+        FAIL,
+        r"\.BTF",
+    ),
+    ("btf.readers", "old libbpf", old_libbpf, FAIL, r"ENUM64.*1\.0"),
+    ("btf.bpftrace", "no BTF at all", lambda x: w.without_btf(x).remove(f"{TREE}/vmlinux"), FAIL, "no BTF"),
+    ("btf.bpftrace", "old libbpf", old_libbpf, FAIL, "too old"),
+    ("btf.bpftrace", "the variable is wrong", lambda x: x.env("BPFTRACE_BTF", "/nowhere"), FAIL, "/nowhere"),
+    ("btf.by-id", "5.10", probes(errno.ENOENT, "bpf:btf-ids"), FAIL, "ENOENT"),
+    # -- environment
+    ("environment.container", "docker", debian_in_docker, WARN, "Docker"),
+    ("environment.container", "podman", lambda x: w.container(x, kind="podman"), WARN, "Podman"),
+    (
+        "environment.container",
+        "nspawn",
+        lambda x: x.file("/run/systemd/container", "systemd-nspawn\n"),
+        WARN,
+        "nspawn",
+    ),
+    (
+        "environment.container",
+        "LXC",
+        lambda x: x.file("/proc/1/environ", b"A=b\0container=lxc\0"),
+        WARN,
+        "LXC",
+    ),
+    ("environment.container", "OpenVZ", lambda x: x.file("/proc/vz/version"), WARN, "OpenVZ"),
+    (
+        "environment.container",
+        "Kubernetes",
+        lambda x: x.env("KUBERNETES_SERVICE_HOST", "10.0.0.1"),
+        WARN,
+        "Kubernetes",
+    ),
+    (
+        "environment.container",
+        "a pid namespace",
+        lambda x: x.link("/proc/self/ns/pid", "pid:[4026532300]"),
+        WARN,
+        "unknown",
+    ),
+    ("environment.dev-fd", "absent", lambda x: x.remove("/dev/fd"), FAIL, "/dev/fd"),
+    ("environment.shell", "absent", lambda x: x.remove("/bin/sh"), FAIL, "/bin/sh"),
+    ("environment.sysfs", "absent", lambda x: x.remove("/sys/devices"), FAIL, "possible"),
+    ("environment.immutable", "ostree", lambda x: x.file("/run/ostree-booted"), WARN, "ostree"),
+    (
+        "environment.vm",
+        "UML",
+        lambda x: x.file("/proc/cpuinfo", "vendor_id\t: User Mode Linux\n"),
+        FAIL,
+        "User Mode",
+    ),
+    ("environment.vm", "a microVM", microvm, WARN, "Firecracker"),
+    # -- headers
+    ("headers.tree", "absent", lambda x: x.remove("/usr/src", *LINKS), FAIL, "no kernel headers"),
+    ("headers.tree", "the links dangle", lambda x: x.remove("/usr/src"), FAIL, "dangling"),
+    ("headers.tree", "half", lambda x: x.remove(COMMON), FAIL, "-common"),
+    (
+        "headers.tree",
+        "never configured",
+        lambda x: x.remove(f"{TREE}/include/generated/autoconf.h"),
+        FAIL,
+        "generated",
+    ),
+    (
+        "headers.tree",
+        "of another release",
+        lambda x: x.file(f"{TREE}/include/generated/utsrelease.h", '#define UTS_RELEASE "6.1.0"\n'),
+        FAIL,
+        r"6\.1\.0",
+    ),
+    (
+        "headers.tree",
+        "of another architecture",
+        lambda x: x.remove(f"{COMMON}/arch").file(f"{COMMON}/arch/arm64/include/a.h"),
+        FAIL,
+        "arm64|arch/x86",
+    ),
+    ("headers.tree", "others may write it", lambda x: x.dir(TREE, mode=0o777), WARN, "0777|writable"),
+    ("headers.tree", "somebody's", lambda x: x.dir(TREE, uid=1000), WARN, "uid 1000"),
+    ("headers.intact", "half", lambda x: x.remove(COMMON), FAIL, "kconfig"),
+    (
+        "headers.bcc",
+        "absent",
+        lambda x: x.remove("/usr/src", "/sys/kernel/kheaders.tar.xz").file("/proc/modules", ""),
+        WARN,
+        "kheaders",
+    ),
+    (
+        "headers.env",
+        "a path that is not there",
+        lambda x: x.env("BPFTRACE_KERNEL_SOURCE", "/nowhere"),
+        FAIL,
+        "/nowhere",
+    ),
+    ("headers.env", "BCC's", lambda x: x.env("BCC_KERNEL_SOURCE", "/nowhere"), FAIL, "BCC_KERNEL_SOURCE"),
+    ("headers.env", "_BUILD alone", lambda x: x.env("BPFTRACE_KERNEL_BUILD", "/usr/src"), WARN, "alone"),
+    (
+        "headers.package",
+        "not installed",
+        lambda x: x.file("/var/lib/dpkg/status", parts.dpkg()),
+        FAIL,
+        "not installed",
+    ),
+    (
+        "headers.package",
+        "another kernel's",
+        lambda x: x.file("/var/lib/dpkg/status", parts.dpkg("linux-headers-6.1.0-50-amd64")),
+        FAIL,
+        r"6\.1\.0-50",
+    ),
+    ("headers.package", "no database", lambda x: x.remove("/var/lib/dpkg"), UNKNOWN, "database"),
+    ("headers.uapi", "mistaken", lambda x: w.libc_headers(x.remove("/usr/src")), WARN, "linux-libc-dev"),
+    # -- kernel
+    (
+        "kernel.running",
+        "two answers",
+        lambda x: x.file("/proc/version", "Linux version 6.1.0 (a@b) #1\n"),
+        WARN,
+        "disagree",
+    ),
+    (
+        "kernel.identity",
+        "somebody's own",
+        lambda x: setattr(x, "release", "6.5.7-me"),
+        UNKNOWN,
+        r"6\.5\.7-me",
+    ),
+    ("kernel.identity", "a vendor's", lambda x: setattr(x, "release", "6.6.16-linuxkit"), WARN, "Docker"),
+    (
+        "kernel.identity",
+        "another distribution's",
+        lambda x: x.file("/etc/os-release", w.UBUNTU_2404),
+        WARN,
+        "Ubuntu",
+    ),
+    (
+        "kernel.arch",
+        "emulated",
+        lambda x: x.remove(f"/boot/config-{RELEASE}").file(
+            "/proc/config", parts.config("6.12.107", arch="arm64")
+        ),
+        FAIL,
+        "arm64",
+    ),
+    (
+        "kernel.arch",
+        "an emulated interpreter",
+        lambda x: x.file("/usr/bin/python3", b"\x7fELF\2\1\1" + bytes(11) + b"\xb7\0" + bytes(44)),
+        WARN,
+        "aarch64|arm64",
+    ),
+    ("kernel.rebooted", "upgraded", other_release, FAIL, r"6\.12\.108"),
+    ("kernel.modules", "no modules", lambda x: x.remove("/proc/modules"), FAIL, "no loadable"),
+    (
+        "kernel.lockdown",
+        "confidentiality",
+        lambda x: w.lockdown(x, "confidentiality"),
+        FAIL,
+        "confidentiality",
+    ),
+    (
+        "kernel.lockdown",
+        "not to be seen",
+        lambda x: x.remove("/sys/kernel/security").probe("bpf:read-kernel", errno.EPERM),
+        UNKNOWN,
+        "securityfs|seen",
+    ),
+    # -- kheaders
+    ("kheaders.archive", "not loaded", module("there"), FAIL, "not loaded"),
+    (
+        "kheaders.archive",
+        "broken",
+        lambda x: x.file("/sys/kernel/kheaders.tar.xz", b"\xfd7zXZ\0 no"),
+        FAIL,
+        "broken",
+    ),
+    (
+        "kheaders.archive",
+        "another release's",
+        lambda x: x.file("/sys/kernel/kheaders.tar.xz", parts.archive("6.1.0")),
+        FAIL,
+        r"6\.1\.0",
+    ),
+    (
+        "kheaders.archive",
+        "another architecture's",
+        lambda x: x.file("/sys/kernel/kheaders.tar.xz", parts.archive(RELEASE, "arm64")),
+        FAIL,
+        "arm64",
+    ),
+    ("kheaders.module", "loadable", module("there"), WARN, "can be loaded"),
+    ("kheaders.module", "modules_disabled", module("disabled"), FAIL, "modules_disabled"),
+    ("kheaders.module", "no CAP_SYS_MODULE", module("not allowed"), FAIL, "CAP_SYS_MODULE"),
+    ("kheaders.module", "no kmod", module("no kmod"), FAIL, "kmod"),
+    ("kheaders.module", "deleted", module("deleted"), FAIL, "gone"),
+    ("kheaders.module", "not installed", module("not installed"), FAIL, "not installed"),
+    ("kheaders.module", "off", module("off"), FAIL, "off"),
+    ("kheaders.module", "cannot tell", module("cannot tell"), UNKNOWN, "cannot be told"),
+    ("kheaders.available", "off", module("off"), FAIL, "no source"),
+    ("kheaders.available", "cannot tell", module("cannot tell"), UNKNOWN, ""),
+    (
+        "kheaders.leftover",
+        "somebody's",
+        lambda x: x.dir(f"/tmp/kheaders-{RELEASE}", uid=1000),
+        FAIL,
+        "uid 1000",
+    ),
+    # -- privileges
+    ("privileges.root", "a user", w.user, FAIL, "root"),
+    ("privileges.capabilities", "a user", w.user, FAIL, "CAP_"),
+    (
+        "privileges.capabilities",
+        "root without",
+        lambda x: w.answers(x, w.without("CAP_SYS_ADMIN", "CAP_BPF")),
+        FAIL,
+        "CAP_BPF|CAP_SYS_ADMIN",
+    ),
+    ("privileges.userns", "unshare -Ur", w.userns, FAIL, "0 1000 1"),
+    (
+        "privileges.seccomp",
+        "a filter",
+        lambda x: x.file(
+            "/proc/self/status", parts.process_status(w.ALL_CAPABILITIES, w.ALL_CAPABILITIES, seccomp=2)
+        ),
+        WARN,
+        "2",
+    ),
+    (
+        "privileges.no-new-privs",
+        "set",
+        lambda x: w.user(x).file(
+            "/proc/self/status", parts.process_status(0, w.ALL_CAPABILITIES, no_new_privs=1)
+        ),
+        FAIL,
+        "no_new_privs",
+    ),
+    (
+        "privileges.memlock",
+        "harmless",
+        lambda x: w.answers(x, w.without("CAP_SYS_RESOURCE")),
+        WARN,
+        "harmless",
+    ),
+    ("privileges.lsm", "SELinux", lambda x: x.file("/sys/fs/selinux/enforce", "1"), WARN, "SELinux"),
+    (
+        "privileges.lsm",
+        "AppArmor",
+        lambda x: x.file("/proc/self/attr/current", "docker-default (enforce)\n"),
+        WARN,
+        "AppArmor",
+    ),
+    ("privileges.secure-boot", "on", lambda x: x.file(known.SECURE_BOOT, b"\x06\0\0\0\x01"), WARN, "on"),
+    ("privileges.secure-boot", "not to be read", lambda x: x.remove(known.SECURE_BOOT), UNKNOWN, "efivarfs"),
+    # -- tools
+    (
+        "tools.bpftrace",
+        "absent",
+        lambda x: x.remove("/usr/bin/bpftrace").programs.pop("bpftrace"),
+        FAIL,
+        "not installed",
+    ),
+    (
+        "tools.bpftrace",
+        "no version",
+        lambda x: x.command("/usr/bin/bpftrace --version", "?\n"),
+        WARN,
+        "release",
+    ),
+    (
+        "tools.bpftool",
+        "Ubuntu's wrapper",
+        lambda x: x.command(
+            "/usr/sbin/bpftool version", status=2, stderr="WARNING: bpftool not found for kernel 6.12\n"
+        ),
+        WARN,
+        "not found for kernel",
+    ),
+    (
+        "tools.bpftool",
+        "absent",
+        lambda x: x.remove("/usr/sbin/bpftool").programs.pop("bpftool"),
+        SKIP,
+        "not installed",
+    ),
+    (
+        "tools.bcc",
+        "absent",
+        lambda x: x.remove("/usr/sbin/execsnoop-bpfcc").programs.pop("execsnoop-bpfcc"),
+        FAIL,
+        "not installed",
+    ),
+    (
+        "tools.clang",
+        "absent",
+        lambda x: x.remove("/usr/bin/clang").programs.pop("clang"),
+        SKIP,
+        "not installed",
+    ),
+    # -- tracing
+    ("tracing.tracefs", "not mounted", w.unmounted, FAIL, "not mounted"),
+    (
+        "tracing.tracefs",
+        "not built",
+        lambda x: w.unmounted(x).file("/proc/filesystems", "nodev\tsysfs\n"),
+        FAIL,
+        "no tracefs",
+    ),
+    (
+        "tracing.tracefs",
+        "refuses root",
+        lambda x: x.close(TRACING, errno.EPERM).close("/sys/kernel/debug", errno.EPERM),
+        FAIL,
+        "EPERM",
+    ),
+    ("tracing.debugfs", "not mounted", lambda x: w.mounted(x, debugfs=False), WARN, "not mounted"),
+    ("tracing.debug-path", "no automount", lambda x: x.remove(DEBUG), WARN, DEBUG),
+    ("tracing.bpffs", "not mounted", lambda x: x.mount("/sys/fs/bpf", w.SYSFS), WARN, "not mounted"),
+    (
+        "tracing.kprobes",
+        "not built",
+        lambda x: x.remove("/sys/bus/event_source/devices/kprobe", *both("kprobe_events")),
+        FAIL,
+        "no kprobes",
+    ),
+    (
+        "tracing.kprobes",
+        "switched off",
+        lambda x: x.file("/sys/kernel/debug/kprobes/enabled", "0\n"),
+        FAIL,
+        "switched off",
+    ),
+    (
+        "tracing.kprobe-leftovers",
+        "some",
+        lambda x: x.file(f"{TRACING}/kprobe_events", "p:kprobes/x vfs_open\n"),
+        WARN,
+        "vfs_open",
+    ),
+    (
+        "tracing.uprobes",
+        "not built",
+        lambda x: x.remove("/sys/bus/event_source/devices/uprobe", *both("uprobe_events")),
+        FAIL,
+        "no uprobes",
+    ),
+    (
+        "tracing.syscalls",
+        "not built",
+        lambda x: x.remove(*both("events/syscalls")),
+        FAIL,
+        "not in this kernel",
+    ),
+    ("tracing.sock", "not built", lambda x: x.remove(*both("events/sock")), FAIL, "not in this kernel"),
+    ("tracing.sched", "not built", lambda x: x.remove(*both("events/sched")), FAIL, "not in this kernel"),
+    (
+        "tracing.functions",
+        "not built",
+        lambda x: x.remove(*both("available_filter_functions")),
+        FAIL,
+        "does not list",
+    ),
+    ("tracing.functions", "empty", lambda x: x.file(f"{TRACING}/available_filter_functions"), FAIL, "empty"),
+    (
+        "tracing.kallsyms",
+        "zeros",
+        lambda x: x.file("/proc/kallsyms", "0000000000000000 T _stext\n" * 9),
+        WARN,
+        "hidden",
+    ),
+    ("tracing.kallsyms", "absent", lambda x: x.remove("/proc/kallsyms"), FAIL, "kallsyms"),
+    # -- configuration and sysctls, one of each kind
+    ("config.source", "nowhere", lambda x: x.remove(f"/boot/config-{RELEASE}"), UNKNOWN, "no kernel config"),
+    (
+        "config.KPROBES",
+        "off",
+        lambda x: x.file(f"/boot/config-{RELEASE}", parts.config("6.12.107", {"KPROBES": "n"})),
+        FAIL,
+        "off",
+    ),
+    (
+        "config.KPROBES",
+        "no line",
+        lambda x: x.file(f"/boot/config-{RELEASE}", parts.config("6.12.107", {"KPROBES": None})),
+        FAIL,
+        "no line|not in",
+    ),
+    ("sysctl.kernel.ftrace_enabled", "0", lambda x: w.sysctls(x, ftrace_enabled=0), FAIL, "switched off"),
+    ("sysctl.kernel.kptr_restrict", "2", lambda x: w.sysctls(x, kptr_restrict=2), WARN, "hidden"),
+    ("sysctl.kernel.modules_disabled", "1", lambda x: w.sysctls(x, modules_disabled=1), WARN, "next boot"),
+    (
+        "sysctl.net.core.bpf_jit_enable",
+        "0",
+        lambda x: x.file("/proc/sys/net/core/bpf_jit_enable", "0\n"),
+        FAIL,
+        "JIT",
+    ),
+    (
+        "sysctl.kernel.kptr_restrict",
+        "no number",
+        lambda x: x.file("/proc/sys/kernel/kptr_restrict", "many\n"),
+        UNKNOWN,
+        "many",
+    ),
+    ("sysctl.kernel.yama.ptrace_scope", "absent", lambda x: x, SKIP, "does not have"),
+]
+
+
+def look(world: World, directory: Path) -> Report:
+    return report_on(Recording(world.write(directory / "w")))
+
+
+def _words(finding: Finding) -> str:
+    seen = [f"{e.source} {e.observed}" for e in finding.evidence]
+    return " ".join([finding.summary, finding.reason, *seen])
+
+
+@pytest.mark.parametrize(
+    ("finding_id", "change", "status", "says"),
+    [(row[0], *row[2:]) for row in ROWS],
+    ids=[f"{row[0]}: {row[1]}" for row in ROWS],
+)
+def test_not_fine(finding_id: str, change: Change, status: Status, says: str, tmp_path: Path) -> None:
+    world = known.complete()
+    change(world)
+    report = look(world, tmp_path)
+    finding = report.finding(finding_id)
+    assert finding is not None
+    assert finding.status is status, finding
+    assert re.search(says, _words(finding)), _words(finding)
+    assert not [f for f in report.findings if "the check itself failed" in f.summary]
+
+
+def test_fine(tmp_path: Path) -> None:
+    """On a complete machine every finding but those about options and sysctls is ok."""
+    report = look(known.complete(), tmp_path)
+    bad = [f for f in report.findings if f.status is not OK and not f.id.startswith(("config.", "sysctl."))]
+    assert not bad, bad
+    assert {c.status.value for c in report.capabilities} <= {"works", "caveat"}, report.capabilities
+
+
+def test_every_finding_has_a_row() -> None:
+    """A new check needs a machine where it is not fine."""
+    ids = [i for found in builtin().checks for i in found.check.finding_ids]
+    rows = {row[0] for row in ROWS}
+    for finding_id in ids:
+        head = finding_id.rstrip("*")
+        assert any(
+            row == finding_id or (finding_id.endswith("*") and row.startswith(head)) for row in rows
+        ), finding_id
