@@ -138,6 +138,12 @@ def arch(machine: Machine) -> Iterator[Finding]:
             reason="this program runs emulated",
             evidence=tuple(evidence),
         )
+    elif len(evidence) == 1:
+        yield unknown(
+            f"only uname says {kernel.arch}, which is what lies under emulation",
+            evidence=tuple(evidence),
+            causes=("config.source",),
+        )
     else:
         yield ok(f"{kernel.arch} throughout", evidence=tuple(evidence))
 

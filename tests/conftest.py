@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -25,7 +25,6 @@ from kdiag.machine import Machine
 from kdiag.model import Report
 from kdiag.registry import Registry, discover
 from kdiag.system import System
-from kdiag.system.recording import Recording
 
 REPOSITORY = Path(__file__).parents[1]
 FIXTURES = REPOSITORY / "fixtures"
@@ -95,14 +94,9 @@ def report_on(system: System, required: tuple[str, ...] = DEFAULT_REQUIRED) -> R
 
 
 @pytest.fixture
-def examine(tmp_path: Path) -> Iterator[Examine]:
-    """A function that writes a world down as a recording and reports on it."""
-    count = iter(range(1000))
-
-    def look(world: World) -> Report:
-        return report_on(Recording(world.write(tmp_path / f"world-{next(count)}")))
-
-    yield look
+def examine() -> Examine:
+    """A function that plays a world back as a recording and reports on it."""
+    return lambda world: report_on(world.recording())
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from kdiag.system.recording import SCHEMA, Json, Recording
+from kdiag.system.recording_files import Memory
 
 #: Variables that kdiag asks for. A recording has to name those that are not set, or they are "not recorded".
 VARIABLES = (
@@ -215,17 +216,23 @@ class World:
                     behind[f"{path}{inner.removeprefix(target)}"] = real
         return plain, behind
 
-    def write(self, directory: Path) -> Path:
-        """Write the recording into a new directory, and return that."""
+    def stored(self) -> dict[str, bytes]:
+        """The files of the recording by their names in it."""
         plain, behind = self._seen()
-        root = directory / "root"
-        root.mkdir(parents=True)
+        files = {}
         for path, node in plain.items():
             content = behind.get(path, node)
             if content.kind == "file":
-                _store(root, path, content.data)
+                files[f"root{path}"] = content.data
         index = self._answers() | self._paths(plain, behind)
-        (directory / "recording.json").write_text(json.dumps(index, indent=1) + "\n", encoding="utf-8")
+        return {**files, "recording.json": json.dumps(index, indent=1).encode() + b"\n"}
+
+    def write(self, directory: Path) -> Path:
+        """Write the recording into a new directory, and return that."""
+        for name, data in self.stored().items():
+            target = directory / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(data)
         return directory
 
     def _paths(self, plain: dict[str, Node], behind: dict[str, Node]) -> dict[str, Json]:
@@ -286,9 +293,9 @@ class World:
             "env": {**dict.fromkeys(VARIABLES), **self.variables},
         }
 
-    def recording(self, directory: Path) -> Recording:
-        """The world as a system, written into a new directory first."""
-        return Recording(self.write(directory))
+    def recording(self) -> Recording:
+        """The world as a system, in memory."""
+        return Recording(Memory(self.stored(), "a described machine"))
 
 
 _USUAL = {"file": 0o644, "dir": 0o755}
@@ -296,12 +303,6 @@ _USUAL = {"file": 0o644, "dir": 0o755}
 
 def _within(path: str, directory: str) -> bool:
     return path == directory or path.startswith(f"{directory}/")
-
-
-def _store(root: Path, path: str, data: bytes) -> None:
-    target = root / path.lstrip("/")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_bytes(data)
 
 
 def _stat(node: Node) -> dict[str, Json]:

@@ -13,7 +13,6 @@ from kdiag.capabilities import DEFAULT_REQUIRED, DEFINITIONS
 from kdiag.machine import Machine
 from kdiag.model import Capability, Finding, Readiness, Remedy, Status, Works, fail, unknown
 from kdiag.selection import choose
-from kdiag.system.recording import Recording
 
 
 def capability(capability_id: str, status: Works, *findings: str) -> Capability:
@@ -137,7 +136,7 @@ def test_what_was_left_out_is_unknown(examine: Examine, tmp_path: object) -> Non
     from pathlib import Path
 
     assert isinstance(tmp_path, Path)
-    report = analyse(Machine(Recording(world.write(tmp_path / "w"))), registry, chosen)
+    report = analyse(Machine(world.recording()), registry, chosen)
     assert report.verdict.status is Readiness.UNKNOWN
     assert {c.status for c in report.capabilities if c.id in DEFAULT_REQUIRED} == {Works.UNKNOWN}
 

@@ -70,7 +70,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Callable[[Report], None]:
 
 def test_0_ready(machine: Callable[[Report], None], tmp_path: Path) -> None:
     world = w.bpftrace(w.linux(), "0.23.2")
-    machine(report_on(Recording(world.write(tmp_path / "w"))))
+    machine(report_on(world.recording()))
     status, out, _ = call("check")
     assert status == exits.READY == 0
     assert "all 4 required" in out
@@ -324,7 +324,7 @@ def test_json_is_what_the_schema_says() -> None:
 def test_every_machine_fits_the_schema(name: str, tmp_path: Path) -> None:
     from kdiag.report.json import render, schema_text
 
-    report = report_on(Recording(known.by_name()[name].write(tmp_path / "w")))
+    report = report_on(known.by_name()[name].recording())
     Draft202012Validator(json.loads(schema_text())).validate(json.loads(render(report)))
 
 

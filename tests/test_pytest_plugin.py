@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -46,7 +48,7 @@ def run(session: pytest.Pytester, *options: str) -> pytest.RunResult:
     """With the plug-in once: by its name, as long as no installed entry point loads it."""
     installed = any(e.value == "kdiag.pytest_plugin" for e in entry_points(group="pytest11"))
     load = () if installed else ("-p", "kdiag.pytest_plugin")
-    return session.runpytest_subprocess(*load, "--strict-markers", "-rs", "-p", "no:cacheprovider", *options)
+    return session.runpytest_inprocess(*load, "--strict-markers", "-rs", "-p", "no:cacheprovider", *options)
 
 
 def test_what_is_missing_skips_with_the_reason(session: pytest.Pytester) -> None:
@@ -117,11 +119,21 @@ def test_name(name, kdiag):
     run(session).assert_outcomes(passed=len(works), skipped=len(missing))
 
 
+def test_the_plugin_is_light() -> None:
+    """It is loaded into every session of every project that has kdiag installed."""
+    code = "import sys, kdiag.pytest_plugin; print({m for m in sys.modules if m.startswith('kdiag')})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert eval(done.stdout) == {"kdiag", "kdiag.model", "kdiag.pytest_plugin"}
+
+
 def test_the_machine_is_not_looked_at_for_others(session: pytest.Pytester) -> None:
-    session.makepyfile(
-        "import sys\ndef test_other():\n    assert not {'kdiag.machine', 'kdiag.registry'} & set(sys.modules)\n"
+    session.makeconftest(
+        "import kdiag.pytest_plugin\ndef refuse(): raise AssertionError('looked')\nkdiag.pytest_plugin._look = refuse\n"
     )
+    session.makepyfile("def test_other(): pass\n")
     run(session).assert_outcomes(passed=1)
+    session.makepyfile("def test_asks(kdiag): pass\n")
+    run(session).assert_outcomes(errors=1)
 
 
 def test_the_marker_is_documented(session: pytest.Pytester) -> None:

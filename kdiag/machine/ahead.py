@@ -7,6 +7,7 @@ The child only reads, answers through a pipe, and its answer is believed only if
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,11 @@ def begin(arguments: list[str]) -> None:
         return
     if (os.cpu_count() or 1) < 2 or _child is not None:
         return
+    # What both processes need is imported before they part. Neither lives long enough for the collector to be worth it.
+    gc.disable()
+    import kdiag.machine.btf
+    import kdiag.system.live  # noqa: F401
+
     reader, writer = os.pipe()
     try:
         pid = os.fork()

@@ -55,7 +55,7 @@ def _failure(
     if almost and re.search(almost[0], seen.stdout):
         return f"({almost[1]})", ""
     decisive = _decisive(seen, known, mark)
-    return decisive if decisive is not None else (f"({_silence(seen)})", "")
+    return decisive if decisive is not None else (f"({_silence(seen, mark)})", "")
 
 
 def _decisive(seen: Observation, known: list[Explained], mark: str) -> tuple[str, str] | None:
@@ -71,16 +71,17 @@ def _decisive(seen: Observation, known: list[Explained], mark: str) -> tuple[str
     return None
 
 
-def _silence(seen: Observation) -> str:
+def _silence(seen: Observation, mark: str) -> str:
     """What happened where bpftrace gave no reason."""
     if seen.timed_out:
         stage = "the event was caused and never seen" if seen.started else "not ready to trace"
         return f"{stage} within {seen.seconds:.0f} s{_stubborn(seen)}"
+    last = said(seen, mark).splitlines()[-1:]
     if seen.status:
-        last = [line for line in seen.stderr.splitlines() if not _NOISE.fullmatch(line.strip())][-1:]
-        why = f": {_trim(last[0])}" if last else " and gave no reason"
-        return f"bpftrace ended {_status(seen.status)}{why}"
-    return "bpftrace ended by itself, and the event was not seen"
+        return (
+            f"bpftrace ended {_status(seen.status)}{f': {_trim(last[0])}' if last else ' and gave no reason'}"
+        )
+    return f"bpftrace ended by itself, and the event was not seen{f': {_trim(last[0])}' if last else ''}"
 
 
 def _stubborn(seen: Observation) -> str:

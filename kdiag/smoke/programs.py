@@ -264,7 +264,7 @@ PROGRAMS: tuple[Program, ...] = (
     Program("hardware", "CPU cycles (hardware event)", ("hardware",),
             _script(_sampling("hardware:cycles:1000000", "cycles")),
             _line(lambda s: f"cycles {s.pid(s.cause.pid)}"), "compute"),
-    Program("kstack", "kernel stack with symbols", ("kstack",), _script(_kstack), _stack, "read", almost=_NAMELESS),
+    Program("kstack", "kernel stack with symbols", ("kstack",), _script(_kstack), _stack, "stay_in_kernel", almost=_NAMELESS),
     Program("iter", "list of tasks (iterator)", ("iter",), _script(_iter),
             _line(lambda s: f"task {s.pid(s.cause.pid)} {s.cause.comm}")),
     Program("stock-tools", "a stock .bt tool", ("stock-tools",), _tool,

@@ -28,6 +28,9 @@ _KINDS = {
 #: What only the running kernel serves; below another root these answers would be somebody else's.
 _KERNEL_DIRS = ("/proc", "/sys", "/dev")
 
+#: Room for a file of proc whose size is not known beforehand.
+_CHUNK = 65536
+
 T = TypeVar("T")
 
 
@@ -162,18 +165,23 @@ def _open_file(host: str, path: str) -> int:
 def _read_file(host: str, path: str, limit: int) -> bytes:
     fd = _open_file(host, path)
     try:
-        # Files of proc and sysfs report a size of 0 or 4096: read until the end, whatever stat says.
         size = os.fstat(fd).st_size
         if size > limit:
             raise Unavailable(f"{path}: {size} bytes, more than the {limit} that a sane one has")
-        chunks: list[bytes] = []
-        total = 0
-        while chunk := os.read(fd, max(size + 1 - total, 65536)):
-            chunks.append(chunk)
-            total += len(chunk)
-            if total > limit:
+        # Files of proc and sysfs report a size of 0 or 4096, and sysfs gives a page at a time: read until the end,
+        # whatever stat says, into one buffer (5 MB of BTF are 1,300 reads).
+        buffer = bytearray(max(size, _CHUNK) + 1)
+        filled = 0
+        while True:
+            if filled == len(buffer):
+                buffer += bytes(len(buffer))
+            with memoryview(buffer) as view:
+                count = os.readv(fd, [view[filled:]])
+            if count == 0:
+                return bytes(memoryview(buffer)[:filled])
+            filled += count
+            if filled > limit:
                 raise Unavailable(f"{path}: more than {limit} bytes")
-        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
     finally:
         os.close(fd)
 

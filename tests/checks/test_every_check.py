@@ -15,7 +15,6 @@ from conftest import builtin, report_on
 from fixtures_builder import World
 
 from kdiag.model import Finding, Report, Status
-from kdiag.system.recording import Recording
 
 OK, WARN, FAIL, UNKNOWN, SKIP = Status.OK, Status.WARN, Status.FAIL, Status.UNKNOWN, Status.SKIP
 RELEASE = "6.12.107+deb13-amd64"
@@ -545,7 +544,7 @@ ROWS: list[Row] = [
 
 
 def look(world: World, directory: Path) -> Report:
-    return report_on(Recording(world.write(directory / "w")))
+    return report_on(world.recording())
 
 
 def _words(finding: Finding) -> str:

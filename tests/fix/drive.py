@@ -25,12 +25,11 @@ import kdiag.fix.undo  # noqa: E402
 from kdiag.commands.fix import Console, Request, Surroundings, fix  # noqa: E402
 from kdiag.fix.values import Options  # noqa: E402
 
-
 #: What is imported late.
 STANDARD = (
-    "ctypes lzma zlib bz2 tarfile pwd grp shutil resource select queue threading hashlib encodings.idna "
-    "concurrent.futures.thread multiprocessing.connection platform ipaddress"
-).split()
+    *("ctypes", "lzma", "zlib", "bz2", "tarfile", "pwd", "grp", "shutil", "resource", "select", "queue"),
+    *("threading", "hashlib", "concurrent.futures.thread", "multiprocessing.connection", "platform"),
+)
 
 
 def main() -> int:
