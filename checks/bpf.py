@@ -48,6 +48,15 @@ def _not_allowed(machine: Machine, result: ProbeResult) -> bool:
     return not machine.privileges.is_root and machine.privileges.initial_user_namespace
 
 
+#: The plurals of the verbs that follow the name of something asked for.
+_PLURALS = {"is": "are", "needs": "need", "works": "work"}
+
+
+def _verb(what: str, singular: str) -> str:
+    """The verb after `what`, which is in the plural if it ends in s."""
+    return _PLURALS[singular] if what.endswith("s") else singular
+
+
 def _by_config(
     machine: Machine, what: str, options: tuple[str, ...], result: ProbeResult, call: str = "bpf(2)"
 ) -> Finding:
@@ -58,25 +67,25 @@ def _by_config(
         path = machine.config.found.path
     except Unavailable as gap:
         return unknown(
-            f"{what}: only root may ask, and there is no kernel config to tell",
+            f"only root may try {what}, and no kernel config tells",
             reason=gap.reason,
             evidence=tuple(evidence),
             causes=("privileges.root", "privileges.capabilities"),
-            with_root=f"one harmless {call} call would tell",
+            with_root=f"one harmless {call} call tells",
         )
     evidence += [Evidence(path, f"CONFIG_{name}={value or 'absent'}") for name, value in values.items()]
     off = [name for name, value in values.items() if value not in ("y", "m")]
     if off:
         return fail(
-            f"{what}: CONFIG_{off[0]} is off in this kernel",
+            f"CONFIG_{off[0]} is off: no {what}",
             evidence=tuple(evidence),
             causes=tuple(f"config.{name}" for name in off),
-            with_root="the configuration is told, nothing was tried",
+            with_root=f"one harmless {call} call tells for sure",
         )
     return ok(
-        f"{what}: built into this kernel (by its configuration, not tried)",
+        f"{what} {_verb(what, 'is')} built in (by the kernel's configuration; not tried)",
         evidence=tuple(evidence),
-        with_root=f"one harmless {call} call would prove it",
+        with_root=f"one harmless {call} call proves it",
     )
 
 
@@ -158,29 +167,29 @@ def _tracing_program(
     try:
         result = ask()
     except NoBtf:
-        return fail(f"{what}: the kernel serves no BTF to attach by", causes=("btf.vmlinux",))
+        return fail(f"{what} {_verb(what, 'needs')} BTF, and the kernel serves none", causes=("btf.vmlinux",))
     except ParseError:
-        return fail(f"{what}: the kernel's BTF is broken", causes=("btf.vmlinux",))
+        return fail(f"{what} {_verb(what, 'needs')} BTF, and the kernel's is broken", causes=("btf.vmlinux",))
     evidence = (Evidence("bpf(2)", f"{result.detail or 'load and attach'}: {result.describe()}"),)
     if result.ok:
-        return ok(f"{what} works", evidence=evidence)
+        return ok(f"{what} {_verb(what, 'works')}", evidence=evidence)
     if _not_allowed(machine, result):
         found = _by_config(machine, what, options, result)
         if found.status is not Status.OK:
             return found
         # The configuration cannot tell of trampolines: architectures and hardened guests lack them all the same.
         return unknown(
-            f"{what}: configured; only root may try",
+            f"{what} {_verb(what, 'is')} configured; only root may try",
             evidence=found.evidence,
             causes=("privileges.root", "privileges.capabilities"),
-            with_root="one program, loaded and dropped",
+            with_root="one program, loaded and dropped, tells",
         )
     if result.name == "ENOTSUPP":
         reason = "the kernel loads the program and cannot attach it: no BPF trampoline for this architecture or build"
     elif result.name == "EPERM":
         reason = (
-            "EPERM although the capabilities are held and other programs load: "
-            "this kernel refuses BPF trampolines"
+            "other programs load and the capabilities are held, "
+            "so it is this kernel that refuses BPF trampolines"
         )
     elif result.name == "EBUSY":
         reason = (
@@ -189,7 +198,7 @@ def _tracing_program(
     else:
         reason = _explain(machine, result)
     return fail(
-        f"{what}: refused at {result.detail or 'load'} ({result.name})",
+        f"the kernel refuses {what.removesuffix('s')} programs ({result.name} at {result.detail or 'load'})",
         reason=reason,
         evidence=evidence,
         causes=causes,
@@ -208,7 +217,7 @@ def fentry(machine: Machine) -> Iterator[Finding]:
     jit = machine.privileges.sysctl("net.core.bpf_jit_enable")
     if jit == 0:
         yield fail(
-            "fentry: the BPF JIT is switched off",
+            "the BPF JIT is switched off, and fentry needs it",
             evidence=(Evidence("/proc/sys/net/core/bpf_jit_enable", "0"),),
             causes=("sysctl.net.core.bpf_jit_enable",),
         )
@@ -243,7 +252,9 @@ def kprobe_multi(machine: Machine) -> Iterator[Finding]:
     else:
         yield fail(
             "this kernel has no kprobe.multi",
-            reason=result.describe(),
+            reason=f"the kernel does not know this kind of link ({result.describe()})"
+            if result.name == "EINVAL"
+            else result.describe(),
             evidence=evidence,
             causes=("config.FPROBE", "config.KPROBES"),
         )
@@ -323,11 +334,11 @@ def hardware(machine: Machine) -> Iterator[Finding]:
         )
     elif not machine.privileges.is_root:
         yield unknown(
-            "hardware counters: not for this user",
+            "hardware counters are not for this user",
             reason=result.describe(),
             evidence=evidence,
             causes=("privileges.root",),
-            with_root="one call would tell",
+            with_root="one call tells",
         )
     else:
         reason, causes = _explain_perf(machine, result)

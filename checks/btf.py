@@ -140,7 +140,7 @@ def modules(machine: Machine) -> Iterator[Finding]:
     elif found.names:
         yield ok(f"{len(found.names)} modules have BTF", evidence=evidence)
     elif machine.modules.loaded is None:
-        yield fail("this kernel has no modules", evidence=evidence, causes=("kernel.modules",))
+        yield fail("no modules, so no module BTF", evidence=evidence, causes=("kernel.modules",))
     elif not machine.modules.loaded:
         yield skip("no module is loaded", evidence=evidence)
     else:
@@ -273,7 +273,7 @@ def by_id(machine: Machine) -> Iterator[Finding]:
             "only root may list BTF objects",
             evidence=evidence,
             causes=("privileges.root",),
-            with_root="one call",
+            with_root="one call tells",
         )
 
 

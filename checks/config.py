@@ -116,7 +116,7 @@ def _judge(machine: Machine, option: Option, path: str) -> Finding:
     )
     value = machine.config.value(name)
     finding_id, title = f"config.{option.name}", f"CONFIG_{name}"
-    seen = "no line" if value is None else "is not set" if value == "n" else f"{title}={value}"
+    seen = "no line" if value is None else f"# {title} is not set" if value == "n" else f"{title}={value}"
     evidence = (Evidence(path, seen),)
     if value in (None, "n") and "n" in option.accepted:
         return ok(f"{title} is off, which is fine", id=finding_id, title=title, evidence=evidence)
@@ -127,14 +127,15 @@ def _judge(machine: Machine, option: Option, path: str) -> Finding:
     instead = [other for other in option.alternatives if machine.config.value(other) in ("y", "m")]
     if instead:
         return ok(
-            f"CONFIG_{instead[0]} stands in for {title}: {option.unlocks}",
+            f"CONFIG_{instead[0]} stands in for {title}",
             id=finding_id,
             title=title,
             evidence=evidence,
         )
-    state = {"n": "is off", None: "is not in this kernel's configuration"}.get(value, f"is {value}")
+    state = {"n": "is off", None: "is absent from the configuration"}.get(value, f"is {value}")
     make = fail if option.required_by else warn
-    summary = f"{title} {state}: {option.unlocks}"
+    # In brackets: after a colon it would read as what the kernel does have.
+    summary = f"{title} {state} ({option.unlocks})"
     return make(summary, id=finding_id, title=title, evidence=evidence, causes=_kept_out_by(machine, option))
 
 

@@ -127,7 +127,12 @@ def tree(machine: Machine) -> Iterator[Finding]:
 
 def _judged(machine: Machine, chosen: Selection, found: Tree, links: tuple[Evidence, ...]) -> Finding:
     evidence = (
-        Evidence(chosen.via, f"source {found.source}, build {found.build}"),
+        Evidence(
+            chosen.via,
+            f"leads to {found.source}"
+            if found.source == found.build
+            else f"source {found.source}, build {found.build}",
+        ),
         *(Evidence(path, "absent") for path in found.missing),
         *links,
     )
@@ -251,8 +256,9 @@ def intact(machine: Machine) -> Iterator[Finding]:
         return
     yield fail(
         f"bpftrace stops at a broken header tree: {chosen.source}",
-        reason="it takes the directory and stops at linux/kconfig.h, which is not there: worse than no headers at all",
-        evidence=(Evidence(path, "absent"), Evidence("led there by", chosen.via)),
+        reason="bpftrace takes the directory and stops at linux/kconfig.h, which is not in it; "
+        "with no headers at all, scripts that need none would run",
+        evidence=(Evidence(path, "absent"), Evidence(chosen.via, f"leads to {chosen.source}")),
         causes=("headers.env", "headers.tree"),
     )
 
@@ -384,11 +390,17 @@ def package(machine: Machine) -> Iterator[Finding]:
         yield _installed(machine, advice.name, advice.version, tuple(evidence))
         return
     if advice.name not in lacking:
-        what = f"half of the headers is installed: {', '.join(lacking)} is missing"
+        what = f"only half of the headers is installed; missing: {', '.join(lacking)}"
     elif len(lacking) <= len(advice.parts):
-        what = f"half of the headers is installed: {advice.name} is missing"
+        what = f"only half of the headers is installed; missing: {advice.name}"
     else:
         what = f"{advice.name} is not installed"
+    place = "/var/lib/dpkg/status" if advice.manager == "apt" else "package database"
+    names = {package.name for package in installed}
+    absent = [
+        Evidence(place, f"{name}: {'none for this kernel' if name in names else 'not installed'}")
+        for name in lacking
+    ]
     # Debian's meta packages have names of their own; RPM's kernel-devel is the package itself, of whatever release.
     fitting = {advice.name, *advice.parts, *(advice.metas if advice.manager == "apt" else ())}
     others = sorted(
@@ -403,7 +415,7 @@ def package(machine: Machine) -> Iterator[Finding]:
     yield fail(
         what,
         reason=reason,
-        evidence=tuple(evidence),
+        evidence=(*absent, *evidence),
         causes=("environment.container", "kernel.rebooted"),
         remedies=(remedy,) if remedy else (),
         wrong_remedies=tuple(

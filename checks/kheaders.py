@@ -34,6 +34,7 @@ EXTRACT_MODULE = Remedy(
 MODPROBE = WrongRemedy("modprobe kheaders", "this kernel has no such module: CONFIG_IKHEADERS is off")
 
 
+#: By the module's state; of "off" the module's own finding, which is the cause, says all.
 _WHY_NOT = {
     "loadable": "the module is on disk and not loaded",
     "blocked": "the module is on disk and cannot be loaded here",
@@ -42,7 +43,6 @@ _WHY_NOT = {
     "builtin": "it is built in, yet the file is not shown: /sys is masked, or not that of this kernel",
     "loaded": "the module is loaded, yet the file is not shown: /sys is masked",
     "absent": "modules.dep lists no kheaders: it is off in this kernel, or its package is not installed",
-    "off": "CONFIG_IKHEADERS is off in this kernel: there is nothing to load",
     "unknown": "whether the kernel has the module cannot be told: no config and no module directory here",
 }
 
@@ -61,7 +61,7 @@ def archive(machine: Machine) -> Iterator[Finding]:
         state = kheaders.module
         yield fail(
             "the kernel does not serve its headers",
-            reason=_WHY_NOT[state.state],
+            reason=_WHY_NOT.get(state.state, ""),
             evidence=(Evidence(ARCHIVE, "absent"),),
             causes=("kheaders.module",),
             remedies=(LOAD,)
@@ -133,10 +133,10 @@ def module(machine: Machine) -> Iterator[Finding]:
             remedies=_install(machine),
         )
     elif state.state == "off":
+        expected = _expected(machine)
         yield fail(
             "CONFIG_IKHEADERS is off: this kernel has no kheaders",
-            reason=_expected(machine),
-            evidence=tuple(evidence),
+            evidence=(*evidence, Evidence("knowledge", expected)) if expected else tuple(evidence),
             causes=("config.IKHEADERS", "kernel.modules"),
             wrong_remedies=(MODPROBE,),
         )
@@ -222,7 +222,7 @@ def available(machine: Machine) -> Iterator[Finding]:
         )
         return
     if state.state not in ("loadable", "blocked"):
-        yield fail("no source of headers in this kernel", causes=("kheaders.archive", "kheaders.module"))
+        yield fail("this kernel brings no headers along", causes=("kheaders.archive", "kheaders.module"))
         return
     path = state.path or ""
     try:
@@ -254,7 +254,7 @@ def leftover(machine: Machine) -> Iterator[Finding]:
     path = f"/tmp/kheaders-{machine.kernel.release}"  # noqa: S108  looked at, never written
     info = machine.system.stat(path)
     if info is None:
-        yield ok("none", evidence=(Evidence(path, "absent"),))
+        yield ok("no leftover in /tmp", evidence=(Evidence(path, "absent"),))
     elif info.uid != 0:
         yield fail(
             f"{path} belongs to uid {info.uid}",

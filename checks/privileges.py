@@ -11,9 +11,7 @@ from kdiag.machine import Machine
 from kdiag.model import Evidence, Finding, Remedy, WrongRemedy, fail, ok, skip, unknown, warn
 from kdiag.system import Unavailable
 
-SUDO = Remedy(
-    "privileges.sudo", "Run it as root", commands=("sudo kdiag check",), needs=("root",), run_on="here"
-)
+SUDO = Remedy("privileges.sudo", "Run kdiag as root", commands=("sudo kdiag check",), run_on="here")
 
 
 def _container_caps(machine: Machine) -> tuple[Remedy, ...]:
@@ -64,11 +62,11 @@ def root(machine: Machine) -> Iterator[Finding]:
         yield ok("running as root", evidence=evidence)
         return
     yield fail(
-        "needs root",
-        reason=f"you are uid {identity.euid}; bpftrace up to 0.24 runs for root only, whatever the capabilities",
+        "this user is not root",
+        reason="bpftrace up to 0.24 runs for root only, whatever capabilities another user has",
         evidence=evidence,
         remedies=(SUDO,),
-        with_root="everything that only the kernel can answer",
+        with_root="what only root may ask the kernel is answered, too",
     )
 
 
@@ -99,7 +97,7 @@ def capabilities(machine: Machine) -> Iterator[Finding]:
     if not machine.privileges.is_root and not status.effective:
         yield fail(
             "needs root",
-            reason=f"no capabilities; missing {', '.join(missing)}",
+            reason=f"this user holds no capabilities: tracing wants {', '.join(missing)}",
             evidence=evidence,
             causes=("privileges.root",),
             remedies=(SUDO,),
@@ -214,7 +212,7 @@ def seccomp(machine: Machine) -> Iterator[Finding]:
 def no_new_privs(machine: Machine) -> Iterator[Finding]:
     """With no_new_privs set, sudo and setuid programs give no privileges (man 2 PR_SET_NO_NEW_PRIVS)."""
     value = machine.privileges.status.no_new_privs
-    evidence = (Evidence("/proc/self/status NoNewPrivs", str(value)),)
+    evidence = (Evidence("/proc/self/status NoNewPrivs", "absent" if value is None else str(int(value))),)
     if value and not machine.privileges.is_root:
         yield fail(
             "no_new_privs is set: sudo cannot work in this process tree",
@@ -362,7 +360,7 @@ def _locked(evidence: tuple[Evidence, ...]) -> Finding:
         remedies=(
             Remedy(
                 "kernel.lockdown",
-                "Boot with lockdown=integrity on the kernel command line (with Secure Boot: it may be enforced)",
+                "Boot with lockdown=integrity; Secure Boot may enforce more",
                 "manual",
                 (),
                 "the boot loader",
@@ -401,5 +399,5 @@ def _lockdown_by_behaviour(machine: Machine, why: str) -> Finding:
                 undo=("sudo umount /sys/kernel/security",),
             ),
         ),
-        with_root="a program that reads kernel memory would tell",
+        with_root="a program that reads kernel memory tells",
     )

@@ -132,7 +132,7 @@ def sysctls(machine: Machine) -> Iterator[Finding]:
         except Unavailable as gap:
             from kdiag.model import unknown
 
-            yield unknown(gap.reason, id=finding_id, title=name, with_root="its value")
+            yield unknown(gap.reason, id=finding_id, title=name, with_root="its value is shown")
             continue
         if value is None:
             yield skip(

@@ -70,7 +70,7 @@ def tracefs(machine: Machine) -> Iterator[Finding]:
                     f"tracefs is at {tracing.root} (only root may look inside)",
                     reason=gap.reason,
                     evidence=tuple(evidence),
-                    with_root="which tracepoints this kernel has",
+                    with_root="it can be seen which tracepoints this kernel has",
                 )
         return
     try:
@@ -96,12 +96,24 @@ def tracefs(machine: Machine) -> Iterator[Finding]:
     )
 
 
+#: File systems by the magic of statfs(2) (include/uapi/linux/magic.h): what can be in such a place.
+_MAGICS = {
+    0x74726163: "tracefs",
+    0x64626720: "debugfs",
+    0x62656572: "sysfs",
+    0xCAFE4A11: "bpffs",
+    0x01021994: "tmpfs",
+}
+
+
 def _mount_evidence(machine: Machine, path: str) -> Evidence:
     try:
         magic = machine.system.filesystem(path)
     except Unavailable as gap:
         return Evidence(path, gap.reason.removeprefix(f"{path}: "))
-    return Evidence(f"statfs {path}", "absent" if magic is None else f"magic {magic:#010x}")
+    if magic is None:
+        return Evidence(path, "absent")
+    return Evidence(path, f"on {_MAGICS.get(magic, 'another file system')} (magic {magic:#010x})")
 
 
 @check("tracing.debugfs", "debugfs is mounted")
@@ -136,7 +148,7 @@ def debug_path(machine: Machine) -> Iterator[Finding]:
             f"{path} cannot be looked at",
             reason=gap.reason,
             evidence=evidence,
-            with_root="whether old tools find tracefs",
+            with_root="it can be seen whether old tools find tracefs",
         )
         return
     if found:
@@ -167,23 +179,21 @@ def bpffs(machine: Machine) -> Iterator[Finding]:
 
 def _by_config(machine: Machine, what: str, option: str, why: str) -> Finding:
     """The answer where tracefs cannot be looked into: the running kernel's configuration, named as such."""
-    root_adds = "one look into tracefs"
+    root_adds = "a look into tracefs tells"
     try:
         value, path = machine.config.value(option), machine.config.found.path
     except Unavailable as gap:
         return unknown(
-            f"{what}: cannot be seen",
+            f"{what} cannot be seen",
             reason=f"{why}; {gap.reason}",
             causes=("tracing.tracefs", "privileges.root"),
             with_root=root_adds,
         )
     evidence = (Evidence("tracefs", why), Evidence(path, f"CONFIG_{option}={value or 'absent'}"))
     if value == "y":
-        return ok(
-            f"{what}: built into this kernel (by its configuration)", evidence=evidence, with_root=root_adds
-        )
+        return ok(f"{what}: built in, by the kernel's configuration", evidence=evidence, with_root=root_adds)
     return fail(
-        f"{what}: CONFIG_{option} is off in this kernel",
+        f"CONFIG_{option} is off: this kernel does not have {what}",
         evidence=evidence,
         causes=(f"config.{option}",),
         with_root=root_adds,
@@ -210,7 +220,8 @@ def kprobes(machine: Machine) -> Iterator[Finding]:
     if not pmu and not events:
         yield fail(
             "this kernel has no kprobes",
-            reason="neither the event source nor kprobe_events exists (CONFIG_HAVE_KPROBES tells of the architecture)",
+            reason="neither the kprobe event source nor kprobe_events exists, so it was built without them; "
+            "CONFIG_HAVE_KPROBES tells whether this architecture has any",
             evidence=tuple(evidence),
             causes=("config.KPROBES", "config.KPROBE_EVENTS"),
             wrong_remedies=(
@@ -257,11 +268,14 @@ def leftovers(machine: Machine) -> Iterator[Finding]:
         events = machine.tracing.kprobe_events
     except Unavailable as gap:
         yield unknown(
-            "cannot be seen", reason=gap.reason, causes=("privileges.root",), with_root="the list of events"
+            "dynamic kprobe events cannot be seen",
+            reason=gap.reason,
+            causes=("privileges.root",),
+            with_root="the list of events is shown",
         )
         return
     if not events:
-        yield ok("none")
+        yield ok("no leftover events")
         return
     yield warn(
         f"{len(events)} dynamic kprobe events are defined",
@@ -307,11 +321,11 @@ def uprobes(machine: Machine) -> Iterator[Finding]:
         evidence.append(Evidence("uprobe_events", "exists" if events else "absent"))
     except Unavailable as gap:
         yield unknown(
-            "cannot be seen",
+            "uprobes cannot be seen",
             reason=gap.reason,
             evidence=tuple(evidence),
             causes=("privileges.root",),
-            with_root="a look into tracefs",
+            with_root="a look into tracefs tells",
         )
         return
     if events:
@@ -356,22 +370,35 @@ def _event(machine: Machine, group: str, name: str, what: str, option: str) -> F
     except Unavailable as gap:
         if machine.privileges.is_root:
             return fail(
-                f"{what}: its id cannot be read",
+                f"the id of {what} cannot be read",
                 reason=gap.reason,
                 causes=("kernel.lockdown", "privileges.capabilities", "privileges.userns"),
             )
         return _by_config(machine, what, option, gap.reason)
     if number is not None:
-        return ok(f"{what}: there", evidence=(Evidence(f"{path}/id", str(number)),))
+        return ok(
+            f"{what} {'are' if what.endswith('s') else 'is'} there",
+            evidence=(Evidence(f"{path}/id", str(number)),),
+        )
     if not machine.tracing.has_events:
         return fail(
-            f"{what}: tracefs is empty",
+            f"{what} cannot be seen: tracefs is empty",
             reason="lockdown=confidentiality empties it",
             causes=("kernel.lockdown",),
         )
     return fail(
-        f"{what}: not in this kernel", evidence=(Evidence(path, "absent"),), causes=(f"config.{option}",)
+        f"this kernel does not have {what}",
+        evidence=(Evidence(path, "absent"),),
+        causes=(f"config.{option}",),
     )
+
+
+def _kept_back(path: str, gap: Unavailable) -> str:
+    """Why root does not get at a file; the path is left to the evidence."""
+    errno = gap.reason.removeprefix(f"{path}: ").partition(":")[0]
+    if errno not in ("EPERM", "EACCES"):
+        return gap.reason
+    return f"{errno}, although root asks: this kernel keeps the list to itself"
 
 
 @check("tracing.functions", "The list of traceable functions")
@@ -390,7 +417,7 @@ def functions(machine: Machine) -> Iterator[Finding]:
         if machine.privileges.is_root:
             yield fail(
                 "available_filter_functions does not open",
-                reason=gap.reason,
+                reason=_kept_back(path, gap),
                 evidence=(Evidence(path, gap.reason),),
                 causes=("kernel.lockdown", "privileges.capabilities"),
             )
@@ -433,5 +460,7 @@ def kallsyms(machine: Machine) -> Iterator[Finding]:
         )
     else:
         yield ok(
-            "addresses are hidden from this user", evidence=evidence, with_root="whether root sees addresses"
+            "addresses are hidden from this user",
+            evidence=evidence,
+            with_root="it can be seen whether root sees addresses",
         )

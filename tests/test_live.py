@@ -100,7 +100,8 @@ def test_every_option() -> None:
             continue
         name = found.title.removeprefix("CONFIG_")
         value = values.get(name)
-        expected = "no line" if value is None else "is not set" if value == "n" else f"CONFIG_{name}={value}"
+        line = f"# CONFIG_{name} is not set" if value == "n" else f"CONFIG_{name}={value}"
+        expected = "no line" if value is None else line
         assert found.evidence[0].observed == expected, found
         if value == "y" and found.status in (Status.FAIL, Status.WARN):
             assert "RANDSTRUCT" in name or "SPLIT" in name or "REDUCED" in name or "FORCE" in name, found

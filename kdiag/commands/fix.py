@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 
 from kdiag import exits
 from kdiag.fix.errors import FixError
+from kdiag.fix.options import Options
 from kdiag.fix.places import Places
 from kdiag.fix.places import places as places_of
-from kdiag.fix.values import Options
 
 if TYPE_CHECKING:
     from kdiag.fix.apply import Watch
+    from kdiag.fix.ready import Ready
     from kdiag.fix.values import Plan
     from kdiag.fix.verify import Fresh, Smoke
     from kdiag.fix.world import World
@@ -108,16 +109,19 @@ def fix(request: Request, console: Console, surroundings: Surroundings | None = 
 
 
 def _fix(request: Request, console: Console, around: Surroundings, places: Places) -> int:
-    from kdiag.fix.show import render_plan, render_usage
-
     if around.look is None:
         from kdiag.fix.ready import ready
 
-        plan = ready(places, request.options)
-        if plan is not None:
-            console.write(render_plan(plan, console.width, unicode=console.unicode))
-            console.write("\n" + render_usage(plan, console.width, unicode=console.unicode))
+        found = ready(places, request.options)
+        if found is not None:
+            console.say(
+                f"Nothing to do: headers for {found.release} are in {found.tree}, and all else that an earlier run "
+                "could repair is in order."
+            )
+            _print_usage(found, console)
             return exits.READY
+    from kdiag.fix.show import render_plan
+
     plan, before = _plan(request, around, places)
     console.write(render_plan(plan, console.width, unicode=console.unicode))
     cut_short = _cut_short(places)
@@ -209,10 +213,10 @@ def _carry_out(plan: Plan, before: Report, console: Console, around: Surrounding
     return exits.FAILED if broken or worse else exits.READY
 
 
-def _print_usage(plan: Plan, console: Console) -> None:
-    from kdiag.fix.show import render_usage
+def _print_usage(result: Plan | Ready, console: Console) -> None:
+    from kdiag.fix.usage import render_usage
 
-    text = render_usage(plan, console.width, unicode=console.unicode)
+    text = render_usage(result, console.width, unicode=console.unicode)
     if text:
         console.write("\n" + text)
 

@@ -1,4 +1,4 @@
-"""What is asked of a fix, and the plan that answers: frozen values."""
+"""The plan and its parts: frozen values."""
 
 from __future__ import annotations
 
@@ -8,29 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kdiag.fix.effects import Effect
+from kdiag.fix.options import Options
 from kdiag.fix.places import Places
+
+__all__ = ["Options", "Part", "Plan", "Step", "Subject"]
 
 if TYPE_CHECKING:
     from kdiag.machine import Machine
     from kdiag.model import Finding, Report
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What the user allows or asks for. load: the kheaders module; packages: installing; link:
-    /lib/modules/R/build; btf: a file.
-    """
-
-    load: bool = False
-    packages: bool = False
-    link: bool = False
-    btf: str | None = None
-
-    @property
-    def words(self) -> str:
-        """As typed."""
-        words = [f"--{name}" for name in ("load", "packages", "link") if getattr(self, name)]
-        return " ".join([*words, *([f"--btf {self.btf}"] if self.btf else [])])
 
 
 @dataclass(frozen=True, slots=True)

@@ -153,12 +153,10 @@ def write(path: str, files: Mapping[str, bytes], when: int) -> int:
 
 def packable(files: Mapping[str, bytes]) -> dict[str, bytes]:
     """The files that a directory should hold compressed, by their names without `.xz`."""
-    import lzma
-
     packed = {}
     for name, data in files.items():
         if len(data) >= PACK_FROM and name.startswith("root/") and f"{name}.xz" not in files:
-            small = lzma.compress(data, preset=3)
+            small = _xz(data)
             if len(small) < len(data) * 3 // 4:
                 packed[name] = small
     return packed
@@ -175,10 +173,14 @@ def _packed_tar(files: Mapping[str, bytes], top: str, suffix: str, when: int) ->
             member.size, member.mtime, member.mode = len(files[name]), when, 0o644
             tar.addfile(member, io.BytesIO(files[name]))
     if suffix == ".tar.xz":
-        import lzma
-
-        return lzma.compress(out.getvalue(), preset=3)
+        return _xz(out.getvalue())
     return _zstd(out.getvalue())
+
+
+def _xz(data: bytes) -> bytes:
+    import lzma
+
+    return lzma.compress(data, preset=3)
 
 
 def _zstd(data: bytes) -> bytes:

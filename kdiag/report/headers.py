@@ -16,6 +16,7 @@ from kdiag.model import Capability, Finding, Report, Status, Works
 _SOURCES = ("headers.tree", "headers.bcc", "kheaders.available")
 _BROKEN = "headers.intact"
 _BTF = ("btf.bpftrace", "btf.vmlinux")
+_TOOL = "tools.bpftrace"
 
 #: Headers are what they are about; and those that no header helps where there is no BTF.
 _ABOUT_HEADERS = frozenset({"include", "bcc-tools"})
@@ -66,13 +67,25 @@ def _missing(capability: Capability, sources: list[Status], by_id: dict[str, Fin
     """The need of something that does not fully work where sources of headers are part of the reason."""
     if all(status in _THERE for status in sources):
         return Need.YES
-    if Status.FAIL not in sources or capability.status is Works.UNKNOWN:
+    works = _but_for_the_tool(capability, by_id)
+    if Status.FAIL not in sources or works is Works.UNKNOWN:
         return Need.UNKNOWN
-    if capability.status is Works.CAVEAT:
+    if works is Works.CAVEAT:
         return Need.PARTLY
     if not set(_BTF).isdisjoint(capability.findings) and _btf_status(by_id) is not Status.OK:
         return Need.NO if capability.id in _ABOUT_BTF else Need.EITHER
     return Need.YES
+
+
+def _but_for_the_tool(capability: Capability, by_id: dict[str, Finding]) -> Works:
+    """How a capability would fare if bpftrace were installed. That it is not comes first among the findings only
+    where the machine alone would not stop it; what else is named is then a caveat, or not known.
+    """
+    first, *rest = capability.findings
+    if capability.status is not Works.FAILS or first != _TOOL or _status(by_id, _TOOL) is not Status.FAIL:
+        return capability.status
+    unknown = any(_status(by_id, id_) in (Status.UNKNOWN, None) for id_ in rest)
+    return Works.UNKNOWN if unknown else Works.CAVEAT
 
 
 def answer(report: Report) -> str:

@@ -27,6 +27,13 @@ def render(report: Report) -> str:
     return text + "\n"
 
 
+def joined(report: str, smoke: str) -> str:
+    """One document of a rendered report and a rendered smoke run, which goes under `smoke`."""
+    document = json.loads(report)
+    document["smoke"] = json.loads(smoke)
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
 def schema_text() -> str:
     """The JSON Schema (draft 2020-12) of the document, as shipped."""
     from pathlib import Path

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import zip_longest
 
-from kdiag.model import Capability, Report, Status, Works
+from kdiag.model import Capability, Report, Works
 from kdiag.report.order import table_groups
 from kdiag.report.page import Page, works_words
 from kdiag.report.wrap import columns, pad, wrap
 
 _SAME = "as above"
-_ELSE = "{}. Beside each thing: what else it lacks."
 #: Columns before a title: indent, mark, star.
 _LEFT = 6
 
@@ -23,9 +22,6 @@ def table(report: Report, page: Page) -> Iterator[str]:
         return
     yield page.paint("What you can trace here", "bold")
     required = set(report.required)
-    absent = _absent(report)
-    if absent:
-        yield from ("", *page.text(_ELSE.format(absent), 2))
     widest = max(columns(page.clean(_title(row))) for _, rows in groups for row in rows)
     title_width = page.room - _LEFT if page.narrow else min(widest, (page.room - _LEFT) * 48 // 100)
     for heading, rows in groups:
@@ -35,9 +31,7 @@ def table(report: Report, page: Page) -> Iterator[str]:
         above: list[str] = []
         for row in rows:
             titles = wrap(page.clean(_title(row)), title_width) or [""]
-            reasons = _reason(
-                row, absent, page, page.room - (_LEFT + 2 if page.narrow else _LEFT + title_width + 2)
-            )
+            reasons = _reason(row, page, page.room - (_LEFT + 2 if page.narrow else _LEFT + title_width + 2))
             again = row.status is not Works.WORKS and reasons != [] and reasons == above
             above = reasons
             dim = again or row.status is Works.WORKS
@@ -55,26 +49,11 @@ def _title(row: Capability) -> str:
     return f"{row.tool}: {row.title}"
 
 
-def _absent(report: Report) -> str:
-    """What the table says once, where bpftrace is not there and the reasons go on after that: that it is not."""
-    tool = report.finding("tools.bpftrace")
-    if tool is None or tool.status is not Status.FAIL:
-        return ""
-    rows = [row for row in report.capabilities if row.tool == "bpftrace"]
-    return tool.summary if rows and all(_beyond(row.because, tool.summary) for row in rows) else ""
-
-
-def _beyond(because: str, absent: str) -> str:
-    """What a reason says after the tool's own; empty if it says nothing else."""
-    head = f"{absent}; "
-    return because.removeprefix(head).removeprefix("and ") if absent and because.startswith(head) else ""
-
-
-def _reason(row: Capability, absent: str, page: Page, width: int) -> list[str]:
+def _reason(row: Capability, page: Page, width: int) -> list[str]:
     """The deciding reason and what root would change; on a narrow page not for what simply works."""
     if page.narrow and row.status is Works.WORKS and not page.verbose:
         return []
-    because = page.clean(_beyond(row.because, absent) or row.because)
+    because = page.clean(row.because)
     if row.with_root in (None, row.status, Works.UNKNOWN) or row.with_root is None:
         return wrap(because, width)
     root = f"as root: {works_words(row.with_root)}"

@@ -23,6 +23,9 @@ from kdiag.system.recording_index import SCHEMA, Json
 
 T = TypeVar("T")
 
+#: The magic number of BTF in both byte orders, include/uapi/linux/btf.h.
+_BTF = (b"\x9f\xeb", b"\xeb\x9f")
+
 
 class Recorder:
     """Passes every question on to `system` and keeps the answer.
@@ -187,7 +190,15 @@ class Recorder:
 
     def index(self) -> dict[str, Json]:
         """recording.json as a value."""
-        pieces = {path: merged(notes, size)[0] for path, (size, notes) in self.read_pieces.items()}
+        pieces: dict[str, Json] = {}
+        for path, (size, notes) in sorted(self.read_pieces.items()):
+            shared = self._shared(notes)
+            ranges, _ = merged({at: data for at, data in notes.items() if at not in shared})
+            pieces[path] = {
+                "size": size,
+                "ranges": [[*pair] for pair in ranges],
+                "shared": [[at, twin] for at, twin in sorted(shared.items())],
+            }
         return {
             "schema": SCHEMA,
             "root": self.root,
@@ -204,18 +215,24 @@ class Recorder:
             "probes": dict(sorted(self.probes.items())),
             "commands": [self.commands[k] for k in sorted(self.commands)],
             "heads": dict(sorted(self.heads.items())),
-            "pieces": {
-                path: {"size": known.size, "ranges": [[*pair] for pair in known.ranges]}
-                for path, known in sorted(pieces.items())
-            },
+            "pieces": pieces,
         }
 
     def stored(self) -> dict[str, bytes]:
         """The files to store, by their names in the recording."""
         files = {f"root{path}": data for path, data in self.files.items()}
-        for path, (size, notes) in self.read_pieces.items():
-            files[f"root{path}.pieces"] = merged(notes, size)[1]
+        for path, (_, notes) in self.read_pieces.items():
+            shared = self._shared(notes)
+            files[f"root{path}.pieces"] = merged({at: d for at, d in notes.items() if at not in shared})[1]
         return files
+
+    def _shared(self, notes: dict[int, bytes]) -> dict[int, str]:
+        """The readings that are BTF which is recorded already, with its path: it is stored once."""
+        whole = {
+            path: data for path, data in self.files.items() if data[:2] in _BTF and path not in self.heads
+        }
+        twins = ((at, path) for at, read in notes.items() for path, data in whole.items() if read == data)
+        return dict(twins)
 
     def write(self, directory: str | Path) -> None:
         """Write the recording as it is, neither redacted nor packed, into an empty or new directory."""

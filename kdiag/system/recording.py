@@ -139,7 +139,16 @@ class Recording:
         length = sum(size for _, size in pieces.ranges)
         if self._store.size(name) != length:
             raise Unavailable(f"{path}: its recorded pieces are not the {length} bytes that they should be")
-        return cast("BinaryIO", Partial(path, pieces, self._store.read(name)))
+        stored, at = self._store.read(name), 0
+        ranges: list[tuple[int, bytes]] = []
+        for offset, size in pieces.ranges:
+            ranges.append((offset, stored[at : at + size]))
+            at += size
+        for offset, twin in pieces.shared:
+            if self._size(twin) is None:
+                raise Unavailable(f"{path}: not recorded, nor is {twin}, which is a part of it")
+            ranges.append((offset, self._data(twin)))
+        return cast("BinaryIO", Partial(path, pieces.size, ranges))
 
     def stat(self, path: str) -> Stat | None:
         return self._stat(path, _MAX_LINKS)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import io
 import os
 import stat as stat_bits
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from kdiag.system.base import Unavailable
-from kdiag.system.recording_index import FILE_LIMIT, BadRecording, Pieces
+from kdiag.system.recording_index import FILE_LIMIT, BadRecording
 
 
 class Store(Protocol):
@@ -116,13 +116,13 @@ class Noted(io.RawIOBase):
 
 
 class Partial(io.RawIOBase):
-    """A large file of which a recording holds some ranges; reading elsewhere is Unavailable."""
+    """A large file of which a recording holds some ranges, (offset, bytes) each; reading elsewhere is Unavailable."""
 
-    def __init__(self, path: str, pieces: Pieces, stored: bytes) -> None:
+    def __init__(self, path: str, size: int, ranges: Sequence[tuple[int, bytes]]) -> None:
         super().__init__()
         self._path = path
-        self._pieces = pieces
-        self._stored = stored
+        self._size = size
+        self._ranges = ranges
         self._at = 0
 
     def readable(self) -> bool:
@@ -132,7 +132,7 @@ class Partial(io.RawIOBase):
         return True
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._pieces.size}[whence]
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence]
         if base + offset < 0:
             raise OSError("a position before the file")
         self._at = base + offset
@@ -142,22 +142,20 @@ class Partial(io.RawIOBase):
         return self._at
 
     def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
-        wanted = max(0, min(len(buffer), self._pieces.size - self._at))
+        wanted = max(0, min(len(buffer), self._size - self._at))
         if wanted == 0:
             return 0
-        begin = 0
-        for offset, length in self._pieces.ranges:
-            if offset <= self._at and self._at + wanted <= offset + length:
-                start = begin + self._at - offset
-                buffer[:wanted] = self._stored[start : start + wanted]
+        for offset, data in self._ranges:
+            if offset <= self._at and self._at + wanted <= offset + len(data):
+                start = self._at - offset
+                buffer[:wanted] = data[start : start + wanted]
                 self._at += wanted
                 return wanted
-            begin += length
         raise Unavailable(f"{self._path}: bytes {self._at} to {self._at + wanted} were not recorded")
 
 
-def merged(notes: Mapping[int, bytes], size: int) -> tuple[Pieces, bytes]:
-    """The noted readings of a file of `size` bytes as ascending ranges that do not touch, and their bytes."""
+def merged(notes: Mapping[int, bytes]) -> tuple[tuple[tuple[int, int], ...], bytes]:
+    """The noted readings of a file as ascending ranges that do not touch, (offset, length) each, and their bytes."""
     ranges: list[tuple[int, int]] = []
     stored = bytearray()
     for at, data in sorted(notes.items()):
@@ -169,4 +167,4 @@ def merged(notes: Mapping[int, bytes], size: int) -> tuple[Pieces, bytes]:
         elif data:
             ranges.append((at, len(data)))
             stored += data
-    return Pieces(size, tuple(ranges)), bytes(stored)
+    return tuple(ranges), bytes(stored)

@@ -32,10 +32,13 @@ class BadRecording(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Pieces:
-    """A file of which only some ranges are stored. size: of the whole; ranges: (offset, length), ascending."""
+    """A file of which only some ranges are stored. size: of the whole; ranges: (offset, length), ascending;
+    shared: (offset, path) where another recorded file is what stands there: a vmlinux holds the BTF of sysfs.
+    """
 
     size: int
     ranges: tuple[tuple[int, int], ...]
+    shared: tuple[tuple[int, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,4 +299,11 @@ def _pieces(value: Json, where: str) -> Pieces:
             raise BadRecording(f"{spot} must be [offset, length], ascending, within {size} bytes")
         end = numbers[0] + numbers[1]
         ranges.append((numbers[0], numbers[1]))
-    return Pieces(size, tuple(ranges))
+    shared: list[tuple[int, str]] = []
+    for i, pair in enumerate(_list(known.get("shared", []), f"{where}.shared")):
+        spot = f"{where}.shared[{i}]"
+        entry = _list(pair, spot)
+        if len(entry) != 2:
+            raise BadRecording(f"{spot} must be [offset, path]")
+        shared.append((number(entry[0], spot, 0, size), text(entry[1], spot)))
+    return Pieces(size, tuple(ranges), tuple(shared))

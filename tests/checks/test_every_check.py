@@ -334,7 +334,7 @@ ROWS: list[Row] = [
     ("kheaders.module", "not installed", module("not installed"), FAIL, "not installed"),
     ("kheaders.module", "off", module("off"), FAIL, "off"),
     ("kheaders.module", "cannot tell", module("cannot tell"), UNKNOWN, "cannot be told"),
-    ("kheaders.available", "off", module("off"), FAIL, "no source"),
+    ("kheaders.available", "off", module("off"), FAIL, "brings no headers"),
     ("kheaders.available", "cannot tell", module("cannot tell"), UNKNOWN, ""),
     (
         "kheaders.leftover",
@@ -486,10 +486,10 @@ ROWS: list[Row] = [
         "not built",
         lambda x: x.remove(*both("events/syscalls")),
         FAIL,
-        "not in this kernel",
+        "does not have",
     ),
-    ("tracing.sock", "not built", lambda x: x.remove(*both("events/sock")), FAIL, "not in this kernel"),
-    ("tracing.sched", "not built", lambda x: x.remove(*both("events/sched")), FAIL, "not in this kernel"),
+    ("tracing.sock", "not built", lambda x: x.remove(*both("events/sock")), FAIL, "does not have"),
+    ("tracing.sched", "not built", lambda x: x.remove(*both("events/sched")), FAIL, "does not have"),
     (
         "tracing.functions",
         "not built",

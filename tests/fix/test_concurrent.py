@@ -124,9 +124,12 @@ def test_only_one_holds_it(tmp_path: Path) -> None:
 
 def test_patience_ends(tmp_path: Path) -> None:
     told: list[str] = []
-    with locked(tmp_path / "kdiag"), pytest.raises(FixError, match=f"pid {os.getpid()}"):
-        with locked(tmp_path / "kdiag", patience=0.2, waiting=told.append):
-            pass
+    with (
+        locked(tmp_path / "kdiag"),
+        pytest.raises(FixError, match=f"pid {os.getpid()}"),
+        locked(tmp_path / "kdiag", patience=0.2, waiting=told.append),
+    ):
+        pass
     assert len(told) == 1
     with locked(tmp_path / "kdiag"):
         pass

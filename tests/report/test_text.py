@@ -219,47 +219,33 @@ GONE = fail("bpftrace is not installed", id="tools.bpftrace")
 
 
 def without_bpftrace(*rows: tuple[str, str, tuple[str, ...]]) -> Report:
-    """A report of a machine without bpftrace: capabilities by name, reason and further findings."""
+    """A report of a machine without bpftrace: capabilities by name, reason and findings."""
     capabilities = [
-        Capability(name, name, "bpftrace", Works.FAILS, because, ("tools.bpftrace", *more))
-        for name, because, more in rows
+        Capability(name, name, "bpftrace", Works.FAILS, because, findings) for name, because, findings in rows
     ]
     return report(GONE, capabilities=(*capabilities, FOUR[3]), required=("hello",))
 
 
-def test_that_bpftrace_is_missing_is_said_once() -> None:
+def test_what_bpftrace_would_lack_is_said_beside_each_thing() -> None:
     text = shown(
         without_bpftrace(
-            ("hello", "bpftrace is not installed; all else for it is here", ()),
-            ("kprobe", "bpftrace is not installed; and no kprobes", ("tracing.kprobes",)),
-            ("usdt", "bpftrace is not installed; all else for it is here", ()),
+            ("hello", "only bpftrace is missing", ("tools.bpftrace",)),
+            ("usdt", "only bpftrace is missing", ("tools.bpftrace",)),
+            ("iter", "only bpftrace is missing", ("tools.bpftrace",)),
+            ("multi", "bpftrace is missing; with it: one by one", ("tools.bpftrace", "bpf.kprobe_multi")),
+            ("kprobe", "no kprobes", ("tracing.kprobes", "tools.bpftrace")),
         )
     )
-    assert text.partition("What you can trace here\n")[2].splitlines()[:11] == [
-        "",
-        "  bpftrace is not installed. Beside each thing: what else it lacks.",
-        "",
-        "  ✗ * hello   all else for it is here",
-        "",
-        "  bpftrace",
-        "  ✗   usdt    all else for it is here",
+    rows = text.partition("What you can trace here\n")[2].splitlines()
+    assert rows[:4] == ["", "  ✗ * hello   only bpftrace is missing", "", "  bpftrace"]
+    beside = [
+        "  ✗   usdt    only bpftrace is missing",
+        "  ✗   iter    as above",
+        "  ✗   multi   bpftrace is missing; with it: one by one",
         "  ✗   kprobe  no kprobes",
-        "",
-        "  other tools",
-        "  ?   bcc     could not look",
     ]
-
-
-def test_reasons_that_do_not_begin_with_the_missing_tool_are_left_alone() -> None:
-    text = shown(
-        without_bpftrace(
-            ("hello", "bpftrace is not installed; all else for it is here", ()),
-            ("kprobe", "no kprobes", ("tracing.kprobes",)),
-        )
-    )
-    assert "Beside each thing" not in text
-    assert "✗ * hello   bpftrace is not installed; all else for it is here" in text
-    assert "✗   kprobe  no kprobes" in text
+    assert rows[4:8] == beside
+    assert rows[8:11] == ["", "  other tools", "  ?   bcc     could not look"]
 
 
 def test_the_question_about_headers_follows_the_table() -> None:

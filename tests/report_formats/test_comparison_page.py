@@ -1,116 +1,135 @@
-"""The comparison as a page: the matrix, its escaping, and that it fits a screen by scrolling inside."""
+"""The comparison as a page: what is in it, its escaping, and that it fits a screen by scrolling inside."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from format_samples import HOSTILE
+from format_samples import HOSTILE, STORED, everything
 from test_html import TAGS, Page, ask, without_policy
 
-from kdiag.report.comparison_view import Comparison, matrix
+from kdiag.compare.value import Cell, Change, Column, Comparison, Group, Link, Row
+from kdiag.report.comparison_view import Comparison as Wanted
+from kdiag.report.comparison_view import matrix
 from kdiag.report.html import render_comparison
+from kdiag.report.json import render as render_json
+
+STATUSES = ("works", "caveat", "fails", "unknown", "ok", "warn", "fail", "skip", "")
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
-    name: str
-    count: int
-    machines: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    status: str
-    because: str = ""
-    worse: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    id: str
-    title: str
-    cells: tuple[Cell, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    cause: str
-    rows: tuple[Row, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Machines:
-    """Frozen dataclasses fit the protocols as they are: mypy proves it where `Comparison` is asked for."""
-
-    title: str
-    summary: str
-    columns: tuple[Column, ...]
-    groups: tuple[Group, ...]
-    same: int = 0
-    baseline: int | None = None
-
-
-def sample(columns: int = 4, text: str = "") -> Machines:
-    statuses = ("works", "caveat", "fails", "unknown", "ok", "warn", "fail", "skip", "")
+def sample(columns: int = 4, text: str = "") -> Comparison:
     cells = tuple(
-        Cell(statuses[i % len(statuses)], f"why {i}{text}", worse=bool(i == 2)) for i in range(columns)
+        Cell(STATUSES[i % len(STATUSES)], f"why {i}{text}", f"g{i % 2}{text}", i == 2) for i in range(columns)
     )
-    return Machines(
+    capability, found = (
+        Row(k, f"{k}.id{text}", f"{k} title{text}", cells, 3) for k in ("capability", "finding")
+    )
+    return Comparison(
         f"title{text}",
         f"summary{text}",
         tuple(
-            Column(f"column {i}{text}", i + 1, tuple(f"m{n}{text}" for n in range(i + 1)))
+            Column(
+                f"K{i}{text}",
+                f"column {i}{text}",
+                i + 1,
+                tuple(f"m{n}{text}" for n in range(i + 1)),
+                (
+                    ("release", ((f"6.{i}{text}", 1), ("other", 1))),
+                    ("arch", (("x86_64", i + 1),)),
+                    ("vm", ()),
+                ),
+            )
             for i in range(columns)
         ),
         (
-            Group(f"first cause{text}", (Row(f"a{text}", f"A{text}", cells), Row("b", "B", cells[::-1]))),
-            Group("second cause", (Row("c", "C", cells),)),
+            Group(f"g0{text}", f"first cause{text}", 3, (found, capability)),
+            Group(f"g1{text}", "second cause", 1, (capability,)),
         ),
-        same=7,
+        alike=(replace(capability, id="same"),) * 7,
         baseline=0,
+        changes=(
+            _change("lost", "fentry", text),
+            _change("lost", "kprobe", text),
+            _change("gained", "usdt", text),
+        ),
+        total=9,
+        kinds=columns,
+        hidden=(3, 1200),
+        skipped=((f"bad.json{text}", f"not JSON{text}"),),
+    )
+
+
+def _change(kind: str, name: str, text: str) -> Change:
+    chain = (Link(f"btf.x{text}", f"link{text}"),)
+    return Change(
+        kind,
+        name,
+        f"{name} title{text}",
+        "works",
+        "fails",
+        2,
+        (f"K2{text}", "K3"),
+        f"since{text}",
+        chain,
+        f"do{text}",
     )
 
 
 def test_the_matrix_as_values() -> None:
-    wanted: Comparison = sample()
+    wanted: Wanted = sample()
     view = matrix(wanted)
-    assert (view.machines, len(view.columns), view.same, view.worse) == (10, 4, 7, 3)
+    assert (view.total, len(view.columns), view.same, view.tone, view.worse) == (9, 4, 7, "bad", True)
     assert [c.baseline for c in view.columns] == [True, False, False, False]
-    assert [cell.mark.word for cell in view.groups[0][1][0].cells] == [
+    assert view.columns[1].about == "6.1 (and 1 more) · x86_64"
+    (row,) = view.capabilities
+    assert [cell.mark.word for cell in row.cells] == [
         "works",
         "with a caveat",
         "does not work",
         "cannot tell",
     ]
     assert [mark.word for mark in view.legend] == ["works", "with a caveat", "does not work", "cannot tell"]
-    assert view.groups[0][1][0].reasons[2][1:] == ("why 2", "column 2")
+    assert row.reasons[2][1:] == ("why 2", "K2")
+    first, second = view.causes
+    assert (first.affects, second.affects) == (("capability title",), ("capability title",))
+    assert [cell.faded for cell in first.rows[0].cells] == [False, True, False, True]
+    assert second.rows == ()
+
+
+def test_what_changed_for_one_reason_is_told_together() -> None:
+    lost, gained = matrix(sample()).changes
+    assert lost.titles == ("fentry title", "kprobe title")
+    assert (lost.where, lost.because, lost.next) == ("K2, K3 (2 of 9)", "since", "do")
+    assert gained.mark.word == "works now"
 
 
 def test_columns_with_one_reason_are_told_together() -> None:
     cells = tuple(Cell("fails", "the same") for _ in range(30))
-    columns = tuple(Column(f"c{i}", 1) for i in range(30))
-    (group,) = matrix(Machines("t", "s", columns, (Group("g", (Row("r", "R", cells),)),))).groups
-    ((mark, because, names),) = group[1][0].reasons
+    columns = tuple(Column(f"c{i}", f"c{i}", 1, (), ()) for i in range(30))
+    view = matrix(
+        replace(
+            sample(), columns=columns, groups=(Group("", "g", 1, (Row("capability", "r", "R", cells, 1),)),)
+        )
+    )
+    ((mark, because, names),) = view.capabilities[0].reasons
     assert (mark.word, because) == ("does not work", "the same")
     assert names.startswith("c0, c1, ") and names.endswith("c19 and 10 more")
 
 
 def test_the_page() -> None:
     page = Page(render_comparison(sample()))
-    assert {tag for tag, _ in page.tags} <= TAGS | {"h2"}
+    assert {tag for tag, _ in page.tags} <= TAGS
     for words in (
-        "title", "summary", "10 machines", "4 different answers", "7 rows are the same everywhere",
-        "3 worse than the baseline", "column 3 ×4", "first cause", "why 2 column 2", "does not work worse",
+        "title", "summary", "9 machines", "4 columns", "7 answers are the same everywhere", "K3 4 machines column 3",
+        "3 more columns (1,200 machines) are not shown", "worked before, fails now K2, K3 (2 of 9)",
+        "first cause 3 machines", "why 2 K2", "does not work ▼ worse", "Could not be read 1 bad.json not JSON",
     ):  # fmt: skip
         assert words in page.text, words
-    rows = [tag for tag, _ in page.tags if tag == "tr"]
     cells = [attributes for tag, attributes in page.tags if tag == "td"]
-    assert (len(rows), len(cells)) == (1 + 2 + 3, 3 * 4)
-    assert sum("worse" in str(a["class"]) for a in cells) == 3
+    assert len(cells) == 2 * 4
+    assert sum("worse" in str(a["class"]) for a in cells) == 2
 
 
 @pytest.mark.parametrize("text", HOSTILE)
@@ -118,27 +137,39 @@ def test_hostile_strings_stay_text(text: str) -> None:
     page = Page(render_comparison(sample(text=text)))
     assert {tag for tag, _ in page.tags} <= TAGS
     assert [tag for tag, _ in page.tags].count("h1") == 1
+    assert not any("href" in a and tag == "a" for tag, a in page.tags)
     if text.isprintable() and text.strip():
-        assert page.text.count(" ".join(text.split())) > 10
+        assert page.text.count(" ".join(text.split())) > 20
 
 
 def test_a_row_without_a_cell_for_every_column_is_refused() -> None:
-    broken = Machines(
-        "t", "s", (Column("a", 1), Column("b", 1)), (Group("g", (Row("r", "R", (Cell("ok"),)),)),)
-    )
-    with pytest.raises(ValueError, match="r: 1 cells for 2 columns"):
+    broken = replace(sample(), columns=sample().columns[:2])
+    with pytest.raises(ValueError, match=r"capability\.id: 4 cells for 2 columns"):
         render_comparison(broken)
 
 
 def test_nothing_differs() -> None:
-    page = Page(render_comparison(Machines("t", "all alike", (Column("all", 10_000),), ())))
-    assert "all alike" in page.text and "Nothing differs." in page.text and "10000 machines" in page.text
+    view = replace(sample(), groups=(), changes=(), hidden=(0, 0), skipped=(), summary="all alike")
+    text = Page(render_comparison(view)).text
+    assert "all alike" in text and "Nothing differs." in text
+    assert "not shown" not in text and "Could not be read" not in text and "baseline" in text
 
 
 def test_a_status_of_a_later_version_is_shown_by_its_name() -> None:
-    columns: Sequence[Column] = (Column("a", 1),)
-    view = Machines("t", "s", tuple(columns), (Group("g", (Row("r", "R", (Cell("partly"),)),)),))
-    assert "partly" in Page(render_comparison(view)).text
+    row = Row("capability", "r", "R", tuple(Cell("partly") for _ in range(4)), 1)
+    assert "partly" in Page(render_comparison(replace(sample(), groups=(Group("", "g", 1, (row,)),)))).text
+
+
+def test_real_reports_compared(tmp_path: Path) -> None:
+    from kdiag.commands.compare import compare
+
+    other = tmp_path / "other.json"
+    other.write_text(render_json(everything()), encoding="utf-8")
+    compared = compare([str(STORED), str(other)], None)
+    page = Page(render_comparison(compared.comparison))
+    for column in compared.comparison.columns:
+        assert column.name in page.text
+    assert len([tag for tag, _ in page.tags if tag == "td"]) >= 2 * 6
 
 
 @pytest.mark.slow

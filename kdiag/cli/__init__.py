@@ -1,0 +1,80 @@
+"""The command line: parses, calls, prints, exits; a command is a few lines. Nothing else prints or exits."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from kdiag import __version__, exits
+from kdiag.cli.common import CannotWrite
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="What can be traced with eBPF on this machine, why the rest cannot, and what to do about it.",
+    epilog="Exit status: 0 ready, 1 not ready or a regression, 2 usage, 3 cannot tell, 4 a fix or a smoke test "
+    "failed, 70 kdiag is broken.",
+)
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"kdiag {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root_options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Options before the command."""
+    del version
+
+
+def _add_commands() -> None:
+    from kdiag.cli import check, fix, reports
+
+    for module in (check, fix, reports):
+        for name, function, settings in module.COMMANDS:
+            app.command(name, **settings)(function)
+
+
+_add_commands()
+
+
+def main() -> None:
+    """The console script. An expected error, an interrupt and a bug end differently."""
+    # Closed standard streams (`>&-`) are None, which no printing code expects.
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    try:
+        app()
+    except KeyboardInterrupt:
+        typer.echo("kdiag: interrupted", err=True)
+        sys.exit(exits.INTERRUPTED)
+    except BrokenPipeError:
+        # The reader (head, less) went away: no message, and nothing more to say at shutdown.
+        _drop_output()
+        sys.exit(exits.INTERRUPTED)
+    except CannotWrite as error:
+        typer.echo(f"kdiag: standard output: {error}", err=True)
+        _drop_output()
+        sys.exit(exits.FAILED)
+    except Exception as error:
+        from kdiag.crash import write_report
+
+        typer.echo(write_report(error), err=True)
+        sys.exit(exits.BROKEN)
+
+
+def _drop_output() -> None:
+    """What is left in the buffer would fail again when the interpreter ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,124 @@
+"""What all commands share: options, usage errors, writing to standard output."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from typing import TYPE_CHECKING, Annotated, NoReturn, TypedDict
+
+import typer
+
+from kdiag import exits
+
+if TYPE_CHECKING:
+    from kdiag.registry import Registry
+    from kdiag.terminal import Terminal
+
+
+class Settings(TypedDict, total=False):
+    """What typer is told about a command besides its function."""
+
+    context_settings: dict[str, object]
+
+
+Only = Annotated[
+    list[str], typer.Option("--only", metavar="ID,...", help="Run these checks only (ids or globs).")
+]
+Skip = Annotated[
+    list[str], typer.Option("--skip", metavar="ID,...", help="Leave these checks out (ids or globs).")
+]
+Require = Annotated[
+    list[str],
+    typer.Option(
+        "--require", metavar="NAME,...", help="Capabilities that must work (default: a first session's)."
+    ),
+]
+Color = Annotated[
+    bool | None,
+    typer.Option("--color/--no-color", help="Colours (default: on a terminal, without NO_COLOR)."),
+]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="All findings, with every path tried.")]
+NoPlugins = Annotated[bool, typer.Option("--no-plugins", help="Load only the built-in checks.")]
+Formats = Annotated[
+    list[str],
+    typer.Option(
+        "--format",
+        metavar="NAME",
+        help="text, json, markdown, html, junit, sarif, github, tap or prometheus.",
+    ),
+]
+Outputs = Annotated[
+    list[str],
+    typer.Option("--output", "-o", metavar="FILE", help="Write there (one for each --format; - is here)."),
+]
+
+
+class CannotWrite(Exception):
+    """Standard output takes no more (a full disk): not a defect of kdiag."""
+
+
+def fail(message: str, status: int = exits.USAGE) -> NoReturn:
+    """End with a message for people on standard error."""
+    typer.echo(f"kdiag: {message}", err=True)
+    raise typer.Exit(status)
+
+
+def one_of(option: str, value: str, known: tuple[str, ...]) -> None:
+    """A usage error that names what there is, and the nearest."""
+    if value not in known:
+        from difflib import get_close_matches
+
+        near = get_close_matches(value, known, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        fail(f"{option} is one of {', '.join(filter(None, known))}, not {value!r}{hint}")
+
+
+def directory(option: str, path: str) -> None:
+    """A usage error for what is not a directory, or cannot be looked at."""
+    try:
+        if not stat.S_ISDIR(os.stat(path).st_mode):
+            fail(f"{option}: {path} is not a directory")
+    except (OSError, ValueError) as error:
+        fail(f"{option}: {path!r}: {os.strerror(error.errno or 0) if isinstance(error, OSError) else error}")
+
+
+def registry(*, plugins: bool) -> Registry:
+    """All checks."""
+    from kdiag.registry import discover
+
+    return discover(plugins=plugins)
+
+
+def terminal(color: bool | None = None) -> Terminal:
+    """What standard output can show."""
+    from kdiag.terminal import Terminal
+
+    return Terminal.of(sys.stdout, color)
+
+
+def write(text: str, encoding: str = "") -> None:
+    """Text to standard output, in the stream's encoding. Raises CannotWrite."""
+    write_bytes(text.encode(encoding or sys.stdout.encoding or "ascii", "backslashreplace"))
+
+
+def write_bytes(data: bytes) -> None:
+    """Bytes to standard output. Raises CannotWrite."""
+    try:
+        sys.stdout.flush()
+        buffer = getattr(sys.stdout, "buffer", None)
+        if buffer is None:
+            sys.stdout.write(data.decode("utf-8", "replace"))
+        else:
+            buffer.write(data)
+            buffer.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise CannotWrite(os.strerror(error.errno or 0)) from None
+
+
+def note(text: str) -> None:
+    """A remark on standard error, if there is one."""
+    for line in text.splitlines():
+        typer.echo(f"kdiag: {line}", err=True)

@@ -1,0 +1,136 @@
+"""`kdiag fix`, `env`, `run`, `smoke`."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kdiag import exits
+from kdiag.cli.common import Color, NoPlugins, Require, Settings, fail, note, one_of, terminal, write
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kdiag.commands.proof import Summarise
+
+#: kdiag.fix.environ knows them, too; importing it for a help text would cost every start.
+ENV_FORMATS = ("sh", "bash", "zsh", "fish", "github", "json")
+
+
+def fix(  # noqa: PLR0913, PLR0917  a parameter is an option
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", "-n", help="Show the plan and stop.")] = False,
+    undo: Annotated[bool, typer.Option("--undo", help="Take back everything that was done.")] = False,
+    prune: Annotated[bool, typer.Option("--prune", help="Remove headers of kernels that are gone.")] = False,
+    packages: Annotated[
+        bool, typer.Option("--packages", help="Install the exact header package, too.")
+    ] = False,
+    load: Annotated[
+        bool, typer.Option("--load", help="Load the kheaders module instead of reading its file.")
+    ] = False,
+    link: Annotated[
+        bool, typer.Option("--link", help="Put a /lib/modules/RELEASE/build link where none is.")
+    ] = False,
+    btf: Annotated[
+        str, typer.Option("--btf", metavar="FILE", help="BTF for this kernel (.btf or .btf.tar.xz).")
+    ] = "",
+    smoke_test: Annotated[
+        bool, typer.Option("--smoke/--no-smoke", help="Prove it with real programs.")
+    ] = True,
+) -> None:
+    """Put kernel headers in place, prove it with the real bpftrace; or take it back."""
+    from kdiag.commands.fix import Request, Surroundings
+    from kdiag.commands.fix import fix as run_fix
+    from kdiag.fix.values import Options
+    from kdiag.progress import console
+
+    options = Options(packages=packages, load=load, link=link, btf=btf or None)
+    around = Surroundings(smoke=_summariser() if smoke_test and not (undo or prune or dry_run) else None)
+    raise typer.Exit(run_fix(Request(options, yes, dry_run, undo, prune), console(), around))
+
+
+def _summariser() -> Summarise | None:
+    from kdiag.commands.proof import summariser
+
+    return summariser()
+
+
+def smoke(  # noqa: PLR0913, PLR0917  a parameter is an option
+    only: Annotated[
+        list[str], typer.Option("--only", metavar="ID,...", help="Run these programs only.")
+    ] = [],  # noqa: B006
+    require: Require = [],  # noqa: B006
+    output_format: Annotated[
+        str, typer.Option("--format", metavar="text|json", help="How to print it.")
+    ] = "text",
+    time_limit: Annotated[
+        float, typer.Option("--time-limit", metavar="SECONDS", help="For all together (0: none).")
+    ] = 0,
+    show_list: Annotated[bool, typer.Option("--list", help="Show the programs and stop.")] = False,
+    color: Color = None,
+    no_plugins: NoPlugins = False,
+) -> None:
+    """Prove it: run small bpftrace programs that cause the very events they look for."""
+    from kdiag.commands.smoke import programs_text
+    from kdiag.commands.smoke import smoke as run_smoke
+    from kdiag.selection import UnknownName, split
+    from kdiag.smoke import SmokeError
+
+    one_of("--format", output_format, ("text", "json"))
+    if show_list:
+        write(programs_text())
+        return
+    try:
+        text, status = run_smoke(
+            only=split(only),
+            require=split(require),
+            output_format=output_format,
+            time_limit=time_limit or None,
+            terminal=terminal(color),
+            progress=sys.stderr,
+            plugins=not no_plugins,
+        )
+    except UnknownName as error:
+        fail(str(error))
+    except SmokeError as error:
+        fail(str(error), exits.FAILED)
+    write(text)
+    raise typer.Exit(status)
+
+
+def env(
+    output_format: Annotated[
+        str,
+        typer.Option("--format", metavar="|".join(ENV_FORMATS), help="For which shell (default: $SHELL's)."),
+    ] = "",
+) -> None:
+    """Print the variables that lead tools to the headers: eval "$(kdiag env)"."""
+    from kdiag.commands.env import env as settings
+    from kdiag.fix.errors import FixError
+
+    one_of("--format", output_format, ("", *ENV_FORMATS))
+    try:
+        answer = settings(output_format or None)
+    except FixError as error:
+        fail(f"{error.message}{f' ({error.hint})' if error.hint else ''}", exits.FAILED)
+    write(answer.text)
+    note(answer.note)
+    raise typer.Exit(answer.status)
+
+
+def run(command: Annotated[list[str], typer.Argument(metavar="-- COMMAND...", help="What to run.")]) -> None:
+    """Run a command with the variables of `kdiag env`; its exit status and signals are its own."""
+    from kdiag.commands.env import run as become
+
+    answer = become(command)
+    fail(answer.note, answer.status)
+
+
+COMMANDS: tuple[tuple[str, Callable[..., None], Settings], ...] = (
+    ("fix", fix, {}),
+    ("smoke", smoke, {}),
+    ("env", env, {}),
+    ("run", run, {"context_settings": {"ignore_unknown_options": True, "allow_interspersed_args": False}}),
+)

@@ -1,0 +1,155 @@
+"""`kdiag record`, `compare`, `report`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kdiag import exits
+from kdiag.cli.common import (
+    Color,
+    Formats,
+    NoPlugins,
+    Only,
+    Outputs,
+    Require,
+    Settings,
+    Skip,
+    Verbose,
+    directory,
+    fail,
+    note,
+    one_of,
+    registry,
+    terminal,
+    write,
+    write_bytes,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Files = Annotated[
+    list[str], typer.Argument(metavar="FILE...", help="Reports, recordings, directories, globs, or -.")
+]
+
+
+def record(  # noqa: PLR0913, PLR0917  a parameter is an option
+    output: Annotated[
+        str, typer.Option("--output", "-o", metavar="FILE|DIR", help=".tar.zst, .tar.xz, a directory, or -.")
+    ] = "",
+    show_list: Annotated[bool, typer.Option("--list", help="Show what would go in; write nothing.")] = False,
+    redact: Annotated[
+        bool, typer.Option("--redact/--no-redact", help="Replace names, addresses, tokens.")
+    ] = True,
+    only: Only = [],  # noqa: B006  typer copies defaults
+    skip: Skip = [],  # noqa: B006
+    require: Require = [],  # noqa: B006
+    root: Annotated[
+        str, typer.Option("--root", metavar="DIR", help="Examine a mounted system's files.")
+    ] = "/",
+    no_plugins: NoPlugins = False,
+) -> None:
+    """Keep what kdiag asks of this machine, to send or to compare."""
+    from kdiag.commands.record import CannotWrite as CannotRecord
+    from kdiag.commands.record import record as make
+    from kdiag.selection import UnknownName, capabilities, choose, split
+
+    directory("--root", root)
+    known = registry(plugins=not no_plugins)
+    try:
+        chosen = choose(known.checks, split(only), split(skip))
+        answer = make(
+            known,
+            chosen,
+            capabilities(split(require)),
+            output=output or None,
+            root=root,
+            redact=redact,
+            only_list=show_list,
+            unicode=terminal().unicode,
+        )
+    except UnknownName as error:
+        fail(str(error))
+    except CannotRecord as error:
+        fail(str(error), exits.FAILED if output else exits.USAGE)
+    if answer.binary:
+        write_bytes(answer.binary)
+    write(answer.text)
+    note(answer.note)
+
+
+def compare(  # noqa: PLR0913, PLR0917  a parameter is an option
+    files: Files,
+    baseline: Annotated[
+        str, typer.Option("--baseline", metavar="FILE", help="Fail if something got worse.")
+    ] = "",
+    output_format: Annotated[
+        str, typer.Option("--format", metavar="text|json|markdown|html", help="How to print it.")
+    ] = "text",
+    output: Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="Write there.")] = "-",
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Every column and every difference.")
+    ] = False,
+    color: Color = None,
+) -> None:
+    """Show machines side by side; with a baseline, exit 1 when something that worked no longer does."""
+    from kdiag.commands.compare import FORMATS, rendered
+    from kdiag.commands.compare import compare as compared
+    from kdiag.compare.inputs import BadInput
+    from kdiag.report.formats import Options
+    from kdiag.report.write import WriteError, write_atomically
+
+    one_of("--format", output_format, FORMATS)
+    try:
+        found = compared(files, baseline or None, every_column=verbose)
+    except BadInput as error:
+        fail(str(error))
+    shown = terminal(color)
+    options = Options(shown.width, shown.color and output == "-", verbose, shown.unicode)
+    text = rendered(found.comparison, output_format, options)
+    try:
+        if output == "-":
+            write(text, "" if output_format == "text" else "utf-8")
+        else:
+            write_atomically(output, text)
+    except WriteError as error:
+        fail(str(error), exits.FAILED)
+    note(found.note)
+    raise typer.Exit(found.status)
+
+
+def report(
+    files: Files,
+    formats: Formats = [],  # noqa: B006
+    outputs: Outputs = [],  # noqa: B006
+    verbose: Verbose = False,
+    color: Color = None,
+) -> None:
+    """Show reports that were kept, in any format."""
+    from kdiag.cli.check import emit, planned_outputs
+    from kdiag.commands.report import reports, worst
+    from kdiag.compare.inputs import BadInput
+
+    planned = planned_outputs(formats, outputs)
+    known = registry(plugins=False)
+    statuses: list[int] = []
+    try:
+        for name, one in reports(files):
+            if statuses and any(o.path != "-" for o in planned):
+                fail(
+                    f"one file cannot hold several reports: leave out -o, or give one report ({name} is the next)"
+                )
+            emit(one, planned, known, verbose=verbose, color=color)
+            statuses.append(exits.BY_READINESS[one.verdict.status])
+    except BadInput as error:
+        fail(str(error))
+    raise typer.Exit(worst(statuses))
+
+
+COMMANDS: tuple[tuple[str, Callable[..., None], Settings], ...] = (
+    ("record", record, {}),
+    ("compare", compare, {}),
+    ("report", report, {}),
+)

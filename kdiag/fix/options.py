@@ -1,0 +1,17 @@
+"""What is asked of a fix."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the user allows or asks for. load: the kheaders module; packages: installing; link:
+    /lib/modules/R/build; btf: a file.
+    """
+
+    load: bool = False
+    packages: bool = False
+    link: bool = False
+    btf: str | None = None

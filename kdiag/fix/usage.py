@@ -1,0 +1,62 @@
+"""How to use what a fix has brought, in words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kdiag.report.wrap import clean, wrap
+
+if TYPE_CHECKING:
+    from kdiag.fix.ready import Ready
+    from kdiag.fix.values import Plan
+
+
+class Page:
+    """Lines for a terminal."""
+
+    def __init__(self, width: int, unicode: bool) -> None:
+        self.width = width
+        self.unicode = unicode
+        self.lines: list[str] = []
+
+    def text(self, text: str, first: str = "") -> None:
+        """A paragraph, wrapped, its further lines below the first one's text."""
+        room = max(20, self.width - len(first))
+        for index, line in enumerate(wrap(clean(text, unicode=self.unicode), room)):
+            self.lines.append((first if index == 0 else " " * len(first)) + line)
+
+    def field(self, name: str, text: str) -> None:
+        """A named line of a step."""
+        self.text(text, f"     {name:<9}")
+
+    def __str__(self) -> str:
+        return "".join(f"{line}\n" for line in self.lines)
+
+
+def render_usage(result: Plan | Ready, width: int, *, unicode: bool = True) -> str:
+    """How to use what is there now; empty if tools find all of it by themselves."""
+    from kdiag.fix.environ import sudo_line
+
+    page = Page(width, unicode)
+    values = dict(result.variables)
+    if result.link is not None:
+        page.text(f"Tools find the headers at {result.link} by themselves, under sudo as well.")
+        if result.btf is None:
+            return str(page)
+    if not values:
+        return str(page)
+    page.text("How to use it" if result.link is None else "For BTF, tools need a variable:")
+    rows = [
+        ('eval "$(kdiag env)"', "for this shell, and what it starts"),
+        ("kdiag run -- bpftrace ...", "for one command"),
+        (f"{sudo_line(values)} bpftrace ...", "after the first; sudo drops variables otherwise"),
+        *([("sudo kdiag fix --link", "for all tools, without variables")] if _linkable(result) else ()),
+    ]
+    for command, text in rows:
+        page.lines.append(f"    {clean(command, unicode=unicode)}")
+        page.text(text, "        ")
+    return str(page)
+
+
+def _linkable(result: Plan | Ready) -> bool:
+    return result.tree is not None and result.link is None

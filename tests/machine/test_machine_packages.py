@@ -1,0 +1,153 @@
+"""Packages read as files: the header package of this very kernel is told from those of others."""
+
+from __future__ import annotations
+
+import kernel_parts as parts
+import known_machines as known
+import pytest
+import worlds as w
+from conftest import Examine
+from fixtures_builder import World
+
+from kdiag.model import Finding, Status
+
+
+def package(world: World, examine: Examine) -> Finding:
+    found = examine(world).finding("headers.package")
+    assert found is not None
+    return found
+
+
+def words(finding: Finding) -> str:
+    return " ".join(
+        [finding.summary, finding.reason, *(f"{e.source} {e.observed}" for e in finding.evidence)]
+    )
+
+
+def commands(finding: Finding) -> list[str]:
+    return [command for remedy in finding.remedies for command in remedy.commands]
+
+
+DEVEL = ("kernel-devel", "6.17.1", "300.fc43")
+OLDER = ("kernel-devel", "6.16.9", "200.fc43")
+DEBUG = ("kernel-debug-devel", "6.17.1", "300.fc43")
+
+
+@pytest.mark.parametrize(
+    ("packages", "status"),
+    [
+        ((), Status.FAIL),
+        ((DEVEL,), Status.OK),
+        ((OLDER,), Status.FAIL),
+        ((OLDER, DEVEL), Status.OK),
+        ((DEVEL, OLDER), Status.OK),
+        ((DEBUG,), Status.FAIL),
+    ],
+    ids=["none", "this", "older", "older and this", "this and older", "of another variant"],
+)
+def test_rpm(packages: tuple[tuple[str, str, str], ...], status: Status, examine: Examine) -> None:
+    """The name of a kernel-devel does not hold its version, and several are installed side by side."""
+    found = package(known.fedora_43(*packages), examine)
+    assert found.status is status, found
+    if status is Status.FAIL:
+        assert commands(found) == ["sudo dnf install kernel-devel-6.17.1-300.fc43.x86_64"]
+    if packages == (OLDER,):
+        assert "6.16.9" in words(found)
+
+
+@pytest.mark.parametrize(
+    ("version", "status"),
+    [("6.18.7.arch1-1", Status.OK), ("6.18.8.arch1-1", Status.FAIL), (None, Status.FAIL)],
+)
+def test_pacman(version: str | None, status: Status, examine: Examine) -> None:
+    """linux-headers of the next kernel is not that of the running one."""
+    world = w.linux("6.18.7-arch1-1", known.ARCH, builder="linux@archlinux", config_at="/proc/config.gz")
+    world.remove("/var/lib/dpkg/status").dir("/var/lib/pacman/local")
+    if version is not None:
+        world.file(f"/var/lib/pacman/local/linux-headers-{version}/desc")
+    assert package(world, examine).status is status
+
+
+@pytest.mark.parametrize(
+    ("version", "status"), [("6.12.31-r0", Status.OK), ("6.12.40-r0", Status.FAIL), ("", Status.FAIL)]
+)
+def test_apk(version: str, status: Status, examine: Examine) -> None:
+    world = w.linux("6.12.31-0-virt", known.ALPINE, builder="buildozer@build", config_at="/boot/config-virt")
+    entry = f"P:linux-virt-dev\nV:{version}\nA:x86_64\n\n" if version else ""
+    world.remove("/var/lib/dpkg/status").file(
+        "/lib/apk/db/installed", f"P:musl\nV:1.2.5-r0\nA:x86_64\n\n{entry}"
+    )
+    found = package(world, examine)
+    assert found.status is status, found
+
+
+@pytest.mark.parametrize(
+    ("installed", "status", "wanted"),
+    [
+        (
+            ("linux-headers-6.1.0-50-amd64", "linux-headers-6.1.0-50-common", "linux-kbuild-6.1"),
+            Status.OK,
+            "",
+        ),
+        (
+            ("linux-headers-6.1.0-50-amd64", "linux-kbuild-6.1", "linux-headers-amd64"),
+            Status.FAIL,
+            "linux-headers-6.1.0-50-common",
+        ),
+        (("linux-headers-6.1.0-50-common", "linux-kbuild-6.1"), Status.FAIL, "linux-headers-6.1.0-50-amd64"),
+        (("linux-headers-6.1.0-49-amd64",), Status.FAIL, "linux-headers-6.1.0-50-amd64"),
+        (("linux-libc-dev",), Status.FAIL, "linux-headers-6.1.0-50-amd64"),
+    ],
+    ids=["whole", "no -common", "only -common", "another", "user space's"],
+)
+def test_dpkg(installed: tuple[str, ...], status: Status, wanted: str, examine: Examine) -> None:
+    found = package(w.installed(known.debian_12(), *installed), examine)
+    assert found.status is status, found
+    assert not wanted or any(wanted in command.split() for command in commands(found)), commands(found)
+    if "linux-headers-amd64" in installed:
+        assert "linux-headers-amd64" not in found.reason, "the meta package is of no other kernel"
+
+
+def test_a_removed_package_is_not_installed(examine: Examine) -> None:
+    """dpkg keeps those whose configuration files are left."""
+    world = known.debian_12()
+    names = ("linux-headers-6.1.0-50-amd64", "linux-headers-6.1.0-50-common", "linux-kbuild-6.1")
+    status = parts.dpkg(*names).replace("install ok installed", "deinstall ok config-files")
+    assert package(world.file("/var/lib/dpkg/status", status), examine).status is Status.FAIL
+
+
+def test_a_broken_database_is_unknown(examine: Examine) -> None:
+    world = known.fedora_43().file("/usr/lib/sysimage/rpm/rpmdb.sqlite", b"SQLite format 3\0" + bytes(200))
+    assert package(world, examine).status is Status.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("release", "command"),
+    [
+        ("6.12.107+deb13-amd64", "linux-headers-6.12.107+deb13-amd64"),
+        ("6.8.0-31-generic", "linux-headers-6.8.0-31-generic"),
+        ("6.8.0-1021-aws", "linux-headers-6.8.0-1021-aws"),
+        ("7.0.14-14-pve", "proxmox-headers-7.0.14-14-pve"),
+        ("5.14.0-611.26.1.el9_7.x86_64", "kernel-devel-5.14.0-611.26.1.el9_7.x86_64"),
+        ("6.12.83-113.160.amzn2023.aarch64", "kernel6.12-devel-6.12.83-113.160.amzn2023.aarch64"),
+        ("5.15.0-316.196.4.1.el9uek.x86_64", "kernel-uek-devel-5.15.0-316.196.4.1.el9uek.x86_64"),
+    ],
+)
+def test_the_release_names_the_package(release: str, command: str, examine: Examine) -> None:
+    """Not the distribution of the files: these are Debian's."""
+    found = package(w.linux(release, builder="a@b"), examine)
+    assert any(command in line.split() for line in commands(found)), found
+
+
+@pytest.mark.parametrize(
+    "release", ["6.12.107; reboot", "$(reboot)", "-o=x", "6.1 --yes", "../../etc", "x" * 300, "6.1\nreboot"]
+)
+def test_a_hostile_release_goes_into_no_command(release: str, examine: Examine) -> None:
+    world = w.linux()
+    world.release = release
+    report = examine(world)
+    assert not [f for f in report.findings if "the check itself failed" in f.summary]
+    for finding in report.findings:
+        for remedy in finding.remedies:
+            for command in remedy.commands:
+                assert release not in command, (finding.id, command)
