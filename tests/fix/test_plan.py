@@ -15,7 +15,8 @@ from kdiag.analysis import analyse
 from kdiag.fix.effects import Installed, Linked, Loaded, Mounted, Unpacked, Written
 from kdiag.fix.errors import FixError
 from kdiag.fix.plan import make_plan
-from kdiag.fix.show import render_plan, render_usage
+from kdiag.fix.show import render_plan
+from kdiag.fix.usage import render_usage
 from kdiag.fix.values import Options, Plan
 from kdiag.machine import Machine
 from kdiag.parse.kheaders import from_module, quick
