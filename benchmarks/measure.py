@@ -48,12 +48,11 @@ def once(command: Sequence[str], environment: Mapping[str, str]) -> Run:
 
 
 def compare(commands: Mapping[str, Sequence[str]], rounds: int) -> list[Result]:
-    """Run the commands in turn, `rounds` times after one warm-up each, so that all meet the same moods of the machine."""
+    """Run the commands in turn, `rounds` times after one warm-up each: all meet the same moods of the machine."""
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     runs: dict[str, list[Run]] = {name: [] for name in commands}
-    for name, command in commands.items():
+    for command in commands.values():
         once(command, environment)
-        del name
     for index in range(rounds):
         for name, command in commands.items():
             runs[name].append(once(command, environment))
@@ -78,5 +77,8 @@ def table(results: Sequence[Result], reference: str) -> str:
     from tabulate import tabulate
 
     base = next(r.wall for r in results if r.name == reference)
-    rows = [(r.name, f"{r.wall:.0f}", f"{r.cpu:.0f}", f"{r.memory:.0f}", f"{r.wall / base:.2f}") for r in results]
-    return tabulate(rows, headers=("", "wall ms", "CPU ms", "peak MiB", f"x {reference}"), colalign=("left", *["right"] * 4))
+    rows = [
+        (r.name, f"{r.wall:.0f}", f"{r.cpu:.0f}", f"{r.memory:.0f}", f"{r.wall / base:.2f}") for r in results
+    ]
+    headers = ("", "wall ms", "CPU ms", "peak MiB", f"x {reference}")
+    return tabulate(rows, headers=headers, colalign=("left", *["right"] * 4))

@@ -22,7 +22,7 @@ from typer.testing import CliRunner
 
 from kdiag import cli, exits
 from kdiag.capabilities import DEFINITIONS
-from kdiag.cli import check as command
+from kdiag.cli import check as check_command
 from kdiag.machine import Machine
 from kdiag.model import Report
 from kdiag.system.live import Live
@@ -66,8 +66,8 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Callable[[Report], None]:
     """Puts a report in the place of the machine's own."""
 
     def put(report: Report) -> None:
-        examined = command.Examined(Machine(Live()), report)
-        monkeypatch.setattr(command, "_examine", lambda *_: examined)
+        examined = check_command.Examined(Machine(Live()), report)
+        monkeypatch.setattr(check_command, "_examine", lambda *_: examined)
 
     return put
 
@@ -129,7 +129,7 @@ def _main(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> int:
     def broken(*_: object) -> Report:
         raise error
 
-    monkeypatch.setattr(command, "_examine", broken)
+    monkeypatch.setattr(check_command, "_examine", broken)
     monkeypatch.setattr(sys, "argv", ["kdiag", "check", "--no-plugins"])
     with pytest.raises(SystemExit) as ended:
         cli.main()

@@ -80,7 +80,7 @@ def ready() -> None:
     done = subprocess.run(
         [str(BIN / "kdiag"), "check", "--help"], capture_output=True, text=True, check=False
     )
-    need("-o" in done.stdout.split(), "kdiag check -o")
+    need("--output" in done.stdout, "kdiag check --output")
 
 
 def act(folder: Path, **inputs: str) -> tuple[subprocess.CompletedProcess[str], dict[str, str], str]:
