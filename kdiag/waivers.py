@@ -9,9 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from datetime import date
+from typing import TYPE_CHECKING
 
 from kdiag.model import Capability, Finding, Readiness, Report, Status, Verdict, Works
+
+if TYPE_CHECKING:
+    from datetime import date
 
 _FINE = (Status.OK, Status.SKIP)
 
@@ -105,6 +108,12 @@ def _cover(
     return found
 
 
+def _told(id_: str, waiver: Waiver) -> str:
+    """With the reason: formats that have no other place for it show at least the verdict."""
+    through = "" if waiver.id == id_ else f" through {waiver.id}"
+    return f"{id_}{through} until {waiver.until.isoformat()} ({waiver.reason})"
+
+
 def _verdict(report: Report, force: InForce) -> Verdict:
     """The verdict over the required capabilities that are not waived; it names those that are."""
     waived = [id_ for id_ in report.required if id_ in force.capabilities]
@@ -113,8 +122,8 @@ def _verdict(report: Report, force: InForce) -> Verdict:
     from kdiag.analysis import judge
 
     left = tuple(id_ for id_ in report.required if id_ not in force.capabilities)
-    names = ", ".join(f"{id_} until {force.capabilities[id_].until.isoformat()}" for id_ in waived)
+    names = ", ".join(_told(id_, force.capabilities[id_]) for id_ in waived)
     if not any(c.id in left for c in report.capabilities):
-        return Verdict(Readiness.READY, f"all that is required is waived ({names})", report.verdict.next)
+        return Verdict(Readiness.READY, f"all that is required is waived: {names}", report.verdict.next)
     verdict = judge(report.capabilities, report.findings, left, report.blocks)
     return Verdict(verdict.status, f"{verdict.summary}; waived: {names}", verdict.next)

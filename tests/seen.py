@@ -178,7 +178,7 @@ HEADERS: dict[str, tuple[Build, dict[str, tuple[Cell, Cell, Cell, Cell]]]] = {
 }  # fmt: skip
 
 
-# -- restricted environments, on Debian's 6.12 -------------------------------------------------------------------------
+# -- restricted environments, on Debian's 6.12 ----------------------------------------------------------
 
 
 def debian(**more: int) -> World:
@@ -338,7 +338,7 @@ RESTRICTED: dict[str, tuple[Build, dict[str, tuple[Cell, Cell, Cell]]]] = {
 LETTERS = {"B": ("hello",), "T": ("tracepoint-args",), "K": ("kprobe",), "S": ("struct",)}
 
 
-# -- kernels, and halves of header packages ----------------------------------------------------------------------------
+# -- kernels, and halves of header packages -------------------------------------------------------------
 
 
 def debian_11() -> World:
@@ -436,3 +436,73 @@ SEEN: dict[str, tuple[Build, str, dict[str, Cell]]] = {
         {"B": MOSTLY, "S": MOSTLY, "fentry": NO, "kprobe": NO, "kprobe-multi": NO, "module-types": NO},
     ),
 }
+
+
+# -- what bpftrace's source decides, not seen running ---------------------------------------------------
+
+
+def no_modules() -> World:
+    """A kernel without loadable modules."""
+    return lab().remove("/proc/modules", "/lib/modules/6.12.107/modules.dep")
+
+
+def ambient() -> World:
+    """A user with all that 0.25 asks for."""
+    return w.user(lab(), w.mask("CAP_SYS_ADMIN", "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH"))
+
+
+#: (what decides, machine, capability, {release: what follows}). Boundaries are first tags that contain the commit.
+INFERRED: list[tuple[str, Build, str, dict[str, frozenset[Works]]]] = [
+    (
+        "kconfig.h is included unseen, and clang always runs in 0.24",
+        wrong_variable,
+        "hello",
+        {"0.16.0": NO, "0.23.5": YES, "0.24.2": NO, "0.25.1": YES},
+    ),
+    (
+        "kheaders are unpacked whenever no tree is found",
+        lambda: w.kheaders(lab(), "module"),
+        "include",
+        {"0.18.1": NO, "0.19.1": MOSTLY, "0.20.3": MOSTLY, "0.20.4": NO, "0.21.2": NO},
+    ),
+    ("rawtracepoint came with 0.18", lab, "rawtracepoint", {"0.17.1": NO, "0.18.0": YES, "0.27.1": YES}),
+    (
+        "rawtracepoint needs BTF from 0.24 on",
+        partial(lab, btf=False),
+        "rawtracepoint",
+        {"0.23.5": YES, "0.24.0": NO},
+    ),
+    (
+        "arguments of tracepoints need BTF from 0.25 on",
+        partial(extracted, btf=False),
+        "tracepoint-args",
+        {"0.24.2": YES, "0.25.0": NO},
+    ),
+    ("capabilities instead of root from 0.25 on", ambient, "hello", {"0.24.2": NO, "0.25.0": YES}),
+    (
+        "tracefs is opened at start from 0.25 on",
+        lambda: w.unmounted(lab()),
+        "hello",
+        {"0.24.2": YES, "0.25.0": NO},
+    ),
+    ("0.25 wants /proc/modules", no_modules, "hello", {"0.24.2": YES, "0.25.1": NO, "0.26.0": YES}),
+    (
+        "before 0.17 tracefs is looked for below debugfs only",
+        lambda: w.mounted(lab(), debugfs=False),
+        "tracepoint-args",
+        {"0.16.0": LITTLE, "0.17.1": YES},
+    ),
+    ("iterators came with 0.12", lab, "iter", {"0.11.3": NO, "0.12.0": YES, "0.23.5": YES}),
+    (
+        "before 0.16 BEGIN is a uprobe",
+        lambda: lab().remove(
+            "/sys/bus/event_source/devices/uprobe",
+            "/sys/kernel/tracing/uprobe_events",
+            "/sys/kernel/debug/tracing/uprobe_events",
+        ),
+        "hello",
+        {"0.15.0": NO, "0.16.0": YES},
+    ),
+    ("0.17.1 reads the file, 0.17.0 asks by id", debian_11, "tracepoint-args", {"0.17.0": NO, "0.17.1": YES}),
+    ("module BTF is read from 0.17 on", lab, "module-types", {"0.16.0": NO, "0.17.1": YES}),
+]

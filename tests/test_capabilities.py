@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import worlds as w
 from conftest import Examine
-from seen import HEADERS, LETTERS, RESTRICTED, SEEN, TRACEPOINTS, VERSIONS, Build, lab, no_proc
+from seen import HEADERS, INFERRED, LETTERS, RESTRICTED, SEEN, TRACEPOINTS, VERSIONS, Build, lab, no_proc
 
 from kdiag.capabilities import DEFINITIONS
 from kdiag.model import Report, Works
@@ -96,3 +96,14 @@ def test_every_capability_is_judged_and_told_apart(examine: Examine) -> None:
         definition.id for definition in DEFINITIONS
     ]
     assert len({definition.id for definition in DEFINITIONS}) == len(DEFINITIONS)
+
+
+@pytest.mark.parametrize(
+    ("build", "name", "version", "follows"),
+    [(build, name, version, works) for _, build, name, rows in INFERRED for version, works in rows.items()],
+    ids=[f"{why}: {version}" for why, _, _, rows in INFERRED for version in rows],
+)
+def test_what_the_source_decides(
+    build: Build, name: str, version: str, follows: frozenset[Works], examine: Examine
+) -> None:
+    compare(examine(w.bpftrace(build(), version)), name, follows)

@@ -92,6 +92,19 @@ def test_3_cannot_tell(machine: Callable[[Report], None]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "expected"), [("minimal", 3), ("gvisor", 1), ("wrong-recipe", 1), ("firecracker", 1)]
+)
+def test_recordings_end_as_their_machines_do(name: str, expected: int) -> None:
+    """`kdiag check --from`: the whole command, on a machine that is not this one."""
+    status, out, err = call("check", "--from", str(FIXTURES / name), "--format", "json")
+    assert status == expected, err
+    report = report_on(Recording(FIXTURES / name))
+    assert {f["id"]: f["status"] for f in json.loads(out)["findings"]} == {
+        f.id: f.status.value for f in report.findings
+    }
+
+
+@pytest.mark.parametrize(
     ("arguments", "near"),
     [
         (("check", "--only", "btf.vmlinx"), "btf.vmlinux"),

@@ -27,11 +27,13 @@ def test_without_waivers_it_is_the_same_report() -> None:
 def test_a_waived_capability_does_not_count() -> None:
     report = waived("broken")
     assert report.verdict.status is Readiness.UNKNOWN, "`unsure` is left"
-    assert report.verdict.summary.endswith("; waived: broken until 2030-06-30")
+    assert report.verdict.summary.endswith("; waived: broken until 2030-06-30 (reason for broken)")
     both = waived("broken", "unsure")
     assert both.verdict.status is Readiness.READY
     assert both.verdict.summary.startswith("all 2 required things work")
-    assert both.verdict.summary.endswith("; waived: broken until 2030-06-30, unsure until 2030-06-30")
+    assert both.verdict.summary.endswith(
+        "; waived: broken until 2030-06-30 (reason for broken), unsure until 2030-06-30 (reason for unsure)"
+    )
 
 
 def test_what_was_found_stays() -> None:
@@ -42,6 +44,9 @@ def test_a_waived_cause_waives_what_it_explains() -> None:
     report = waived("a.root")
     assert set(in_force(report).capabilities) == {"broken"}
     assert in_force(report).capabilities["broken"].id == "a.root"
+    assert report.verdict.summary.endswith(
+        "; waived: broken through a.root until 2030-06-30 (reason for a.root)"
+    )
     assert report.verdict.status is Readiness.UNKNOWN
     assert waived("a.root", "c.unknown").verdict.status is Readiness.READY
 
@@ -87,7 +92,7 @@ def test_all_that_is_required_may_be_waived() -> None:
     verdict = apply(report, (waiver("broken"),)).verdict
     assert (verdict.status, verdict.summary) == (
         Readiness.READY,
-        "all that is required is waived (broken until 2030-06-30)",
+        "all that is required is waived: broken until 2030-06-30 (reason for broken)",
     )
 
 

@@ -1,0 +1,1 @@
+"""Smoke programs, against fake tools and the real one."""
