@@ -4,7 +4,7 @@ sysctls.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from kdiag.check import check
 from kdiag.machine import Machine
@@ -292,11 +292,17 @@ def lsm(machine: Machine) -> Iterator[Finding]:
     """
     evidence: list[Evidence] = []
     concerns: list[str] = []
-    for name, look in (("SELinux", "selinux"), ("AppArmor", "apparmor")):
+    unseen = ""
+    looks: dict[str, Callable[[], str | None]] = {
+        "SELinux": lambda: machine.privileges.selinux,
+        "AppArmor": lambda: machine.privileges.apparmor,
+    }
+    for name, look in looks.items():
         try:
-            value: str | None = getattr(machine.privileges, look)
+            value = look()
         except Unavailable as gap:
             evidence.append(Evidence(name, gap.reason))
+            unseen = unseen or gap.reason
             continue
         evidence.append(Evidence(name, value or "not active"))
         if value and value not in ("permissive", "unconfined"):
@@ -307,6 +313,10 @@ def lsm(machine: Machine) -> Iterator[Finding]:
         evidence.append(Evidence("/sys/kernel/security/lsm", gap.reason))
     if concerns:
         yield warn("; ".join(concerns), reason="a denial would show as EACCES", evidence=tuple(evidence))
+    elif unseen:
+        yield unknown(
+            "whether a security module confines this process", reason=unseen, evidence=tuple(evidence)
+        )
     else:
         yield ok("no security module confines this process", evidence=tuple(evidence))
 

@@ -60,7 +60,9 @@ def waivers_of(report: Report) -> tuple[Waiver, ...]:
 
 
 def in_force(report: Report) -> InForce:
-    """Which findings and capabilities are waived, each with the waiver that does it."""
+    """Which findings and capabilities are waived, each with the waiver that does it. Of the capabilities that are
+    not required, only those that are named: the others do not count anyway.
+    """
     by_id = {waiver.id: waiver for waiver in waivers_of(report)}
     if not by_id:
         return InForce({}, {}, ())
@@ -69,7 +71,9 @@ def in_force(report: Report) -> InForce:
     capabilities: dict[str, Waiver] = {}
     for capability in report.capabilities:
         if capability.status is not Works.WORKS:
-            waiver = by_id.get(capability.id) or _through_findings(capability, open_findings, findings)
+            waiver = by_id.get(capability.id)
+            if waiver is None and capability.id in report.required:
+                waiver = _through_findings(capability, open_findings, findings)
             if waiver is not None:
                 capabilities[capability.id] = waiver
     used = {waiver.id for waiver in (*findings.values(), *capabilities.values())}

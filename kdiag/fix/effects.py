@@ -63,7 +63,8 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True)
 class Unpacked:
-    """A header tree below the store. origin: the archive's file, or the module's that holds it.
+    """A header tree below the store. origin: the archive's file, or the module's that holds it. made: the
+    directories above it that are missing before, outermost first.
 
     target is empty in a plan that has to load the module before the archive's name can be known.
     """
@@ -71,25 +72,29 @@ class Unpacked:
     kind: ClassVar[str] = "tree"
     target: str
     origin: str
+    made: tuple[str, ...] = ()
 
     def check(self) -> None:
         """Raises BadEffect."""
         _below(self.target, "headers")
         _absolute(self.origin)
+        _above(self.made, self.target)
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A file of bare BTF below the store. origin: where the BTF was found."""
+    """A file of bare BTF below the store. origin: where the BTF was found. made: as of a tree."""
 
     kind: ClassVar[str] = "btf"
     target: str
     sha256: str
     origin: str
+    made: tuple[str, ...] = ()
 
     def check(self) -> None:
         """Raises BadEffect."""
         _below(self.target, "btf")
+        _above(self.made, self.target)
         if _SHA256.fullmatch(self.sha256) is None:
             raise BadEffect("a checksum is not one")
 
@@ -111,9 +116,7 @@ class Linked:
         if len(parts) < 3 or parts[-1] != "build" or parts[-3] != "modules" or not NAME.fullmatch(parts[-2]):
             raise BadEffect(f"a link is never made at {self.path!r}")
         _absolute(self.target)
-        parents = self.path.rpartition("/")[0], self.path.rpartition("/")[0].rpartition("/")[0]
-        if any(path not in parents for path in self.made):
-            raise BadEffect(f"these directories are never made: {', '.join(self.made)!r}")
+        _above(self.made, self.path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +187,14 @@ def _absolute(path: str) -> list[str]:
     if len(parts) < 2 or parts[0] or any(part in ("", ".", "..") for part in parts[1:]):
         raise BadEffect(f"{path!r:.200} is not a plain absolute path")
     return parts[1:]
+
+
+def _above(made: tuple[str, ...], path: str) -> None:
+    """Directories that can have been made for `path`."""
+    for directory in made:
+        _absolute(directory)
+        if not path.startswith(f"{directory}/"):
+            raise BadEffect(f"{directory!r:.200} is never made for {path!r:.200}")
 
 
 def _below(path: str, directory: str) -> None:

@@ -37,14 +37,18 @@ def locked(
 
 
 def discard(directory: Path) -> None:
-    """Remove the lock and the directory if nothing else is in it. Only for the holder of the lock.
-
-    Others who wait for the removed file notice, and start anew.
+    """Remove the lock and the directory if nothing else is in it, and what was made for it. Only for the holder
+    of the lock. Others who wait for the removed file notice, and start anew.
     """
-    if not any(name != "lock" for name in _names(directory)):
+    lock = directory / "lock"
+    if not any(name != lock.name for name in _names(directory)):
         with contextlib.suppress(OSError):
-            (directory / "lock").unlink(missing_ok=True)
+            made = [os.fsdecode(name) for name in lock.read_bytes().split(b"\0")[1:]]
+            lock.unlink()
             directory.rmdir()
+            for place in reversed(made):
+                if str(directory).startswith(f"{place}/"):
+                    os.rmdir(place)
 
 
 def _names(directory: Path) -> list[str]:
@@ -57,18 +61,17 @@ def _names(directory: Path) -> list[str]:
 def _acquire(directory: Path, deadline: float, waiting: Callable[[str], None] | None) -> int:
     told = False
     while True:
-        fd = _open(directory)
+        fd, made = _open(directory)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if _is_current(fd, directory / "lock"):
                 with contextlib.suppress(OSError):  # a full disk: others will not know who we are
-                    os.ftruncate(fd, 0)
-                    os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+                    _sign(fd, made)
                 return fd
             # Its last holder removed it before we got it.
             os.close(fd)
         except BlockingIOError:
-            holder = os.pread(fd, 20, 0).decode("ascii", "replace").strip() or "unknown"
+            holder = os.pread(fd, 20, 0).partition(b"\0")[0].decode("ascii", "replace") or "unknown"
             os.close(fd)
             if time.monotonic() > deadline:
                 raise FixError(
@@ -84,8 +87,19 @@ def _acquire(directory: Path, deadline: float, waiting: Callable[[str], None] | 
             raise _refused(directory / "lock", error) from None
 
 
-def _open(directory: Path) -> int:
+def _sign(fd: int, made: tuple[str, ...]) -> None:
+    """Write who holds the lock, and which directories were made for it: by us, or by an earlier holder."""
+    before = os.pread(fd, 1 << 16, 0).split(b"\0")[1:]
+    names = before or [os.fsencode(name) for name in made]
+    os.ftruncate(fd, 0)
+    os.pwrite(fd, b"\0".join((str(os.getpid()).encode(), *names)), 0)
+
+
+def _open(directory: Path) -> tuple[int, tuple[str, ...]]:
+    """The lock's file, and the directories above its own that had to be made."""
     for _ in range(100):
+        parents = reversed(directory.parents)
+        made = tuple(str(place) for place in parents if not place.is_dir())
         _prepare(directory)
         path = directory / "lock"
         try:
@@ -101,7 +115,7 @@ def _open(directory: Path) -> int:
         if not stat.S_ISREG(info.st_mode) or info.st_uid != os.geteuid():
             os.close(fd)
             raise FixError(f"{path} is not a lock of ours (uid {info.st_uid})", "look at it and remove it")
-        return fd
+        return fd, made
     raise FixError(f"{directory} comes and goes", "try again")
 
 

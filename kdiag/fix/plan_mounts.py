@@ -10,6 +10,10 @@ from kdiag.model import Finding, Status
 from kdiag.system import Unavailable
 
 _WHAT = (("tracing.tracefs", "tracefs"), ("tracing.debugfs", "debugfs"))
+_WHAT_IT_HOLDS_UP = {
+    "tracefs": ("tracing.tracefs",),
+    "debugfs": ("tracing.debugfs", "tracing.debug-path", "tracing.tracefs"),
+}
 
 
 def plan_mounts(subject: Subject) -> Part:
@@ -22,8 +26,8 @@ def plan_mounts(subject: Subject) -> Part:
         finding = subject.finding(finding_id)
         if finding is None or finding.status in (Status.OK, Status.SKIP, Status.UNKNOWN):
             continue
-        helps = subject.titles(finding_id)
-        if not helps:
+        helps = subject.titles(*_WHAT_IT_HOLDS_UP[fstype])
+        if not helps or (fstype == "debugfs" and not _looks_only_there(subject)):
             continue
         obstacle = _obstacle(subject, finding, fstype)
         if obstacle:
@@ -42,6 +46,13 @@ def plan_mounts(subject: Subject) -> Part:
             )
         )
     return Part(tuple(steps), tuple(notes), unmet=bool(notes))
+
+
+def _looks_only_there(subject: Subject) -> bool:
+    """Whether the installed bpftrace knows tracefs only below debugfs (Behaviour.tracefs_paths)."""
+    behaviour = subject.machine.tools.behaviour
+    below = f"{MOUNT_POINTS['debugfs']}/"
+    return behaviour is not None and all(path.startswith(below) for path in behaviour.tracefs_paths)
 
 
 def _obstacle(subject: Subject, finding: Finding, fstype: str) -> str:

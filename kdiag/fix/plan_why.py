@@ -68,6 +68,8 @@ def without(subject: Subject) -> tuple[str, ...]:
     if not required or any(c.id in blocked for c in required):
         return ()
     titles = ", ".join(subject.titles(*FINDINGS))
+    if not titles:
+        return ()
     try:
         subject.machine.btf.vmlinux  # noqa: B018  asked for whether it is there
         reason = "BTF is there"

@@ -125,7 +125,7 @@ def _mount(line: str, redactor: Redactor) -> str:
 
 
 _PLAIN_OPTION = re.compile(
-    r"(?:mode|size|nr_inodes|gid|uid|hidepid|ptmxmode|errors|data|inode64|stripe)=[\w.%]+"
+    r"(?:mode|size|nr_inodes|gid|uid|hidepid|ptmxmode|errors|data|inode64|stripe)=[\w.%-]+"
 )
 
 

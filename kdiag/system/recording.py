@@ -80,7 +80,11 @@ class Recording:
         return self._store.size(f"root{path}") if path.startswith("/") else None
 
     def _data(self, path: str) -> bytes:
-        return self._unpacked[path] if path in self._unpacked else self._store.read(f"root{path}")
+        if path in self._unpacked:
+            return self._unpacked[path]
+        if (self._size(path) or 0) > FILE_LIMIT:
+            raise Unavailable(f"{path}: more than the {FILE_LIMIT} bytes that a recording may hold")
+        return self._store.read(f"root{path}")
 
     def _missing(self, path: str, question: str = "") -> None:
         """Return if `path` is known to be absent, raise Unavailable otherwise."""

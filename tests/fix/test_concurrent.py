@@ -122,6 +122,20 @@ def test_only_one_holds_it(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_directories_that_were_made_for_it_go_with_it(tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir()
+    state = tmp_path / "home" / ".local" / "state" / "kdiag"
+    with locked(state):
+        pass
+    with locked(state):
+        discard(state)
+    assert list((tmp_path / "home").iterdir()) == []
+    with locked(state):
+        (state.parent / "other").mkdir()
+        discard(state)
+    assert [p.name for p in state.parent.iterdir()] == ["other"]
+
+
 def test_patience_ends(tmp_path: Path) -> None:
     told: list[str] = []
     with (

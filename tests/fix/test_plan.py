@@ -255,6 +255,16 @@ def test_tracefs_is_mounted_by_root(tmp_path: Path) -> None:
     assert "tracing.tracefs" in plan.repairs
 
 
+def test_a_bpftrace_that_looks_below_debugfs_gets_that_too(tmp_path: Path) -> None:
+    one = unmounted(tmp_path, euid=0, bpftrace="0.11.3")
+    one.magics["/sys/kernel/debug"] = 0x62656572
+    one.files |= {"/proc/self/status": b"CapEff:\t000001ffffffffff\nCapBnd:\t000001ffffffffff\n"}
+    one.files |= {"/proc/self/uid_map": b"0 0 4294967295\n", "/sys/kernel/debug": ()}
+    assert ids(planned(one))[:2] == ["tracefs.mount", "debugfs.mount"]
+    one.bpftrace = "0.17.0"
+    assert "debugfs.mount" not in ids(planned(one))
+
+
 def test_tracefs_is_not_mounted_by_others(tmp_path: Path) -> None:
     plan = planned(unmounted(tmp_path, euid=1000))
     assert "tracefs.mount" not in ids(plan)

@@ -50,6 +50,17 @@ def test_what_was_there_before_stays(tmp_path: Path) -> None:
     assert other.is_dir()
 
 
+def test_directories_that_were_missing_are_missing_again(tmp_path: Path) -> None:
+    one = case(tmp_path)
+    for name in ("cache", "state"):
+        (tmp_path / name).rmdir()
+    before = snapshot(tmp_path)
+    run = Run(one)
+    assert run.fix(yes=True) == exits.READY, run.errors
+    assert run.fix(undo=True, yes=True) == exits.READY, run.errors
+    assert snapshot(tmp_path) == before
+
+
 def test_a_link_that_others_changed_stays(tmp_path: Path) -> None:
     run = Run(case(tmp_path, euid=0))
     run.fix(yes=True, options={"link": True})

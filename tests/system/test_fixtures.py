@@ -54,7 +54,11 @@ def is_whole(report: Report) -> None:
     assert json.loads(render_json(report))["findings"]
     text = render_text(report, width=80, color=False, verbose=True, unicode=False)
     # Paths and commands are not cut: they are to be copied.
-    prose = [line for line in text.splitlines() if "/" not in line and "$ " not in line and not line.startswith("Next:")]
+    prose = [
+        line
+        for line in text.splitlines()
+        if "/" not in line and "$ " not in line and not line.startswith("Next:")
+    ]
     assert max(map(len, prose)) <= 80
 
 

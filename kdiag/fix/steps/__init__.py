@@ -22,6 +22,8 @@ def prepare(effect: Effect, world: World) -> Effect:
         return mount.prepare(effect, world)
     if isinstance(effect, Unpacked):
         return tree.prepare(effect, world)
+    if isinstance(effect, Written):
+        return bare.prepare(effect)
     if isinstance(effect, Linked):
         return link.prepare(effect, world)
     return effect

@@ -6,12 +6,18 @@ import contextlib
 import hashlib
 import os
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 from kdiag.fix import trust
 from kdiag.fix.effects import Written
 from kdiag.fix.errors import FixError, from_os_error
-from kdiag.fix.steps.tree import sweep
+from kdiag.fix.steps.tree import missing, sweep
+
+
+def prepare(effect: Written) -> Written:
+    """Note which directories are missing."""
+    return replace(effect, made=missing(Path(effect.target).parent))
 
 
 def there(effect: Written) -> bool:
@@ -66,7 +72,7 @@ def unmake(effect: Written, *, finished: bool) -> str:
             said = f"removed {target}"
     except OSError as error:
         raise from_os_error(error, target.parent) from None
-    sweep(target.parent)
+    sweep(target.parent, effect.made)
     return said
 
 

@@ -21,10 +21,9 @@ _LIMIT = 64 * 1024 * 1024
 
 
 def prepare(effect: Unpacked, world: World) -> Unpacked:
-    """Name the tree, where the plan could not yet."""
-    if effect.target:
-        return effect
-    return replace(effect, target=str(_target(_archive(effect, world), world)))
+    """Name the tree, where the plan could not yet; note which directories are missing."""
+    target = effect.target or str(_target(_archive(effect, world), world))
+    return replace(effect, target=target, made=missing(Path(target).parent))
 
 
 def there(effect: Unpacked, world: World) -> bool:
@@ -89,7 +88,7 @@ def unmake(effect: Unpacked, *, finished: bool) -> str:
     if there:
         remove(target)
     unfinished = clean(target.parent)
-    sweep(target.parent)
+    sweep(target.parent, effect.made)
     if there:
         return f"removed {target}"
     return (
@@ -136,9 +135,14 @@ def _busy(path: Path) -> bool:
     return os.lstat(path).st_uid != os.geteuid()
 
 
-def sweep(directory: Path) -> None:
-    """Remove a directory of the store, and kdiag's own above it, if they are empty."""
-    for place in (directory, directory.parent):
-        if place.name in ("headers", "btf", "kdiag"):
+def missing(directory: Path) -> tuple[str, ...]:
+    """The directories that have to be made so that this one is there, outermost first."""
+    return tuple(str(place) for place in reversed((directory, *directory.parents)) if not place.is_dir())
+
+
+def sweep(directory: Path, made: tuple[str, ...] = ()) -> None:
+    """Remove a directory of the store, kdiag's own above it, and those that were made for it, if they are empty."""
+    for place in (directory, directory.parent, *map(Path, reversed(made))):
+        if place.name in ("headers", "btf", "kdiag") or str(place) in made:
             with contextlib.suppress(OSError):
                 place.rmdir()
