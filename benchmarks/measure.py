@@ -35,6 +35,8 @@ def once(command: Sequence[str], environment: Mapping[str, str]) -> Run:
     started = time.perf_counter()
     child = os.fork()
     if child == 0:
+        # Not in a repository: a kdiag.toml or pyproject.toml there would be read, too.
+        os.chdir("/")
         null = os.open(os.devnull, os.O_RDWR)
         for stream in (0, 1, 2):
             os.dup2(null, stream)

@@ -4,7 +4,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 python=${PYTHON:-python3}
-tools="bpftrace bpftool busybox fish xz-utils zsh zstd"
+tools="bpftrace bpftool busybox chromium fish fonts-dejavu-core xz-utils zsh zstd"
 
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
     missing=

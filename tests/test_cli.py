@@ -426,8 +426,12 @@ def test_an_image(tmp_path: Path) -> None:
     assert status == exits.CANNOT_TELL, document["verdict"]
     assert document["machine"]["root"] == str(root)
     assert document["machine"]["distribution"].startswith("Debian GNU/Linux 13")
-    for finding_id in ("headers.tree", "headers.package", "config.source"):
+    for finding_id in ("headers.package", "config.source"):
         assert findings[finding_id]["status"] == "ok", findings[finding_id]
+    # Files that belong to whoever runs the tests are another user's to a root who would compile them.
+    assert findings["headers.tree"]["status"] == ("ok" if os.geteuid() == 0 else "warn"), findings[
+        "headers.tree"
+    ]
     live = (
         "btf.vmlinux",
         "kernel.running",

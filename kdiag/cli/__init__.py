@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from typing import Annotated
 
 import typer
@@ -57,6 +58,8 @@ def main() -> None:
     sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
     try:
         app()
+    except SystemExit as ended:
+        _leave(ended)
     except KeyboardInterrupt:
         typer.echo("kdiag: interrupted", err=True)
         sys.exit(exits.INTERRUPTED)
@@ -73,6 +76,22 @@ def main() -> None:
 
         typer.echo(write_report(error), err=True)
         sys.exit(exits.BROKEN)
+
+
+def _leave(ended: SystemExit) -> None:
+    """End at once: taking the interpreter apart costs 10 ms, and nothing here waits for it (files are closed, threads
+    joined and children waited for by those who made them). Under a test runner or a tracer it ends as usual.
+    """
+    if threading.active_count() > 1 or sys.gettrace() is not None or "pytest" in sys.modules:
+        raise ended
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except OSError:
+        raise ended from None
+    os._exit(
+        ended.code if isinstance(ended.code, int) else exits.READY if ended.code is None else exits.NOT_READY
+    )
 
 
 def _drop_output() -> None:

@@ -71,11 +71,12 @@ def check(  # noqa: PLR0913, PLR0917  a parameter is an option
     """Tell what can be traced here, what cannot, why, and what to do."""
     from kdiag.selection import UnknownName, capabilities, choose, split
 
-    planned = planned_outputs(formats, outputs)
+    settings = settings_of(config)
+    default = [settings.format] if settings.format and not outputs else []
+    planned = planned_outputs(formats or default, outputs)
     if smoke and (recording or root != "/" or any(o.format not in ("text", "json") for o in planned)):
         fail("--smoke runs programs on this machine, and joins text and json only")
     directory("--root", root)
-    settings = _settings(config)
     known = registry(plugins=not no_plugins and settings.plugins is not False)
     _check_names(settings, known)
     try:
@@ -108,7 +109,7 @@ def _color(asked: bool | None, settings: Config) -> bool | None:
     return settings.color if asked is None else asked
 
 
-def _settings(path: str) -> Config:
+def settings_of(path: str) -> Config:
     from kdiag.config_file import Config, ConfigError, find, load
 
     try:

@@ -95,6 +95,7 @@ def compare(  # noqa: PLR0913, PLR0917  a parameter is an option
     color: Color = None,
 ) -> None:
     """Show machines side by side; with a baseline, exit 1 when something that worked no longer does."""
+    from kdiag.cli.check import settings_of
     from kdiag.commands.compare import FORMATS, rendered
     from kdiag.commands.compare import compare as compared
     from kdiag.compare.inputs import BadInput
@@ -103,7 +104,7 @@ def compare(  # noqa: PLR0913, PLR0917  a parameter is an option
 
     one_of("--format", output_format, FORMATS)
     try:
-        found = compared(files, baseline or None, every_column=verbose)
+        found = compared(files, baseline or settings_of("auto").baseline, every_column=verbose)
     except BadInput as error:
         fail(str(error))
     shown = terminal(color)

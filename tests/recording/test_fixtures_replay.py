@@ -1,0 +1,27 @@
+"""Every recorded machine in fixtures/ gives a report, and no check fails on it by itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from conftest import FIXTURES, report_on
+
+from kdiag.recording.pack import opened
+from kdiag.report.json import load, render
+
+DIRECTORIES = sorted(path.parent for path in FIXTURES.glob("*/recording.json"))
+
+
+def test_there_are_fixtures() -> None:
+    assert DIRECTORIES
+
+
+@pytest.mark.parametrize("directory", DIRECTORIES, ids=lambda path: path.name)
+def test_replay(directory: Path) -> None:
+    report = report_on(opened(str(directory)))
+    assert len(report.findings) > 50
+    assert report.capabilities
+    for finding in report.findings:
+        assert "the check itself failed" not in finding.summary, finding
+    assert load(render(report)).findings == report.findings

@@ -1,0 +1,316 @@
+"""Recordings of described machines: the same findings, no secrets, small files, and an honest word where it differs."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import kernel_parts as parts
+import known_machines
+import pytest
+import worlds as w
+from conftest import builtin, report_on
+from fixtures_builder import World
+
+from kdiag.capabilities import DEFAULT_REQUIRED
+from kdiag.check import Check
+from kdiag.machine import Machine
+from kdiag.model import Finding, Report, ok
+from kdiag.recording import make as making
+from kdiag.recording import pack
+from kdiag.recording.listing import listing
+from kdiag.recording.make import Made, make
+from kdiag.recording.secrets import Secrets
+from kdiag.registry import Found, Registry
+from kdiag.report.json import load
+from kdiag.system.recording import Recording
+from kdiag.system.recording_files import Memory
+
+SECRETS = Secrets(("secrethost7",), ("agentsmith",), (), ("feedface00112233feedface00112233",))
+
+
+def recorded(world: World, directory: Path, secrets: Secrets | None = SECRETS, *more: Found) -> Made:
+    registry = builtin()
+    chosen = (*registry.checks, *more)
+    return make(Recording(world.write(directory)), registry, chosen, DEFAULT_REQUIRED, secrets)
+
+
+def played(made: Made) -> Report:
+    return report_on(Recording(Memory(made.members(directory=False), "memory")))
+
+
+@pytest.mark.parametrize("name", known_machines.by_name())
+def test_a_recording_says_what_the_machine_says(name: str, tmp_path: Path) -> None:
+    world = known_machines.by_name()[name]
+    made = recorded(world, tmp_path / "w")
+    direct = report_on(Recording(tmp_path / "w"))
+    assert made.differs == ()
+    assert [(f.id, f.status, f.causes, f.summary) for f in made.report.findings] == [
+        (f.id, f.status, f.causes, f.summary) for f in direct.findings
+    ]
+    assert made.report.capabilities == direct.capabilities
+    again = played(made)
+    assert again.findings == made.report.findings
+    assert again.verdict == made.report.verdict == direct.verdict
+
+
+@pytest.mark.parametrize("name", ["fedora-43", "debian-12-headers", "orbstack-container"])
+def test_without_redaction_every_word_is_the_same(name: str, tmp_path: Path) -> None:
+    made = recorded(known_machines.by_name()[name], tmp_path / "w", None)
+    direct = report_on(Recording(tmp_path / "w"))
+    assert made.report.findings == played(made).findings == direct.findings
+    assert made.index["redacted"] is None
+    assert "Nothing was replaced" in listing(made)
+
+
+def full_of_secrets() -> World:
+    """Secrets wherever the checks look."""
+    world = w.bpftrace(w.debian_headers(w.linux()), "0.23.2")
+    world.env("HOME", "/home/agentsmith").env("BPFTRACE_KERNEL_SOURCE", "/home/agentsmith/linux")
+    world.program("bpftrace", "/home/agentsmith/bin/bpftrace")
+    world.command(
+        "/home/agentsmith/bin/bpftrace --version", "bpftrace v0.23.2\nbuilt on secrethost7 at 10.77.3.4\n"
+    )
+    world.file(
+        "/proc/cmdline",
+        "root=UUID=deadbeef-1111-2222-3333-444455556666 ro cloud.token=t0psecret99 hunter2 lockdown=none\n",
+    )
+    world.file("/proc/version", f"Linux version {world.release} (agentsmith@secrethost7) (gcc 14) #1 SMP\n")
+    world.file("/proc/1/environ", b"container=\0PASSWORD=swordfish99\0HOME=/home/agentsmith\0")
+    world.file("/proc/kallsyms", "ffffffffb4c00000 T _stext\nffffffffb4c00010 T vfs_open\n" * 8)
+    world.file("/proc/self/mountinfo", "21 1 0:9 / / rw - nfs filer.secrethost7:/export rw,addr=10.77.3.9\n"
+               "22 21 0:21 / /proc rw - proc proc rw\n23 21 0:22 / /sys rw - sysfs sysfs rw\n")  # fmt: skip
+    world.dir("/home/agentsmith/linux").dir("/home/agentsmith/.cache/kdiag/headers/x")
+    return world
+
+
+PLANTED = ("secrethost7", "agentsmith", "deadbeef", "t0psecret99", "hunter2", "swordfish99", "10.77.3", "b4c000",
+           "feedface", "filer")  # fmt: skip
+
+
+def everything(made: Made) -> Iterator[tuple[str, bytes]]:
+    for name, data in made.members(directory=False).items():
+        yield "a name", name.encode()
+        yield name, data
+    yield "the list", listing(made).encode()
+
+
+def test_no_secret_is_in_any_byte(tmp_path: Path) -> None:
+    made = recorded(full_of_secrets(), tmp_path / "w")
+    for name, data in everything(made):
+        for secret in PLANTED:
+            assert secret.encode() not in data.lower(), (secret, name)
+    direct = report_on(Recording(tmp_path / "w"))
+    assert [(f.id, f.status, f.causes) for f in made.report.findings] == [
+        (f.id, f.status, f.causes) for f in direct.findings
+    ]
+    assert [(c.id, c.status) for c in made.report.capabilities] == [
+        (c.id, c.status) for c in direct.capabilities
+    ]
+    assert played(made).findings == made.report.findings
+    counts = made.index["redacted"]
+    assert isinstance(counts, dict)
+    assert {"user", "host", "token", "pointer"} <= counts.keys()
+    with_all = recorded(full_of_secrets(), tmp_path / "v", None)
+    kept = b"".join(data for _, data in everything(with_all)).lower()
+    assert all(secret.encode() in kept for secret in PLANTED if secret != "feedface")
+
+
+def test_the_same_secret_has_the_same_placeholder_everywhere(tmp_path: Path) -> None:
+    made = recorded(full_of_secrets(), tmp_path / "w")
+    which, commands, variables = made.index["which"], made.index["commands"], made.index["env"]
+    assert isinstance(which, dict)
+    assert isinstance(commands, list)
+    assert isinstance(variables, dict)
+    assert which["bpftrace"] == "/home/user-1/bin/bpftrace"
+    assert any(
+        isinstance(c, dict) and c["argv"] == ["/home/user-1/bin/bpftrace", "--version"] for c in commands
+    )
+    assert variables["HOME"] == "/home/user-1"
+    assert b"user-1@host-1" in made.files["root/proc/version"]
+
+
+# -- large files -------------------------------------------------------------------------------------------------------
+
+
+def large_database(world: World) -> World:
+    filler = "".join(
+        f"Package: filler{n}\nStatus: install ok installed\nVersion: {n}\nDescription: none\n\n"
+        for n in range(2000)
+    )
+    path = "/var/lib/dpkg/status"
+    return world.file(path, world.nodes[path].data.rstrip(b"\n") + b"\n\n" + filler.encode())
+
+
+def test_a_package_database_is_reduced_to_what_is_asked_of_it(tmp_path: Path) -> None:
+    world = large_database(known_machines.debian_12("arch"))
+    made = recorded(world, tmp_path / "w")
+    small = made.files["root/var/lib/dpkg/status"]
+    assert len(small) < 5000 < len(world.nodes["/var/lib/dpkg/status"].data)
+    assert b"filler" not in small
+    assert "reduced to" in made.notes["root/var/lib/dpkg/status"]
+    assert made.index["reduced"] == {
+        "/var/lib/dpkg/status": made.notes["root/var/lib/dpkg/status"].removeprefix("reduced to ")
+    }
+    assert made.report.findings == report_on(Recording(tmp_path / "w")).findings
+
+
+def test_an_rpm_database_is_reduced_to_a_small_one_of_another_format(tmp_path: Path) -> None:
+    world = known_machines.fedora_43(
+        *((f"filler{n}", "1.0", "1") for n in range(800)), ("kernel-devel", "6.14", "2")
+    )
+    path = next(p for p in world.nodes if "/rpm/" in p)
+    made = recorded(world, tmp_path / "w")
+    assert len(world.nodes[path].data) > 16 * 1024
+    assert len(made.files[f"root{path}"]) < len(world.nodes[path].data)
+    assert b"filler" not in made.files[f"root{path}"]
+    assert made.report.findings == report_on(Recording(tmp_path / "w")).findings
+
+
+@pytest.mark.parametrize("state", ["loaded", "loadable"])
+def test_the_headers_archive_is_reduced_and_keeps_its_size(state: str, tmp_path: Path) -> None:
+    import lzma
+    import random
+
+    world = w.kheaders(w.linux(options={"IKHEADERS": "m"}), state)
+    path = next(p for p in world.nodes if "kheaders.tar.xz" in p or "kheaders.ko" in p)
+    data = world.nodes[path].data
+    if path.endswith(".tar.xz"):
+        noise = random.Random(1).randbytes(40_000)
+        world.file(path, data + noise)  # what comes after the archive is not read
+    made = recorded(world, tmp_path / "w")
+    kept = made.files.get(f"root{path}", b"")
+    assert made.report.findings == report_on(Recording(tmp_path / "w")).findings
+    if len(world.nodes[path].data) >= 16 * 1024:
+        assert len(kept) == len(world.nodes[path].data)
+        assert len(lzma.compress(kept)) < 4000
+
+
+def test_a_kernel_image_is_reduced_to_its_configuration(tmp_path: Path) -> None:
+    import gzip
+    import random
+
+    world = w.linux(config_at=None)
+    text = parts.config("6.12.107", {"DEBUG_INFO_BTF": "y"})
+    image = b"\x7fELF" + bytes(60) + b"Linux version 6.12.107 (x)" + random.Random(1).randbytes(300_000)
+    world.file(
+        f"/boot/vmlinux-{world.release}", image + b"IKCFG_ST" + gzip.compress(text.encode()) + b"IKCFG_ED"
+    )
+    made = recorded(world, tmp_path / "w")
+    assert made.differs == ()
+    name = f"root/boot/vmlinux-{world.release}"
+    assert len(made.files[name]) < 20_000
+    found = next(f for f in made.report.findings if f.id == "config.source")
+    assert found == next(f for f in report_on(Recording(tmp_path / "w")).findings if f.id == "config.source")
+
+
+def test_a_strangers_check_that_wants_all_of_a_file_gets_all_of_it(tmp_path: Path) -> None:
+    def run(machine: Machine) -> Iterator[Finding]:
+        """Counts."""
+        yield ok(f"{(machine.system.read('/var/lib/dpkg/status') or b'').count(b'Package:')} packages")
+
+    stranger = Found(Check("example.count", "Packages", run), "example", "1", "example")
+    made = recorded(large_database(w.linux()), tmp_path / "w", SECRETS, stranger)
+    assert made.differs == ()
+    assert b"filler1999" in made.files["root/var/lib/dpkg/status"]
+    assert next(f for f in made.report.findings if f.id == "example.count").summary.startswith("20")
+
+
+def test_a_check_that_does_not_say_the_same_twice_is_told(tmp_path: Path) -> None:
+    count = iter(range(100))
+
+    def run(machine: Machine) -> Iterator[Finding]:
+        """Counts its own calls."""
+        yield ok(f"call {next(count)}")
+
+    stranger = Found(Check("example.clock", "The clock", run), "example", "1", "example")
+    made = recorded(w.linux(), tmp_path / "w", SECRETS, stranger)
+    assert made.differs == ("example.clock",)
+
+
+def test_what_is_too_large_is_left_out_and_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(making, "KEEP_LIMIT", 100)
+    made = recorded(w.linux(), tmp_path / "w")
+    assert all(len(data) <= 100 for data in made.files.values())
+    again = played(made)
+    found = next(f for f in again.findings if f.id == "btf.vmlinux")
+    assert "left out of the recording" in json.dumps(dataclasses.asdict(found))
+    assert "btf.vmlinux" in made.differs
+
+
+def test_a_name_that_no_file_may_have(tmp_path: Path) -> None:
+    def run(machine: Machine) -> Iterator[Finding]:
+        """Reads by an odd path."""
+        yield ok(str(machine.system.read("/proc/../proc/version") is not None))
+
+    world = w.linux()
+    world.file("/proc/../proc/version", "x")
+    stranger = Found(Check("example.odd", "Odd", run), "example", "1", "example")
+    registry = builtin()
+
+    class Odd(Recording):
+        def read(self, path: str, limit: int = 1 << 26) -> bytes | None:
+            return b"x" if ".." in path else super().read(path, limit)
+
+    made = make(
+        Odd(w.linux().write(tmp_path / "w")), registry, (*registry.checks, stranger), DEFAULT_REQUIRED, None
+    )
+    assert all(pack.safe(name) for name in made.files)
+    assert made.differs == ("example.odd",)
+
+
+# -- files and lists ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["m.tar.zst", "m.tar.xz", "m"])
+def test_written_and_read_back(name: str, tmp_path: Path) -> None:
+    made = recorded(known_machines.complete(), tmp_path / "w")
+    path = str(tmp_path / name)
+    pack.write(path, made.members(directory="." not in name), made.created)
+    assert report_on(pack.opened(path)).findings == made.report.findings
+    kept = load(pack.store(path).read("report.json"))
+    assert kept.findings == made.report.findings
+    assert kept.created == made.report.created
+
+
+def test_a_directory_holds_large_files_packed(tmp_path: Path) -> None:
+    world = w.linux()
+    config = f"/boot/config-{world.release}"
+    world.file(config, world.nodes[config].data + b"# filler\n" * 20_000)
+    made = recorded(world, tmp_path / "w")
+    members = made.members(directory=True)
+    assert f"root{config}" not in members
+    assert f"root{config}.xz" in members
+    assert json.loads(members["recording.json"])["packed"] == {config: len(world.nodes[config].data)}
+    pack.write(str(tmp_path / "m"), members, made.created)
+    assert report_on(Recording(tmp_path / "m")).findings == made.report.findings
+
+
+def test_the_list_tells_everything_that_would_go_in(tmp_path: Path) -> None:
+    made = recorded(full_of_secrets(), tmp_path / "w")
+    text = listing(made)
+    for name in made.members(directory=False):
+        assert name.removeprefix("root") in text
+    assert "/proc/cmdline" in text
+    assert "replaced: " in text
+    assert "HOME: /home/user-1" in text
+    assert "KDIAG_KCONFIG: not set" in text
+    assert "/home/user-1/bin/bpftrace --version" in text
+    assert listing(made, unicode=False).isascii()
+    assert max(map(len, text.splitlines())) < 200
+
+
+def test_a_registry_with_problems(tmp_path: Path) -> None:
+    """What cannot be loaded is a finding of the recording, too."""
+    from kdiag.registry import Problem
+
+    registry = Registry(
+        builtin().checks, (Problem("broken", "example", "cannot be imported: SyntaxError: x"),)
+    )
+    made = make(
+        Recording(w.linux().write(tmp_path / "w")), registry, registry.checks, DEFAULT_REQUIRED, SECRETS
+    )
+    assert made.report.finding("plugin.broken") is not None
+    assert made.differs == ()
