@@ -32,15 +32,23 @@ class Cleaned:
 
 
 def clean(
-    index: Mapping[str, Json], files: Mapping[str, bytes], report: Report, redactor: Redactor
+    index: Mapping[str, Json],
+    files: Mapping[str, bytes],
+    report: Report,
+    redactor: Redactor,
+    heads: Mapping[str, int],
 ) -> Cleaned:
-    """Redact all parts. Files that tell secrets come first: what they tell may stand anywhere else."""
+    """Redact all parts. Files that tell secrets come first: what they tell may stand anywhere else. heads: names of
+    files of which there are only the first so many bytes.
+    """
     done: dict[str, bytes] = {}
     notes: dict[str, str] = {}
     names: dict[str, str] = {}
     for name in sorted(files, key=lambda n: (sensitive.TELLING.fullmatch(n.removeprefix("root")) is None, n)):
         before = Counter(redactor.counts)
         data = sensitive.redacted(name.removeprefix("root"), files[name], redactor)
+        if len(files[name]) == heads.get(name):
+            data = sensitive.without_cut_word(data, heads[name])
         if data != files[name]:
             notes[names.setdefault(name, redactor.text(name))] = "replaced: " + replaced(
                 redactor.counts - before

@@ -71,7 +71,7 @@ def _value(value: str, redactor: Redactor) -> str:
 
 
 def _learned(value: str, redactor: Redactor) -> str:
-    return value if re.fullmatch(r"redacted-\d+", value) else redactor.learn("token", value)
+    return redactor.learn("token", value)
 
 
 def arguments(text: str, redactor: Redactor) -> str:
@@ -254,6 +254,16 @@ def redacted(path: str, data: bytes, redactor: Redactor) -> bytes:
     before = data.decode("utf-8", "surrogateescape")
     after = text(path, before, redactor)
     return data if after == before else after.encode("utf-8", "surrogateescape")
+
+
+def without_cut_word(data: bytes, size: int) -> bytes:
+    """The beginning of a text file, of `size` bytes again, without the word that was cut off at its end: half a
+    secret is not recognised as one.
+    """
+    if data.startswith(_OPAQUE) or b"\0" in data or not data:
+        return data
+    kept = max(data.rfind(blank, 0, size) for blank in (b"\n", b" ", b"\t")) + 1
+    return data[:kept].ljust(size, b"x")
 
 
 def _inside(data: bytes, rule: Rule | None, redactor: Redactor) -> bytes:
