@@ -243,7 +243,7 @@ def test_the_source_distribution_has_the_checks_and_the_tests(sources: Path, tmp
         names = {name.partition("/")[2] for name in tar.getnames()}
     for wanted in (
         "checks/btf.py",
-        "kdiag/cli.py",
+        "kdiag/cli/__init__.py",
         "tests/conftest.py",
         "fixtures/minimal/recording.json",
         "LICENSE",

@@ -145,7 +145,7 @@ _TABLE = """
 130 EOWNERDEAD Owner died
 131 ENOTRECOVERABLE State not recoverable
 132 ERFKILL Operation not possible due to RF-kill
-524 ENOTSUPP Not supported by this kernel
+524 ENOTSUPP not supported by this kernel
 """
 
 
