@@ -32,7 +32,7 @@ def test_a_reboot_instead_of_packages_of_the_next_kernel(examine: Examine) -> No
 
 
 def test_no_claim_about_an_option_that_nobody_read(examine: Examine) -> None:
-    """A kind node on Ubuntu: modules.dep has no kheaders because its package is not installed, not because it is off."""
+    """A kind node on Ubuntu: the module is in a package that is not installed; that is not "off"."""
     report = examine(known.kind_node())
     for finding in report.findings:
         assert "CONFIG_IKHEADERS is off" not in f"{finding.summary} {finding.reason}", finding
@@ -70,7 +70,7 @@ def test_wsl_is_no_container_of_docker(name: str, examine: Examine) -> None:
 
 @pytest.mark.parametrize("name", known.by_name())
 def test_every_remedy_can_be_carried_out(name: str, examine: Examine) -> None:
-    """Each has a title and a place; commands are whole shell words; what changes something can be undone or says that it is unsafe."""
+    """Each has a title and a place; commands are whole shell words; who needs root says so."""
     report = examine(known.by_name()[name])
     for remedy in remedies(report):
         assert remedy.title
