@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from kdiag.fix.btf import Found, from_fallbacks, from_file, in_store
 from kdiag.fix.effects import Written
-from kdiag.fix.values import Part, Step, Subject
+from kdiag.fix.values import Part, Step, Subject, sentence
 from kdiag.machine.btf import VMLINUX
 from kdiag.model import Finding, Status
 
@@ -20,14 +20,14 @@ def plan_btf(subject: Subject) -> Part:
     kernel = subject.finding("btf.vmlinux")
     given = subject.options.btf
     if kernel is None or (kernel.status is Status.UNKNOWN and given is None):
-        return Part(notes=() if kernel is None else (f"BTF: {kernel.summary}.",), unmet=kernel is not None)
+        return Part(notes=() if kernel is None else (sentence(kernel),), unmet=kernel is not None)
     if kernel.status is Status.OK:
         part = _point_to_it(subject)
         unneeded = (f"--btf {given}: not needed, the kernel serves its own BTF, and it is sound.",)
         return replace(part, notes=part.notes + unneeded) if given else part
     if not _honoured(subject):
         newer = "The installed bpftrace does not know BPFTRACE_BTF: use a newer one."
-        return Part(notes=(*_lacking(kernel), newer), unmet=True)
+        return Part(notes=(sentence(kernel), newer), unmet=True)
     if given is not None:
         found = from_file(given, subject.machine)
         note = "BTF does not say which build of the kernel it is of: if structs look wrong, it is of another one."
@@ -44,11 +44,11 @@ def _point_to_it(subject: Subject) -> Part:
     if mine is None or mine.status is not Status.FAIL:
         return Part()
     if not any(remedy.id == "btf.variable" for remedy in mine.remedies):
-        return Part(notes=_lacking(mine), unmet=True)
+        return Part(notes=(sentence(mine),), unmet=True)
     # `kdiag env` asks no bpftrace for its version: a copy in the store is what tells it.
     data = subject.machine.system.read(VMLINUX)
     if data is None:
-        return Part(notes=_lacking(mine), unmet=True)
+        return Part(notes=(sentence(mine),), unmet=True)
     found = Found(data, VMLINUX, proven=True)
     return _write(subject, "btf.variable", "Copy the kernel's BTF for BPFTRACE_BTF to name", found, ())
 
@@ -58,7 +58,7 @@ def _recover(subject: Subject, kernel: Finding) -> Part:
     found, said = from_fallbacks(subject.machine)
     if found is None:
         instead = (f"{said}.",) if said else ()
-        return Part(notes=(*_lacking(kernel), *instead, *_what_would(subject, kernel)), unmet=True)
+        return Part(notes=(sentence(kernel), *instead, *_what_would(subject, kernel)), unmet=True)
     if mine is not None and mine.status is Status.OK:
         return Part(notes=(f"The kernel serves no BTF, and needs no repair: {mine.summary}.",))
     notes = (
@@ -88,10 +88,6 @@ def _write(subject: Subject, step_id: str, title: str, found: Found, notes: tupl
 def _honoured(subject: Subject) -> bool:
     behaviour = subject.machine.tools.behaviour
     return behaviour is None or behaviour.honours_btf_variable
-
-
-def _lacking(finding: Finding) -> tuple[str, ...]:
-    return (f"{finding.summary}: {finding.reason}." if finding.reason else f"{finding.summary}.",)
 
 
 def _what_would(subject: Subject, kernel: Finding) -> tuple[str, ...]:

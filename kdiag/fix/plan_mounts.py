@@ -4,8 +4,10 @@ something needs it.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from kdiag.fix.effects import MOUNT_POINTS, Mounted
-from kdiag.fix.values import Part, Step, Subject
+from kdiag.fix.values import Part, Step, Subject, sentence
 from kdiag.model import Finding, Status
 from kdiag.system import Unavailable
 
@@ -61,24 +63,21 @@ def _obstacle(subject: Subject, finding: Finding, fstype: str) -> str:
     if not any(remedy.id == f"{fstype}.mount" for remedy in finding.remedies):
         elsewhere = next((r for r in finding.remedies if r.commands), None)
         help_text = f" {elsewhere.title} ({elsewhere.run_on}): {elsewhere.commands[0]}" if elsewhere else ""
-        return f"{_sentence(finding)}{help_text}"
+        return f"{sentence(finding)}{help_text}"
+    summary = sentence(replace(finding, reason="")).rstrip(".")
     if not subject.root:
-        return f"{finding.summary}; mounting it takes root: sudo kdiag fix"
+        return f"{summary}; mounting it takes root: sudo kdiag fix"
     where = MOUNT_POINTS[fstype]
     try:
         there = machine.system.stat(where)
         allowed = machine.privileges.has("CAP_SYS_ADMIN") and machine.privileges.initial_user_namespace
     except Unavailable as gap:
-        return f"{finding.summary}, and whether it can be mounted is not known: {gap.reason}"
+        return f"{summary}, and whether it can be mounted is not known: {gap.reason}"
     if there is None:
-        return f"{finding.summary}, and {where} is not there to mount it on: mount sysfs at /sys first"
+        return f"{summary}, and {where} is not there to mount it on: mount sysfs at /sys first"
     if not allowed:
         return (
-            f"{finding.summary}, and mounting it takes CAP_SYS_ADMIN outside of any user namespace: "
+            f"{summary}, and mounting it takes CAP_SYS_ADMIN outside of any user namespace: "
             "mount it on the host and pass it in"
         )
     return ""
-
-
-def _sentence(finding: Finding) -> str:
-    return f"{finding.summary}: {finding.reason}." if finding.reason else f"{finding.summary}."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kdiag.fix.plan_headers import FINDINGS
-from kdiag.fix.values import Subject
+from kdiag.fix.values import Subject, sentence
 from kdiag.model import Remedy
 from kdiag.system import Unavailable
 
@@ -23,8 +23,10 @@ def _module(subject: Subject) -> tuple[str, ...]:
         )
     if finding is None or state in ("loadable", "blocked"):
         return ()
-    text = f"{finding.summary}{f': {finding.reason}' if finding.reason else ''}."
-    return (text, *(map(_remedy, finding.remedies) if finding.remedies else _outside(subject, state)))
+    return (
+        sentence(finding),
+        *(map(_remedy, finding.remedies) if finding.remedies else _outside(subject, state)),
+    )
 
 
 def _outside(subject: Subject, state: str) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from kdiag.fix.effects import Effect
 from kdiag.fix.options import Options
 from kdiag.fix.places import Places
 
-__all__ = ["Options", "Part", "Plan", "Step", "Subject"]
+__all__ = ["Options", "Part", "Plan", "Step", "Subject", "sentence"]
 
 if TYPE_CHECKING:
     from kdiag.machine import Machine
@@ -73,6 +73,12 @@ class Plan:
     def changes_something(self) -> bool:
         """Whether the machine will be another one afterwards."""
         return any(step.effect is not None for step in self.steps)
+
+
+def sentence(finding: Finding) -> str:
+    """What a finding says, as a sentence."""
+    text = f"{finding.summary}: {finding.reason}." if finding.reason else f"{finding.summary}."
+    return text if text.startswith(("bpftrace", "modules.dep")) else text[0].upper() + text[1:]
 
 
 class Subject:

@@ -199,7 +199,7 @@ def _limits(hello: float | None, heavy: bool) -> Limits:
     if hello is None:
         return Limits(start=180.0 if heavy else 60.0)
     return Limits(
-        start=max(30.0, 60 * hello) if heavy else max(15.0, 20 * hello),
+        start=max(30.0, 90 * hello) if heavy else max(15.0, 20 * hello),
         event=max(10.0, 10 * hello),
         end=max(5.0, 5 * hello),
     )

@@ -1,4 +1,4 @@
-"""Recordings made inside lab kernels say outside what the guest said. Minutes when cold, so only where it is asked for."""
+"""Recordings made inside lab kernels say outside what the guest said. Minutes when cold: only if asked for."""
 
 from __future__ import annotations
 
