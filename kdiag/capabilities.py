@@ -1,8 +1,7 @@
 """What a person can do here: each capability as an expression over findings, by the tool's own behaviour.
 
-For bpftrace the conditions depend on the release: `kdiag.knowledge.bpftrace` says how each one behaves, and the
-`kdiag.conditions` turns that into what must be true of the machine. Where it is not known, every release's
-conditions are tried; if they disagree, the answer is unknown.
+`kdiag.conditions` turns how a release of bpftrace behaves into what must be true of the machine. Where the release is
+not known, the conditions of every one are tried; if they disagree, the answer is unknown.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ def run(*arguments: str, **env: str) -> subprocess.CompletedProcess[bytes]:
 
 def call(*arguments: str) -> tuple[int, str, str]:
     """The same in this process, for what needs no real streams."""
-    result = CliRunner().invoke(cli.app, [*arguments])
+    result = CliRunner().invoke(cli.application([]), [*arguments])
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     return result.exit_code, result.stdout, result.stderr

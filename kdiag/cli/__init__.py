@@ -12,17 +12,6 @@ import typer
 from kdiag import __version__, exits
 from kdiag.cli.common import CannotWrite
 
-app = typer.Typer(
-    add_completion=False,
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    help="What can be traced with eBPF on this machine, why the rest cannot, and what to do about it.",
-    epilog="Exit status: 0 ready, 1 not ready or a regression, 2 usage, 3 cannot tell, 4 a fix or a smoke test "
-    "failed, 70 kdiag is broken.",
-)
-
 
 def _version(value: bool) -> None:
     if value:
@@ -30,7 +19,6 @@ def _version(value: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def root_options(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
@@ -48,12 +36,23 @@ _MODULES = {
 }
 
 
-def add_commands(arguments: list[str]) -> None:
-    """Tell typer about the commands: only about the one that is asked for, where that is clear, since it takes every
-    command apart that it knows (10 ms for all of them, a tenth of a whole check).
+def application(arguments: list[str]) -> typer.Typer:
+    """The command line for these arguments: with the one command that is asked for, where that is clear, since typer
+    takes every command apart that it knows (10 ms for all of them, a tenth of a whole check).
     """
     from importlib import import_module
 
+    app = typer.Typer(
+        add_completion=False,
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        help="What can be traced with eBPF on this machine, why the rest cannot, and what to do about it.",
+        epilog="Exit status: 0 ready, 1 not ready or a regression, 2 usage, 3 cannot tell, 4 a fix or a smoke test "
+        "failed, 70 kdiag is broken.",
+    )
+    app.callback()(root_options)
     asked = arguments[0] if arguments else ""
     one = next((module for module, names in _MODULES.items() if asked in names), None)
     if asked == "--version":
@@ -62,6 +61,7 @@ def add_commands(arguments: list[str]) -> None:
         for name, function, settings in import_module(f"kdiag.cli.{module}").COMMANDS:
             if one is None or name == asked:
                 app.command(name, **settings)(function)
+    return app
 
 
 def main() -> None:
@@ -69,10 +69,8 @@ def main() -> None:
     # Closed standard streams (`>&-`) are None, which no printing code expects.
     sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
     sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
-    if not app.registered_commands:
-        add_commands(sys.argv[1:])
     try:
-        app()
+        application(sys.argv[1:])()
     except SystemExit as ended:
         _leave(ended)
     except KeyboardInterrupt:

@@ -28,9 +28,9 @@ def render(comparison: Comparison) -> str:
     """The document, ending in a newline."""
     lines = [f"## {_text(comparison.title)}", "", _text(comparison.summary), ""]
     shown = comparison.columns[:_MOST]
-    lines += _table(
-        ("", "machines", "kernel", "system", "where", "names"), (_head(c, comparison) for c in shown)
-    )
+    if common := common_values(comparison):
+        lines += [f"All: {', '.join(map(_text, common))}", ""]
+    lines += _table(("", "machines", "names", "what they are"), (_head(c, comparison) for c in shown))
     lines += [line for kind in _HEADINGS for line in _changes(kind, comparison)]
     groups = [g for g in comparison.groups if any(r.kind == "capability" for r in g.rows)]
     for group in groups:

@@ -35,12 +35,14 @@ def render(
     page = Page(width, color, verbose, unicode)
     room = max(1, (page.room - _TITLE) // (_key_width(comparison) + 2))
     shown = min(_MOST, room, len(comparison.columns))
-    lines = [page.paint(page.clean(comparison.summary), "bold"), ""]
+    lines = [*page.text(comparison.summary, 0, "bold"), ""]
     lines += _columns(comparison, page, shown)
     lines += _changes(comparison, page)
     lines += _differences(comparison, page, shown)
     lines += _alike(comparison, page)
-    lines += [f"skipped {page.clean(name)}: {page.clean(why)}" for name, why in comparison.skipped]
+    lines += [
+        line for name, why in comparison.skipped for line in page.text(f"skipped {name}: {why}", 0, rest=2)
+    ]
     return "\n".join(line.rstrip() for line in lines).rstrip() + "\n"
 
 
@@ -66,7 +68,8 @@ def _columns(comparison: Comparison, page: Page, shown: int) -> Iterator[str]:
     hidden = len(comparison.columns) - shown + comparison.hidden[0]
     if hidden > 0:
         told = sum(c.count for i, c in enumerate(comparison.columns[:shown]) if i != comparison.baseline)
-        yield f"  and {hidden} kinds more ({comparison.total - told} machines): --format json tells of all"
+        words = f"and {hidden} kinds more ({comparison.total - told} machines): --format json tells of all"
+        yield from page.text(words, 2)
     yield ""
 
 

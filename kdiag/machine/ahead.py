@@ -78,14 +78,16 @@ def _answer(writer: int) -> None:
 def surveyed(system: System) -> Survey | None:
     """The child's answer about this live machine, None if there is none. Raises what the survey raised."""
     global _child
-    from kdiag.machine.btf import Survey
-    from kdiag.system.live import Live
-
-    if _child is None or type(system) is not Live or not system.live:
+    if _child is None or not system.live:
         return None
     import pickle
     import select
 
+    from kdiag.machine.btf import Survey
+    from kdiag.system.live import Live
+
+    if type(system) is not Live:
+        return None
     (pid, reader), _child = _child, None
     answer: object = None
     with contextlib.suppress(OSError, EOFError, pickle.UnpicklingError), os.fdopen(reader, "rb") as pipe:

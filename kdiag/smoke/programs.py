@@ -182,11 +182,14 @@ def _uprobe(s: Scene) -> str:
 def _usdt(s: Scene) -> tuple[str, ...]:
     from kdiag.smoke.usdt import find
 
-    probe = find(s.cause.objects())
+    # Since 0.24 (libbpf) the kernel raises semaphores for everybody; before, bcc does it for one process, with -p.
+    # libbpf in its turn needs a kernel of 5.15 (BPF cookies) for probes of shared libraries: our program first.
+    by_kernel = s.behaviour.version >= (0, 24, 0)
+    probe = find(s.cause.objects(), avoid_semaphores=not by_kernel)
     if probe is None:
         raise Skip("no USDT probe at hand: neither Python nor its C library was built with any")
     script = f"usdt:{probe.path}:{probe.provider}:{probe.name} {s.mine} {{ {s.say('usdt %d', 'pid')} }}"
-    return (*(("-p", str(s.cause.pid)) if probe.semaphore else ()), "-e", script)
+    return (*(("-p", str(s.cause.pid)) if probe.semaphore and not by_kernel else ()), "-e", script)
 
 
 # -- sampling, lists, tools -----------------------------------------------------------------------------------------

@@ -47,15 +47,15 @@ def probes(data: bytes) -> Iterator[tuple[str, str, bool]]:
         yield provider.decode("latin-1"), name.decode("latin-1"), head.unpack_from(note.desc)[2] != 0
 
 
-def find(paths: Iterable[str]) -> Probe | None:
-    """The first probe that can be set off, one without a semaphore if there is one."""
+def find(paths: Iterable[str], *, avoid_semaphores: bool = False) -> Probe | None:
+    """The first probe that can be set off; one without a semaphore, if that is wanted and there is one."""
     found: list[Probe] = []
     for path in filter(_PLACES.fullmatch, paths):
         for provider, name, semaphore in _probes_of(path):
             if (provider, name) in KNOWN:
                 found.append(Probe(path, provider, name, semaphore))
                 break
-    return min(found, key=lambda probe: probe.semaphore, default=None)
+    return min(found, key=lambda probe: avoid_semaphores and probe.semaphore, default=None)
 
 
 def _probes_of(path: str) -> Iterator[tuple[str, str, bool]]:

@@ -11,6 +11,7 @@ import pytest
 
 from kdiag.recording import pack
 from kdiag.report.json import load
+from kdiag.system.recording import Recording
 
 pytestmark = [
     pytest.mark.slow,
@@ -49,7 +50,7 @@ def test_a_guests_recording(kernel: str, root: str, layers: list[str], append: l
     for name in ("plain.tar.xz", "clean.tar.xz"):
         recording = pack.archive(out[name], name)
         kept = load(recording.read("report.json"))
-        again = report_on(pack.Recording(recording))
+        again = report_on(Recording(recording))
         assert again.findings == kept.findings
         assert again.capabilities == kept.capabilities == live.capabilities
         assert [(f.id, f.status, f.causes) for f in kept.findings] == [

@@ -10,7 +10,7 @@ import os
 import stat
 import subprocess
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -182,8 +182,11 @@ GOOD = member("recording.json", INDEX)
 )
 @pytest.mark.parametrize("squeeze", [bytes, lzma.compress], ids=["tar", "xz"])
 def test_tricks_of_tar(
-    members: list[tuple[tarfile.TarInfo, bytes]], place: str, squeeze, tmp_path: Path
-) -> None:  # type: ignore[no-untyped-def]
+    members: list[tuple[tarfile.TarInfo, bytes]],
+    place: str,
+    squeeze: Callable[[bytes], bytes],
+    tmp_path: Path,
+) -> None:
     path = tmp_path / "evil.tar"
     path.write_bytes(squeeze(tar(*members)))
     with pytest.raises(BadRecording, match=place) as bad:

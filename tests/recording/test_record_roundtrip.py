@@ -116,27 +116,36 @@ def _without_time(answer: object) -> object:
     )
 
 
+def ask(method: str, *arguments: object) -> Callable[[System], object]:
+    return lambda system: getattr(system, method)(*arguments)
+
+
+def each(
+    method: str, *arguments: str, then: tuple[object, ...] = ()
+) -> dict[str, Callable[[System], object]]:
+    return {f"{method} {one}": ask(method, one, *then) for one in arguments}
+
+
 QUESTIONS: dict[str, Callable[[System], object]] = {
-    **{f"read {p}": (lambda s, p=p: s.read(p)) for p in ("/text", "/nul", "/gone", "/refused", "/large")},
-    "read too large": lambda s: s.read("/btf", 10),
-    **{f"head {p}": (lambda s, p=p: s.head(p, 2)) for p in ("/text", "/gone", "/refused", "/only-head")},
+    **each("read", "/text", "/nul", "/gone", "/refused", "/large"),
+    "read too large": ask("read", "/btf", 10),
+    **each("head", "/text", "/gone", "/refused", "/only-head", then=(2,)),
     "open a part": _opened("/image", (0, 64), (6004, 8), (1000, len(BTF)), (60, 8)),
     "open absent": _opened("/gone"),
     "open refused": _opened("/refused"),
-    **{f"stat {p}": (lambda s, p=p: s.stat(p)) for p in ("/text", "/link", "/gone", "/hidden")},
-    **{f"lstat {p}": (lambda s, p=p: s.lstat(p)) for p in ("/link", "/gone", "/refused", "/closed")},
-    **{f"listdir {p}": (lambda s, p=p: s.listdir(p)) for p in ("/dir", "/empty", "/gone", "/closed", "/refused")},
-    **{f"statfs {p}": (lambda s, p=p: s.filesystem(p)) for p in ("/dir", "/gone", "/closed")},
-    **{f"which {n}": (lambda s, n=n: s.which(n)) for n in ("sh", "none", "strange")},
-    "run": lambda s: s.run(("tool", "--version")),
-    "run hangs": lambda s: s.run(("hangs",)),
-    "probe": lambda s: s.probe("bpf:map"),
-    "probe never": lambda s: s.probe("bpf:never"),
-    **{f"env {n}": (lambda s, n=n: s.env(n)) for n in ("HOME", "UNSET", "SECRET")},
-    "distribution": lambda s: s.distribution(),
-    "uname": lambda s: s.uname(),
-    "identity": lambda s: s.identity(),
-}  # fmt: skip
+    **each("stat", "/text", "/link", "/gone", "/hidden"),
+    **each("lstat", "/link", "/gone", "/refused", "/closed"),
+    **each("listdir", "/dir", "/empty", "/gone", "/closed", "/refused"),
+    **each("filesystem", "/dir", "/gone", "/closed"),
+    **each("which", "sh", "none", "strange"),
+    "run": ask("run", ("tool", "--version")),
+    "run hangs": ask("run", ("hangs",)),
+    **each("probe", "bpf:map", "bpf:never"),
+    **each("env", "HOME", "UNSET", "SECRET"),
+    "distribution": ask("distribution"),
+    "uname": ask("uname"),
+    "identity": ask("identity"),
+}
 
 
 def answer(system: System, question: Callable[[System], object]) -> object:
@@ -185,7 +194,7 @@ def test_a_head_is_not_the_whole_file() -> None:
     system = in_memory(recorder)
     assert system.head("/large", 16) == LARGE[:16]
     assert system.head("/large", 4) == LARGE[:4]
-    for question in (lambda s: s.read("/large"), lambda s: s.head("/large", 17), lambda s: s.open("/large")):
+    for question in (ask("read", "/large"), ask("head", "/large", 17), ask("open", "/large")):
         with pytest.raises(Unavailable, match="only its first 16 bytes"):
             question(system)
 

@@ -1,0 +1,155 @@
+"""What commands that change the machine talk to and work on: the request, the console, the surroundings."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from kdiag.fix.options import Options
+from kdiag.fix.places import Places
+
+if TYPE_CHECKING:
+    from kdiag.fix.apply import Watch
+    from kdiag.fix.verify import Fresh, Smoke
+    from kdiag.fix.world import World
+    from kdiag.machine import Machine
+    from kdiag.model import Report
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What was typed."""
+
+    options: Options = field(default_factory=Options)
+    yes: bool = False
+    dry_run: bool = False
+    undo: bool = False
+    prune: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Console:
+    """Where it is said. ask: puts a yes-or-no question, None without a terminal; watch: a progress bar for a
+    while, None where lines have to do.
+    """
+
+    write: Callable[[str], None]
+    warn: Callable[[str], None]
+    ask: Callable[[str], bool] | None = None
+    watch: Callable[[], contextlib.AbstractContextManager[Watch]] | None = None
+    width: int = 80
+    unicode: bool = False
+
+    def say(self, text: str) -> None:
+        """A paragraph."""
+        from kdiag.report.wrap import clean, wrap
+
+        self.write("".join(f"{line}\n" for line in wrap(clean(text, unicode=self.unicode), self.width)))
+
+    def items(self, texts: Iterable[str]) -> None:
+        """A list."""
+        from kdiag.report.wrap import clean
+
+        self.write("".join(f"  - {clean(text, unicode=self.unicode)}\n" for text in texts))
+
+    def complain(self, message: str, hint: str = "") -> None:
+        """Something went wrong."""
+        from kdiag.report.wrap import clean
+
+        self.warn(clean(f"{message} ({hint})" if hint else message, unicode=self.unicode))
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the command works on, so that it can be tried elsewhere: None is this machine."""
+
+    look: Fresh | None = None
+    places: Places | None = None
+    examine: Callable[[Machine], Report] | None = None
+    smoke: Smoke | None = None
+    path: str | None = None
+    limit: float = 60.0
+    long_limit: float = 1800.0
+    patience: float = 900.0
+
+
+def confirmed(request: Request, console: Console) -> bool:
+    """Whether the user wants it; says so if not."""
+    if request.yes:
+        return True
+    if console.ask is None:
+        console.complain(
+            "nothing was changed: there is no terminal to ask on", "--yes does it without asking"
+        )
+        return False
+    if console.ask("Do this?"):
+        return True
+    console.complain("nothing was changed")
+    return False
+
+
+@contextlib.contextmanager
+def holding(around: Surroundings, places: Places, console: Console) -> Iterator[World]:
+    """The lock, and the world to work on while it is held; nothing of the two is left where no journal is."""
+    from kdiag.fix.lock import discard, locked
+
+    with locked(places.state, patience=around.patience, waiting=console.say) as fd:
+        try:
+            yield world_of(around, places, fd)
+        finally:
+            discard(places.state)
+
+
+def world_of(around: Surroundings, places: Places, fd: int | None) -> World:
+    """The machine as it is now, and what is needed to change it. fd: the lock, for children to keep."""
+    from kdiag.fix.verify import LiveWith
+    from kdiag.fix.world import TRUSTED_PATH, World, boot_id
+    from kdiag.machine import Machine
+
+    system = (around.look or LiveWith)({})
+    kernel = Machine(system).kernel
+    return World(
+        system=system,
+        places=places,
+        release=kernel.release,
+        srcarch=kernel.source_arch,
+        boot=boot_id(system),
+        path=around.path or TRUSTED_PATH,
+        limit=around.limit,
+        long_limit=around.long_limit,
+        inherit=fd,
+    )
+
+
+@contextlib.contextmanager
+def watching(console: Console) -> Iterator[Watch]:
+    """What shows the progress: a bar on a terminal, else a line for each step."""
+    if console.watch is not None:
+        with console.watch() as watch:
+            yield watch
+        return
+    yield lambda step, _done, total: None if total else console.say(f"{step.title} ...")
+
+
+@contextlib.contextmanager
+def terminable() -> Iterator[None]:
+    """SIGTERM and SIGHUP are answered as an interrupt from the keyboard is: what was begun is taken back."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    try:
+        before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    except ValueError:
+        # Not the main thread: signals are somebody else's.
+        yield
+        return
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,83 @@
+"""`kdiag fix --undo` takes back what the journal lists; `kdiag fix --prune` empties the store of what nobody needs."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+from kdiag import exits
+from kdiag.commands.surroundings import (
+    Console,
+    Request,
+    Surroundings,
+    confirmed,
+    holding,
+    terminable,
+    world_of,
+)
+from kdiag.fix.places import Places
+
+
+def take_back(request: Request, console: Console, around: Surroundings, places: Places) -> int:
+    """Undo everything; the exit status. Raises FixError."""
+    from kdiag.fix.journal import Journal
+    from kdiag.fix.steps import describe
+    from kdiag.fix.undo import undo
+
+    journal = Journal(places.journal)
+    entries = journal.entries()
+    if not entries:
+        if places.state.is_dir() and not request.dry_run:
+            # What a crash at the very end left.
+            with holding(around, places, console):
+                journal.tidy()
+        console.say("Nothing to undo: the journal is empty.")
+        return exits.READY
+    console.say("To be undone:")
+    console.items(f"{describe(e.effect)} ({e.step}, {e.at})" for e in reversed(entries))
+    if request.dry_run:
+        return exits.READY
+    if not confirmed(request, console):
+        return exits.FAILED
+    with holding(around, places, console) as world, terminable():
+        result = undo(world, journal)
+    for text in result.said:
+        console.say(text)
+    for message, hint in result.problems:
+        console.complain(message, hint)
+    return exits.FAILED if result.problems else exits.READY
+
+
+def prune_store(request: Request, console: Console, around: Surroundings, places: Places) -> int:
+    """Remove what is kept for kernels that are gone; the exit status. Raises FixError."""
+    from kdiag.fix.journal import Journal
+    from kdiag.fix.undo import prune, unneeded
+
+    world = world_of(around, places, None)
+    paths = unneeded(world, _releases(places))
+    if not paths:
+        console.say("Nothing to prune: all that is kept is for kernels that are installed or running.")
+        return exits.READY
+    console.say("Of kernels that are gone:")
+    console.items(map(str, paths))
+    if request.dry_run:
+        return exits.READY
+    if not confirmed(request, console):
+        return exits.FAILED
+    with holding(around, places, console) as world, terminable():
+        # Others may have been at work since.
+        said = prune(unneeded(world, _releases(places)), world, Journal(places.journal))
+    for text in said:
+        console.say(text)
+    return exits.READY
+
+
+def _releases(places: Places) -> frozenset[str]:
+    """The installed kernels."""
+    from kdiag.machine.kernel import MODULE_DIRS
+
+    found: set[str] = set()
+    for directory in (str(places.modules), *MODULE_DIRS):
+        with contextlib.suppress(OSError):
+            found.update(os.listdir(directory))
+    return frozenset(found)

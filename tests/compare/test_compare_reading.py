@@ -1,0 +1,261 @@
+"""Reports are read quickly, and exactly as the reader of whole reports reads them; inputs of every kind are found."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from compare_samples import SAMPLE, broken, report
+from conftest import FIXTURES
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kdiag.compare import essence as reading
+from kdiag.compare import inputs
+from kdiag.compare.essence import Essence, Reader
+from kdiag.compare.inputs import BadInput, Document, documents, paths
+from kdiag.report.json import render
+from kdiag.report.load import BadReport, load
+
+
+def slowly(document: bytes) -> Essence:
+    return Reader().of(load(document))
+
+
+def text(value: object, **layout: object) -> bytes:
+    return json.dumps(value, **layout).encode()  # type: ignore[arg-type]
+
+
+def whole(one: Essence) -> tuple[object, ...]:
+    return one.machine, one.required, one.capabilities, one.facts
+
+
+@pytest.mark.parametrize("indent", [None, 0, 1, 2, 4])
+def test_any_layout_says_the_same(indent: int | None) -> None:
+    document = SAMPLE.read_bytes()
+    other = text(json.loads(document), indent=indent)
+    assert whole(Reader().read(other)) == whole(slowly(document))
+
+
+def test_the_quick_way_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """kdiag's own layout is never read as a whole: that would be 25 times as slow."""
+    document = render(broken()).encode()
+    expected = whole(slowly(document))
+    reader = Reader()
+    monkeypatch.setattr(Reader, "of", lambda *_: pytest.fail("read as a whole"))
+    assert whole(reader.read(document)) == expected
+    assert whole(reader.read(document.replace(b"2026-01-01", b"2027-02-02"))) == expected
+
+
+def test_answers_tell_machines_apart() -> None:
+    reader = Reader()
+    same = [
+        reader.read(render(r).encode()).answers
+        for r in (report(), report(release="5.10"), report(created="x"))
+    ]
+    assert len(set(same)) == 1
+    assert reader.read(render(broken()).encode()).answers not in same
+    assert reader.of(broken()).answers == reader.read(render(broken()).encode()).answers
+
+
+def test_what_is_remembered_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "_REMEMBERED", 3000)
+    reader = Reader()
+    for number in range(50):
+        one = report(release=str(number))
+        one = broken(command=f"repair {number}") if number % 2 else one
+        assert whole(reader.read(render(one).encode())) == whole(Reader().of(one))
+    assert reader._remembered < 12_000
+
+
+DOCUMENT = SAMPLE.read_bytes()
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.data())
+def test_damage_is_told_as_by_the_reader_of_whole_reports(data: st.DataObject) -> None:
+    spot = data.draw(st.integers(0, len(DOCUMENT) - 1))
+    kind = data.draw(st.sampled_from(["cut", "flip", "drop", "insert"]))
+    piece = data.draw(
+        st.sampled_from([b"", b'"', b"}", b"{", b",", b"]", b"\n", b"null", b'\n    },\n    {\n      "id": '])
+    )
+    damaged = {
+        "cut": DOCUMENT[:spot],
+        "flip": DOCUMENT[:spot] + bytes([DOCUMENT[spot] ^ 1]) + DOCUMENT[spot + 1 :],
+        "drop": DOCUMENT[:spot] + DOCUMENT[spot + data.draw(st.integers(1, 200)) :],
+        "insert": DOCUMENT[:spot] + piece + DOCUMENT[spot:],
+    }[kind]
+    try:
+        expected: object = whole(slowly(damaged))
+    except BadReport as bad:
+        expected = str(bad)
+    try:
+        got: object = whole(Reader().read(damaged))
+    except BadReport as bad:
+        got = str(bad)
+    assert got == expected
+
+
+def tricks() -> dict[str, bytes]:
+    """Documents that look like kdiag's own layout at first sight."""
+    good = render(broken()).encode()
+    head, _, rest = good.partition(b'\n  "findings": [')
+    findings, _, tail = rest.partition(b'\n  "capabilities": [')
+    elsewhere = (
+        b'\n  "other": {\n  "findings": [' + findings + b'\n  "capabilities": [' + tail.rstrip() + b"}"
+    )
+    split = b'"title": "y"\n    },\n    {\n      "id": "x.z",'
+    return {
+        "findings twice": good.replace(b'\n  "required":', b'\n  "findings": [],\n  "required":'),
+        "findings elsewhere": head + elsewhere,
+        "the same id twice": good.replace(b'"id": "x.b"', b'"id": "x.a"', 1),
+        "a block in two": good.replace(b'"title": "title of x.a",', split, 1),
+        "an unbalanced pair": good.replace(b'"causes": []', b'"causes": [\n    },\n    {\n      "id": "q"]', 1),
+        "not an object": good.replace(b'"id": "x.c"', b'"id": "x.c"}, 7, {"id": "x.e"', 1),
+        "wrong status": good.replace(b'"status": "warn"', b'"status": "odd"', 1),
+        "newer": good.replace(b"kdiag.report/1", b"kdiag.report/2"),
+        "something else": b'{"schema": "kdiag.comparison/1"}',
+        "deep": b"[" * 100_000,
+        "created with a quote": good.replace(b"2026-01-01T00:00:00Z", b'x\\",\\n'),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", tricks())
+def test_tricks(name: str) -> None:
+    document = tricks()[name]
+    reader = Reader()
+    reader.read(render(broken()).encode())  # what is remembered must not help
+    try:
+        expected: object = whole(slowly(document))
+    except BadReport as bad:
+        with pytest.raises(BadReport) as told:
+            reader.read(document)
+        assert str(told.value) == str(bad)
+        return
+    assert whole(reader.read(document)) == expected
+
+
+# -- inputs ------------------------------------------------------------------------------------------------------------
+
+
+def names(*given: str) -> list[str]:
+    return [document.name for path in paths(given) for document in documents(path)]
+
+
+def test_directories_patterns_and_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (
+        "b/two.json",
+        "a/one.json",
+        "a/notes.txt",
+        "a/.hidden.json",
+        "c/recording.json",
+        "c/root/x.json",
+    ):
+        (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
+        (tmp_path / name).write_text("{}")
+    monkeypatch.chdir(tmp_path)
+    assert names(".") == ["./a/one.json", "./b/two.json", "./c"]
+    assert names("?/*.json", "a/one.json") == ["a/one.json", "b/two.json", "c/recording.json", "a/one.json"]
+    assert [d.recording for p in paths(("c", "c/recording.json")) for d in documents(p)] == [True, True]
+    for missing in ("nowhere", "*.nothing"):
+        with pytest.raises(BadInput, match="no such file"):
+            names(missing)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(BadInput, match="without reports"):
+        names("empty")
+
+
+def test_links_do_not_make_it_endless(tmp_path: Path) -> None:
+    (tmp_path / "x.json").write_text("{}")
+    (tmp_path / "loop").symlink_to(tmp_path)
+    assert names(str(tmp_path)) == [f"{tmp_path}/x.json"]
+
+
+@pytest.mark.parametrize("compact", [True, False])
+def test_many_reports_in_one_file(compact: bool, tmp_path: Path) -> None:
+    values = [json.loads(render(report(release=f"6.{n}"))) for n in range(30)]
+    parts = [text(v) + b"\n" if compact else text(v, indent=2) + b"\n" for v in values]
+    path = tmp_path / "many.jsonl"
+    path.write_bytes(b"\n".join(parts) if compact else b"".join(parts))
+    found = [*documents(str(path))]
+    assert [d.name for d in found] == [f"{path}#{n}" for n in range(1, 31)]
+    assert [json.loads(d.text)["machine"]["release"] for d in found] == [f"6.{n}" for n in range(30)]
+
+
+def test_standard_input_is_read_as_it_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    line = text({"filler": "x" * 1000}) + b"\n"
+
+    class Counting(io.BytesIO):
+        most = 0
+
+        def read(self, size: int | None = -1) -> bytes:
+            assert size is not None
+            self.most = max(self.most, size)
+            return super().read(size)
+
+    stream = Counting(line * 5000)
+    monkeypatch.setattr(sys, "stdin", type("Standard", (), {"buffer": stream}))
+    assert len(names("-")) == 5000
+    assert 0 < stream.most <= 1 << 20
+
+
+def test_one_report_whatever_is_around_it(tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    for content in (b"\n\n" + DOCUMENT, DOCUMENT + b"\n\n", DOCUMENT.rstrip(), b"\xef\xbb\xbf" + DOCUMENT):
+        path.write_bytes(content)
+        (one,) = documents(str(path))
+        assert one.name == str(path)
+        assert whole(Reader().read(one.text)) == whole(slowly(DOCUMENT))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "empty; expected a report"),
+        (b"  \n", "empty"),
+        (b"{" + b" " * (33 << 20), "more than 33554432 bytes"),
+    ],
+)
+def test_files_that_hold_nothing_or_too_much(content: bytes, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    path.write_bytes(content)
+    with pytest.raises(BadInput, match=message) as bad:
+        [*documents(str(path))]
+    assert str(path) in str(bad.value)
+
+
+def test_a_pipe_is_read_once(tmp_path: Path) -> None:
+    """What a shell makes of `<(kdiag check --format json)`."""
+    reader, writer = os.pipe()
+    with os.fdopen(writer, "wb") as out:
+        out.write(render(report()).encode())
+    found = [*documents(f"/dev/fd/{reader}")]
+    os.close(reader)
+    assert [whole(Reader().read(d.text)) for d in found] == [whole(Reader().of(report()))]
+
+
+def test_recordings_are_told_by_their_first_bytes(tmp_path: Path) -> None:
+    for name, content in {
+        "a": b"\x28\xb5\x2f\xfdx",
+        "b": b"\xfd7zXZ\x00x",
+        "c": bytes(257) + b"ustar" + bytes(300),
+    }.items():
+        path = tmp_path / name
+        path.write_bytes(content)
+        assert [*documents(str(path))] == [Document(str(path), recording=True)]
+    directory = str(FIXTURES / "minimal")
+    assert [*documents(directory)] == [Document(directory, recording=True)]
+
+
+@pytest.mark.parametrize("path", ["/nonexistent", "/etc/shadow/x", "nul\0"])
+def test_what_cannot_be_opened(path: str) -> None:
+    with pytest.raises(BadInput):
+        [*documents(path)]
+
+
+def test_limits_are_what_the_messages_say() -> None:
+    assert inputs.DOCUMENT_LIMIT == 33554432
