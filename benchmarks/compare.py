@@ -4,11 +4,12 @@
 
 Makes reports (10,000 unless said otherwise) that are variants of this machine's: 40 kernel releases, 200 combinations
 of faults, and in each report what differs on every machine: its time, addresses, sizes. Then runs `kdiag compare` on
-them in a process of its own, as files and as one stream, and prints time and peak memory.
+them in processes of their own and prints time and peak memory.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import sys
@@ -41,22 +42,31 @@ def main() -> None:
     """Make the reports and print the measurements."""
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
     with tempfile.TemporaryDirectory(dir=sys.argv[2] if len(sys.argv) > 2 else None) as directory:
+        files, lines = Path(directory, "files"), Path(directory, "reports.jsonl")
+        files.mkdir()
         started = time.perf_counter()
-        size = make(Path(directory), count)
+        size = make(files, count)
+        _as_lines(files, lines)
         print(f"{count} reports, {size / 2**20:.0f} MiB, made in {time.perf_counter() - started:.0f} s")
         environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
-        base = next(Path(directory).iterdir())
-        for name, rest in {
-            "text": [],
-            "json": ["--format", "json"],
-            "baseline": ["--baseline", str(base)],
+        base = str(next(files.iterdir()))
+        for name, arguments in {
+            "files": [str(files)],
+            "files, as JSON": [str(files), "--format", "json"],
+            "files, against a baseline": [str(files), "--baseline", base],
+            "one file, a report per line": [str(lines)],
         }.items():
-            run = once([sys.executable, "-c", _COMMAND, "compare", directory, *rest], environment)
-            print(_line(f"files, {name}", run))
+            print(_line(name, once([sys.executable, "-c", _COMMAND, "compare", *arguments], environment)))
+
+
+def _as_lines(files: Path, lines: Path) -> None:
+    with lines.open("w", encoding="utf-8") as out:
+        for path in sorted(files.iterdir()):
+            out.write(json.dumps(json.loads(path.read_bytes())) + "\n")
 
 
 def _line(name: str, run: Run) -> str:
-    return f"{name:<24} {run.wall / 1000:6.2f} s wall  {run.cpu / 1000:6.2f} s CPU  {run.memory:6.0f} MiB"
+    return f"{name:<28} {run.wall / 1000:6.2f} s wall  {run.cpu / 1000:6.2f} s CPU  {run.memory:6.0f} MiB"
 
 
 def make(directory: Path, count: int, seed: int = 1) -> int:

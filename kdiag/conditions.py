@@ -87,7 +87,11 @@ def _headers(b: Behaviour) -> Expression:
     def evaluate(context: Context) -> Outcome:
         if b.unpacks_kheaders == "without-btf" and _btf(b)(context).works in (Works.WORKS, Works.CAVEAT):
             return tree(context)
-        return any_of(tree, need("kheaders.available", tolerate_warn=True))(context)
+        # It has to load the module by itself: an archive in a file that cannot be loaded is none for it.
+        loads = all_of(
+            need("kheaders.module", tolerate_warn=True), need("kheaders.available", tolerate_warn=True)
+        )
+        return any_of(tree, need("kheaders.archive"), loads)(context)
 
     return evaluate
 
@@ -133,7 +137,7 @@ def _tracepoint(b: Behaviour, *extra: Expression) -> Expression:
     return all_of(
         hello(b),
         need("tracing.tracefs"),
-        *([need("tracing.debug-path")] if len(b.tracefs_paths) == 1 else []),
+        *([need("tracing.debug-path", refuse_warn=True)] if len(b.tracefs_paths) == 1 else []),
         need("bpf.prog.tracepoint"),
         need("perf.events"),
         *extra,

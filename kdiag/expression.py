@@ -46,8 +46,8 @@ class Context:
     assume: frozenset[str] = field(default_factory=frozenset)
 
 
-def need(finding_id: str, *, tolerate_warn: bool = False) -> Expression:
-    """The finding must be ok. A warning is a caveat, unless it is tolerated; a finding nobody made is
+def need(finding_id: str, *, tolerate_warn: bool = False, refuse_warn: bool = False) -> Expression:
+    """The finding must be ok. A warning is a caveat, unless it is tolerated or refused; a finding nobody made is
     unknown.
     """
 
@@ -60,6 +60,8 @@ def need(finding_id: str, *, tolerate_warn: bool = False) -> Expression:
         works = _BY_STATUS[finding.status]
         if works is Works.WORKS or (works is Works.CAVEAT and tolerate_warn):
             return Outcome(Works.WORKS, "", (finding_id,))
+        if works is Works.CAVEAT and refuse_warn:
+            works = Works.FAILS
         return Outcome(works, finding.summary, (finding_id,))
 
     return evaluate

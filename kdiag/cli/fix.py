@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,9 +13,9 @@ from kdiag import exits
 from kdiag.cli.common import Color, NoPlugins, Require, Settings, fail, note, one_of, terminal, write
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
-    from kdiag.commands.proof import Summarise
+    from kdiag.fix.verify import Smoke, SmokeSummary
 
 #: kdiag.fix.environ knows them, too; importing it for a help text would cost every start.
 ENV_FORMATS = ("sh", "bash", "zsh", "fish", "github", "json")
@@ -47,14 +49,23 @@ def fix(  # noqa: PLR0913, PLR0917  a parameter is an option
     from kdiag.progress import console
 
     options = Options(packages=packages, load=load, link=link, btf=btf or None)
-    around = Surroundings(smoke=_summariser() if smoke_test and not (undo or prune or dry_run) else None)
+    around = Surroundings(smoke=_smoke() if smoke_test and not (undo or prune or dry_run) else None)
     raise typer.Exit(run_fix(Request(options, yes, dry_run, undo, prune), console(), around))
 
 
-def _summariser() -> Summarise | None:
-    from kdiag.commands.proof import summariser
+def _smoke() -> Smoke | None:
+    """The smoke programs for a proof; imported when they are run. None where they could prove nothing: no bpftrace, or
+    not root.
+    """
+    if os.geteuid() != 0 or shutil.which("bpftrace") is None:
+        return None
 
-    return summariser()
+    def summarise(values: Mapping[str, str]) -> SmokeSummary:
+        from kdiag.commands.proof import summary
+
+        return summary(values)
+
+    return summarise
 
 
 def smoke(  # noqa: PLR0913, PLR0917  a parameter is an option

@@ -44,7 +44,11 @@ def prepared(bases: Sequence[Path] | None = None) -> Prepared:
         bases = store.bases(os.geteuid(), os.environ)
     kernel = os.uname()
     srcarch = source_arch_of(kernel.machine)
-    tree = None if srcarch is None else store.find(kernel.release, srcarch, bases)
+    tree = None
+    if srcarch is not None:
+        from kdiag.fix.found import elsewhere
+
+        tree = store.find(kernel.release, srcarch, bases) or elsewhere(kernel.release, srcarch)
     return Prepared(kernel.release, tree, _btf(kernel.release, tuple(base.parent / "btf" for base in bases)))
 
 

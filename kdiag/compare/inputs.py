@@ -94,16 +94,19 @@ def documents(path: str) -> Iterator[Document]:
 
 
 def _split(stream: BinaryIO, name: str) -> Iterator[Document]:
-    buffer, count = b"", 0
-    more = True
+    buffer, count, more = b"", 0, True
     while more:
         chunk = stream.read(_CHUNK)
         more = len(chunk) == _CHUNK
         buffer = buffer + chunk if buffer else chunk
-        while (end := _end(buffer)) >= 0:
-            count += 1
-            yield Document(f"{name}#{count}", buffer[:end])
-            buffer = buffer[end:].lstrip()
+        start = 0
+        while (end := _end(buffer, start)) >= 0:
+            document = buffer[start:end]
+            start = end
+            if not document.isspace():
+                count += 1
+                yield Document(f"{name}#{count}", document)
+        buffer = buffer[start:] if start else buffer
         if len(buffer) > DOCUMENT_LIMIT:
             raise BadInput(f"{name}: a document of more than {DOCUMENT_LIMIT} bytes")
     if buffer.strip():
@@ -112,14 +115,16 @@ def _split(stream: BinaryIO, name: str) -> Iterator[Document]:
         raise BadInput(f"{name}: empty; expected a report, as `kdiag check --format json` prints it")
 
 
-def _end(buffer: bytes) -> int:
+def _end(buffer: bytes, start: int) -> int:
     """Where the first of several documents ends, -1 if it is the only one so far: one on a line of its own, or one
-    that begins and ends with a brace on a line of its own, before another.
+    that ends with a brace on a line of its own, before one that begins with such.
     """
-    line = buffer.find(b"\n")
+    while buffer[start : start + 1] == b"\n":
+        start += 1
+    line = buffer.find(b"\n", start)
     if line < 0:
         return -1
-    if buffer[:line].rstrip().endswith(b"}"):
-        return line
+    if buffer.endswith((b"}", b"}\r", b"} "), start, line):
+        return line + 1
     end = buffer.find(b"\n}\n{", line - 1)
-    return end + 2 if end >= 0 else -1
+    return end + 3 if end >= 0 else -1

@@ -6,8 +6,6 @@ Merging the last two is how other tools come to tell falsehoods.
 
 from __future__ import annotations
 
-import errno as errno_names
-import os
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
@@ -28,8 +26,10 @@ class Unavailable(Exception):
     @classmethod
     def from_os_error(cls, path: str, error: OSError) -> Unavailable:
         """The answer for a failed system call on `path`."""
-        name = errno_names.errorcode.get(error.errno or 0, "unknown error")
-        return cls(f"{path}: {name}: {os.strerror(error.errno or 0)}", error.errno)
+        from kdiag.system import errnos
+
+        number = error.errno or 0
+        return cls(f"{path}: {errnos.name(number)}: {errnos.words(number)}", error.errno)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,16 +92,17 @@ class ProbeResult:
     def name(self) -> str:
         """The errno's name, `ok` for none."""
         # 524 is the kernel's internal ENOTSUPP (include/linux/errno.h), which leaks to user space from bpf(2).
-        return {0: "ok", 524: "ENOTSUPP"}.get(self.errno) or errno_names.errorcode.get(
-            self.errno, str(self.errno)
-        )
+        from kdiag.system import errnos
+
+        return "ok" if self.errno == 0 else errnos.name(self.errno)
 
     def describe(self) -> str:
         """`EPERM (Operation not permitted)`, or `ok`."""
         if self.errno == 0:
             return "ok"
-        text = "not supported by this kernel" if self.errno == 524 else os.strerror(self.errno)
-        return f"{self.name} ({text})"
+        from kdiag.system import errnos
+
+        return f"{self.name} ({errnos.words(self.errno)})"
 
 
 class System(Protocol):

@@ -187,11 +187,11 @@ def test_damaged_elf_files_are_refused_as_such(noise: bytes, place: int) -> None
         list(probes(bytes(data)))
 
 
-def _small_elf() -> bytes:
+def _small_elf(provider: bytes = b"python", name: bytes = b"gc__start", semaphore: int = 0x3000) -> bytes:
     """A 64-bit ELF file with one SystemTap note, put together by hand."""
     import struct
 
-    desc = struct.pack("<QQQ", 0x1000, 0x2000, 0x3000) + b"python\0gc__start\0-4@%edi\0"
+    desc = struct.pack("<QQQ", 0x1000, 0x2000, semaphore) + provider + b"\0" + name + b"\0-4@%edi\0"
     note = struct.pack("<III", 8, len(desc), 3) + b"stapsdt\0" + desc + b"\0" * (-len(desc) % 4)
     names = b"\0.note.stapsdt\0.shstrtab\0"
     head, start = 64, 64 + len(note) + len(names)
@@ -207,3 +207,15 @@ def _small_elf() -> bytes:
 
 def test_a_note_is_read() -> None:
     assert list(probes(_small_elf())) == [("python", "gc__start", True)]
+
+
+def test_a_probe_without_a_semaphore_is_taken_where_that_matters(tmp_path: Path) -> None:
+    program, library, other = tmp_path / "python3", tmp_path / "libc.so.6", tmp_path / "libm.so.6"
+    program.write_bytes(_small_elf())
+    library.write_bytes(_small_elf(b"libc", b"pthread_create", 0))
+    other.write_bytes(_small_elf(b"libm", b"slowpow", 0))
+    paths = [str(path) for path in (other, program, library)]
+    first, free = find(paths), find(paths, avoid_semaphores=True)
+    assert first is not None and (first.path, first.semaphore) == (str(program), True)
+    assert free is not None and (free.path, free.semaphore) == (str(library), False)
+    assert find([str(other)]) is None
