@@ -235,6 +235,26 @@ def iterator(machine: Machine) -> Iterator[Finding]:
     yield _tracing_program(machine, "iterators", lambda: machine.bpf.iterator, options, ())
 
 
+@check("bpf.loop", "Loops in programs", late=True)
+def loop(machine: Machine) -> Iterator[Finding]:
+    """Whether the kernel has the helper bpf_loop (5.17), by its own BTF: bpftrace needs it for loops over ranges, which
+    the stock tools of 0.25 and newer have (`Missing required kernel feature: loop`).
+    """
+    from kdiag.machine.btf import VMLINUX, NoBtf
+    from kdiag.parse.errors import ParseError
+
+    try:
+        number = machine.btf.vmlinux.function("bpf_loop")
+    except (NoBtf, ParseError):
+        yield unknown("whether the kernel has bpf_loop is not known without its BTF", causes=("btf.vmlinux",))
+        return
+    evidence = (Evidence(f"{VMLINUX}, function bpf_loop", "absent" if number is None else f"type {number}"),)
+    if number is None:
+        yield fail("this kernel has no bpf_loop", reason="5.17 brought it", evidence=evidence)
+    else:
+        yield ok("the kernel has bpf_loop", evidence=evidence)
+
+
 @check("bpf.kprobe_multi", "kprobe.multi links")
 def kprobe_multi(machine: Machine) -> Iterator[Finding]:
     """Whether many functions can be probed at once (5.18, CONFIG_FPROBE): a link to a function that does

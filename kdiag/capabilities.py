@@ -100,7 +100,7 @@ DEFINITIONS: tuple[Definition, ...] = (
         "structs that a loadable module defines, from its BTF",
     ),
     Definition("uprobe", "uprobe, uretprobe", "bpftrace", conditions.uprobe, "uprobe:/bin/bash:readline"),
-    Definition("usdt", "USDT", "bpftrace", conditions.uprobe, "usdt:/path/to/program:probe"),
+    Definition("usdt", "USDT", "bpftrace", conditions.usdt, "usdt:/path/to/program:probe"),
     Definition("profile", "profile, interval", "bpftrace", conditions.profile, "profile:hz:99"),
     Definition("software", "Software events", "bpftrace", conditions.profile, "software:page-faults:100"),
     Definition("hardware", "Hardware events", "bpftrace", conditions.hardware, "hardware:cycles:1000000"),

@@ -233,9 +233,16 @@ def iterator(b: Behaviour) -> Expression:
 
 
 def kprobe_multi(b: Behaviour) -> Expression:
+    """A wildcard is looked up in the list of functions; without kprobe.multi its members attach one by one."""
+    listed = all_of(kprobe(b), need("tracing.functions"))
     if not b.kprobe_multi:
-        return caveat(kprobe(b), "attached one by one: this release of bpftrace does not know kprobe.multi")
-    return all_of(kprobe(b), at_worst_caveat(need("bpf.kprobe_multi"), "attached one by one"))
+        return caveat(listed, "attached one by one: this release of bpftrace does not know kprobe.multi")
+    return all_of(listed, at_worst_caveat(need("bpf.kprobe_multi"), "attached one by one"))
+
+
+def usdt(b: Behaviour) -> Expression:
+    """As uprobes; since 0.24 (bfd51f884) with a piece of C that wants the kernel's types."""
+    return all_of(uprobe(b), _btf(b)) if b.version >= (0, 24, 0) else uprobe(b)
 
 
 def kstack(b: Behaviour) -> Expression:
@@ -252,6 +259,9 @@ def module_types(b: Behaviour) -> Expression:
 
 def stock_tools(b: Behaviour) -> Expression:
     parts = [tracepoint_args(b), at_worst_caveat(kprobe(b), "those that use kprobes do not work")]
+    if b.version >= (0, 25, 0):
+        # opensnoop and others loop over ranges.
+        parts.append(need("bpf.loop"))
     if b.tools_including_kernel:
         names = ", ".join(sorted(b.tools_including_kernel)[:4])
         more = len(b.tools_including_kernel) - 4

@@ -87,8 +87,8 @@ class Survey:
         return dict(self.ids).get(name)
 
 
-#: Functions that probes attach to (kdiag.system.probes).
-FUNCTIONS = ("bpf_fentry_test1", "bpf_iter_task")
+#: Functions that probes attach to (kdiag.system.probes), and a helper whose presence tells what programs may do.
+FUNCTIONS = ("bpf_fentry_test1", "bpf_iter_task", "bpf_loop")
 
 
 def survey(system: System) -> Survey:

@@ -13,7 +13,7 @@ from enum import Enum
 from kdiag.model import Capability, Finding, Report, Status, Works
 
 #: Findings about a source of headers; about what bpftrace stumbles over; about BTF, the first that counts.
-_SOURCES = ("headers.tree", "headers.bcc", "kheaders.available")
+_SOURCES = ("headers.tree", "headers.bcc", "kheaders.available", "kheaders.archive", "kheaders.module")
 _BROKEN = "headers.intact"
 _BTF = ("btf.bpftrace", "btf.vmlinux")
 _TOOL = "tools.bpftrace"

@@ -114,6 +114,7 @@ ROWS: list[Row] = [
     ("bpf.fentry", "JIT off", lambda x: x.file("/proc/sys/net/core/bpf_jit_enable", "0\n"), FAIL, "JIT"),
     ("bpf.fentry", "no BTF", w.without_btf, FAIL, "BTF"),
     ("bpf.iter", "EINVAL", probes(errno.EINVAL, "bpf:iter:6", detail="load"), FAIL, "EINVAL"),
+    ("bpf.loop", "no BTF", w.without_btf, UNKNOWN, "BTF"),
     (
         "bpf.kprobe_multi",
         "no FPROBE",

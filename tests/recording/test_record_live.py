@@ -151,7 +151,8 @@ PLUGIN = '''
 
 
 def kdiag(*arguments: str, path: Path | None = None, status: tuple[int, ...] = (0,)) -> str:
-    env = {**os.environ, "PYTHONPATH": str(path or "")}
+    inherited = [p for p in os.environ.get("PYTHONPATH", "").split(os.pathsep) if p]
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join([*([str(path)] if path else []), *inherited])}
     done = subprocess.run(
         [sys.executable, "-m", "kdiag", *arguments],
         capture_output=True,
@@ -221,14 +222,11 @@ def test_listing_writes_nothing(tmp_path: Path) -> None:
 
 def test_to_standard_output_and_back(tmp_path: Path) -> None:
     pytest.importorskip("zstandard")
-    env = {**os.environ, "PYTHONPATH": ""}
     command = [sys.executable, "-m", "kdiag"]
-    made = subprocess.run(
-        [*command, "record", "-o", "-"], capture_output=True, check=True, env=env, cwd=tmp_path
-    )
+    made = subprocess.run([*command, "record", "-o", "-"], capture_output=True, check=True, cwd=tmp_path)
     assert made.stdout.startswith(b"\x28\xb5\x2f\xfd")
     command += ["check", "--from", "-", "--format", "json"]
-    done = subprocess.run(command, input=made.stdout, capture_output=True, check=False, env=env, cwd=tmp_path)
+    done = subprocess.run(command, input=made.stdout, capture_output=True, check=False, cwd=tmp_path)
     assert done.returncode in READY, done.stderr
     assert load(done.stdout).findings == load(pack.archive(made.stdout, "x").read("report.json")).findings
 

@@ -34,7 +34,7 @@ KINDS = list(
         for b in RELEASES
     }.values()
 )  # fmt: skip
-HEADERS = ("headers.tree", "headers.bcc", "kheaders.available")
+HEADERS = ("headers.tree", "headers.bcc", "kheaders.available", "kheaders.archive", "kheaders.module")
 BTF = ("btf.bpftrace", "btf.vmlinux", "btf.fallback")
 OK, FAIL, UNKNOWN, WARN, SKIP = Status.OK, Status.FAIL, Status.UNKNOWN, Status.WARN, Status.SKIP
 
