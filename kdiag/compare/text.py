@@ -119,6 +119,10 @@ def _differences(comparison: Comparison, page: Page, shown: int) -> Iterator[str
     for group in groups:
         yield from _group(group, comparison, page, shown)
         yield ""
+    cells = ((c, r.kind, g) for g in groups for r in g.rows for c in r.cells[:shown])
+    if any(_elsewhere(*cell) for cell in cells):
+        yield page.paint(f"{'·' if page.unicode else '.'} for another reason, told elsewhere", "dim")
+        yield ""
     others = [g for g in comparison.groups if g not in groups]
     if others:
         names = ", ".join(group.id for group in others)
@@ -144,14 +148,14 @@ def _group(group: Group, comparison: Comparison, page: Page, shown: int) -> Iter
     words = group.cause.removeprefix(f"{group.id}: ")
     yield from page.text(f"{words} ({share})", 0, "bold", rest=2)
     for row in group.rows:
-        yield from _row(row, comparison, page, shown)
+        yield from _row(row, group, comparison, page, shown)
 
 
-def _row(row: Row, comparison: Comparison, page: Page, shown: int) -> Iterator[str]:
+def _row(row: Row, group: Group, comparison: Comparison, page: Page, shown: int) -> Iterator[str]:
     room = _title_width(comparison, page, shown)
     words = page.clean((row.kind == "capability" and row.title) or row.id)
     lines = wrap(words, room - 6) or [""]
-    marks = [_mark(cell, row.kind, page) for cell in row.cells[:shown]]
+    marks = [_mark(cell, row.kind, group, page) for cell in row.cells[:shown]]
     key_width = _key_width(comparison)
     cells = "".join(f"  {mark}{' ' * (key_width - 1)}" for mark in marks)
     indent = "    " if row.kind == "capability" else "  "
@@ -159,12 +163,19 @@ def _row(row: Row, comparison: Comparison, page: Page, shown: int) -> Iterator[s
     yield from (f"      {line}" for line in lines[1:])
 
 
-def _mark(cell: Cell, kind: str, page: Page) -> str:
+def _mark(cell: Cell, kind: str, group: Group, page: Page) -> str:
     if not cell.status:
         return page.paint("-", "dim")
+    if _elsewhere(cell, kind, group):
+        return page.paint("·" if page.unicode else ".", "dim")
     return (
         page.works_mark(Works(cell.status)) if kind == "capability" else page.status_mark(Status(cell.status))
     )
+
+
+def _elsewhere(cell: Cell, kind: str, group: Group) -> bool:
+    """Whether something does not work for a reason that another group tells."""
+    return kind == "capability" and bool(cell.cause) and cell.cause != group.id
 
 
 def _alike(comparison: Comparison, page: Page) -> Iterator[str]:

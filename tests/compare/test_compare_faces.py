@@ -166,3 +166,11 @@ def test_verbose_tells_of_findings_without_effect() -> None:
     assert "d is odd" not in render_text(found)
     assert "x.d" in render_text(found)
     assert "d is odd" in render_text(found, verbose=True)
+
+
+def test_a_mark_stands_under_its_own_cause_only() -> None:
+    other = report(finding("x.d", Status.FAIL), capability("one", Works.FAILS, "x.d"), release="7")
+    lines = render_text(compared(report(), report(), broken(release="5"), other)).splitlines()
+    rows = [line.split()[-3:] for line in lines if line.strip().startswith("Do one")]
+    assert sorted(rows) == [["✓", "·", "✗"], ["✓", "✗", "·"]]
+    assert "· for another reason, told elsewhere" in lines

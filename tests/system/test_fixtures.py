@@ -30,6 +30,14 @@ EXPECTED: dict[str, tuple[Readiness, Mapping[str, Status]]] = {
     "wrong-recipe": (Readiness.NOT_READY, {"headers.env": FAIL, "headers.intact": FAIL, "btf.vmlinux": OK}),
     "wsl1": (Readiness.NOT_READY, {"environment.vm": FAIL, "bpf.map": FAIL}),
     "wsl2-6.18": (Readiness.NOT_READY, {"config.source": UNKNOWN, "btf.vmlinux": OK, "tools.bpftrace": FAIL}),
+    "cos": (Readiness.NOT_READY, {"tools.bpftrace": FAIL, "btf.vmlinux": OK, "headers.tree": FAIL}),
+    "docker-desktop": (Readiness.READY, {"btf.vmlinux": OK, "headers.package": FAIL, "kheaders.module": FAIL}),
+    "kind-node": (Readiness.READY, {"headers.tree": FAIL, "environment.container": WARN}),
+    "orbstack-amd64-machine": (Readiness.NOT_READY, {"kernel.arch": FAIL, "btf.vmlinux": FAIL}),
+    "orbstack-container": (Readiness.READY, {"kheaders.archive": OK, "headers.package": FAIL}),
+    "raspberry-pi": (Readiness.NOT_READY, {"btf.vmlinux": FAIL}),
+    "talos": (Readiness.NOT_READY, {"kernel.lockdown": FAIL, "headers.package": FAIL, "btf.vmlinux": OK}),
+    "wsl2-5.15": (Readiness.READY, {"config.source": OK, "btf.vmlinux": OK, "kheaders.module": FAIL}),
     "firecracker": (
         Readiness.NOT_READY,
         {
