@@ -104,7 +104,9 @@ def compare(  # noqa: PLR0913, PLR0917  a parameter is an option
 
     one_of("--format", output_format, FORMATS)
     try:
-        found = compared(files, baseline or settings_of("auto").baseline, every_column=verbose)
+        found = compared(
+            files, baseline or settings_of("auto").baseline, every_column=verbose or output_format == "json"
+        )
     except BadInput as error:
         fail(str(error))
     shown = terminal(color)

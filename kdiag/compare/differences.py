@@ -117,14 +117,18 @@ class _Table:
         rows: Iterator[Row] = map(self._row, waiting)
         concerned = [s for s in self._sides if any(self._root(s, c.id) == root for c in waiting)]
         if not root:
-            return Group(
-                "", "for reasons that no finding tells", sum(_counts(self._sides, waiting)), tuple(rows)
-            )
+            return Group("", self._untold(waiting), sum(_counts(self._sides, waiting)), tuple(rows))
         facts = [f for s in self._sides if (f := s.machine.trouble(root)) is not None]
         if not waiting:
             concerned = [s for s in self._sides if s.machine.trouble(root) is not None]
         cause = f"{root}: {facts[0].summary}"
         return Group(root, cause, sum(s.count for s in concerned), (self._row(facts[0]), *rows))
+
+    def _untold(self, waiting: Sequence[Capability]) -> str:
+        """The one reason that the capabilities themselves give, where no finding explains them."""
+        own = (side.machine.capabilities.get(c.id) for side in self._sides for c in waiting)
+        reasons = {c.because for c in own if c is not None and badness(c.status) and c.because}
+        return reasons.pop() if len(reasons) == 1 else "for reasons that no finding tells"
 
     @staticmethod
     def _root(side: Side, capability: str) -> str:

@@ -78,7 +78,7 @@ def test_fine_and_not_asked_do_not_differ() -> None:
 
 def test_a_difference_that_no_finding_explains() -> None:
     found = compared(report(), report(capability("one", Works.FAILS, "x.a")))
-    assert [(g.id, rows(g), g.machines) for g in found.groups] == [("", ["one"], 1)]
+    assert [(g.id, rows(g), g.machines, g.cause) for g in found.groups] == [("", ["one"], 1, "one fails")]
 
 
 def test_a_capability_that_one_report_does_not_have() -> None:
