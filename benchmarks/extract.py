@@ -97,6 +97,8 @@ def _in_a_child(work: Callable[[], float]) -> float:
     with os.fdopen(reader) as file:
         text = file.read()
     os.waitpid(child, 0)
+    if not text:
+        raise SystemExit("extract: one way of unpacking failed (its error is above); no ratio can be given")
     return float(text)
 
 
