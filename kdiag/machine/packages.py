@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from kdiag.knowledge.packages import HeaderPackage
     from kdiag.machine import Machine
     from kdiag.parse.packages import Package, Wanted
+    from kdiag.system import System
 
 _DPKG = "/var/lib/dpkg/status"
 _APK = "/lib/apk/db/installed"
@@ -159,7 +160,9 @@ class Packages:
         advice = self.advice
         wanted = {*_TOOLS, *UAPI_PACKAGES, *(name for name in (advice.name, *advice.parts) if name)}
         try:
-            return self._read(kind, path, lambda name: name in wanted or _is_header_package(name))
+            return read_database(
+                self._system, kind, path, lambda name: name in wanted or _is_header_package(name)
+            )
         except ParseError as error:
             raise Unavailable(f"{path}: {error}") from None
 
@@ -194,23 +197,28 @@ class Packages:
         except Unavailable:
             return ()
 
-    def _read(self, kind: str, path: str, matters: Wanted) -> tuple[Package, ...]:
-        if kind == "pacman":
-            from kdiag.parse.packages import pacman
 
-            return pacman.installed(self._system.listdir(path) or (), matters)
-        data = self._system.read(path, _LIMIT) or b""
-        if kind == "dpkg":
-            from kdiag.parse.packages import dpkg
+def read_database(system: System, kind: str, path: str, matters: Wanted) -> tuple[Package, ...]:
+    """The packages of one database whose name `matters`.
 
-            return dpkg.installed(data, matters)
-        if kind == "apk":
-            from kdiag.parse.packages import apk
+    `kind` and `path` as in `Packages.database`. Raises Unavailable (unreadable) and ParseError (damaged).
+    """
+    if kind == "pacman":
+        from kdiag.parse.packages import pacman
 
-            return apk.installed(data, matters)
-        from kdiag.parse.packages import rpm
+        return pacman.installed(system.listdir(path) or (), matters)
+    data = system.read(path, _LIMIT) or b""
+    if kind == "dpkg":
+        from kdiag.parse.packages import dpkg
 
-        return rpm.installed(data, matters)
+        return dpkg.installed(data, matters)
+    if kind == "apk":
+        from kdiag.parse.packages import apk
+
+        return apk.installed(data, matters)
+    from kdiag.parse.packages import rpm
+
+    return rpm.installed(data, matters)
 
 
 def is_package(package: Package, wanted: str, version: str | None) -> bool:

@@ -31,7 +31,6 @@ _REMOVE: dict[str, tuple[str, ...]] = {
     "apk": ("apk", "del"),
     "xbps-install": ("xbps-remove", "-y"),
 }
-_DATABASE_LIMIT = 512 * 1024 * 1024
 
 
 def planned(machine: Machine) -> Installed | None:
@@ -131,6 +130,7 @@ def _new(before: Names, after: Names) -> tuple[str, ...]:
 def _installed(world: World) -> Names:
     """All installed packages. Raises FixError where the database cannot be read."""
     from kdiag.machine import Machine
+    from kdiag.machine.packages import read_database
 
     machine = Machine(world.system)
     names: Names = {}
@@ -138,7 +138,7 @@ def _installed(world: World) -> Names:
         found = machine.packages.database
         if found is None:
             raise FixError("no package database that kdiag can read")
-        for package in _read(machine, *found):
+        for package in read_database(world.system, *found, lambda _name: True):
             if package.installed:
                 names.setdefault(package.name, set()).add(_removable(package, found[0]))
     except (Unavailable, ParseError) as error:
@@ -152,25 +152,3 @@ def _removable(package: Package, kind: str) -> str:
         return package.name
     version = package.version.rpartition(":")[2]
     return f"{package.name}-{version}" + (f".{package.arch}" if package.arch else "")
-
-
-def _read(machine: Machine, kind: str, path: str) -> tuple[Package, ...]:
-    def every(_name: str) -> bool:
-        return True
-
-    if kind == "pacman":
-        from kdiag.parse.packages import pacman
-
-        return pacman.installed(machine.system.listdir(path) or (), every)
-    data = machine.system.read(path, _DATABASE_LIMIT) or b""
-    if kind == "dpkg":
-        from kdiag.parse.packages import dpkg
-
-        return dpkg.installed(data, every)
-    if kind == "apk":
-        from kdiag.parse.packages import apk
-
-        return apk.installed(data, every)
-    from kdiag.parse.packages import rpm
-
-    return rpm.installed(data, every)
