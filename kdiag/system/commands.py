@@ -28,17 +28,35 @@ def find(name: str, path: str | None) -> str | None:
 
 
 def distrusted(path: str) -> str | None:
-    """Why root should not run the program at `path`, or None: others could have changed it."""
+    """Why root should not run the program at `path`, or None: others could have changed it.
+
+    In a user namespace that does not map the owner of the system (`unshare --map-root-user`), real root's files
+    seem to belong to the overflow id: they are as good there as `/` itself, whose owner nobody inside can be.
+    """
     real = os.path.realpath(path)
+    owners = {0, os.geteuid(), *_unmapped_owner()}
     for place in (real, os.path.dirname(real)):
         info = os.stat(place)
-        if info.st_uid not in (0, os.geteuid()):
+        if info.st_uid not in owners:
             return f"{place} belongs to uid {info.st_uid}"
         if stat.S_ISREG(info.st_mode) and info.st_mode & 0o020 and info.st_gid != 0:
             return f"{place} is writable by group {info.st_gid}"
         if info.st_mode & 0o002 and not (stat.S_ISDIR(info.st_mode) and info.st_mode & stat.S_ISVTX):
             return f"{place} is writable by everybody"
     return None
+
+
+def _unmapped_owner() -> tuple[int, ...]:
+    """The id that the owner of `/` has, where our user namespace maps nobody to it (user_namespaces(7))."""
+    owner = os.stat("/").st_uid
+    if owner == 0:
+        return ()
+    try:
+        with open("/proc/self/uid_map") as file:
+            ranges = [tuple(map(int, line.split())) for line in file]
+    except (OSError, ValueError):
+        return ()
+    return () if any(first <= owner < first + count for first, _, count in ranges) else (owner,)
 
 
 @dataclass(slots=True)

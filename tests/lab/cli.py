@@ -12,6 +12,7 @@ from pathlib import Path
 
 from . import assemble, build, busybox, cache, debian_kernels, guest, kernels, payload, qemu, roots, tools
 from .errors import LabError
+from .matrix import cli as matrix
 
 #: the lab itself could not (EX_SOFTWARE of sysexits.h); every other status is the guest's
 BROKEN = 70
@@ -61,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
         "kind", nargs="?", default="", help="only this kind: roots, layers, kernels, build, ..."
     )
     clean.set_defaults(action=_clean)
+    matrix.add(commands.add_parser("matrix", help="what kdiag predicts held against what bpftrace does"))
     return parser
 
 

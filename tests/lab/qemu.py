@@ -99,17 +99,25 @@ def _serial_lines(arch: str) -> list[str]:
     return words + [word for device in devices for word in ("-device", device)]
 
 
-def run(boot: Boot, *, limit: float, stream: bool = False, interactive: bool = False) -> Outcome:
+def run(
+    boot: Boot,
+    *,
+    limit: float,
+    stream: bool = False,
+    interactive: bool = False,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Outcome:
     """Boot, wait for the end, return what came of it; retries once when the guest died before the job.
 
     (Seen once in many dozens of boots under emulation: a reset in the first seconds. It is reported.)
+    ``cancelled``: asked while the guest runs, ends it when true; for guests that run in a thread.
     """
-    outcome = _once(boot, limit=limit, stream=stream, interactive=interactive)
-    if not outcome.booted and not outcome.timed_out and not interactive:
+    outcome = _once(boot, limit=limit, stream=stream, interactive=interactive, cancelled=cancelled)
+    if not outcome.booted and not outcome.timed_out and not interactive and not cancelled():
         tools.say(
             f"the guest ended before it was up; trying once more. Its last words:\n{_last(outcome.console)}"
         )
-        outcome = _once(boot, limit=limit, stream=stream, interactive=interactive)
+        outcome = _once(boot, limit=limit, stream=stream, interactive=interactive, cancelled=cancelled)
     return outcome
 
 
@@ -117,7 +125,9 @@ def _last(console: str, lines: int = 12) -> str:
     return "\n".join(console.splitlines()[-lines:])
 
 
-def _once(boot: Boot, *, limit: float, stream: bool, interactive: bool) -> Outcome:
+def _once(
+    boot: Boot, *, limit: float, stream: bool, interactive: bool, cancelled: Callable[[], bool]
+) -> Outcome:
     program = _PROGRAMS[boot.kernel.arch]
     tools.require([program], why="booting")
     with tempfile.TemporaryDirectory(prefix="kdiag-lab-") as name:
@@ -136,7 +146,7 @@ def _once(boot: Boot, *, limit: float, stream: bool, interactive: bool) -> Outco
         )
         follow = _follower(place) if stream else _nothing
         try:
-            timed_out, cpu = _wait(process, started + limit, follow)
+            timed_out, cpu = _wait(process, started + limit, follow, cancelled)
         finally:
             if process.returncode is None:
                 process.kill()
@@ -151,7 +161,10 @@ def _nothing() -> None:
 
 
 def _wait(
-    process: subprocess.Popen[bytes], deadline: float, follow: Callable[[], None]
+    process: subprocess.Popen[bytes],
+    deadline: float,
+    follow: Callable[[], None],
+    cancelled: Callable[[], bool],
 ) -> tuple[bool, float]:
     """Wait for the end: (did we have to end it because the deadline passed, seconds of CPU it used)."""
     timed_out = False
@@ -160,7 +173,7 @@ def _wait(
         if pid:
             process.returncode = os.waitstatus_to_exitcode(status)
             return timed_out, usage.ru_utime + usage.ru_stime
-        if not timed_out and time.monotonic() > deadline:
+        if not timed_out and (time.monotonic() > deadline or cancelled()):
             timed_out = True
             process.kill()
         follow()

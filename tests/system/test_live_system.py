@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import subprocess
+import sys
 import socket
 import time
 from pathlib import Path
@@ -199,6 +201,37 @@ def test_whom_root_does_not_trust(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
     os.chown(program, 12345, 0)
     assert "12345" in str(distrusted(str(program)))
+
+
+def test_root_of_a_user_namespace_trusts_the_system_it_is_in() -> None:
+    """Real root's files seem to belong to the overflow id there; a program that others may write is none the better."""
+    need_root()
+    code = (
+        "import os, sys, tempfile; sys.path[:0] = eval(sys.argv[1])\n"
+        "from kdiag.system.commands import distrusted\n"
+        "own = tempfile.mkdtemp() + '/x'; os.close(os.open(own, os.O_CREAT, 0o700)); os.chmod(own, 0o777)\n"
+        "print(os.geteuid(), distrusted('/bin/sh'), '|', distrusted(own))"
+    )
+    # an ordinary id first: root's own would be mapped, and its files with it
+    ordinary = ["setpriv", "--reuid=65533", "--regid=65533", "--clear-groups"]
+    words = [
+        *ordinary,
+        "unshare",
+        "--user",
+        "--map-root-user",
+        sys.executable,
+        "-I",
+        "-B",
+        "-c",
+        code,
+        repr(sys.path),
+    ]
+    answer = subprocess.run(words, capture_output=True, text=True, check=False)
+    if answer.returncode:
+        pytest.skip(f"no user namespace for an ordinary user here: {answer.stderr.strip()[-200:]}")
+    trusted, _, other = answer.stdout.partition("|")
+    assert trusted.split() == ["0", "None"]
+    assert "everybody" in other
 
 
 def test_a_program_that_its_group_may_change(tmp_path: Path) -> None:

@@ -1,0 +1,114 @@
+"""``python -m tests.lab matrix plan|run|table``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+from pathlib import Path
+
+from .. import tools
+from . import cover, judge, run, store
+from .axes import Cell, chosen
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """The options of ``matrix``."""
+    commands = parser.add_subparsers(required=True, metavar="what")
+    plan = commands.add_parser("plan", help="list the cells, and which have a result")
+    _cells(plan)
+    plan.set_defaults(action=_plan)
+    go = commands.add_parser(
+        "run", help="run the cells that have no result yet; can be stopped and run again"
+    )
+    _cells(go)
+    go.add_argument(
+        "--guests", type=int, default=0, metavar="N", help="at a time (default: one per processor)"
+    )
+    go.add_argument("--again", action="store_true", help="run cells that have a result, too")
+    go.add_argument("--predict", action="store_true", help="only `kdiag check` where there is an outcome")
+    go.add_argument("--stale", action="store_true", help="renew what an older kdiag said or proved")
+    go.set_defaults(action=_run)
+    table = commands.add_parser("table", help="the table, the number and the disagreements")
+    _cells(table)
+    table.add_argument("--markdown", type=Path, metavar="FILE", help="write it here, not to standard output")
+    table.add_argument("--html", type=Path, metavar="FILE", help="write the page with coloured cells")
+    table.set_defaults(action=_table)
+    show = commands.add_parser("show", help="a cell's programs, one by one")
+    _cells(show)
+    show.set_defaults(action=_show)
+
+
+def _cells(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--which", choices=sorted(cover.SETS), default="standard", help="(default: standard)")
+    parser.add_argument("--results", default="", metavar="DIR", help="where results are ($KDIAG_LAB_RESULTS)")
+    parser.add_argument("only", nargs="*", metavar="GLOB", help="of KERNEL/ROOT/HEADERS/WHO; all without one")
+
+
+def _chosen(arguments: argparse.Namespace) -> list[Cell]:
+    return chosen(cover.SETS[arguments.which](), arguments.only)
+
+
+def _plan(arguments: argparse.Namespace) -> int:
+    place = store.home(arguments.results)
+    for cell in _chosen(arguments):
+        old = store.load(place, cell)
+        print(f"{cell.name:60} {judge.summary(old) if old is not None and old.whole else ''}".rstrip())
+    return 0
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    plan = run.Plan(
+        _chosen(arguments),
+        store.home(arguments.results),
+        arguments.guests,
+        arguments.again,
+        arguments.predict,
+        arguments.stale,
+    )
+    broken = run.run(plan)
+    for complaint in broken:
+        tools.say(complaint)
+    found = [one for result in _results(arguments) for one in judge.judge(result)]
+    number = judge.agreement(found)
+    print(f"agreement: {number.text} ({number.right} of {number.counted})")
+    return 1 if broken or number.right < number.counted else 0
+
+
+def _results(arguments: argparse.Namespace) -> list[store.Result]:
+    place = store.home(arguments.results)
+    return run.ready(store.load(place, cell) for cell in _chosen(arguments))
+
+
+def _table(arguments: argparse.Namespace) -> int:
+    from . import page, table
+
+    results = _results(arguments)
+    text = table.markdown(arguments.which, _chosen(arguments), results)
+    if arguments.markdown:
+        _write(arguments.markdown, text)
+    elif not arguments.html:
+        print(text, end="")
+    if arguments.html:
+        _write(arguments.html, page.html(arguments.which, _chosen(arguments), results))
+    return 0
+
+
+def _write(path: Path, text: str) -> None:
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+    os.chmod(name, 0o644)
+    os.replace(name, path)
+
+
+def _show(arguments: argparse.Namespace) -> int:
+    for result in _results(arguments):
+        print(f"{result.cell.name}: {judge.summary(result)}")
+        for one in judge.judge(result):
+            predicted = one.predicted.value if one.predicted else "-"
+            print(f"  {one.program:16} {predicted:8} {one.outcome.value:8} {one.kind.value}")
+            if one.kind not in (judge.Kind.AGREES, judge.Kind.NOT_TRIED):
+                print(f"    kdiag: {one.because}\n    bpftrace: {one.message}")
+                print(f"    rule: {one.rule}" if one.rule else "", end="\n" if one.rule else "")
+    return 0
