@@ -5,9 +5,8 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import subprocess
-import sys
 import socket
+import subprocess
 import time
 from pathlib import Path
 
@@ -207,25 +206,16 @@ def test_root_of_a_user_namespace_trusts_the_system_it_is_in() -> None:
     """Real root's files seem to belong to the overflow id there; a program that others may write is none the better."""
     need_root()
     code = (
-        "import os, sys, tempfile; sys.path[:0] = eval(sys.argv[1])\n"
+        "import os, sys, tempfile; sys.path.insert(0, sys.argv[1])\n"
         "from kdiag.system.commands import distrusted\n"
         "own = tempfile.mkdtemp() + '/x'; os.close(os.open(own, os.O_CREAT, 0o700)); os.chmod(own, 0o777)\n"
         "print(os.geteuid(), distrusted('/bin/sh'), '|', distrusted(own))"
     )
     # an ordinary id first: root's own would be mapped, and its files with it
     ordinary = ["setpriv", "--reuid=65533", "--regid=65533", "--clear-groups"]
-    words = [
-        *ordinary,
-        "unshare",
-        "--user",
-        "--map-root-user",
-        sys.executable,
-        "-I",
-        "-B",
-        "-c",
-        code,
-        repr(sys.path),
-    ]
+    namespace = ["unshare", "--user", "--map-root-user"]
+    source = str(Path(kdiag.__file__).parents[1])
+    words = [*ordinary, *namespace, "/usr/bin/python3", "-I", "-B", "-c", code, source]
     answer = subprocess.run(words, capture_output=True, text=True, check=False)
     if answer.returncode:
         pytest.skip(f"no user namespace for an ordinary user here: {answer.stderr.strip()[-200:]}")

@@ -113,26 +113,23 @@ def job(guest: Guest, *, smoke: bool = True, tail: str = "") -> tuple[assemble.R
 
 
 # Marks begin with @@: no line of indented JSON does. What a bpftrace leaves behind is taken away before the next cell.
-_PROLOGUE = (
-    r"""
-part() { # part NAME COMMAND...
+_PROLOGUE = f"""
+part() {{ # part NAME COMMAND...
 	name=$1; shift
 	echo "@@part $name"
-	timeout -k 5 %d as "$who" "$@" 2>/tmp/err
-	echo; echo "@@status $?"
+	timeout -k 5 {CELL_LIMIT} as "$who" "$@" 2>/tmp/err; status=$?
+	echo; echo "@@status $status"
 	echo "@@err"; tail -c 4000 /tmp/err | sed 's/^@@/ @@/'; echo
-}
-cell() { # cell INDEX WHO [smoke]
+}}
+cell() {{ # cell INDEX WHO [smoke]
 	who=$2
 	rm -rf /tmp/kheaders-*; modprobe -r kheaders 2>/dev/null
 	echo "@@cell $1"
 	part check kdiag check --format json
 	[ -z "$3" ] || part smoke kdiag smoke --format json
 	echo "@@done"
-}
+}}
 """
-    % CELL_LIMIT
-)
 
 
 @dataclass(frozen=True, slots=True)

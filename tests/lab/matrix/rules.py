@@ -15,7 +15,7 @@ from .axes import Cell
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """``programs``: smoke programs it is for. ``because``: pattern found in kdiag's reason. ``where``: in which cells."""
+    """``programs``: whom it is for. ``because``: pattern found in kdiag's reason. ``where``: in which cells."""
 
     name: str
     why: str

@@ -144,9 +144,8 @@ def _keep(result: Result, state: _State, listener: Callable[[Result], None] | No
         spent = time.monotonic() - state.begun
         left = spent / state.done * (state.total - state.done)
         what = judge.summary(result) if result.whole else result.problem
-        tools.say(
-            f"[{state.done}/{state.total}, {left / 60:.0f} min left] {result.cell.name}: {what} ({result.seconds:.0f} s)"
-        )
+        where = f"{state.done}/{state.total}, {left / 60:.0f} min left"
+        tools.say(f"[{where}] {result.cell.name}: {what} ({result.seconds:.0f} s)")
         if listener is not None:
             listener(result)
 

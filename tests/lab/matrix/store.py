@@ -44,7 +44,7 @@ class Result:
 
 
 def home(given: str = "") -> Path:
-    """Where results are kept: as given, else below the user's state directory (results are no cache: time made them)."""
+    """Where results are kept: as given, else below the user's state directory; what took hours is no cache."""
     if given:
         return Path(given)
     base = os.environ.get("KDIAG_LAB_RESULTS")
