@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from conftest import need_root
 
+import kdiag
 from kdiag.system import Unavailable
 from kdiag.system.commands import distrusted, find, launch
 from kdiag.system.live import Live
