@@ -62,7 +62,7 @@ def command(boot: Boot, place: Path, interactive: bool) -> list[str]:
     words = [
         _PROGRAMS[boot.kernel.arch],
         "-accel",
-        "tcg,thread=multi,tb-size=512",
+        "tcg,thread=single,tb-size=512",
         *_MACHINES[boot.kernel.arch],
     ]
     words += [

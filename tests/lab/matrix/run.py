@@ -53,6 +53,7 @@ def run(plan: Plan, listener: Callable[[Result], None] | None = None) -> list[st
     """Run what is to be run; returns the complaints about cells without an answer. Results are in ``plan.place``."""
     predicted, proved = store.trees()
     todo, refresh = select(plan, predicted, proved)
+    plan.place.mkdir(parents=True, exist_ok=True)
     work = [(guest, True) for guest in inside.guests(todo)] + [
         (guest, False) for guest in inside.guests(refresh)
     ]
@@ -111,7 +112,9 @@ def _attempt(
     answers = inside.read(outcome.out, guest.cells)
     trouble = qemu.explain(outcome)
     if trouble is not None and not state.stop.is_set():
-        tools.say(f"{guest.cells[0].name}: {trouble.message}")
+        console = state.plan.place / f"{guest.cells[0].file}.console"
+        console.write_text(outcome.console)
+        tools.say(f"{guest.cells[0].name}: {trouble.message}\nlab: the whole console is in {console}")
     share = max(1, len(answers))
     for cell, answer in answers.items():
         versions = {
