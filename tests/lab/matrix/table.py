@@ -1,0 +1,134 @@
+"""The matrix as Markdown: the number, the coloured table in words, every mistake, every unknown with its rule."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from .axes import HEADERS, WHO, Cell
+from .judge import MISTAKES, Judgement, Kind
+from .store import Result
+from .view import Entry, View, view
+
+_WORDS = {
+    Kind.WRONG_WORKS: "said to work, failed",
+    Kind.WRONG_FAILS: "said to fail, worked",
+    Kind.UNKNOWN: "unknown, and no rule allows it",
+}
+
+
+def markdown(which: str, cells: Sequence[Cell], results: Sequence[Result]) -> str:
+    """The whole document, ending in a newline."""
+    seen = view(which, cells, results)
+    parts = [_head(seen), _table(seen), _mistakes(seen), _unknowns(seen), _legend()]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def command(which: str) -> str:
+    """What makes these results."""
+    return f"python -m tests.lab matrix run{'' if which == 'standard' else f' --which {which}'}"
+
+
+def _head(seen: View) -> str:
+    number = seen.agreement
+    days = " to ".join(dict.fromkeys((seen.days[0], seen.days[-1]))) if seen.days else "never"
+    lines = [
+        "# What kdiag predicts, and what bpftrace does",
+        "",
+        "In every cell a kernel was booted, `kdiag check` said what will work, and `kdiag smoke` tried it with the",
+        f"real bpftrace. Made {days} by `{command(seen.which)}`: {seen.cells} cells,",
+        f"{seen.cpu / 60:.0f} minutes of CPU time, kdiag {', '.join(seen.kdiag)}, QEMU {', '.join(seen.qemu)} without KVM.",
+        "",
+        f"**Agreement: {number.text}** ({number.right} of {number.counted} predictions).",
+        "",
+        "| | predictions |",
+        "|---|---:|",
+        f"| right | {number.kinds[Kind.AGREES]} |" if Kind.AGREES in number.kinds else "| right | 0 |",
+    ]
+    lines += [f"| {_WORDS[kind]} | {number.kinds.get(kind, 0)} |" for kind in MISTAKES]
+    lines.append(f"| unknown where it cannot be known (rules below) | {number.kinds.get(Kind.ALLOWED, 0)} |")
+    lines.append(
+        f"| not tried: hello fails, or this bpftrace has no such probe | {number.kinds.get(Kind.NOT_TRIED, 0)} |"
+    )
+    if seen.missing:
+        lines += ["", f"{seen.missing} cells of this matrix have no result yet."]
+    return "\n".join(lines)
+
+
+def _table(seen: View) -> str:
+    lines = [
+        "## The table",
+        "",
+        "Programs that worked, of those tried. ✗ and a number: predictions that were wrong; ? and a number: unknown.",
+        "Who asked is root where nothing else is said; · is a state that this kernel cannot have.",
+    ]
+    kernel = ""
+    for row in seen.rows:
+        if row.kernel != kernel:
+            kernel = row.kernel
+            lines += ["", f"### {kernel}{f' ({row.release})' if row.release else ''}", ""]
+            lines += [f"| bpftrace | {' | '.join(HEADERS)} |", f"|---|{'---|' * len(HEADERS)}"]
+        cells = [
+            "·" if entries is None else "<br>".join(_entry(one) for one in entries) or "–"
+            for entries in row.entries.values()
+        ]
+        lines.append(f"| {row.bpftrace} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _entry(one: Entry) -> str:
+    text = one.text if one.cell.who == "root" else f"{one.cell.who}: {one.text}"
+    if one.mistakes:
+        text += f" **✗{one.mistakes}**"
+    return text + (f" ?{one.open}" if one.open else "")
+
+
+def _mistakes(seen: View) -> str:
+    if not seen.mistakes:
+        return "## Disagreements\n\nNone."
+    lines = [
+        "## Disagreements",
+        "",
+        "| cell | program | | kdiag's reason | what bpftrace said |",
+        "|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {one.cell.name} | {one.program} | {_WORDS[one.kind]} | {_plain(one.because)} | {_plain(one.message)} |"
+        for one in seen.mistakes
+    ]
+    return "\n".join(lines)
+
+
+def _unknowns(seen: View) -> str:
+    if not seen.allowed:
+        return ""
+    lines = [
+        "## Unknown, as it must be",
+        "",
+        "The lab's rule book (`tests/lab/matrix/rules.py`) allows `unknown` here:",
+        "",
+    ]
+    for rule, found in seen.allowed:
+        lines.append(f"- **{rule.name}**: {rule.why} {len(found)} predictions: {_programs(found)}.")
+    return "\n".join(lines)
+
+
+def _programs(found: Iterable[Judgement]) -> str:
+    counts = Counter(
+        (one.program, "works" if one.outcome.value in ("works", "warns") else "fails") for one in found
+    )
+    return ", ".join(f"{name} ({number} times it {what})" for (name, what), number in sorted(counts.items()))
+
+
+def _legend() -> str:
+    lines = ["## The axes", ""]
+    lines += [f"- **{name}**: {what}" for name, what in HEADERS.items()]
+    lines.append("")
+    lines += [f"- **{name}**: {what}" for name, what in WHO.items()]
+    lines += ["", "The kernels are described in `tests/lab/README.md`."]
+    return "\n".join(lines)
+
+
+def _plain(text: str) -> str:
+    text = " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
+    return text if len(text) <= 160 else f"{text[:157]}..."

@@ -1,0 +1,150 @@
+"""What the table and the page show, from cells and results: rows of kernel and bpftrace, columns of headers states."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from kdiag.smoke.model import Outcome
+
+from . import judge, rules
+from .axes import HEADERS, KERNELS, ROOTS, Cell, possible
+from .judge import MISTAKES, Agreement, Judgement, Kind
+from .store import Result
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One cell as it is shown. ``worked`` of ``tried`` programs; ``mistakes`` of kdiag, ``open``: left unknown."""
+
+    cell: Cell
+    worked: int
+    tried: int
+    right: int
+    mistakes: int
+    wrong_works: int
+    open: int
+    judgements: tuple[Judgement, ...]
+
+    @property
+    def tone(self) -> str:
+        """Colour by how right kdiag was: good, open (an unknown that must be), care, bad (a wrong "works"), none."""
+        if self.wrong_works:
+            return "bad"
+        if self.mistakes:
+            return "care"
+        if self.open:
+            return "open"
+        return "good" if self.right else "none"
+
+    @property
+    def text(self) -> str:
+        """``17/20``: what worked of what was tried; "nothing ran" where hello could not even be tried."""
+        return f"{self.worked}/{self.tried}" if self.tried else "not tried"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A kernel under a bpftrace: per headers state the entries, None where this state cannot be."""
+
+    kernel: str
+    release: str
+    root: str
+    bpftrace: str
+    entries: Mapping[str, tuple[Entry, ...] | None]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Everything that is shown. ``missing``: planned cells without a result. ``seconds``, ``cpu``: of all guests."""
+
+    which: str
+    rows: tuple[Row, ...]
+    cells: int
+    missing: int
+    agreement: Agreement
+    mistakes: tuple[Judgement, ...]
+    allowed: tuple[tuple[rules.Rule, tuple[Judgement, ...]], ...]
+    days: tuple[str, ...]
+    kdiag: tuple[str, ...]
+    qemu: tuple[str, ...]
+    seconds: float
+    cpu: float
+
+
+def view(which: str, cells: Sequence[Cell], results: Sequence[Result]) -> View:
+    """Judge and arrange."""
+    by_cell = {result.cell: result for result in results}
+    entries = {cell: entry(result) for cell, result in by_cell.items()}
+    judgements = [one for found in entries.values() for one in found.judgements]
+    allowed = {
+        rule: tuple(one for one in judgements if one.kind is Kind.ALLOWED and one.rule == rule.name)
+        for rule in rules.RULES
+    }
+    order = {kind: number for number, kind in enumerate(MISTAKES)}
+    return View(
+        which,
+        tuple(_rows(cells, by_cell, entries)),
+        len(results),
+        len(cells) - len(results),
+        judge.agreement(judgements),
+        tuple(
+            sorted(
+                (one for one in judgements if one.kind in MISTAKES),
+                key=lambda one: (order[one.kind], one.cell),
+            )
+        ),
+        tuple((rule, found) for rule, found in allowed.items() if found),
+        _all(result.taken for result in results),
+        _all(f"{result.versions['kdiag']} ({result.versions['predicted']})" for result in results),
+        _all(result.versions["qemu"] for result in results),
+        sum(result.seconds for result in results),
+        sum(result.cpu_seconds for result in results),
+    )
+
+
+def _all(values: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted(set(values)))
+
+
+def entry(result: Result) -> Entry:
+    """A result, counted."""
+    found = tuple(judge.judge(result))
+    kinds = Counter(one.kind for one in found)
+    return Entry(
+        result.cell,
+        sum(one.outcome in (Outcome.WORKS, Outcome.WARNS) for one in found),
+        sum(one.outcome is not Outcome.SKIPPED for one in found),
+        kinds[Kind.AGREES],
+        sum(kinds[kind] for kind in MISTAKES),
+        kinds[Kind.WRONG_WORKS],
+        kinds[Kind.ALLOWED],
+        found,
+    )
+
+
+def _rows(
+    cells: Sequence[Cell], results: Mapping[Cell, Result], entries: Mapping[Cell, Entry]
+) -> Iterable[Row]:
+    planned = {(cell.kernel, cell.root) for cell in cells}
+    for kernel in KERNELS:
+        for root in ROOTS:
+            if (kernel, root) not in planned:
+                continue
+            mine = [cell for cell in cells if (cell.kernel, cell.root) == (kernel, root)]
+            known = next((results[cell] for cell in mine if cell in results), None)
+            yield Row(
+                kernel,
+                known.versions["kernel"] if known else "",
+                root,
+                known.versions["bpftrace"].partition("-")[0] if known else ROOTS[root].split()[-1],
+                {
+                    headers: tuple(
+                        entries[cell] for cell in mine if cell.headers == headers and cell in entries
+                    )
+                    if possible(kernel, headers)
+                    else None
+                    for headers in HEADERS
+                },
+            )
