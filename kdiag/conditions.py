@@ -80,7 +80,7 @@ def _btf(_b: Behaviour) -> Expression:
 
 def _headers(b: Behaviour) -> Expression:
     """A tree where bpftrace looks; releases up to 0.20.3 also unpack the kernel's own archive by themselves."""
-    tree = need("headers.tree", tolerate_warn=True)
+    tree = need("headers.tree")
     if b.unpacks_kheaders == "never":
         return tree
 
@@ -109,6 +109,7 @@ def _clang(
     parts: list[Expression] = []
     if b.kconfig_include == "always":
         parts.append(need("headers.intact"))
+    parts.append(need("headers.configured"))
     header_or_btf = any_of(_btf(b), _headers(b))
     if (b.types_header == "definitions" and definitions) or (b.types_header == "tracepoints" and tracepoint):
         parts.append(_headers(b))

@@ -176,12 +176,14 @@ class Headers:
 
     @cached_property
     def for_bpftrace(self) -> Selection | None:
-        """What bpftrace takes (get_kernel_dirs in src/utils.cpp): the variable unseen, else source and
-        build.
+        """What bpftrace takes (get_kernel_dirs in src/utils.cpp): the variables unseen, else source and
+        build. BPFTRACE_KERNEL_BUILD counts since 0.15 (8c08ca357).
         """
         source = self.variable("BPFTRACE_KERNEL_SOURCE")
         if source:
-            build = self.variable("BPFTRACE_KERNEL_BUILD") or source
+            behaviour = self._machine.tools.behaviour
+            honoured = behaviour is None or behaviour.honours_kernel_build
+            build = (self.variable("BPFTRACE_KERNEL_BUILD") if honoured else None) or source
             return Selection(source, build, "BPFTRACE_KERNEL_SOURCE", missing=not self._is_dir(source))
         has_source, has_build = self.links["source"].is_dir, self.links["build"].is_dir
         base = f"/lib/modules/{self._machine.kernel.release}"

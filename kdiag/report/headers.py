@@ -14,7 +14,7 @@ from kdiag.model import Capability, Finding, Report, Status, Works
 
 #: Findings about a source of headers; about what bpftrace stumbles over; about BTF, the first that counts.
 _SOURCES = ("headers.tree", "headers.bcc", "kheaders.available", "kheaders.archive", "kheaders.module")
-_BROKEN = "headers.intact"
+_BROKEN = ("headers.intact", "headers.configured")
 _BTF = ("btf.bpftrace", "btf.vmlinux")
 _TOOL = "tools.bpftrace"
 
@@ -48,7 +48,7 @@ def need(capability: Capability, report: Report) -> Need:
         return Need.YES
     if capability.status is Works.WORKS:
         return Need.YES if sources else Need.NO
-    if _BROKEN in named and _status(by_id, _BROKEN) is Status.FAIL:
+    if any(id_ in named and _status(by_id, id_) is Status.FAIL for id_ in _BROKEN):
         return Need.BROKEN
     if sources:
         return _missing(capability, sources, by_id)
@@ -88,6 +88,10 @@ def _but_for_the_tool(capability: Capability, by_id: dict[str, Finding]) -> Work
     return Works.UNKNOWN if unknown else Works.CAVEAT
 
 
+def _broken(by_id: dict[str, Finding]) -> str:
+    return next((id_ for id_ in _BROKEN if _status(by_id, id_) is Status.FAIL), _BROKEN[0])
+
+
 def answer(report: Report) -> str:
     """One or two sentences that follow "Do I need kernel headers?"; empty if nothing was asked about them."""
     by_id = {finding.id: finding for finding in report.findings}
@@ -98,7 +102,7 @@ def answer(report: Report) -> str:
     for kind, words in (
         (Need.EITHER, _either(by_id)),
         (Need.YES, _yes(required, by_id)),
-        (Need.BROKEN, f"No, but a broken header tree is in the way of {{}}: see {_BROKEN}."),
+        (Need.BROKEN, f"No, but a broken header tree is in the way of {{}}: see {_broken(by_id)}."),
         (Need.PARTLY, "For a part of {}: see headers.tree."),
     ):
         of_kind = [c for c in required if needs[c.id] is kind]

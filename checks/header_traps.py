@@ -1,0 +1,139 @@
+"""Header trees that are worse than none: wrong variables, broken trees, user-space headers taken for the kernel's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kdiag.check import check
+from kdiag.knowledge.recipes import RECIPE
+from kdiag.machine import Machine
+from kdiag.model import Evidence, Finding, Remedy, fail, ok, skip, warn
+from kdiag.system import Unavailable
+
+
+@check("headers.env", "Header variables point to header trees")
+def variables(machine: Machine) -> Iterator[Finding]:
+    """BPFTRACE_KERNEL_SOURCE, BPFTRACE_KERNEL_BUILD and BCC_KERNEL_SOURCE. bpftrace does not check that
+    they exist: a wrong one is worse than none, because it also hides good trees and silences the warning
+    about missing ones.
+
+    `sudo` drops the variables unless told otherwise, so look at them as the program sees them: `sudo env |
+    grep KERNEL`.
+    """
+    headers = machine.headers
+    try:
+        known = headers.variables
+    except Unavailable as gap:
+        yield skip("the environment is not part of this system", reason=gap.reason)
+        return
+    evidence = tuple(Evidence(f"${name}", value if value else "not set") for name, value in known.items())
+    for name, chosen in (
+        ("BPFTRACE_KERNEL_SOURCE", headers.for_bpftrace),
+        ("BCC_KERNEL_SOURCE", headers.for_bcc),
+    ):
+        if chosen is not None and chosen.via == name and chosen.missing:
+            yield fail(
+                f"{name} points to nothing: {chosen.source}",
+                reason="the tool takes it unseen, and every script that needs clang then stops at linux/kconfig.h",
+                evidence=evidence,
+                remedies=(
+                    Remedy(
+                        "headers.unset",
+                        "Unset it, or set what `kdiag env` says",
+                        commands=(f"unset {name}",),
+                        run_on="the shell that starts the tool",
+                    ),
+                ),
+                wrong_remedies=(RECIPE,),
+            )
+            return
+    if known.get("BPFTRACE_KERNEL_BUILD") and not known.get("BPFTRACE_KERNEL_SOURCE"):
+        yield warn(
+            "BPFTRACE_KERNEL_BUILD alone does nothing",
+            reason="bpftrace reads it only beside BPFTRACE_KERNEL_SOURCE",
+            evidence=evidence,
+        )
+    elif any(known[name] for name in ("BPFTRACE_KERNEL_SOURCE", "BCC_KERNEL_SOURCE")):
+        yield ok("the variables point to directories", evidence=evidence)
+    else:
+        yield ok("no header variable is set", evidence=evidence)
+
+
+@check("headers.intact", "bpftrace does not stumble over a broken tree")
+def intact(machine: Machine) -> Iterator[Finding]:
+    """Whether what bpftrace finds as headers is at least not worse than nothing. Up to 0.24 it includes
+    linux/kconfig.h of whatever directory it found: with half of a split package, or a variable that points
+    to nothing, every script that goes through clang stops, also the ones that need no headers.
+    """
+    chosen = machine.headers.for_bpftrace
+    if chosen is None:
+        yield ok("bpftrace finds no tree, and needs none where there is BTF")
+        return
+    path = f"{chosen.source}/include/linux/kconfig.h"
+    if machine.system.stat(path) is not None:
+        yield ok(f"{path} is there")
+        return
+    yield fail(
+        f"bpftrace stops at a broken header tree: {chosen.source}",
+        reason="bpftrace takes the directory and stops at linux/kconfig.h, which is not in it; "
+        "with no headers at all, scripts that need none would run",
+        evidence=(Evidence(path, "absent"), Evidence(chosen.via, f"leads to {chosen.source}")),
+        causes=("headers.env", "headers.tree"),
+    )
+
+
+@check("headers.configured", "The tree's kconfig.h finds the kernel's configuration")
+def configured(machine: Machine) -> Iterator[Finding]:
+    """Whether generated/autoconf.h is where clang looks for it. linux/kconfig.h includes it, and bpftrace includes that
+    file first: a tree that was never configured, or the source half of a split one alone (before 0.15 bpftrace does not
+    know BPFTRACE_KERNEL_BUILD), stops every script that goes through clang.
+    """
+    chosen = machine.headers.for_bpftrace
+    kconfig = f"{chosen.source}/include/linux/kconfig.h" if chosen is not None else ""
+    if chosen is None or machine.system.stat(kconfig) is None:
+        yield ok("no tree whose kconfig.h would look for it")
+        return
+    places = tuple(
+        f"{top}/include/generated/autoconf.h" for top in dict.fromkeys((chosen.build, chosen.source))
+    )
+    for place in places:
+        if machine.system.stat(place) is not None:
+            yield ok(f"{place} is there")
+            return
+    if machine.headers.variable("BPFTRACE_KERNEL_BUILD") and chosen.source == chosen.build:
+        reason = "this release of bpftrace does not know BPFTRACE_KERNEL_BUILD (0.15 brought it)"
+    else:
+        reason = "every script that goes through clang stops there; without any headers, those that need none would run"
+    yield fail(
+        f"{kconfig} includes generated/autoconf.h, which is not there",
+        reason=reason,
+        evidence=(
+            *(Evidence(place, "absent") for place in places),
+            Evidence(chosen.via, f"leads to {chosen.source}"),
+        ),
+        causes=("headers.env", "headers.tree"),
+    )
+
+
+@check("headers.uapi", "User-space headers mistaken for kernel headers")
+def uapi(machine: Machine) -> Iterator[Finding]:
+    """/usr/include/linux belongs to packages for compiling programs (linux-libc-dev, kernel-headers,
+    linux-api-headers). Without a kernel tree bpftrace's clang picks it up, and stops at `unknown type name
+    '__aligned_u64'`.
+    """
+    path = "/usr/include/linux/types.h"
+    if machine.system.stat(path) is None:
+        yield ok("none installed, so none mistaken", evidence=(Evidence(path, "absent"),))
+        return
+    if machine.headers.for_bpftrace is not None:
+        yield ok(
+            "user-space headers are installed; bpftrace has a kernel tree before them",
+            evidence=(Evidence(path, "exists"),),
+        )
+        return
+    yield warn(
+        "/usr/include/linux is user-space headers: they do not replace kernel headers",
+        reason="clang picks them up for #include <linux/...> and stops at types that only kernel headers have",
+        evidence=(Evidence(path, "exists"), *(Evidence("package", name) for name in machine.packages.uapi)),
+        causes=("headers.tree",),
+    )
