@@ -26,14 +26,14 @@ def _describe(machine: Machine, tree: Tree) -> tuple[str, str]:
             "holds user-space (UAPI) headers only",
             "packages such as linux-libc-dev and kernel-headers are for compiling programs, not for tracing",
         )
+    arch = _arch(machine)
+    if arch and tree.arches and arch not in tree.arches:
+        return f"is for {', '.join(tree.arches[:3])}, not for {arch}", "the tree is of another architecture"
     if tree.missing:
         names = ", ".join(
             path.removeprefix(f"{tree.source}/").removeprefix(f"{tree.build}/") for path in tree.missing[:3]
         )
         return f"is incomplete: no {names}", _half(tree)
-    arch = _arch(machine)
-    if arch and tree.arches and arch not in tree.arches:
-        return f"is for {', '.join(tree.arches[:3])}, not for {arch}", "the tree is of another architecture"
     return "", ""
 
 

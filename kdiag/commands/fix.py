@@ -58,7 +58,7 @@ def _fix(request: Request, console: Console, around: Surroundings, places: Place
                 f"Nothing to do: headers for {found.release} are in {found.tree}, and all else that an earlier run "
                 "could repair is in order."
             )
-            _print_usage(found, console)
+            _hand_over(found, console)
             return exits.READY
     from kdiag.fix.show import render_plan
 
@@ -70,7 +70,7 @@ def _fix(request: Request, console: Console, around: Surroundings, places: Place
     if request.dry_run:
         return exits.READY
     if not plan.changes_something and not cut_short:
-        _print_usage(plan, console)
+        _hand_over(plan, console)
         return _readiness(before) if plan.unmet else exits.READY
     if not confirmed(request, console):
         return exits.FAILED
@@ -134,12 +134,19 @@ def _carry_out(plan: Plan, before: Report, console: Console, around: Surrounding
             f"{smoke_before.total - smoke_before.works} of {smoke_before.total} smoke programs did not work, "
             f"now {smoke_after.works} of {smoke_after.total} do."
         )
-    _print_usage(plan, console)
+    _hand_over(plan, console)
     return exits.FAILED if broken or worse else exits.READY
 
 
-def _print_usage(result: Plan | Ready, console: Console) -> None:
+def _hand_over(result: Plan | Ready, console: Console) -> None:
+    """Say how to use what is there. A tree whose maker was killed before it was on the disk is brought there now."""
+    from kdiag.fix.store import UNSETTLED
     from kdiag.fix.usage import render_usage
+
+    if result.tree is not None and os.path.lexists(result.tree / UNSETTLED):
+        from kdiag.fix.extract import settle
+
+        settle(result.tree)
 
     text = render_usage(result, console.width, unicode=console.unicode)
     if text:

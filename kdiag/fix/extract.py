@@ -3,7 +3,8 @@
 All is written into a private directory beside the target, validated there, and only then renamed. Bringing it to the
 disk takes longer than all the rest, so it happens behind the caller's back, before the process ends; until then a mark
 in the tree holds the running boot's id. Within this boot the tree is whole in any case; found in a later one, the mark
-says that the machine went down too early, and the tree is made anew.
+says that the machine went down too early, and the tree is made anew. A later fix in the same boot settles a tree whose
+maker was killed.
 """
 
 from __future__ import annotations
@@ -69,6 +70,19 @@ def extract(
     except OSError as error:
         raise from_os_error(error, base) from None
     return target
+
+
+def settle(tree: Path) -> None:
+    """Bring a sound tree of ours to the disk whose maker did not come to it: killed, it would have left a tree that is
+    good only until the next reboot. In a thread, as after unpacking; where it fails, the mark stays.
+    """
+    with contextlib.suppress(OSError):
+        fd = os.open(tree, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            if os.fstat(fd).st_uid == os.geteuid():
+                _settle(fd)
+        finally:
+            os.close(fd)
 
 
 def archive_from_module(data: bytes) -> bytes:

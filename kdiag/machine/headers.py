@@ -311,7 +311,7 @@ class Headers:
             f"{build}/include/generated/autoconf.h",
         ]
         if arch:
-            wanted.append(f"{source}/arch/{arch}/include")
+            wanted += [f"{source}/arch/{arch}/include", f"{build}/arch/{arch}/include/generated"]
         missing = [path for path in wanted if self._system.stat(path) is None]
         versions = (f"{build}/include/generated/uapi/linux/version.h", f"{build}/include/linux/version.h")
         if all(self._system.stat(path) is None for path in versions):
@@ -326,7 +326,10 @@ class Headers:
             build=build,
             missing=tuple(missing),
             release=self._tree_release(build),
-            arches=tuple(self._system.listdir(f"{source}/arch") or ()),
+            # the build side is made for one architecture; the source side of a split tree has them all
+            arches=tuple(
+                self._system.listdir(f"{build}/arch") or self._system.listdir(f"{source}/arch") or ()
+            ),
             uapi_only=uapi
             and self._system.stat(f"{source}/include/linux/kconfig.h") is None
             and self._system.stat(f"{build}/include/generated") is None,

@@ -158,8 +158,9 @@ def _path_with_headers(s: Scene) -> str:
 
 
 def _constant(s: Scene) -> str:
-    # MAX_NICE is a macro: BTF has none. The header is small and includes nothing.
-    return f"#include <linux/sched/prio.h>\nBEGIN {{ {s.say('nice %d', 'MAX_NICE')} exit(); }}"
+    # A macro that BTF and the user-space headers do not have, in a small header. It includes asm/errno.h, which is among
+    # the generated files of the architecture: a tree that lacks them, or has another architecture's, is found out.
+    return f"#include <linux/errno.h>\nBEGIN {{ {s.say('errno %d', 'ERESTARTSYS')} exit(); }}"
 
 
 def _fentry(s: Scene) -> str:
@@ -252,7 +253,7 @@ PROGRAMS: tuple[Program, ...] = (
     Program("kprobe-include", "kprobe, struct path with #include", ("include", "kprobe"), _script(_path_with_headers),
             _line(lambda s: f"path {re.escape(s.cause.label)}"), "open", heavy=True),
     Program("include", "constant that only headers have", ("include",), _script(_constant),
-            _line(lambda _: "nice 19"), heavy=True),
+            _line(lambda _: "errno 512"), heavy=True),
     Program("fentry", "fentry with arguments", ("fentry",), _script(_fentry),
             _line(lambda s: f"path {re.escape(s.cause.label)}"), "open"),
     Program("uprobe", "uprobe in our own process", ("uprobe",), _script(_uprobe),

@@ -96,7 +96,7 @@ def test_the_script_is_no_proof(program: Program, cause: Cause) -> None:
         ("struct", "{comm} task 98 bpftrace", False),
         ("kprobe-struct", "{comm} path memfd:{comm}-file", True),
         ("kprobe-struct", "{comm} path ", False),
-        ("include", "{comm} nice 19", True),
+        ("include", "{comm} errno 512", True),
         ("include", "{comm} nice 0", False),
         ("kstack", "{comm} stack\n        clear_user+1\n        vfs_read+12\n        ksys_read+9\n", True),
         ("kstack", "{comm} stack\n        ffffffff81234567\n", False),
