@@ -158,8 +158,8 @@ def _path_with_headers(s: Scene) -> str:
 
 
 def _constant(s: Scene) -> str:
-    # A macro that BTF and the user-space headers do not have, in a small header. It includes asm/errno.h, which is among
-    # the generated files of the architecture: a tree that lacks them, or has another architecture's, is found out.
+    # A macro that BTF and the user-space headers do not have, in a small header. It includes asm/errno.h, one of the
+    # architecture's generated files: a tree that lacks them, or has another architecture's, is found out.
     return f"#include <linux/errno.h>\nBEGIN {{ {s.say('errno %d', 'ERESTARTSYS')} exit(); }}"
 
 

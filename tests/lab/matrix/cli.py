@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 from .. import tools
+from ..errors import LabError
 from . import cover, judge, run, store
 from .axes import Cell, chosen
 
@@ -34,6 +35,15 @@ def add(parser: argparse.ArgumentParser) -> None:
     table.add_argument("--markdown", type=Path, metavar="FILE", help="write it here, not to standard output")
     table.add_argument("--html", type=Path, metavar="FILE", help="write the page with coloured cells")
     table.set_defaults(action=_table)
+    keep = commands.add_parser(
+        "record", help="record cells with `kdiag record`, to be played back as fixtures"
+    )
+    _cells(keep)
+    keep.add_argument(
+        "--into", type=Path, required=True, metavar="DIR", help="a directory per cell is made here"
+    )
+    keep.add_argument("--name", default="", help="of the directory, for a single cell (default: the cell's)")
+    keep.set_defaults(action=_record)
     show = commands.add_parser("show", help="a cell's programs, one by one")
     _cells(show)
     show.set_defaults(action=_show)
@@ -91,6 +101,17 @@ def _table(arguments: argparse.Namespace) -> int:
         print(text, end="")
     if arguments.html:
         _write(arguments.html, page.html(arguments.which, _chosen(arguments), results))
+    return 0
+
+
+def _record(arguments: argparse.Namespace) -> int:
+    from . import record
+
+    cells = _chosen(arguments)
+    if arguments.name and len(cells) != 1:
+        raise LabError(f"--name is for one cell, not for {len(cells)}", "choose one by its whole name")
+    for cell in cells:
+        print(record.record(cell, arguments.into / (arguments.name or cell.file)))
     return 0
 
 
