@@ -22,6 +22,7 @@ class Request:
 
     ``layers``: as ``find_layer`` takes them, the last on top. ``bare``: without the kernel's own files (/lib/modules,
     /boot). ``append``: words for the kernel command line. ``files``: host path -> path in the guest. ``memory``: MiB.
+    ``cpus``: one emulation thread serves them all.
     """
 
     kernel: str
@@ -32,6 +33,7 @@ class Request:
     bare: bool = False
     kdiag: bool = True
     memory: int = 1536
+    cpus: int = 2
 
 
 def boot(request: Request, job: Job) -> qemu.Boot:
@@ -54,6 +56,7 @@ def boot(request: Request, job: Job) -> qemu.Boot:
         command_line=guest.command_line(kernel, request.append),
         disks=disks,
         memory=request.memory,
+        cpus=request.cpus,
     )
 
 

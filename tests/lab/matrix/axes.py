@@ -14,10 +14,13 @@ from itertools import product
 from .. import build
 from ..errors import LabError
 
-_DEBIAN = ("debian-5.10", "debian-6.1", "debian-6.12", "debian-7.2", "debian-7.3", "debian-6.12-arm64")
+_DEBIAN = ("debian-5.10", "debian-6.1", "debian-6.12", "debian-7.2", "debian-7.3")
 _MODULE = ("nobtf-ikheaders-m", "btf-ikheaders-m", "nokprobes")
 
 KERNELS = (*_DEBIAN, *_MODULE, "btf-ikheaders-y", "nomodules")
+
+#: a set of its own beside the matrix: what is different there is the architecture
+ARM64 = "debian-6.12-arm64"
 
 #: root -> what of it matters here
 ROOTS: Mapping[str, str] = {
@@ -72,7 +75,7 @@ class Cell:
 def possible(kernel: str, headers: str) -> bool:
     """Can this kernel have its headers in this state?"""
     if headers in ("package", "half"):
-        return kernel in _DEBIAN
+        return kernel in (*_DEBIAN, ARM64)
     if headers == "module":
         return kernel in _MODULE
     if headers == "extracted":

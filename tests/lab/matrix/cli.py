@@ -9,7 +9,7 @@ from pathlib import Path
 
 from .. import tools
 from ..errors import LabError
-from . import cover, judge, run, store
+from . import ci, cover, judge, run, store
 from .axes import Cell, chosen
 
 
@@ -30,6 +30,8 @@ def add(parser: argparse.ArgumentParser) -> None:
     go.add_argument("--predict", action="store_true", help="only `kdiag check` where there is an outcome")
     go.add_argument("--stale", action="store_true", help="renew what an older kdiag said or proved")
     go.set_defaults(action=_run)
+    small = commands.add_parser("ci", help="the slice that CI runs, within $KDIAG_LAB_MINUTES (15)")
+    small.set_defaults(action=_ci)
     table = commands.add_parser("table", help="the table, the number and the disagreements")
     _cells(table)
     table.add_argument("--markdown", type=Path, metavar="FILE", help="write it here, not to standard output")
@@ -83,6 +85,14 @@ def _run(arguments: argparse.Namespace) -> int:
     number = judge.agreement(found)
     print(f"agreement: {number.text} ({number.right} of {number.counted})")
     return 1 if broken or number.right < number.counted else 0
+
+
+def _ci(_arguments: argparse.Namespace) -> int:
+    minutes = ci.limit()
+    if not minutes:
+        print("lab: skipped, as KDIAG_LAB_MINUTES=0 asks")
+        return 0
+    return ci.ci(minutes)
 
 
 def _results(arguments: argparse.Namespace) -> list[store.Result]:

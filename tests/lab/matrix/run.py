@@ -23,7 +23,8 @@ from .store import Result
 class Plan:
     """What to do: ``again`` runs cells that have a result, ``predict`` renews predictions only, beside old outcomes.
 
-    ``stale``: run again what other smoke programs made, and predict again what another kdiag predicted.
+    ``stale``: run again what other smoke programs made, and predict again what another kdiag predicted. ``until``: by
+    ``time.monotonic``, then guests are ended and what is left stays undone.
     """
 
     cells: Sequence[Cell]
@@ -32,6 +33,7 @@ class Plan:
     again: bool = False
     predict: bool = False
     stale: bool = False
+    until: float = float("inf")
 
 
 @dataclass(slots=True)
@@ -47,6 +49,10 @@ class _State:
     # kernels, layers and roots are made one at a time, by whoever needs them first
     making: threading.Lock = field(default_factory=threading.Lock)
     saying: threading.Lock = field(default_factory=threading.Lock)
+
+    def over(self) -> bool:
+        """Is this run to end now?"""
+        return self.stop.is_set() or time.monotonic() > self.plan.until
 
 
 def run(plan: Plan, listener: Callable[[Result], None] | None = None) -> list[str]:
@@ -91,27 +97,27 @@ def select(plan: Plan, predicted: str, proved: str) -> tuple[list[Cell], list[Ce
 def _guest(guest: Guest, smoke: bool, state: _State, listener: Callable[[Result], None] | None) -> None:
     """Run one guest; what did not get an answer is tried once more, in a new guest."""
     missing = _attempt(guest, smoke, state, listener)
-    if missing and not state.stop.is_set():
+    if missing and not state.over():
         tools.say(f"{missing[0].name}: no answer; once more")
         missing = _attempt(Guest(tuple(missing)), smoke, state, listener)
-    if not state.stop.is_set():
+    if not state.over():
         state.broken += [f"{cell.name}: the guest gave no answer" for cell in missing]
 
 
 def _attempt(
     guest: Guest, smoke: bool, state: _State, listener: Callable[[Result], None] | None
 ) -> list[Cell]:
-    if state.stop.is_set():
+    if state.over():
         return []
     with state.making:
         request, job = inside.job(guest, smoke=smoke)
         boot = assemble.boot(request, job)
         predicted, proved = store.trees()  # of the code that is in this guest: somebody may be writing it
         package = roots.get(request.root, boot.kernel.arch).bpftrace
-    outcome = qemu.run(boot, limit=job.limit + 30, cancelled=state.stop.is_set)
+    outcome = qemu.run(boot, limit=job.limit + 30, cancelled=state.over)
     answers = inside.read(outcome.out, guest.cells)
     trouble = qemu.explain(outcome)
-    if trouble is not None and not state.stop.is_set():
+    if trouble is not None and not state.over():
         console = state.plan.place / f"{guest.cells[0].file}.console"
         console.write_text(outcome.console)
         tools.say(f"{guest.cells[0].name}: {trouble.message}\nlab: the whole console is in {console}")
