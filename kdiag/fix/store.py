@@ -138,12 +138,14 @@ def _content(fd: int, release: str, srcarch: str) -> str:
             return found
     if all(_file(fd, name) for name in _VERSION):
         return _file(fd, _VERSION[0])
-    for name in ("arch", f"arch/{srcarch}", f"arch/{srcarch}/include"):
+    own = f"arch/{srcarch}/include"
+    for name in ("arch", f"arch/{srcarch}", own, f"{own}/generated"):
         try:
             info = os.stat(name, dir_fd=fd, follow_symlinks=False)
         except OSError:
-            archs = ", ".join(_names(fd, "arch")) or "no architecture"
-            return f"there is no {name} in it: it is for {archs}"
+            archs = _names(fd, "arch")
+            whose = "" if srcarch in archs else f": it is for {', '.join(archs) or 'no architecture'}"
+            return f"there is no {name} in it{whose}"
         if not stat.S_ISDIR(info.st_mode) or (found := trust.problem(info, name)):
             return found or f"{name} is not a directory"
     of = _release(fd)

@@ -42,6 +42,7 @@ def archive(release: str = RELEASE, srcarch: str = "x86") -> bytes:
         "include/generated/utsrelease.h": f'#define UTS_RELEASE "{release}"\n',
         "include/generated/uapi/linux/version.h": "#define LINUX_VERSION_CODE 396395\n",
         f"arch/{srcarch}/include/asm/ptrace.h": "struct pt_regs {};\n",
+        f"arch/{srcarch}/include/generated/uapi/asm/types.h": "#include <asm-generic/types.h>\n",
     }
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as tar:

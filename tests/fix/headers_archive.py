@@ -26,6 +26,7 @@ def files(release: str = RELEASE, srcarch: str = "x86") -> dict[str, bytes]:
     """What a complete tree holds at least."""
     return {
         f"./arch/{srcarch}/include/asm/types.h": b"#include <uapi/asm/types.h>\n",
+        f"./arch/{srcarch}/include/generated/uapi/asm/types.h": b"#include <asm-generic/types.h>\n",
         "./include/generated/autoconf.h": b"#define CONFIG_X86 1\n",
         "./include/generated/uapi/linux/version.h": b"#define LINUX_VERSION_CODE 396395\n",
         "./include/generated/utsrelease.h": f'#define UTS_RELEASE "{release}"\n'.encode(),

@@ -60,9 +60,18 @@ def run(argv: tuple[str, ...], world: World, limit: float) -> tuple[int, str]:
     return process.returncode, output[-OUTPUT_LIMIT:].decode("utf-8", "replace")
 
 
+#: How apt ends when it was dpkg that failed; dpkg's own words stand somewhere before.
+DPKG_FAILED = "E: Sub-process "
+
+
 def last_line(output: str) -> str:
     """The last line that says something."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
+    if lines and lines[-1].startswith(DPKG_FAILED):
+        told = [i for i, line in enumerate(lines) if line.startswith("dpkg: error")]
+        if told and lines[told[0]].endswith(":"):  # the reason stands below the package's name
+            return " ".join(lines[told[0] : told[0] + 2])[:300]
+        lines = [lines[i] for i in told] or lines
     return lines[-1][:300] if lines else "it printed nothing"
 
 

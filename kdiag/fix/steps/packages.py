@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from kdiag.fix.effects import Installed
 from kdiag.fix.errors import FixError
-from kdiag.fix.steps.command import last_line, run
+from kdiag.fix.steps.command import DPKG_FAILED, last_line, run
 from kdiag.fix.world import World
 from kdiag.parse.errors import ParseError
 from kdiag.system import Unavailable
@@ -20,6 +20,13 @@ from kdiag.system import Unavailable
 if TYPE_CHECKING:
     from kdiag.machine import Machine
     from kdiag.parse.packages import Package
+
+#: Lines of apt by which the repository is not to blame: dpkg, which it starts once it has all that is needed, failed,
+#: was cut short before, or is at work for somebody else.
+_FAILED_HERE = (DPKG_FAILED, "E: dpkg was interrupted", "E: Could not get lock")
+
+#: Of the whole status file; a thousand packages have 1 MB.
+_LIMIT = 256 * 1024 * 1024
 
 _REMOVE: dict[str, tuple[str, ...]] = {
     "apt-get": ("dpkg", "--purge"),
@@ -79,9 +86,10 @@ def _install(effect: Installed, world: World) -> None:
     for command in commands:
         status, output = run(without_questions(command), world, world.long_limit)
         if status != 0:
+            here = any(line.startswith(_FAILED_HERE) for line in output.splitlines())
             raise FixError(
                 f"{' '.join(command)} failed: {last_line(output)}",
-                advice.gone or "the repository may not have it",
+                "" if here else advice.gone or "the repository may not have it",
             )
     if not there(effect, world):
         raise FixError(f"{effect.manager} reports success, and {', '.join(effect.wanted)} is not installed")
@@ -116,6 +124,9 @@ def _remove(manager: str, names: tuple[str, ...], world: World) -> None:
 #: Package name -> the names by which its installed versions can be removed one by one.
 Names = dict[str, set[str]]
 
+#: dpkg's states of a package that is not there. All others have files, also those of an installation that failed.
+_AWAY = ("not-installed", "config-files")
+
 
 def _new(before: Names, after: Names) -> tuple[str, ...]:
     """What came: neither there before, nor put in the place of an older version."""
@@ -128,9 +139,8 @@ def _new(before: Names, after: Names) -> tuple[str, ...]:
 
 
 def _installed(world: World) -> Names:
-    """All installed packages. Raises FixError where the database cannot be read."""
+    """All packages that are there, installed or half so. Raises FixError where the database cannot be read."""
     from kdiag.machine import Machine
-    from kdiag.machine.packages import read_database
 
     machine = Machine(world.system)
     names: Names = {}
@@ -138,12 +148,22 @@ def _installed(world: World) -> Names:
         found = machine.packages.database
         if found is None:
             raise FixError("no package database that kdiag can read")
-        for package in read_database(world.system, *found, lambda _name: True):
-            if package.installed:
+        for package in _read(world, *found):
+            if package.state not in _AWAY:
                 names.setdefault(package.name, set()).add(_removable(package, found[0]))
     except (Unavailable, ParseError) as error:
         raise FixError(f"the package database cannot be read: {error}") from None
     return names
+
+
+def _read(world: World, kind: str, path: str) -> tuple[Package, ...]:
+    from kdiag.machine.packages import read_database
+
+    if kind != "dpkg":
+        return read_database(world.system, kind, path, lambda _name: True)
+    from kdiag.parse.packages import dpkg
+
+    return dpkg.packages(world.system.read(path, _LIMIT) or b"", lambda _name: True)
 
 
 def _removable(package: Package, kind: str) -> str:
