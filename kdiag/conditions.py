@@ -234,11 +234,21 @@ def iterator(b: Behaviour) -> Expression:
 
 
 def kprobe_multi(b: Behaviour) -> Expression:
-    """A wildcard is looked up in the list of functions; without kprobe.multi its members attach one by one."""
-    listed = all_of(kprobe(b), need("tracing.functions"))
+    """A wildcard is looked up in the list of functions; without kprobe.multi its members attach one by one. A link of
+    that kind is an fprobe (kernel/trace/bpf_trace.c): it needs no CONFIG_KPROBES, and works where no kprobe does.
+    """
+    listed = all_of(hello(b), need("tracing.functions"), need("bpf.prog.kprobe"))
+    singly = all_of(listed, kprobe(b))
     if not b.kprobe_multi:
-        return caveat(listed, "attached one by one: this release of bpftrace does not know kprobe.multi")
-    return all_of(listed, at_worst_caveat(need("bpf.kprobe_multi"), "attached one by one"))
+        return caveat(singly, "attached one by one: this release of bpftrace does not know kprobe.multi")
+
+    def evaluate(context: Context) -> Outcome:
+        at_once = all_of(listed, need("bpf.kprobe_multi"))(context)
+        if at_once.works is Works.WORKS:
+            return at_once
+        return all_of(singly, at_worst_caveat(need("bpf.kprobe_multi"), "attached one by one"))(context)
+
+    return evaluate
 
 
 def usdt(b: Behaviour) -> Expression:

@@ -205,8 +205,9 @@ def _kstack(s: Scene) -> str:
 
 
 def _stack(s: Scene, _: Shown) -> str:
-    # Frames are indented lines below ours; /dev/zero is being read, so vfs_read is on the way to every sample.
-    return rf"^{re.escape(s.cause.comm)} stack\n(?:[ \t]+\S.*\n)*?[ \t]+vfs_read\+\d+\n"
+    # Frames are indented lines below ours. /dev/zero is being read: vfs_read and the system call are on the way to
+    # every sample, but an unwinder by frame pointers leaves out the caller of a function without a frame of its own.
+    return rf"^{re.escape(s.cause.comm)} stack\n(?:[ \t]+\S.*\n)*?[ \t]+\w*(?:vfs|sys)_read\w*\+\d+\n"
 
 
 def _iter(s: Scene) -> str:

@@ -99,6 +99,13 @@ def test_the_script_is_no_proof(program: Program, cause: Cause) -> None:
         ("include", "{comm} errno 512", True),
         ("include", "{comm} nice 0", False),
         ("kstack", "{comm} stack\n        clear_user+1\n        vfs_read+12\n        ksys_read+9\n", True),
+        # a leaf function without a frame of its own: the unwinder by frame pointers skips its caller
+        (
+            "kstack",
+            "{comm} stack\n        read_zero+106\n        ksys_read+91\n        do_syscall_64+76\n",
+            True,
+        ),
+        ("kstack", "{comm} stack\n        finish_task_switch.isra.0+106\n        schedule+9\n", False),
         ("kstack", "{comm} stack\n        ffffffff81234567\n", False),
         ("kstack", "{comm} stack\n{comm} stack\n", False),
         ("kstack", "{comm} stack\nother stack\n        vfs_read+12\n", False),
