@@ -277,6 +277,42 @@ def by_id(machine: Machine) -> Iterator[Finding]:
         )
 
 
+@check("btf.fentry-test", "The function that bpftrace tries fentry with", late=True)
+def fentry_test(machine: Machine) -> Iterator[Finding]:
+    """bpftrace 0.11 tests fentry (kfunc) on strlen, and has none where the kernel's BTF lacks that function: Debian's
+    5.10, for instance, whose BTF has traceable functions only. Later releases use sched_fork, which every BTF has.
+    """
+    from kdiag.machine.btf import NoBtf
+    from kdiag.parse.btf import BtfError
+
+    behaviour = machine.tools.behaviour
+    if behaviour is not None and not behaviour.fentry_test:
+        yield ok("this release of bpftrace tries it with a function that every kernel has")
+        return
+    try:
+        number = machine.btf.vmlinux.function("strlen")
+    except NoBtf:
+        yield skip("there is no BTF to look in")
+        return
+    except (Unavailable, BtfError) as error:
+        yield unknown(
+            "whether strlen is in the kernel's BTF is not known", reason=str(error), causes=("btf.vmlinux",)
+        )
+        return
+    evidence = (
+        Evidence("function strlen in /sys/kernel/btf/vmlinux", f"type {number}" if number else "absent"),
+    )
+    if number:
+        yield ok("strlen is in the kernel's BTF", evidence=evidence)
+        return
+    yield fail(
+        "the kernel's BTF lacks strlen, with which bpftrace 0.11 tries fentry",
+        reason="it then says that kfunc is not available for this kernel version, which is not so",
+        evidence=evidence,
+        causes=("tools.bpftrace",),
+    )
+
+
 def _variable(machine: Machine, path: str, consequence: str) -> Finding:
     from kdiag.parse.btf import BtfError, parse
 

@@ -208,6 +208,8 @@ def fentry(b: Behaviour) -> Expression:
     if b.btf_source == "kernel-id":
         # BTF out of BPFTRACE_BTF has no object id to attach by.
         parts.append(need("btf.by-id"))
+    if b.fentry_test:
+        parts.append(need("btf.fentry-test"))
     if b.fentry_check in ("load", "attach"):
         parts.append(need("tracing.functions"))
     return all_of(*parts, _clang(b, types=True))

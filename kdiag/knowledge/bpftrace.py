@@ -92,6 +92,8 @@ class Behaviour:
     fentry_check: Literal["none", "load", "attach", "late"]
     """How it is decided that fentry works: not at all (absent), loading a test program, loading and attaching
     one (both also need BTF and a readable available_filter_functions), or when the real one is loaded."""
+    fentry_test: str
+    """The function that its test program is for, where kernels exist whose BTF lacks it; else empty."""
     iterators: Literal["none", "listed", "any"]
     kprobe_modules: bool
     """Whether kprobe:module:function is accepted."""

@@ -54,6 +54,7 @@ _0_9_0 = Behaviour(
     fentry_names=(),
     rawtracepoint="absent",
     fentry_check="none",
+    fentry_test="",
     iterators="none",
     kprobe_modules=False,
     kprobe_multi=False,
@@ -109,10 +110,12 @@ _0_11_0 = replace(
     _0_10_0,
     since=(0, 11, 0),
     clang_runs="always",  # c6816f161 Don't rely on <linux/types.h> being present
+    fentry_test="strlen",  # f315925f9 Add bpffeature test for func
 )
 _0_12_0 = replace(
     _0_11_0,
     since=(0, 12, 0),
+    fentry_test="",  # 19e15bf7f Use kfunc__sched_fork instead of kfunc__strlen: every BTF has that
     unpacks_kheaders="without-btf",  # 17bbcd2b0 kheader: Do not unpack kheaders if system has BTF
     btf_types="always",  # ClangParser::parse: has_data() instead of force_btf_
     types_header="everything-without-btf",  # clang_workarounds.h; inferred for BEGIN

@@ -87,8 +87,9 @@ class Survey:
         return dict(self.ids).get(name)
 
 
-#: Functions that probes attach to (kdiag.system.probes), and a helper whose presence tells what programs may do.
-FUNCTIONS = ("bpf_fentry_test1", "bpf_iter_task", "bpf_loop")
+#: Functions that probes attach to (kdiag.system.probes), a helper whose presence tells what programs may do, and what
+#: bpftrace 0.11 tries fentry with.
+FUNCTIONS = ("bpf_fentry_test1", "bpf_iter_task", "bpf_loop", "strlen")
 
 
 def survey(system: System) -> Survey:

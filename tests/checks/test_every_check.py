@@ -144,6 +144,7 @@ ROWS: list[Row] = [
     ("btf.bpftrace", "no BTF at all", lambda x: w.without_btf(x).remove(f"{TREE}/vmlinux"), FAIL, "no BTF"),
     ("btf.bpftrace", "old libbpf", old_libbpf, FAIL, "too old"),
     ("btf.bpftrace", "the variable is wrong", lambda x: x.env("BPFTRACE_BTF", "/nowhere"), FAIL, "/nowhere"),
+    ("btf.fentry-test", "0.11 and no strlen", lambda x: w.bpftrace(x, "0.11.3"), FAIL, "strlen.*absent"),
     ("btf.by-id", "5.10", probes(errno.ENOENT, "bpf:btf-ids"), FAIL, "ENOENT"),
     # -- environment
     ("environment.container", "docker", debian_in_docker, WARN, "Docker"),
