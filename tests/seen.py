@@ -59,6 +59,16 @@ def build_variable_alone() -> World:
     return w.tree(lab(), "/opt/h").env("BPFTRACE_KERNEL_BUILD", "/opt/h")
 
 
+def split_tree(release: str, arch: str = "x86") -> World:
+    """Another kernel's split packages, as Debian has them, and both variables set to its halves."""
+    world = w.put(lab(), "/usr/src/other-common", {**parts.common("x86"), **parts.common(arch)}.items())
+    made = {**parts.generated(release), f"arch/{arch}/include/generated/uapi/asm/types.h": ""}
+    world = w.put(world, "/usr/src/other", made.items())
+    return world.env("BPFTRACE_KERNEL_SOURCE", "/usr/src/other-common").env(
+        "BPFTRACE_KERNEL_BUILD", "/usr/src/other"
+    )
+
+
 # Situation -> (its machine, {capability: what each of VERSIONS did}).
 HEADERS: dict[str, tuple[Build, dict[str, tuple[Cell, Cell, Cell, Cell]]]] = {
     "none": (
@@ -115,6 +125,25 @@ HEADERS: dict[str, tuple[Build, dict[str, tuple[Cell, Cell, Cell, Cell]]]] = {
             "fentry": (NO, NO, YES, YES),
             "include": (NO, NO, NO, NO),
             "stock-tools": (NO, NO, NO, YES),
+        },
+    ),
+    # 0.11 does not know the second variable: the common half alone has no generated/autoconf.h.
+    "both variables to another release's split packages": (
+        partial(split_tree, "6.1.0-50-amd64"),
+        {
+            "hello": (NO, YES, YES, YES),
+            "tracepoints": (NO, YES, YES, YES),
+            "struct": (NO, YES, YES, YES),
+            "include": (NO, MOSTLY, None, MOSTLY),
+        },
+    ),
+    "both variables to another architecture's split packages": (
+        partial(split_tree, "6.12.107", "arm64"),
+        {
+            "hello": (NO, YES, YES, YES),
+            "tracepoints": (NO, YES, YES, YES),
+            "struct": (NO, YES, YES, YES),
+            "include": (NO, NO, NO, NO),
         },
     ),
     "BPFTRACE_KERNEL_BUILD alone": (
@@ -234,6 +263,13 @@ def no_proc() -> World:
 def mount_namespace() -> World:
     """unshare -mpf --mount-proc: a pid namespace of its own."""
     return debian().link("/proc/self/ns/pid", "pid:[4026532300]")
+
+
+def no_kprobes() -> World:
+    """The lab's kernel without CONFIG_KPROBES, which has fprobe and uprobes."""
+    tracefs = ("/sys/kernel/tracing", "/sys/kernel/debug/tracing")
+    gone = ("/sys/bus/event_source/devices/kprobe", *(f"{place}/kprobe_events" for place in tracefs))
+    return lab().remove(*gone)
 
 
 #: B: BEGIN; T: tracepoint with args; K: kprobe; S: struct. Columns 0.17.0, 0.23.2, 0.27.1.
@@ -409,6 +445,9 @@ SEEN: dict[str, tuple[Build, str, dict[str, Cell]]] = {
     "6.1, 0.23": (debian_12, "0.23.2", {"B": YES, "T": YES, "S": YES, "include": NO}),
     "6.1, 0.27": (debian_12, "0.27.1", {"B": YES, "T": YES, "S": YES, "include": NO}),
     "6.12, 0.17": (debian, "0.17.0", {"B": YES, "T": YES, "S": YES, "fentry": YES, "kprobe-multi": YES}),
+    "6.12 without kprobes, 0.17": (no_kprobes, "0.17.0", {"K": NO, "kprobe-multi": YES, "fentry": YES}),
+    "6.12 without kprobes, 0.23": (no_kprobes, "0.23.2", {"K": NO, "kprobe-multi": YES, "fentry": YES}),
+    "6.12 without kprobes, 0.27": (no_kprobes, "0.27.1", {"K": NO, "kprobe-multi": YES, "fentry": YES}),
     "6.12, 0.17 with half of the headers": (
         lambda: w.debian_headers(debian(), "arch"),
         "0.17.0",
