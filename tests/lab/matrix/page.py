@@ -25,6 +25,13 @@ _TONES = {
     Kind.ALLOWED: "open",
     Kind.NOT_TRIED: "none",
 }
+_LEGEND = {
+    "good": "every prediction was right",
+    "open": "right, and unknown where it must be",
+    "care": "something worked that was to fail, or was unknown without need",
+    "bad": "something failed that was to work",
+    "none": "nothing to compare, or not run yet",
+}
 
 
 def html(which: str, cells: Sequence[Cell], results: Sequence[Result]) -> str:
@@ -53,5 +60,6 @@ def html(which: str, cells: Sequence[Cell], results: Sequence[Result]) -> str:
         who=WHO,
         kinds=list(Kind),
         tones=_TONES,
+        legend=_LEGEND,
     )
     return text.rstrip("\n") + "\n"
