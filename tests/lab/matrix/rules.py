@@ -24,6 +24,8 @@ class Rule:
     where: Callable[[Cell], bool]
 
 
+#: None so far: in the lab everything that is tried can be foretold. What cannot be is written here with its reason,
+#: not worked around.
 RULES: tuple[Rule, ...] = ()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from . import rules
 from .axes import HEADERS, WHO, Cell
 from .judge import MISTAKES, Judgement, Kind
 from .store import Result
@@ -102,7 +103,11 @@ def _mistakes(seen: View) -> str:
 
 def _unknowns(seen: View) -> str:
     if not seen.allowed:
-        return ""
+        return (
+            ""
+            if rules.RULES
+            else "## Unknown\n\nThe lab's rule book allows `unknown` nowhere: all that is tried can be foretold."
+        )
     lines = [
         "## Unknown, as it must be",
         "",
