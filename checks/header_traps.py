@@ -82,7 +82,7 @@ def intact(machine: Machine) -> Iterator[Finding]:
     )
 
 
-@check("headers.configured", "The tree's kconfig.h finds the kernel's configuration")
+@check("headers.configured", "The header tree is configured")
 def configured(machine: Machine) -> Iterator[Finding]:
     """Whether generated/autoconf.h is where clang looks for it. linux/kconfig.h includes it, and bpftrace includes that
     file first: a tree that was never configured, or the source half of a split one alone (before 0.15 bpftrace does not
