@@ -290,6 +290,7 @@ def some() -> list[Result]:
 def test_the_table_in_markdown() -> None:
     cells = [*cover.standard(), *(one.cell for one in some()[1:])]
     text = table.markdown("standard", cells, some())
+    assert "by `standard`" in text
     assert "**Agreement: 50.00 %** (1 of 2 predictions)" in text
     assert "container: 0/1 **✗1**" in text
     assert "| said to work, failed | 1 |" in text
@@ -299,6 +300,11 @@ def test_the_table_in_markdown() -> None:
         if line.startswith("| 0."):
             assert line.count("|") == len(HEADERS) + 2
     assert all(f"### {kernel}" in text for kernel in KERNELS)
+
+
+def test_the_command_is_one_that_can_be_typed() -> None:
+    assert table.command("standard") == "python -m tests.lab matrix run"
+    assert table.command("arm64", ["*/root"]) == "python -m tests.lab matrix run --which arm64 '*/root'"
 
 
 def test_the_page_escapes_and_loads_nothing() -> None:

@@ -104,13 +104,14 @@ def _table(arguments: argparse.Namespace) -> int:
     from . import page, table
 
     results = _results(arguments)
-    text = table.markdown(arguments.which, _chosen(arguments), results)
+    made = table.command(arguments.which, arguments.only)
+    text = table.markdown(made, _chosen(arguments), results)
     if arguments.markdown:
         _write(arguments.markdown, text)
     elif not arguments.html:
         print(text, end="")
     if arguments.html:
-        _write(arguments.html, page.html(arguments.which, _chosen(arguments), results))
+        _write(arguments.html, page.html(made, _chosen(arguments), results))
     return 0
 
 

@@ -12,7 +12,6 @@ import kdiag.report
 from .axes import HEADERS, WHO, Cell
 from .judge import Kind
 from .store import Result
-from .table import command
 from .view import view
 
 _HERE = Path(__file__).parent
@@ -34,8 +33,8 @@ _LEGEND = {
 }
 
 
-def html(which: str, cells: Sequence[Cell], results: Sequence[Result]) -> str:
-    """The page, ending in a newline. No scripts; nothing is loaded from anywhere."""
+def html(made: str, cells: Sequence[Cell], results: Sequence[Result]) -> str:
+    """The page, ending in a newline. ``made``: as for `table.markdown`. No scripts; nothing is loaded from anywhere."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     css = (_TEMPLATES / "style.css").read_text(encoding="utf-8") + (_HERE / "page.css").read_text(
@@ -54,8 +53,7 @@ def html(which: str, cells: Sequence[Cell], results: Sequence[Result]) -> str:
         css=css,
         policy=f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'; form-action 'none'",
         wide=True,
-        view=view(which, cells, results),
-        command=command(which),
+        view=view(made, cells, results),
         headers=HEADERS,
         who=WHO,
         kinds=list(Kind),

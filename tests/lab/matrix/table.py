@@ -18,16 +18,17 @@ _WORDS = {
 }
 
 
-def markdown(which: str, cells: Sequence[Cell], results: Sequence[Result]) -> str:
-    """The whole document, ending in a newline."""
-    seen = view(which, cells, results)
+def markdown(made: str, cells: Sequence[Cell], results: Sequence[Result]) -> str:
+    """The whole document, ending in a newline. ``made``: the command that makes these results."""
+    seen = view(made, cells, results)
     parts = [_head(seen), _table(seen), _mistakes(seen), _unknowns(seen), _legend()]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def command(which: str) -> str:
+def command(which: str, only: Sequence[str] = ()) -> str:
     """What makes these results."""
-    return f"python -m tests.lab matrix run{'' if which == 'standard' else f' --which {which}'}"
+    words = ["python -m tests.lab matrix run", *([] if which == "standard" else ["--which", which])]
+    return " ".join([*words, *(f"'{glob}'" for glob in only)])
 
 
 def _head(seen: View) -> str:
@@ -37,7 +38,7 @@ def _head(seen: View) -> str:
         "# What kdiag predicts, and what bpftrace does",
         "",
         "In every cell a kernel was booted, `kdiag check` said what will work, and `kdiag smoke` tried it with the",
-        f"real bpftrace. Made {days} by `{command(seen.which)}`: {seen.cells} cells,",
+        f"real bpftrace. Made {days} by `{seen.command}`: {seen.cells} cells,",
         f"{seen.cpu / 60:.0f} minutes of CPU time, kdiag {', '.join(seen.kdiag)},",
         f"QEMU {', '.join(seen.qemu)} without KVM.",
         "",

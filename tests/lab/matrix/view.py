@@ -57,9 +57,12 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """Everything that is shown. ``missing``: planned cells without a result. ``seconds``, ``cpu``: of all guests."""
+    """Everything that is shown.
 
-    which: str
+    ``command``: what makes these results. ``missing``: planned cells without one. ``seconds``, ``cpu``: of all guests.
+    """
+
+    command: str
     rows: tuple[Row, ...]
     cells: int
     missing: int
@@ -73,7 +76,7 @@ class View:
     cpu: float
 
 
-def view(which: str, cells: Sequence[Cell], results: Sequence[Result]) -> View:
+def view(command: str, cells: Sequence[Cell], results: Sequence[Result]) -> View:
     """Judge and arrange."""
     by_cell = {result.cell: result for result in results}
     entries = {cell: entry(result) for cell, result in by_cell.items()}
@@ -84,7 +87,7 @@ def view(which: str, cells: Sequence[Cell], results: Sequence[Result]) -> View:
     }
     order = {kind: number for number, kind in enumerate(MISTAKES)}
     return View(
-        which,
+        command,
         tuple(_rows(cells, by_cell, entries)),
         len(results),
         len(cells) - len(results),
