@@ -6,7 +6,7 @@ import os
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -55,7 +55,7 @@ class _State:
         return self.stop.is_set() or time.monotonic() > self.plan.until
 
 
-def run(plan: Plan, listener: Callable[[Result], None] | None = None) -> list[str]:
+def run(plan: Plan) -> list[str]:
     """Run what is to be run; returns the complaints about cells without an answer. Results are in ``plan.place``."""
     predicted, proved = store.trees()
     todo, refresh = select(plan, predicted, proved)
@@ -71,7 +71,7 @@ def run(plan: Plan, listener: Callable[[Result], None] | None = None) -> list[st
     if not work:
         return []
     with ThreadPoolExecutor(plan.at_once or os.cpu_count() or 1) as pool:
-        futures = [pool.submit(_guest, guest, smoke, state, listener) for guest, smoke in work]
+        futures = [pool.submit(_guest, guest, smoke, state) for guest, smoke in work]
         try:
             for future in as_completed(futures):
                 future.result()
@@ -94,19 +94,17 @@ def select(plan: Plan, predicted: str, proved: str) -> tuple[list[Cell], list[Ce
     return todo, refresh
 
 
-def _guest(guest: Guest, smoke: bool, state: _State, listener: Callable[[Result], None] | None) -> None:
+def _guest(guest: Guest, smoke: bool, state: _State) -> None:
     """Run one guest; what did not get an answer is tried once more, in a new guest."""
-    missing = _attempt(guest, smoke, state, listener)
+    missing = _attempt(guest, smoke, state)
     if missing and not state.over():
         tools.say(f"{missing[0].name}: no answer; once more")
-        missing = _attempt(Guest(tuple(missing)), smoke, state, listener)
+        missing = _attempt(Guest(tuple(missing)), smoke, state)
     if not state.over():
         state.broken += [f"{cell.name}: the guest gave no answer" for cell in missing]
 
 
-def _attempt(
-    guest: Guest, smoke: bool, state: _State, listener: Callable[[Result], None] | None
-) -> list[Cell]:
+def _attempt(guest: Guest, smoke: bool, state: _State) -> list[Cell]:
     if state.over():
         return []
     with state.making:
@@ -140,11 +138,11 @@ def _attempt(
         if not smoke:
             old = store.load(state.plan.place, cell)
             new = store.with_prediction(old, new) if old is not None else new
-        _keep(new, state, listener)
+        _keep(new, state)
     return [cell for cell in guest.cells if cell not in answers]
 
 
-def _keep(result: Result, state: _State, listener: Callable[[Result], None] | None) -> None:
+def _keep(result: Result, state: _State) -> None:
     store.save(state.plan.place, result)
     with state.saying:
         state.done += 1
@@ -155,8 +153,6 @@ def _keep(result: Result, state: _State, listener: Callable[[Result], None] | No
         what = judge.summary(result) if result.whole else result.problem
         where = f"{state.done}/{state.total}, {left / 60:.0f} min left"
         tools.say(f"[{where}] {result.cell.name}: {what} ({result.seconds:.0f} s)")
-        if listener is not None:
-            listener(result)
 
 
 def _kdiag_version() -> str:
