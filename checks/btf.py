@@ -286,11 +286,14 @@ def fentry_test(machine: Machine) -> Iterator[Finding]:
     from kdiag.parse.btf import BtfError
 
     behaviour = machine.tools.behaviour
-    if behaviour is not None and not behaviour.fentry_test:
+    if behaviour is None:
+        yield skip("bpftrace is not installed, or its release is not known")
+        return
+    if not behaviour.fentry_test:
         yield ok("this release of bpftrace tries it with a function that every kernel has")
         return
     try:
-        number = machine.btf.vmlinux.function("strlen")
+        number = machine.btf.function("strlen")
     except NoBtf:
         yield skip("there is no BTF to look in")
         return

@@ -87,9 +87,8 @@ class Survey:
         return dict(self.ids).get(name)
 
 
-#: Functions that probes attach to (kdiag.system.probes), a helper whose presence tells what programs may do, and what
-#: bpftrace 0.11 tries fentry with.
-FUNCTIONS = ("bpf_fentry_test1", "bpf_iter_task", "bpf_loop", "strlen")
+#: Functions that probes attach to (kdiag.system.probes), and a helper whose presence tells what programs may do.
+FUNCTIONS = ("bpf_fentry_test1", "bpf_iter_task", "bpf_loop")
 
 
 def survey(system: System) -> Survey:
@@ -169,6 +168,17 @@ class BtfFacts:
         if isinstance(self._survey, Survey):
             return self._survey
         raise self._survey
+
+    def function(self, name: str) -> int | None:
+        """The type id of any function, None if it is not there. Raises as `vmlinux` does.
+
+        Reads the whole BTF again: for questions that hardly any machine raises.
+        """
+        from kdiag.parse.btf import Kind, parse
+
+        if name in FUNCTIONS or self.vmlinux.n_types == 0:
+            return self.vmlinux.function(name)
+        return parse(self._machine.system.read(VMLINUX) or b"").find(name, (Kind.FUNC,))
 
     @property
     def modules(self) -> ModuleBtf:
