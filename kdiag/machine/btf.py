@@ -176,8 +176,9 @@ class BtfFacts:
         """
         from kdiag.parse.btf import Kind, parse
 
-        if name in FUNCTIONS or self.vmlinux.n_types == 0:
-            return self.vmlinux.function(name)
+        known = self.vmlinux
+        if name in FUNCTIONS:
+            return known.function(name)
         return parse(self._machine.system.read(VMLINUX) or b"").find(name, (Kind.FUNC,))
 
     @property

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
-import tempfile
 from pathlib import Path
 
 from .. import tools
@@ -107,11 +105,11 @@ def _table(arguments: argparse.Namespace) -> int:
     made = table.command(arguments.which, arguments.only)
     text = table.markdown(made, _chosen(arguments), results)
     if arguments.markdown:
-        _write(arguments.markdown, text)
+        store.write(arguments.markdown, text)
     elif not arguments.html:
         print(text, end="")
     if arguments.html:
-        _write(arguments.html, page.html(made, _chosen(arguments), results))
+        store.write(arguments.html, page.html(made, _chosen(arguments), results))
     return 0
 
 
@@ -124,14 +122,6 @@ def _record(arguments: argparse.Namespace) -> int:
     for cell in cells:
         print(record.record(cell, arguments.into / (arguments.name or cell.file)))
     return 0
-
-
-def _write(path: Path, text: str) -> None:
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
-    os.chmod(name, 0o644)
-    os.replace(name, path)
 
 
 def _show(arguments: argparse.Namespace) -> int:

@@ -76,8 +76,11 @@ class Guest:
     @property
     def lockdown(self) -> str:
         """The mode on the kernel command line, or "" for none."""
-        who = self.cells[0].who
-        return who if who in ("integrity", "confidentiality") else ""
+        return _lockdown(self.cells[0])
+
+
+def _lockdown(cell: Cell) -> str:
+    return cell.who if cell.who in ("integrity", "confidentiality") else ""
 
 
 def guests(cells: Sequence[Cell]) -> list[Guest]:
@@ -87,8 +90,7 @@ def guests(cells: Sequence[Cell]) -> list[Guest]:
     """
     together: dict[tuple[str, ...], list[Cell]] = {}
     for cell in cells:
-        lockdown = cell.who if cell.who in ("integrity", "confidentiality") else ""
-        together.setdefault((cell.kernel, cell.root, cell.headers, lockdown), []).append(cell)
+        together.setdefault((cell.kernel, cell.root, cell.headers, _lockdown(cell)), []).append(cell)
     power = ("user", "user-namespace", "no-capabilities", "container", "root")
     for members in together.values():
         members.sort(key=lambda cell: power.index(cell.who) if cell.who in power else 0)

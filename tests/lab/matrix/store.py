@@ -82,16 +82,22 @@ def load(place: Path, cell: Cell) -> Result | None:
 
 
 def save(place: Path, result: Result) -> None:
-    """Write it: to a new file beside, flushed, then renamed."""
+    """Write it."""
     place.mkdir(parents=True, exist_ok=True)
     text = json.dumps({"schema": _SCHEMA, **asdict(result)}, ensure_ascii=False, separators=(",", ":"))
-    handle, name = tempfile.mkstemp(dir=place, prefix=".new-")
+    write(place / f"{result.cell.file}.json", text + "\n")
+
+
+def write(path: Path, text: str) -> None:
+    """Write a file whole or not at all: a new one beside it, flushed, then renamed."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".new-")
     try:
-        with os.fdopen(handle, "w") as file:
-            file.write(text + "\n")
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(name, place / f"{result.cell.file}.json")
+        os.chmod(name, 0o644)
+        os.replace(name, path)
     except BaseException:
         os.unlink(name)
         raise

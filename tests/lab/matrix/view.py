@@ -59,7 +59,7 @@ class Row:
 class View:
     """Everything that is shown.
 
-    ``command``: what makes these results. ``missing``: planned cells without one. ``seconds``, ``cpu``: of all guests.
+    ``command``: what makes these results. ``missing``: planned cells without one. ``cpu``: seconds of all guests.
     """
 
     command: str
@@ -72,7 +72,6 @@ class View:
     days: tuple[str, ...]
     kdiag: tuple[str, ...]
     qemu: tuple[str, ...]
-    seconds: float
     cpu: float
 
 
@@ -102,7 +101,6 @@ def view(command: str, cells: Sequence[Cell], results: Sequence[Result]) -> View
         _all(result.taken for result in results),
         _all(f"{result.versions['kdiag']} ({result.versions['predicted']})" for result in results),
         _all(result.versions["qemu"] for result in results),
-        sum(result.seconds for result in results),
         sum(result.cpu_seconds for result in results),
     )
 
