@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kdiag.fix import trust
+from kdiag import trust
 from kdiag.fix.errors import FixError
 from kdiag.parse.errors import ParseError
 from kdiag.system import Unavailable

@@ -17,7 +17,8 @@ import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from kdiag.fix import store, trust
+from kdiag import trust
+from kdiag.fix import store
 from kdiag.fix.errors import FixError, from_os_error
 from kdiag.parse.errors import ParseError
 

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from kdiag.fix import trust
+from kdiag import trust
 from kdiag.fix.errors import FixError
 
 #: Unpacking takes seconds, installing packages minutes.

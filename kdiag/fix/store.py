@@ -17,7 +17,7 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-from kdiag.fix import trust
+from kdiag import trust
 from kdiag.fix.errors import FixError, from_os_error
 
 SYSTEM_BASE = Path("/var/cache/kdiag/headers")

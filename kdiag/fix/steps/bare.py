@@ -9,7 +9,7 @@ import stat
 from dataclasses import replace
 from pathlib import Path
 
-from kdiag.fix import trust
+from kdiag import trust
 from kdiag.fix.effects import Written
 from kdiag.fix.errors import FixError, from_os_error
 from kdiag.fix.steps.tree import missing, sweep
