@@ -20,9 +20,10 @@ from jsonschema import Draft202012Validator
 from planted import plant
 from typer.testing import CliRunner
 
-from kdiag import cli, exits
+from kdiag import cli
 from kdiag.capabilities import DEFINITIONS
 from kdiag.cli import check as check_command
+from kdiag.console import exits
 from kdiag.machine import Machine
 from kdiag.model import Report
 from kdiag.system.live import Live

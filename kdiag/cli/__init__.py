@@ -9,8 +9,9 @@ from typing import Annotated
 
 import typer
 
-from kdiag import __version__, exits
+from kdiag import __version__
 from kdiag.cli.common import CannotWrite
+from kdiag.console import exits
 
 
 def _version(value: bool) -> None:
@@ -85,7 +86,7 @@ def main() -> None:
         _drop_output()
         sys.exit(exits.FAILED)
     except Exception as error:
-        from kdiag.crash import write_report
+        from kdiag.console.crash import write_report
 
         typer.echo(write_report(error), err=True)
         sys.exit(exits.BROKEN)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kdiag import exits
 from kdiag.cli.common import (
     CannotWrite,
     Color,
@@ -27,6 +26,7 @@ from kdiag.cli.common import (
     terminal,
     write,
 )
+from kdiag.console import exits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -87,7 +87,7 @@ def check(  # noqa: PLR0913, PLR0917  a parameter is an option
     examined = _examine(_system(root, recording), known, chosen, required)
     report = _waived(examined.report, settings)
     if not recording and root == "/":
-        from kdiag.invocation import localised, program
+        from kdiag.console.command_line import localised, program
 
         report = localised(report, root=os.geteuid() == 0, kdiag=program())
     if smoke:

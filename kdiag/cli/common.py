@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated, NoReturn, TypedDict
 
 import typer
 
-from kdiag import exits
+from kdiag.console import exits
 
 if TYPE_CHECKING:
+    from kdiag.console.terminal import Terminal
     from kdiag.registry import Registry
-    from kdiag.terminal import Terminal
 
 
 class Settings(TypedDict, total=False):
@@ -92,7 +92,7 @@ def registry(*, plugins: bool) -> Registry:
 
 def terminal(color: bool | None = None) -> Terminal:
     """What standard output can show."""
-    from kdiag.terminal import Terminal
+    from kdiag.console.terminal import Terminal
 
     return Terminal.of(sys.stdout, color)
 

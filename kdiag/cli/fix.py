@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kdiag import exits
 from kdiag.cli.common import Color, NoPlugins, Require, Settings, fail, note, one_of, terminal, write
+from kdiag.console import exits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -45,8 +45,8 @@ def fix(  # noqa: PLR0913, PLR0917  a parameter is an option
     """Put kernel headers in place, prove it with the real bpftrace; or take it back."""
     from kdiag.commands.fix import Request, Surroundings
     from kdiag.commands.fix import fix as run_fix
+    from kdiag.console.progress import console
     from kdiag.fix.values import Options
-    from kdiag.progress import console
 
     options = Options(packages=packages, load=load, link=link, btf=btf or None)
     around = Surroundings(smoke=_smoke() if smoke_test and not (undo or prune or dry_run) else None)

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kdiag import exits
 from kdiag.cli.common import (
     Color,
     Formats,
@@ -26,6 +25,7 @@ from kdiag.cli.common import (
     write,
     write_bytes,
 )
+from kdiag.console import exits
 
 if TYPE_CHECKING:
     from collections.abc import Callable

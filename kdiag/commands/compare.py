@@ -7,10 +7,10 @@ from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from kdiag import exits
 from kdiag.compare.essence import Essence, Reader
 from kdiag.compare.fold import Fold
 from kdiag.compare.inputs import BadInput, Document, documents, paths
+from kdiag.console import exits
 from kdiag.report.load import BadReport
 from kdiag.system.recording_index import BadRecording
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from kdiag import exits
+from kdiag.console import exits
 from kdiag.fix import environ, store
 
 

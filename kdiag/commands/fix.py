@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from kdiag import exits
 from kdiag.commands.surroundings import (
-    Console,
     Request,
     Surroundings,
     confirmed,
@@ -15,6 +13,8 @@ from kdiag.commands.surroundings import (
     terminable,
     watching,
 )
+from kdiag.console import exits
+from kdiag.console.progress import Console
 from kdiag.fix.errors import FixError
 from kdiag.fix.places import Places
 from kdiag.fix.places import places as places_of
@@ -29,7 +29,7 @@ __all__ = ["Console", "Request", "Surroundings", "fix"]
 
 
 def fix(request: Request, console: Console, surroundings: Surroundings | None = None) -> int:
-    """Run the command; its exit status (`kdiag.exits`). An interrupt takes back what was begun and passes on."""
+    """Run the command; its exit status (`console.exits`). An interrupt takes back what was begun and passes on."""
     from kdiag.system import Unavailable
 
     around = surroundings or Surroundings()

@@ -29,6 +29,6 @@ def reports(given: Sequence[str]) -> Iterator[tuple[str, Report]]:
 
 def worst(statuses: Sequence[int]) -> int:
     """One exit status for several reports: not ready before cannot tell before ready."""
-    from kdiag import exits
+    from kdiag.console import exits
 
     return next((s for s in (exits.NOT_READY, exits.CANNOT_TELL) if s in statuses), exits.READY)

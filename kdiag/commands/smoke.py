@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
+    from kdiag.console.terminal import Terminal
     from kdiag.machine import Machine
     from kdiag.model import Report
     from kdiag.smoke import Program, SmokeReport
-    from kdiag.terminal import Terminal
 
 
 def smoke(  # noqa: PLR0913  the options of the command

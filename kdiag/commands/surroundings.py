@@ -1,10 +1,10 @@
-"""What commands that change the machine talk to and work on: the request, the console, the surroundings."""
+"""What commands that change the machine talk to and work on: the request, the surroundings."""
 
 from __future__ import annotations
 
 import contextlib
 import signal
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from kdiag.fix.options import Options
 from kdiag.fix.places import Places
 
 if TYPE_CHECKING:
+    from kdiag.console.progress import Console
     from kdiag.fix.apply import Watch
     from kdiag.fix.verify import Fresh, Smoke
     from kdiag.fix.world import World
@@ -29,38 +30,6 @@ class Request:
     dry_run: bool = False
     undo: bool = False
     prune: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Console:
-    """Where it is said. ask: puts a yes-or-no question, None without a terminal; watch: a progress bar for a
-    while, None where lines have to do.
-    """
-
-    write: Callable[[str], None]
-    warn: Callable[[str], None]
-    ask: Callable[[str], bool] | None = None
-    watch: Callable[[], contextlib.AbstractContextManager[Watch]] | None = None
-    width: int = 80
-    unicode: bool = False
-
-    def say(self, text: str) -> None:
-        """A paragraph."""
-        from kdiag.report.wrap import clean, wrap
-
-        self.write("".join(f"{line}\n" for line in wrap(clean(text, unicode=self.unicode), self.width)))
-
-    def items(self, texts: Iterable[str]) -> None:
-        """A list."""
-        from kdiag.report.wrap import clean
-
-        self.write("".join(f"  - {clean(text, unicode=self.unicode)}\n" for text in texts))
-
-    def complain(self, message: str, hint: str = "") -> None:
-        """Something went wrong."""
-        from kdiag.report.wrap import clean
-
-        self.warn(clean(f"{message} ({hint})" if hint else message, unicode=self.unicode))
 
 
 @dataclass(frozen=True, slots=True)

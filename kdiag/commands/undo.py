@@ -5,9 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 
-from kdiag import exits
 from kdiag.commands.surroundings import (
-    Console,
     Request,
     Surroundings,
     confirmed,
@@ -15,6 +13,8 @@ from kdiag.commands.surroundings import (
     terminable,
     world_of,
 )
+from kdiag.console import exits
+from kdiag.console.progress import Console
 from kdiag.fix.places import Places
 
 

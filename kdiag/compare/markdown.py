@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from kdiag.compare.naming import common_values, directory_of, names, own_values
 from kdiag.compare.value import Change, Column, Comparison, Row
-from kdiag.report.wrap import clean
+from kdiag.console.wrap import clean
 
 _MARKS = {
     "works": "✅", "caveat": "🟡", "fails": "❌", "unknown": "❔", "": "–",

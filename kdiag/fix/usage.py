@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kdiag.report.wrap import clean, wrap
+from kdiag.console.wrap import clean, wrap
 
 if TYPE_CHECKING:
     from kdiag.fix.ready import Ready

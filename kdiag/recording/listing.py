@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
+from kdiag.console.wrap import clean, columns, pad
 from kdiag.recording.clean import replaced
 from kdiag.recording.make import Made
-from kdiag.report.wrap import clean, columns, pad
 from kdiag.system.recording_index import Json
 
 #: Keys of recording.json, and what their entries are.

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 
+from kdiag.console.wrap import escaped
 from kdiag.model import Capability, Finding, Remedy, Report
 from kdiag.report.load import SCHEMA, BadReport, load
-from kdiag.report.wrap import escaped
 
 __all__ = ["SCHEMA", "BadReport", "load", "render", "schema_text"]
 

@@ -12,7 +12,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from kdiag.capabilities import DEFAULT_REQUIRED, DEFINITIONS, Definition
-from kdiag.report.wrap import clean, columns, pad, wrap
+from kdiag.console.wrap import clean, columns, pad, wrap
 from kdiag.selection import UnknownName
 
 if TYPE_CHECKING:

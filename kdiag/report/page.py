@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from kdiag.console.wrap import clean, pad, wrap
 from kdiag.model import Readiness, Status, Works
-from kdiag.report.wrap import clean, pad, wrap
 
 #: Prose on a very wide terminal stays readable.
 _WIDEST = 120

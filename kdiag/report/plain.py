@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from kdiag.report.wrap import clean, escaped
+from kdiag.console.wrap import clean, escaped
 
 if TYPE_CHECKING:
     from kdiag.model import Evidence

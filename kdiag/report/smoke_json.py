@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 
-from kdiag.report.wrap import clean
+from kdiag.console.wrap import clean
 from kdiag.smoke.model import Outcome, Result, SmokeReport
 from kdiag.smoke.verdict import verdict
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from kdiag.console.wrap import columns, pad, wrap
 from kdiag.model import Works
 from kdiag.report.page import VERDICTS, Page, works_words
-from kdiag.report.wrap import columns, pad, wrap
 from kdiag.smoke.model import Outcome, Result, SmokeReport
 from kdiag.smoke.programs import Program
 from kdiag.smoke.verdict import proofs, verdict

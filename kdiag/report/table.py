@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import zip_longest
 
+from kdiag.console.wrap import columns, pad, wrap
 from kdiag.model import Capability, Report, Works
 from kdiag.report.order import table_groups
 from kdiag.report.page import Page, works_words
-from kdiag.report.wrap import columns, pad, wrap
 
 _SAME = "as above"
 #: Columns before a title: indent, mark, star.

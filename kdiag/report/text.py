@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
+from kdiag.console.wrap import columns
 from kdiag.model import Finding, MachineInfo, Report, Status
 from kdiag.report.headers import answer
 from kdiag.report.order import (
@@ -19,7 +20,6 @@ from kdiag.report.order import (
 from kdiag.report.page import VERDICTS, Page
 from kdiag.report.story import Story, brief
 from kdiag.report.table import table
-from kdiag.report.wrap import columns
 
 _QUESTION = "Do I need kernel headers?"
 

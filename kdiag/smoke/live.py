@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
+from kdiag.console.wrap import clean
 from kdiag.report.smoke_text import MARKS, progress
-from kdiag.report.wrap import clean
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kdiag import exits
+from kdiag.console import exits
 from kdiag.model import Readiness, Verdict
 from kdiag.smoke.model import Outcome, Result, SmokeReport
 

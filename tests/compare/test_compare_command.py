@@ -11,10 +11,10 @@ import pytest
 from compare_samples import broken, capability, finding, report, without
 from conftest import FIXTURES, need, report_on
 
-from kdiag import exits
 from kdiag.commands.compare import compare
 from kdiag.commands.report import reports, worst
 from kdiag.compare.inputs import BadInput
+from kdiag.console import exits
 from kdiag.model import Report, Status, Works
 from kdiag.recording import pack
 from kdiag.report.json import render

@@ -11,8 +11,8 @@ import pytest
 from doctored import KERNEL, RELEASE, Case, btf, case, snapshot
 from driven import argv, elsewhere, needs_root
 
-from kdiag import exits
 from kdiag.commands.fix import Console, Request, Surroundings, fix
+from kdiag.console import exits
 from kdiag.fix.journal import Journal
 from kdiag.fix.store import validate
 from kdiag.fix.values import Options

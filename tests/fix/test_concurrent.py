@@ -14,7 +14,7 @@ from doctored import RELEASE, case, snapshot
 from driven import argv, drive
 from test_apply import trees
 
-from kdiag import exits
+from kdiag.console import exits
 from kdiag.fix.errors import FixError
 from kdiag.fix.journal import Journal
 from kdiag.fix.lock import discard, locked

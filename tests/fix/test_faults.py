@@ -21,7 +21,7 @@ from driven import DRIVE, NOBODY, argv, drive, elsewhere, finished, needs_root
 from headers_archive import plant
 from test_apply import DEBIAN, trees
 
-from kdiag import exits
+from kdiag.console import exits
 from kdiag.fix.journal import Journal
 
 KILLED = -signal.SIGKILL

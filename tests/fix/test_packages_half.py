@@ -12,7 +12,7 @@ from driven import drive
 from test_apply import DEBIAN
 from test_faults import KILLED, scene
 
-from kdiag import exits
+from kdiag.console import exits
 from kdiag.fix.steps.command import last_line
 
 FAILED = """

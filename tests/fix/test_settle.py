@@ -10,7 +10,7 @@ from driven import drive
 from test_apply import trees
 from test_faults import KILLED, scene
 
-from kdiag import exits
+from kdiag.console import exits
 from kdiag.fix import extract, store
 
 

@@ -13,7 +13,7 @@ from driven import NOBODY, argv, elsewhere, needs_root
 from headers_archive import plant
 from test_apply import DEBIAN, Run, trees
 
-from kdiag import exits
+from kdiag.console import exits
 from kdiag.fix.journal import Journal
 from kdiag.fix.store import tree_name
 

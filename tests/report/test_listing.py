@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from kdiag.capabilities import DEFAULT_REQUIRED, DEFINITIONS
 from kdiag.check import Check
+from kdiag.console.wrap import columns
 from kdiag.machine import Machine
 from kdiag.model import Finding
 from kdiag.registry import Found, Problem, Registry, discover
 from kdiag.report.listing import explanation, listing
-from kdiag.report.wrap import columns
 from kdiag.selection import UnknownName
 
 OURS = discover(plugins=False)

@@ -18,6 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kdiag.console.wrap import clean, columns, wrap
 from kdiag.model import (
     Capability,
     Evidence,
@@ -39,7 +40,6 @@ from kdiag.model import (
 from kdiag.report.json import load
 from kdiag.report.order import in_the_way, not_in_the_way
 from kdiag.report.text import render
-from kdiag.report.wrap import clean, columns, wrap
 
 HERE = Path(__file__).parent
 GOLDEN = HERE / "sample-80.txt"

@@ -16,8 +16,8 @@ import xmlschema
 from format_samples import everything, samples, waived
 from junitparser import Failure, JUnitXml, Skipped
 
-from kdiag import exits
 from kdiag.analysis import judge
+from kdiag.console import exits
 from kdiag.model import Report
 from kdiag.report.junit import render
 

@@ -20,7 +20,7 @@ VALIDATOR = Draft202012Validator(json.loads(schema_text()))
 CODE = """
 import io, sys
 from kdiag.commands.smoke import smoke
-from kdiag.terminal import Terminal
+from kdiag.console.terminal import Terminal
 text, status = smoke(only=sys.argv[1:], require=(), output_format="json", time_limit=500.0,
                      terminal=Terminal(80, False, True), progress=io.StringIO())
 sys.stdout.buffer.write(text.encode())

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+from kdiag.console.wrap import columns
 from kdiag.model import MachineInfo, Works
 from kdiag.report.smoke_json import document, render, schema_text
 from kdiag.report.smoke_text import listing, progress
 from kdiag.report.smoke_text import render as render_text
-from kdiag.report.wrap import columns
 from kdiag.smoke import PROGRAMS, Outcome, Result, SmokeReport
 
 VALIDATOR = Draft202012Validator(json.loads(schema_text()))

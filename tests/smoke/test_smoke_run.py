@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from kdiag import exits
+from kdiag.console import exits
 from kdiag.knowledge.bpftrace import behaviour
 from kdiag.model import MachineInfo, Readiness, Works
 from kdiag.selection import UnknownName

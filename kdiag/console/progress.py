@@ -4,15 +4,51 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
 
-from kdiag.commands.fix import Console
-from kdiag.terminal import Terminal
+from kdiag.console.terminal import Terminal
+from kdiag.console.wrap import clean, wrap
 
-if TYPE_CHECKING:
-    from kdiag.fix.apply import Watch
-    from kdiag.fix.values import Step
+
+class Step(Protocol):
+    """What a bar is drawn for."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def title(self) -> str: ...
+
+
+#: Told again and again how far a step is: done, of how many (0: not known).
+Watch = Callable[[Step, int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Console:
+    """Where it is said. ask: puts a yes-or-no question, None without a terminal; watch: a progress bar for a
+    while, None where lines have to do.
+    """
+
+    write: Callable[[str], None]
+    warn: Callable[[str], None]
+    ask: Callable[[str], bool] | None = None
+    watch: Callable[[], contextlib.AbstractContextManager[Watch]] | None = None
+    width: int = 80
+    unicode: bool = False
+
+    def say(self, text: str) -> None:
+        """A paragraph."""
+        self.write("".join(f"{line}\n" for line in wrap(clean(text, unicode=self.unicode), self.width)))
+
+    def items(self, texts: Iterable[str]) -> None:
+        """A list."""
+        self.write("".join(f"  - {clean(text, unicode=self.unicode)}\n" for text in texts))
+
+    def complain(self, message: str, hint: str = "") -> None:
+        """Something went wrong."""
+        self.warn(clean(f"{message} ({hint})" if hint else message, unicode=self.unicode))
 
 
 def console() -> Console:
