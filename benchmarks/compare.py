@@ -20,12 +20,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.measure import Run, once
-from kdiag.analysis import analyse
-from kdiag.capabilities import DEFAULT_REQUIRED
+from kdiag.capabilities.analysis import analyse
+from kdiag.capabilities.definitions import DEFAULT_REQUIRED
+from kdiag.checking.registry import discover
 from kdiag.machine import Machine
 from kdiag.model import Capability, Evidence, Finding, Report, Status, Works
-from kdiag.registry import discover
-from kdiag.report.json import render
+from kdiag.report.faces.json import render
 from kdiag.system.live import Live
 
 _RELEASES = [

@@ -25,7 +25,7 @@ def main() -> None:
     """Print a table per directory."""
     if len(sys.argv) < 2:
         sys.exit(__doc__)
-    from kdiag.fix.extract import archive_from_module
+    from kdiag.fix.store.extract import archive_from_module
     from kdiag.parse.kheaders import inspect
 
     data = Path(sys.argv[1]).read_bytes()
@@ -110,7 +110,7 @@ def _command(argv: list[str]) -> float:
 
 def _ours(place: Path, archive: bytes, release: str, srcarch: str, *, settled: bool = False) -> float:
     started = time.perf_counter()
-    from kdiag.fix.extract import extract
+    from kdiag.fix.store.extract import extract
 
     extract(archive, place / "tree", release=release, srcarch=srcarch)
     taken = time.perf_counter() - started

@@ -100,9 +100,9 @@ def _report(config: pytest.Config) -> Report:
 
 
 def _look() -> Report:
-    from kdiag.analysis import analyse
+    from kdiag.capabilities.analysis import analyse
+    from kdiag.checking.registry import discover
     from kdiag.machine import Machine
-    from kdiag.registry import discover
     from kdiag.system.live import Live
 
     registry = discover()
@@ -112,7 +112,7 @@ def _look() -> Report:
 def _read(path: str) -> Report:
     from pathlib import Path
 
-    from kdiag.report.load import BadReport, load
+    from kdiag.report.read import BadReport, load
 
     try:
         return load(Path(path).read_bytes())

@@ -19,11 +19,11 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from fixtures_builder import World
 
-from kdiag.analysis import analyse
-from kdiag.capabilities import DEFAULT_REQUIRED
+from kdiag.capabilities.analysis import analyse
+from kdiag.capabilities.definitions import DEFAULT_REQUIRED
+from kdiag.checking.registry import Registry, discover
 from kdiag.machine import Machine
 from kdiag.model import Report
-from kdiag.registry import Registry, discover
 from kdiag.system import System
 
 REPOSITORY = Path(__file__).parents[1]

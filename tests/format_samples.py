@@ -9,6 +9,7 @@ from pathlib import Path
 
 from conftest import report_on
 
+from kdiag.config.waivers import Waiver, apply
 from kdiag.model import (
     Capability,
     Evidence,
@@ -22,9 +23,8 @@ from kdiag.model import (
     Works,
     WrongRemedy,
 )
-from kdiag.report.load import load
+from kdiag.report.read import load
 from kdiag.system.live import Live
-from kdiag.waivers import Waiver, apply
 
 STORED = Path(__file__).parent / "report" / "sample.json"
 

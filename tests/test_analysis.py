@@ -8,11 +8,11 @@ import worlds as w
 from conftest import Examine, builtin
 from fixtures_builder import World
 
-from kdiag.analysis import analyse, judge
-from kdiag.capabilities import DEFAULT_REQUIRED, DEFINITIONS
+from kdiag.capabilities.analysis import analyse, judge
+from kdiag.capabilities.definitions import DEFAULT_REQUIRED, DEFINITIONS
+from kdiag.checking.selection import choose
 from kdiag.machine import Machine
 from kdiag.model import Capability, Finding, Readiness, Remedy, Status, Works, fail, unknown
-from kdiag.selection import choose
 
 
 def capability(capability_id: str, status: Works, *findings: str) -> Capability:

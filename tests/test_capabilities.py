@@ -7,7 +7,7 @@ import worlds as w
 from conftest import Examine
 from seen import HEADERS, INFERRED, LETTERS, RESTRICTED, SEEN, TRACEPOINTS, VERSIONS, Build, lab, no_proc
 
-from kdiag.capabilities import DEFINITIONS
+from kdiag.capabilities.definitions import DEFINITIONS
 from kdiag.model import Report, Works
 
 

@@ -22,14 +22,14 @@ from conftest import as_user, builtin, need_root, report_on
 from fixtures_builder import World
 from planted import Planted, plant
 
-from kdiag.analysis import analyse
+from kdiag.capabilities.analysis import analyse
 from kdiag.check import Check
+from kdiag.checking.registry import Found, Registry
+from kdiag.checking.runner import run
 from kdiag.machine import Machine
 from kdiag.model import Finding, Report, Status, Works, ok
-from kdiag.registry import Found, Registry
-from kdiag.report.json import render as render_json
-from kdiag.report.text import render as render_text
-from kdiag.runner import run
+from kdiag.report.faces.json import render as render_json
+from kdiag.report.faces.text import render as render_text
 from kdiag.system import Stat
 from kdiag.system.live import Live
 

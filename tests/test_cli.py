@@ -21,7 +21,7 @@ from planted import plant
 from typer.testing import CliRunner
 
 from kdiag import cli
-from kdiag.capabilities import DEFINITIONS
+from kdiag.capabilities.definitions import DEFINITIONS
 from kdiag.cli import check as check_command
 from kdiag.console import exits
 from kdiag.machine import Machine
@@ -340,7 +340,7 @@ def test_json_is_what_the_schema_says() -> None:
 
 @pytest.mark.parametrize("name", known.by_name())
 def test_every_machine_fits_the_schema(name: str, tmp_path: Path) -> None:
-    from kdiag.report.json import render, schema_text
+    from kdiag.report.faces.json import render, schema_text
 
     report = report_on(known.by_name()[name].recording())
     Draft202012Validator(json.loads(schema_text())).validate(json.loads(render(report)))

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kdiag.config_file import Config, ConfigError, Named, check_names, find, load
-from kdiag.registry import discover
-from kdiag.toml_lines import line_of, lines
-from kdiag.waivers import Waiver
+from kdiag.checking.registry import discover
+from kdiag.config.file import Config, ConfigError, Named, check_names, find, load
+from kdiag.config.toml_lines import line_of, lines
+from kdiag.config.waivers import Waiver
 
 TODAY = date(2029, 1, 1)
 W = "[[waiver]]\n"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kdiag.expression import (
+from kdiag.capabilities.expression import (
     Context,
     Outcome,
     all_of,

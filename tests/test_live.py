@@ -22,7 +22,7 @@ from conftest import as_user, need, need_program, need_root, report_on
 
 import kdiag
 from kdiag.model import Finding, Report, Status, Works
-from kdiag.report.json import render as render_json
+from kdiag.report.faces.json import render as render_json
 from kdiag.system.live import Live
 
 pytestmark = pytest.mark.live

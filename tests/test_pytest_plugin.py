@@ -11,7 +11,7 @@ import pytest
 from format_samples import everything, live
 
 from kdiag.model import Works
-from kdiag.report.json import render
+from kdiag.report.faces.json import render
 
 pytest_plugins = ("pytester",)
 

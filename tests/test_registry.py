@@ -9,8 +9,8 @@ import pytest
 from conftest import REPOSITORY, builtin
 
 from kdiag.check import Check, check
+from kdiag.checking.registry import discover
 from kdiag.machine import Machine
-from kdiag.registry import discover
 
 
 def test_every_module_of_checks_is_found() -> None:

@@ -9,10 +9,10 @@ import pytest
 from conftest import FIXTURES
 
 from kdiag.check import Check
+from kdiag.checking.registry import Found, Problem, Registry
+from kdiag.checking.runner import run, run_one
 from kdiag.machine import Machine
 from kdiag.model import Finding, Status, fail, ok, skip, unknown, warn
-from kdiag.registry import Found, Problem, Registry
-from kdiag.runner import run, run_one
 from kdiag.system import Unavailable
 from kdiag.system.recording import Recording
 

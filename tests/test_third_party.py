@@ -207,7 +207,7 @@ def test_a_name_that_begins_like_ours_is_a_strangers(tmp_path: Path, module: str
         [
             sys.executable,
             "-c",
-            "from kdiag.registry import discover\n"
+            "from kdiag.checking.registry import discover\n"
             "print([f.builtin for f in discover().checks if f.check.id == 'lsm.selinux'])",
         ],
         env={**os.environ, "PYTHONPATH": str(site)},

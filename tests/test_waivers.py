@@ -8,9 +8,9 @@ from datetime import date
 import pytest
 from format_samples import everything, finding, live, waived
 
+from kdiag.config.waivers import Waiver, apply, in_force, waivers_of
 from kdiag.model import Capability, Readiness, Report, Status, Works
-from kdiag.report.grade import Grade, grades
-from kdiag.waivers import Waiver, apply, in_force, waivers_of
+from kdiag.report.story.grade import Grade, grades
 
 DAY = date(2030, 6, 30)
 

@@ -31,10 +31,10 @@ from kdiag.console import exits
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from kdiag.config_file import Config
+    from kdiag.checking.registry import Found, Registry
+    from kdiag.config.file import Config
     from kdiag.machine import Machine
     from kdiag.model import Report
-    from kdiag.registry import Found, Registry
     from kdiag.report.outputs import Output
     from kdiag.system import System
 
@@ -69,7 +69,7 @@ def check(  # noqa: PLR0913, PLR0917  a parameter is an option
     no_plugins: NoPlugins = False,
 ) -> None:
     """Tell what can be traced here, what cannot, why, and what to do."""
-    from kdiag.selection import UnknownName, capabilities, choose, split
+    from kdiag.checking.selection import UnknownName, capabilities, choose, split
 
     settings = settings_of(config)
     default = [settings.format] if settings.format and not outputs else []
@@ -110,7 +110,7 @@ def _color(asked: bool | None, settings: Config) -> bool | None:
 
 
 def settings_of(path: str) -> Config:
-    from kdiag.config_file import Config, ConfigError, find, load
+    from kdiag.config.file import Config, ConfigError, find, load
 
     try:
         if path == "auto":
@@ -128,7 +128,7 @@ def settings_of(path: str) -> Config:
 
 
 def _check_names(settings: Config, known: Registry) -> None:
-    from kdiag.config_file import ConfigError, check_names
+    from kdiag.config.file import ConfigError, check_names
 
     try:
         check_names(settings, known)
@@ -152,8 +152,8 @@ def _system(root: str, recording: str) -> System:
 
 
 def _examine(system: System, known: Registry, chosen: Sequence[Found], required: Sequence[str]) -> Examined:
-    from kdiag.analysis import analyse
-    from kdiag.capabilities import DEFAULT_REQUIRED
+    from kdiag.capabilities.analysis import analyse
+    from kdiag.capabilities.definitions import DEFAULT_REQUIRED
     from kdiag.machine import Machine
 
     machine = Machine(system)
@@ -163,7 +163,7 @@ def _examine(system: System, known: Registry, chosen: Sequence[Found], required:
 def _waived(report: Report, settings: Config) -> Report:
     if not settings.waivers:
         return report
-    from kdiag.waivers import apply
+    from kdiag.config.waivers import apply
 
     return apply(report, settings.waivers)
 
@@ -193,8 +193,8 @@ def _with_smoke(
 ) -> int:
     """Prediction and proof in one: the texts one after the other, the JSON documents in one."""
     from kdiag.commands.smoke import prove, show
+    from kdiag.report.faces.json import joined
     from kdiag.report.formats import Options, render_as
-    from kdiag.report.json import joined
     from kdiag.smoke import PROGRAMS, SmokeError, worked
 
     shown = terminal(color)
@@ -233,7 +233,7 @@ def _put(text: str, output: Output) -> None:
 
 def list_all(no_plugins: NoPlugins = False) -> None:
     """Show the checks and the capabilities, and where they come from."""
-    from kdiag.report.listing import listing
+    from kdiag.report.story.listing import listing
 
     write(listing(registry(plugins=not no_plugins), terminal().width))
 
@@ -243,8 +243,8 @@ def explain(
     no_plugins: NoPlugins = False,
 ) -> None:
     """Explain a check, a finding or a capability."""
-    from kdiag.report.listing import explanation
-    from kdiag.selection import UnknownName
+    from kdiag.checking.selection import UnknownName
+    from kdiag.report.story.listing import explanation
 
     try:
         write(explanation(registry(plugins=not no_plugins), name, terminal().width))
@@ -254,7 +254,7 @@ def explain(
 
 def schema() -> None:
     """Print the JSON Schema of `kdiag check --format json`."""
-    from kdiag.report.json import schema_text
+    from kdiag.report.faces.json import schema_text
 
     write(schema_text())
 

@@ -12,8 +12,8 @@ import typer
 from kdiag.console import exits
 
 if TYPE_CHECKING:
+    from kdiag.checking.registry import Registry
     from kdiag.console.terminal import Terminal
-    from kdiag.registry import Registry
 
 
 class Settings(TypedDict, total=False):
@@ -85,7 +85,7 @@ def directory(option: str, path: str) -> None:
 
 def registry(*, plugins: bool) -> Registry:
     """All checks."""
-    from kdiag.registry import discover
+    from kdiag.checking.registry import discover
 
     return discover(plugins=plugins)
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from kdiag.fix.verify import Smoke, SmokeSummary
 
-#: kdiag.fix.environ knows them, too; importing it for a help text would cost every start.
+#: kdiag.fix.environment knows them, too; importing it for a help text would cost every start.
 ENV_FORMATS = ("sh", "bash", "zsh", "fish", "github", "json")
 
 
@@ -46,7 +46,7 @@ def fix(  # noqa: PLR0913, PLR0917  a parameter is an option
     from kdiag.commands.fix import Request, Surroundings
     from kdiag.commands.fix import fix as run_fix
     from kdiag.console.progress import console
-    from kdiag.fix.values import Options
+    from kdiag.fix.plan.values import Options
 
     options = Options(packages=packages, load=load, link=link, btf=btf or None)
     around = Surroundings(smoke=_smoke() if smoke_test and not (undo or prune or dry_run) else None)
@@ -84,9 +84,9 @@ def smoke(  # noqa: PLR0913, PLR0917  a parameter is an option
     no_plugins: NoPlugins = False,
 ) -> None:
     """Prove it: run small bpftrace programs that cause the very events they look for."""
+    from kdiag.checking.selection import UnknownName, split
     from kdiag.commands.smoke import programs_text
     from kdiag.commands.smoke import smoke as run_smoke
-    from kdiag.selection import UnknownName, split
     from kdiag.smoke import SmokeError
 
     one_of("--format", output_format, ("text", "json"))

@@ -52,9 +52,9 @@ def record(  # noqa: PLR0913, PLR0917  a parameter is an option
     no_plugins: NoPlugins = False,
 ) -> None:
     """Keep what kdiag asks of this machine, to send or to compare."""
+    from kdiag.checking.selection import UnknownName, capabilities, choose, split
     from kdiag.commands.record import CannotWrite as CannotRecord
     from kdiag.commands.record import record as make
-    from kdiag.selection import UnknownName, capabilities, choose, split
 
     directory("--root", root)
     known = registry(plugins=not no_plugins)

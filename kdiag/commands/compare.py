@@ -7,17 +7,17 @@ from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from kdiag.compare.essence import Essence, Reader
-from kdiag.compare.fold import Fold
+from kdiag.compare.grouping import Fold
 from kdiag.compare.inputs import BadInput, Document, documents, paths
+from kdiag.compare.summary import Essence, Reader
 from kdiag.console import exits
-from kdiag.report.load import BadReport
+from kdiag.report.read import BadReport
 from kdiag.system.recording_index import BadRecording
 
 if TYPE_CHECKING:
+    from kdiag.checking.registry import Registry
     from kdiag.compare.value import Comparison
     from kdiag.model import Report
-    from kdiag.registry import Registry
     from kdiag.report.formats import Options
 
 FORMATS = ("text", "json", "markdown", "html")
@@ -86,7 +86,7 @@ def essence(document: Document, reader: Reader) -> Essence:
 
 def played_back(path: str) -> Report:
     """The report on a recording, by the checks of this kdiag. Raises BadRecording."""
-    from kdiag.analysis import analyse
+    from kdiag.capabilities.analysis import analyse
     from kdiag.machine import Machine
     from kdiag.recording.pack import opened
 
@@ -96,7 +96,7 @@ def played_back(path: str) -> Report:
 
 @cache
 def _registry() -> Registry:
-    from kdiag.registry import discover
+    from kdiag.checking.registry import discover
 
     return discover()
 
@@ -118,7 +118,7 @@ def rendered(comparison: Comparison, output_format: str, options: Options) -> st
 
         return render_markdown(comparison)
     if output_format == "html":
-        from kdiag.report.html import render_comparison
+        from kdiag.report.faces.html import render_comparison
 
         return render_comparison(comparison)
     from kdiag.compare.text import render as render_text

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kdiag.console import exits
-from kdiag.fix import environ, store
+from kdiag.fix import environment as environ
+from kdiag.fix.store import trees as store
 
 
 class Answer(NamedTuple):
@@ -46,7 +47,7 @@ def prepared(bases: Sequence[Path] | None = None) -> Prepared:
     srcarch = source_arch_of(kernel.machine)
     tree = None
     if srcarch is not None:
-        from kdiag.fix.found import elsewhere
+        from kdiag.fix.existing import elsewhere
 
         tree = store.find(kernel.release, srcarch, bases) or elsewhere(kernel.release, srcarch)
     return Prepared(kernel.release, tree, _btf(kernel.release, tuple(base.parent / "btf" for base in bases)))
@@ -55,7 +56,7 @@ def prepared(bases: Sequence[Path] | None = None) -> Prepared:
 def _btf(release: str, directories: tuple[Path, ...]) -> Path | None:
     if not any(map(os.path.isdir, directories)):
         return None
-    from kdiag.fix.btf import in_store
+    from kdiag.fix.btf_sources import in_store
 
     return in_store(release, directories)
 

@@ -16,12 +16,12 @@ from kdiag.commands.surroundings import (
 from kdiag.console import exits
 from kdiag.console.progress import Console
 from kdiag.fix.errors import FixError
-from kdiag.fix.places import Places
-from kdiag.fix.places import places as places_of
+from kdiag.fix.store.places import Places
+from kdiag.fix.store.places import places as places_of
 
 if TYPE_CHECKING:
-    from kdiag.fix.ready import Ready
-    from kdiag.fix.values import Plan
+    from kdiag.fix.finished import Ready
+    from kdiag.fix.plan.values import Plan
     from kdiag.machine import Machine
     from kdiag.model import Report
 
@@ -50,7 +50,7 @@ def fix(request: Request, console: Console, surroundings: Surroundings | None = 
 
 def _fix(request: Request, console: Console, around: Surroundings, places: Places) -> int:
     if around.look is None:
-        from kdiag.fix.ready import ready
+        from kdiag.fix.finished import ready
 
         found = ready(places, request.options)
         if found is not None:
@@ -60,7 +60,7 @@ def _fix(request: Request, console: Console, around: Surroundings, places: Place
             )
             _hand_over(found, console)
             return exits.READY
-    from kdiag.fix.show import render_plan
+    from kdiag.fix.plan.show import render_plan
 
     plan, before = _plan(request, around, places)
     console.write(render_plan(plan, console.width, unicode=console.unicode))
@@ -78,7 +78,7 @@ def _fix(request: Request, console: Console, around: Surroundings, places: Place
 
 
 def _plan(request: Request, around: Surroundings, places: Places) -> tuple[Plan, Report]:
-    from kdiag.fix.plan import make_plan
+    from kdiag.fix.plan.compose import make_plan
 
     machine, report = _look(around, {})
     return make_plan(machine, report, places, request.options), report
@@ -95,16 +95,16 @@ def _look(around: Surroundings, values: dict[str, str]) -> tuple[Machine, Report
 
 def _examine(machine: Machine) -> Report:
     """The built-in checks: a plan is made from nothing else."""
-    from kdiag.analysis import analyse
-    from kdiag.registry import discover
+    from kdiag.capabilities.analysis import analyse
+    from kdiag.checking.registry import discover
 
     registry = discover(plugins=False)
     return analyse(machine, registry, registry.checks)
 
 
 def _cut_short(places: Places) -> str:
+    from kdiag.fix.changes.kinds import describe
     from kdiag.fix.journal import Journal
-    from kdiag.fix.steps import describe
 
     return ", ".join(describe(e.effect) for e in Journal(places.journal).entries() if not e.finished)
 
@@ -140,11 +140,11 @@ def _carry_out(plan: Plan, before: Report, console: Console, around: Surrounding
 
 def _hand_over(result: Plan | Ready, console: Console) -> None:
     """Say how to use what is there. A tree whose maker was killed before it was on the disk is brought there now."""
-    from kdiag.fix.store import UNSETTLED
+    from kdiag.fix.store.trees import UNSETTLED
     from kdiag.fix.usage import render_usage
 
     if result.tree is not None and os.path.lexists(result.tree / UNSETTLED):
-        from kdiag.fix.extract import settle
+        from kdiag.fix.store.extract import settle
 
         settle(result.tree)
 

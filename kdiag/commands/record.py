@@ -11,8 +11,8 @@ from kdiag.system.recording import Recording
 from kdiag.system.recording_index import BadRecording
 
 if TYPE_CHECKING:
+    from kdiag.checking.registry import Found, Registry
     from kdiag.recording.make import Made
-    from kdiag.registry import Found, Registry
 
 __all__ = ["Answer", "BadRecording", "CannotWrite", "record", "system_from"]
 
@@ -69,7 +69,7 @@ def record(  # noqa: PLR0913  an option each
 def _made(
     registry: Registry, chosen: Sequence[Found], required: Sequence[str], root: str, *, redact: bool
 ) -> Made:
-    from kdiag.capabilities import DEFAULT_REQUIRED
+    from kdiag.capabilities.definitions import DEFAULT_REQUIRED
     from kdiag.recording import secrets
     from kdiag.recording.make import make
     from kdiag.system.live import Live

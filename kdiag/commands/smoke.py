@@ -33,10 +33,10 @@ def smoke(  # noqa: PLR0913  the options of the command
 
     env: the whole environment for bpftrace, None for ours as it is. Raises UnknownName and SmokeError.
     """
-    from kdiag.analysis import analyse
+    from kdiag.capabilities.analysis import analyse
+    from kdiag.checking.registry import discover
+    from kdiag.checking.selection import capabilities
     from kdiag.machine import Machine
-    from kdiag.registry import discover
-    from kdiag.selection import capabilities
     from kdiag.smoke import select, worked
     from kdiag.system.live import Live
 
@@ -94,23 +94,23 @@ def prove(  # noqa: PLR0913
 def show(proof: SmokeReport, output_format: str, terminal: Terminal) -> str:
     """The report as `text` or `json`."""
     if output_format == "json":
-        from kdiag.report.smoke_json import render as render_json
+        from kdiag.smoke.json import render as render_json
 
         return render_json(proof)
-    from kdiag.report.smoke_text import render as render_text
+    from kdiag.smoke.text import render as render_text
 
     return render_text(proof, width=terminal.width, color=terminal.color, unicode=terminal.unicode)
 
 
 def programs_text() -> str:
     """What `kdiag smoke --list` prints."""
-    from kdiag.report.smoke_text import listing
     from kdiag.smoke import PROGRAMS
+    from kdiag.smoke.text import listing
 
     return listing(PROGRAMS)
 
 
 def _required(programs: Sequence[Program], only: Sequence[str]) -> tuple[str, ...]:
-    from kdiag.capabilities import DEFAULT_REQUIRED
+    from kdiag.capabilities.definitions import DEFAULT_REQUIRED
 
     return tuple(dict.fromkeys(one.needs[0] for one in programs)) if only else DEFAULT_REQUIRED

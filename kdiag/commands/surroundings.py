@@ -10,13 +10,13 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from kdiag.fix.options import Options
-from kdiag.fix.places import Places
+from kdiag.fix.store.places import Places
 
 if TYPE_CHECKING:
     from kdiag.console.progress import Console
     from kdiag.fix.apply import Watch
+    from kdiag.fix.context import World
     from kdiag.fix.verify import Fresh, Smoke
-    from kdiag.fix.world import World
     from kdiag.machine import Machine
     from kdiag.model import Report
 
@@ -64,7 +64,7 @@ def confirmed(request: Request, console: Console) -> bool:
 @contextlib.contextmanager
 def holding(around: Surroundings, places: Places, console: Console) -> Iterator[World]:
     """The lock, and the world to work on while it is held; nothing of the two is left where no journal is."""
-    from kdiag.fix.lock import discard, locked
+    from kdiag.fix.store.lock import discard, locked
 
     with locked(places.state, patience=around.patience, waiting=console.say) as fd:
         try:
@@ -75,8 +75,8 @@ def holding(around: Surroundings, places: Places, console: Console) -> Iterator[
 
 def world_of(around: Surroundings, places: Places, fd: int | None) -> World:
     """The machine as it is now, and what is needed to change it. fd: the lock, for children to keep."""
+    from kdiag.fix.context import TRUSTED_PATH, World, boot_id
     from kdiag.fix.verify import LiveWith
-    from kdiag.fix.world import TRUSTED_PATH, World, boot_id
     from kdiag.machine import Machine
 
     system = (around.look or LiveWith)({})

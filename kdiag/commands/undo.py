@@ -15,13 +15,13 @@ from kdiag.commands.surroundings import (
 )
 from kdiag.console import exits
 from kdiag.console.progress import Console
-from kdiag.fix.places import Places
+from kdiag.fix.store.places import Places
 
 
 def take_back(request: Request, console: Console, around: Surroundings, places: Places) -> int:
     """Undo everything; the exit status. Raises FixError."""
+    from kdiag.fix.changes.kinds import describe
     from kdiag.fix.journal import Journal
-    from kdiag.fix.steps import describe
     from kdiag.fix.undo import undo
 
     journal = Journal(places.journal)

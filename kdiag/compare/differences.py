@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from kdiag.compare.causes import Machine, badness
-from kdiag.compare.essence import Essence, Fact
-from kdiag.compare.fold import Alike, Fold, column, key
-from kdiag.compare.fold import properties as properties_of
+from kdiag.compare.grouping import Alike, Fold, column, key
+from kdiag.compare.grouping import properties as properties_of
 from kdiag.compare.regressions import changes_since
+from kdiag.compare.summary import Essence, Fact
 from kdiag.compare.value import Cell, Change, Comparison, Group, Row
 from kdiag.model import Capability
 

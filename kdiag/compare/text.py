@@ -8,7 +8,7 @@ from kdiag.compare.naming import common_values, directory_of, names, own_values
 from kdiag.compare.value import Cell, Change, Comparison, Group, Row
 from kdiag.console.wrap import pad, wrap
 from kdiag.model import Status, Works
-from kdiag.report.page import Page
+from kdiag.report.terminal.page import Page
 
 #: Columns of the matrix that fit beside titles; the most frequent machines come first.
 _MOST = 14

@@ -1,6 +1,6 @@
 """A comparison as a value: columns of machines that answered alike, rows of what differs, grouped by cause.
 
-The fields that `kdiag.report.comparison_view` asks for are all here; renderers only read.
+The fields that `kdiag.compare.view` asks for are all here; renderers only read.
 """
 
 from __future__ import annotations

@@ -10,13 +10,13 @@ import signal
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from kdiag.fix import steps
+from kdiag.fix.changes import kinds as steps
+from kdiag.fix.changes import mount
+from kdiag.fix.context import World
 from kdiag.fix.effects import UNTIL_REBOOT, Mounted
 from kdiag.fix.errors import FixError
 from kdiag.fix.journal import Entry, Journal
-from kdiag.fix.steps import mount
-from kdiag.fix.values import Plan, Step
-from kdiag.fix.world import World
+from kdiag.fix.plan.values import Plan, Step
 
 #: Called with a step and the parts of it that are done: (step, done, total).
 Watch = Callable[[Step, int, int], None]

@@ -8,11 +8,11 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from kdiag.fix import steps
+from kdiag.fix.changes import kinds as steps
+from kdiag.fix.context import World
 from kdiag.fix.effects import Linked, Unpacked
 from kdiag.fix.errors import FixError
 from kdiag.fix.journal import Entry, Journal
-from kdiag.fix.world import World
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ def unneeded(world: World, alive: Collection[str]) -> tuple[Path, ...]:
     """Trees and BTF of kernels that are gone, and what interrupted runs left. alive: releases that have a
     module directory.
     """
-    from kdiag.fix.store import stale
+    from kdiag.fix.store.trees import stale
 
     living = {*alive, world.release}
     found = stale(world.places.headers, living)
@@ -83,9 +83,9 @@ def prune(paths: Collection[Path], world: World, journal: Journal) -> tuple[str,
     """Remove these of `unneeded`, and forget them in the journal. Only for the holder of the lock. Raises
     FixError.
     """
+    from kdiag.fix.changes.tree import sweep
     from kdiag.fix.errors import from_os_error
-    from kdiag.fix.steps.tree import sweep
-    from kdiag.fix.store import remove
+    from kdiag.fix.store.trees import remove
 
     for path in paths:
         if path.parent == world.places.btf:

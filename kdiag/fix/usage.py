@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from kdiag.console.wrap import clean, wrap
 
 if TYPE_CHECKING:
-    from kdiag.fix.ready import Ready
-    from kdiag.fix.values import Plan
+    from kdiag.fix.finished import Ready
+    from kdiag.fix.plan.values import Plan
 
 
 class Page:
@@ -35,7 +35,7 @@ class Page:
 
 def render_usage(result: Plan | Ready, width: int, *, unicode: bool = True) -> str:
     """How to use what is there now; empty if tools find all of it by themselves."""
-    from kdiag.fix.environ import sudo_line
+    from kdiag.fix.environment import sudo_line
 
     page = Page(width, unicode)
     values = dict(result.variables)

@@ -13,7 +13,7 @@ from kdiag.system import System
 from kdiag.system.live import Live
 
 if TYPE_CHECKING:
-    from kdiag.fix.values import Plan
+    from kdiag.fix.plan.values import Plan
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,8 +22,8 @@ from kdiag.system.recording_files import Memory
 from kdiag.system.recording_index import Json
 
 if TYPE_CHECKING:
+    from kdiag.checking.registry import Found, Registry
     from kdiag.machine import Machine
-    from kdiag.registry import Found, Registry
 
 #: Files that are larger even when reduced are left out; playing back they are unknown.
 KEEP_LIMIT = 48 * 1024 * 1024
@@ -48,7 +48,7 @@ class Made:
 
     def members(self, *, directory: bool) -> dict[str, bytes]:
         """All files as they are written; in a directory large ones are packed."""
-        from kdiag.report.json import render
+        from kdiag.report.faces.json import render
 
         index, files = self.index, dict(self.files)
         if directory:
@@ -70,7 +70,7 @@ def make(
     secrets: Secrets | None,
 ) -> Made:
     """Examine `system` by the chosen checks and make a recording of it; with `secrets` None nothing is redacted."""
-    from kdiag.analysis import analyse
+    from kdiag.capabilities.analysis import analyse
     from kdiag.machine import Machine
 
     recorder = Recorder(system)
@@ -97,7 +97,7 @@ def _played(
     required: Sequence[str],
 ) -> tuple[Made, Report]:
     """The recording with what it does not give back, and the report that it gives."""
-    from kdiag.analysis import analyse
+    from kdiag.capabilities.analysis import analyse
     from kdiag.machine import Machine
 
     draft, redactor = drafted

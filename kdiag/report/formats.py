@@ -8,8 +8,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol, cast
 
 if TYPE_CHECKING:
+    from kdiag.checking.registry import Registry
     from kdiag.model import Report
-    from kdiag.registry import Registry
 
 #: From the id of a finding to what its check says about itself; an empty string where that is not known.
 Explain = Callable[[str], str]
@@ -93,9 +93,9 @@ def render_as(name: str, report: Report, options: Options | None = None) -> str:
     from importlib import import_module
 
     options = options or Options()
-    module = import_module(f"kdiag.report.{named(name).name}")
+    module = import_module(f"kdiag.report.faces.{named(name).name}")
     if name == "text":
-        from kdiag.report.text import render
+        from kdiag.report.faces.text import render
 
         return render(
             report,

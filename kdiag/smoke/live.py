@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
 from kdiag.console.wrap import clean
-from kdiag.report.smoke_text import MARKS, progress
+from kdiag.smoke.text import MARKS, progress
 
 if TYPE_CHECKING:
     from rich.table import Table

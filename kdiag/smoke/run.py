@@ -11,10 +11,10 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from kdiag import __version__
-from kdiag.capabilities import DEFAULT_REQUIRED
+from kdiag.capabilities.definitions import DEFAULT_REQUIRED
+from kdiag.checking.selection import UnknownName
 from kdiag.knowledge.bpftrace import Behaviour
 from kdiag.model import MachineInfo, Works
-from kdiag.selection import UnknownName
 from kdiag.smoke import judge
 from kdiag.smoke.cause import Cause, start
 from kdiag.smoke.model import Outcome, Result, SmokeError, SmokeReport, agreement, worst

@@ -17,7 +17,7 @@ from kdiag.compare.inputs import BadInput
 from kdiag.console import exits
 from kdiag.model import Report, Status, Works
 from kdiag.recording import pack
-from kdiag.report.json import render
+from kdiag.report.faces.json import render
 from kdiag.system.recording import Recording
 
 

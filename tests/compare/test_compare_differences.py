@@ -9,8 +9,8 @@ from compare_samples import broken, capability, finding, report, without
 
 from kdiag.compare.causes import Machine
 from kdiag.compare.differences import compare
-from kdiag.compare.essence import Reader
-from kdiag.compare.fold import FEW, Fold, key
+from kdiag.compare.grouping import FEW, Fold, key
+from kdiag.compare.summary import Reader
 from kdiag.compare.value import Change, Comparison, Group
 from kdiag.model import Report, Status, Works
 

@@ -11,17 +11,17 @@ from jsonschema import Draft202012Validator
 
 from kdiag.commands.compare import FORMATS, rendered
 from kdiag.compare.differences import compare
-from kdiag.compare.essence import Reader
-from kdiag.compare.fold import Fold
+from kdiag.compare.grouping import Fold
 from kdiag.compare.json import render as render_json
 from kdiag.compare.json import schema_text
 from kdiag.compare.markdown import render as render_markdown
+from kdiag.compare.summary import Reader
 from kdiag.compare.text import render as render_text
 from kdiag.compare.value import Comparison
+from kdiag.compare.view import matrix
 from kdiag.model import Report, Status, Works
-from kdiag.report.comparison_view import matrix
+from kdiag.report.faces.html import render_comparison
 from kdiag.report.formats import Options
-from kdiag.report.html import render_comparison
 
 VALIDATOR = Draft202012Validator(json.loads(schema_text()))
 EVIL = "\x1b[31m<script>alert(1)</script>|`[x](javascript:1) @team \u202e\udc80"

@@ -14,12 +14,12 @@ from conftest import FIXTURES
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kdiag.compare import essence as reading
 from kdiag.compare import inputs
-from kdiag.compare.essence import Essence, Reader
+from kdiag.compare import summary as reading
 from kdiag.compare.inputs import BadInput, Document, documents, paths
-from kdiag.report.json import render
-from kdiag.report.load import BadReport, load
+from kdiag.compare.summary import Essence, Reader
+from kdiag.report.faces.json import render
+from kdiag.report.read import BadReport, load
 
 
 def slowly(document: bytes) -> Essence:

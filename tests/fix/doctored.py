@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from kdiag.fix.places import Places
+from kdiag.fix.store.places import Places
 from kdiag.fix.verify import LiveWith
 from kdiag.machine.tracing import MAGIC
 from kdiag.system import CommandResult, Identity, ProbeResult, Stat, Uname, Unavailable

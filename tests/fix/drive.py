@@ -23,7 +23,7 @@ import kdiag  # noqa: E402
 import kdiag.fix.apply  # noqa: E402
 import kdiag.fix.undo  # noqa: E402
 from kdiag.commands.fix import Console, Request, Surroundings, fix  # noqa: E402
-from kdiag.fix.values import Options  # noqa: E402
+from kdiag.fix.plan.values import Options  # noqa: E402
 
 #: What is imported late.
 STANDARD = (
@@ -103,7 +103,7 @@ def become(uid: int) -> None:
         importlib.import_module(name)
     for found in pkgutil.iter_modules(importlib.import_module("kdiag_checks").__path__, "kdiag_checks."):
         importlib.import_module(found.name)
-    from kdiag.registry import discover
+    from kdiag.checking.registry import discover
 
     discover(plugins=False)
     os.setgroups([])

@@ -157,7 +157,7 @@ _ON_TMPFS = """
 import json, os, sys
 from pathlib import Path
 from kdiag.fix.errors import FixError
-from kdiag.fix.extract import extract
+from kdiag.fix.store.extract import extract
 place, archive, release = sys.argv[1:]
 try:
     said = ["done", str(extract(Path(archive).read_bytes(), Path(place) / "t", release=release, srcarch="x86"))]

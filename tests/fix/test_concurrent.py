@@ -17,7 +17,7 @@ from test_apply import trees
 from kdiag.console import exits
 from kdiag.fix.errors import FixError
 from kdiag.fix.journal import Journal
-from kdiag.fix.lock import discard, locked
+from kdiag.fix.store.lock import discard, locked
 
 WORDS: dict[str, object] = {
     "variants": ["loadable"],

@@ -15,8 +15,8 @@ from conftest import need, need_program
 from headers_archive import plant
 
 from kdiag.commands import env as command
-from kdiag.fix import environ
-from kdiag.fix.environ import BCC, BTF, BUILD, SOURCE
+from kdiag.fix import environment as environ
+from kdiag.fix.environment import BCC, BTF, BUILD, SOURCE
 from kdiag.fix.errors import FixError
 from kdiag.machine.kernel import source_arch_of
 
@@ -252,7 +252,8 @@ def test_env_imports_little() -> None:
     """It must start as fast as `kdiag --version`."""
     code = (
         "import sys; from kdiag.commands.env import env; env('sh', ());"
-        "print([m for m in sys.modules if m.startswith(('kdiag.checks', 'kdiag_checks', 'kdiag.registry', 'rich',"
+        "print([m for m in sys.modules if m.startswith(('kdiag.checks', 'kdiag_checks', 'kdiag.checking.registry',"
+        "'rich',"
         "'ctypes', 'lzma', 'hashlib', 'subprocess', 'json', 'elftools', 'tabulate', 'distro', 'tarfile', 'shutil'))])"
     )
     done = subprocess.run(

@@ -32,9 +32,9 @@ from headers_archive import (
     tree,
 )
 
-from kdiag.fix import store
 from kdiag.fix.errors import FixError
-from kdiag.fix.extract import archive_from_module, extract
+from kdiag.fix.store import trees as store
+from kdiag.fix.store.extract import archive_from_module, extract
 
 
 @pytest.fixture
@@ -331,7 +331,7 @@ def test_the_end_of_the_file_descriptors(base: Path) -> None:
 
 def test_a_tree_is_good_before_it_is_on_the_disk(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     slow = threading.Event()
-    monkeypatch.setattr("kdiag.fix.extract._sync_file_system", lambda fd: slow.wait(20))
+    monkeypatch.setattr("kdiag.fix.store.extract._sync_file_system", lambda fd: slow.wait(20))
     try:
         target = extract(
             archive(), base / store.tree_name(RELEASE, archive()), release=RELEASE, srcarch="x86"
@@ -364,8 +364,8 @@ def test_where_the_boot_is_not_known_it_is_synced_first(base: Path, monkeypatch:
     def sync(fd: int) -> None:
         synced.append(os.listdir(base))
 
-    monkeypatch.setattr("kdiag.fix.store.boot_id", lambda: b"")
-    monkeypatch.setattr("kdiag.fix.extract._sync_file_system", sync)
+    monkeypatch.setattr("kdiag.fix.store.trees.boot_id", lambda: b"")
+    monkeypatch.setattr("kdiag.fix.store.extract._sync_file_system", sync)
     target = put(base)
     assert len(synced) == 1 and target.name not in synced[0]
     assert not (target / store.UNSETTLED).exists()
@@ -375,7 +375,7 @@ def test_the_disk_fails_while_settling(base: Path, monkeypatch: pytest.MonkeyPat
     def broken(fd: int) -> None:
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr("kdiag.fix.extract._sync_file_system", broken)
+    monkeypatch.setattr("kdiag.fix.store.extract._sync_file_system", broken)
     target = put(base)
     assert (target / store.UNSETTLED).exists(), "good until the next boot, which will make it anew"
     assert store.validate(target, RELEASE, "x86") == ""
@@ -395,7 +395,7 @@ _CHILD = """
 import json, sys, time
 from pathlib import Path
 from kdiag.fix.errors import FixError
-from kdiag.fix.extract import extract
+from kdiag.fix.store.extract import extract
 archive, target, release, stop_at = sys.argv[1:]
 def progress(done, total):
     if done >= float(stop_at) * total:

@@ -17,9 +17,9 @@ from headers_archive import RELEASE, Member, archive, entry, remade, repeated, t
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kdiag.fix import store
 from kdiag.fix.errors import FixError
-from kdiag.fix.extract import extract
+from kdiag.fix.store import trees as store
+from kdiag.fix.store.extract import extract
 
 LINK, HARD, DIR = tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.DIRTYPE
 

@@ -436,7 +436,7 @@ def test_directories_where_nothing_can_be_executed(tmp_path: Path) -> None:
 def test_no_home_at_all() -> None:
     """A user that no database knows, without HOME."""
     from kdiag.fix.errors import FixError
-    from kdiag.fix.places import state_base
+    from kdiag.fix.store.places import state_base
 
     with pytest.raises(FixError, match="no home"):
         state_base(4_000_000, {})

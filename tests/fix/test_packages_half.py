@@ -13,7 +13,7 @@ from test_apply import DEBIAN
 from test_faults import KILLED, scene
 
 from kdiag.console import exits
-from kdiag.fix.steps.command import last_line
+from kdiag.fix.changes.command import last_line
 
 FAILED = """
 echo 'dpkg: error processing package linux-headers-x (--configure):'

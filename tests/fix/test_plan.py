@@ -11,16 +11,16 @@ from pathlib import Path
 import pytest
 from doctored import KERNEL, RELEASE, SERVED, TRACEFS, Case, btf, case, notes, vmlinux
 
-from kdiag.analysis import analyse
+from kdiag.capabilities.analysis import analyse
+from kdiag.checking.registry import discover
 from kdiag.fix.effects import Installed, Linked, Loaded, Mounted, Unpacked, Written
 from kdiag.fix.errors import FixError
-from kdiag.fix.plan import make_plan
-from kdiag.fix.show import render_plan
+from kdiag.fix.plan.compose import make_plan
+from kdiag.fix.plan.show import render_plan
+from kdiag.fix.plan.values import Options, Plan
 from kdiag.fix.usage import render_usage
-from kdiag.fix.values import Options, Plan
 from kdiag.machine import Machine
 from kdiag.parse.kheaders import from_module, quick
-from kdiag.registry import discover
 
 FILE = f"/lib/modules/{RELEASE}/kernel/kernel/kheaders.ko"
 

@@ -11,11 +11,11 @@ import pytest
 from doctored import Case, btf
 from headers_archive import plant
 
-from kdiag.fix import ready as module
+from kdiag.fix import finished as module
 from kdiag.fix.effects import Loaded
+from kdiag.fix.finished import ready
 from kdiag.fix.journal import Journal
 from kdiag.fix.options import Options
-from kdiag.fix.ready import ready
 from kdiag.machine.kernel import source_arch_of
 
 RELEASE = os.uname().release
@@ -92,17 +92,17 @@ def test_what_was_cut_short_is_completed_first(done: Case) -> None:
 
 def test_little_is_imported() -> None:
     code = (
-        "import sys, kdiag.commands.fix, kdiag.fix.ready, kdiag.fix.places as p;"
+        "import sys, kdiag.commands.fix, kdiag.fix.finished, kdiag.fix.store.places as p;"
         "from kdiag.fix.options import Options;"
-        "kdiag.fix.ready.ready(p.Places(p.Path('/x'), (), p.Path('/x')), Options());"
+        "kdiag.fix.finished.ready(p.Places(p.Path('/x'), (), p.Path('/x')), Options());"
         "print(*sys.modules)"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = set(result.stdout.split())
-    assert "kdiag.fix.ready" in loaded
+    assert "kdiag.fix.finished" in loaded
     for heavy in (
-        "kdiag.capabilities",
-        "kdiag.registry",
+        "kdiag.capabilities.definitions",
+        "kdiag.checking.registry",
         "kdiag.fix.journal",
         "json",
         "lzma",

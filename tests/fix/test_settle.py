@@ -11,7 +11,8 @@ from test_apply import trees
 from test_faults import KILLED, scene
 
 from kdiag.console import exits
-from kdiag.fix import extract, store
+from kdiag.fix.store import extract
+from kdiag.fix.store import trees as store
 
 
 @pytest.mark.parametrize("name", ["file", "load"])

@@ -11,8 +11,8 @@ import pytest
 from conftest import need_root
 from headers_archive import NOBODY, RELEASE, forked, plant
 
-from kdiag.fix import store
 from kdiag.fix.errors import FixError, from_os_error
+from kdiag.fix.store import trees as store
 
 SYSTEM = Path("/var/cache/kdiag/headers")
 

@@ -15,7 +15,7 @@ from test_apply import DEBIAN, Run, trees
 
 from kdiag.console import exits
 from kdiag.fix.journal import Journal
-from kdiag.fix.store import tree_name
+from kdiag.fix.store.trees import tree_name
 
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
 

@@ -8,7 +8,7 @@ import pytest
 from conftest import FIXTURES, report_on
 
 from kdiag.recording.pack import opened
-from kdiag.report.json import load, render
+from kdiag.report.faces.json import load, render
 
 DIRECTORIES = sorted(path.parent for path in FIXTURES.glob("*/recording.json"))
 

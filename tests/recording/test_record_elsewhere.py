@@ -30,11 +30,11 @@ def importing(name, globals=None, locals=None, fromlist=(), level=0):
 """
 REPLAY = """
 import json, sys
-from kdiag.analysis import analyse
+from kdiag.capabilities.analysis import analyse
 from kdiag.machine import Machine
 from kdiag.recording.pack import opened
-from kdiag.registry import discover
-from kdiag.report.json import render
+from kdiag.checking.registry import discover
+from kdiag.report.faces.json import render
 {there}
 registry = discover(plugins=False)
 report = analyse(Machine(opened(sys.argv[1])), registry, registry.checks)

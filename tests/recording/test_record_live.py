@@ -16,13 +16,13 @@ from pathlib import Path
 import pytest
 from conftest import builtin, need_root, report_on
 
-from kdiag.capabilities import DEFAULT_REQUIRED
+from kdiag.capabilities.definitions import DEFAULT_REQUIRED
 from kdiag.model import Finding
 from kdiag.recording import pack, secrets
 from kdiag.recording.clean import report_without
 from kdiag.recording.make import Made, make
 from kdiag.recording.redact import Redactor
-from kdiag.report.json import load
+from kdiag.report.faces.json import load
 from kdiag.system.live import Live
 
 pytestmark = [pytest.mark.live, pytest.mark.skipif(sys.platform != "linux", reason="records Linux")]

@@ -14,8 +14,9 @@ import worlds as w
 from conftest import builtin, report_on
 from fixtures_builder import World
 
-from kdiag.capabilities import DEFAULT_REQUIRED
+from kdiag.capabilities.definitions import DEFAULT_REQUIRED
 from kdiag.check import Check
+from kdiag.checking.registry import Found, Registry
 from kdiag.machine import Machine
 from kdiag.model import Evidence, Finding, Report, Status, ok
 from kdiag.recording import make as making
@@ -23,8 +24,7 @@ from kdiag.recording import pack
 from kdiag.recording.listing import listing
 from kdiag.recording.make import Made, make
 from kdiag.recording.secrets import Secrets
-from kdiag.registry import Found, Registry
-from kdiag.report.json import load
+from kdiag.report.faces.json import load
 from kdiag.system.recording import Recording
 from kdiag.system.recording_files import Memory
 
@@ -320,7 +320,7 @@ def test_the_list_tells_everything_that_would_go_in(tmp_path: Path) -> None:
 
 def test_a_registry_with_problems(tmp_path: Path) -> None:
     """What cannot be loaded is a finding of the recording, too."""
-    from kdiag.registry import Problem
+    from kdiag.checking.registry import Problem
 
     registry = Registry(
         builtin().checks, (Problem("broken", "example", "cannot be imported: SyntaxError: x"),)

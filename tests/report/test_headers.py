@@ -8,7 +8,7 @@ from itertools import product
 
 import pytest
 
-from kdiag.capabilities import DEFAULT_REQUIRED, evaluate
+from kdiag.capabilities.definitions import DEFAULT_REQUIRED, evaluate
 from kdiag.knowledge.bpftrace import Behaviour, behaviour
 from kdiag.knowledge.bpftrace_history import ROWS
 from kdiag.model import (
@@ -23,7 +23,7 @@ from kdiag.model import (
     Verdict,
     Works,
 )
-from kdiag.report.headers import Need, answer, need
+from kdiag.report.story.kernel_headers import Need, answer, need
 
 RELEASES = [behaviour(row.since) for row in ROWS]
 #: One of each kind, as far as headers and BTF go.

@@ -29,8 +29,8 @@ from kdiag.model import (
     Works,
     WrongRemedy,
 )
-from kdiag.report.json import SCHEMA, BadReport, load, render, schema_text
-from kdiag.report.load import KINDS
+from kdiag.report.faces.json import SCHEMA, BadReport, load, render, schema_text
+from kdiag.report.read import KINDS
 
 SAMPLE = Path(__file__).with_name("sample.json").read_text(encoding="utf-8")
 VALIDATOR = Draft202012Validator(json.loads(schema_text()))
@@ -340,7 +340,7 @@ def test_garbage_is_refused(garbage: bytes) -> None:
 
 def test_the_import_stays_small() -> None:
     loaded = subprocess.run(
-        [sys.executable, "-c", "import sys, kdiag.report.json; print(*sys.modules)"],
+        [sys.executable, "-c", "import sys, kdiag.report.faces.json; print(*sys.modules)"],
         capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2],
     ).stdout.split()  # fmt: skip
     assert not {

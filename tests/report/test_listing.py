@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kdiag.capabilities import DEFAULT_REQUIRED, DEFINITIONS
+from kdiag.capabilities.definitions import DEFAULT_REQUIRED, DEFINITIONS
 from kdiag.check import Check
+from kdiag.checking.registry import Found, Problem, Registry, discover
+from kdiag.checking.selection import UnknownName
 from kdiag.console.wrap import columns
 from kdiag.machine import Machine
 from kdiag.model import Finding
-from kdiag.registry import Found, Problem, Registry, discover
-from kdiag.report.listing import explanation, listing
-from kdiag.selection import UnknownName
+from kdiag.report.story.listing import explanation, listing
 
 OURS = discover(plugins=False)
 WIDTHS = (40, 60, 80, 120)

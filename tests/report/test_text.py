@@ -37,9 +37,9 @@ from kdiag.model import (
     unknown,
     warn,
 )
-from kdiag.report.json import load
-from kdiag.report.order import in_the_way, not_in_the_way
-from kdiag.report.text import render
+from kdiag.report.faces.json import load
+from kdiag.report.faces.text import render
+from kdiag.report.story.order import in_the_way, not_in_the_way
 
 HERE = Path(__file__).parent
 GOLDEN = HERE / "sample-80.txt"
@@ -789,7 +789,7 @@ def test_an_empty_report() -> None:
 
 def test_the_import_stays_small() -> None:
     loaded = subprocess.run(
-        [sys.executable, "-c", "import sys, kdiag.report.text; print(*sys.modules)"],
+        [sys.executable, "-c", "import sys, kdiag.report.faces.text; print(*sys.modules)"],
         capture_output=True, text=True, check=True, cwd=HERE.parents[1],
     ).stdout.split()  # fmt: skip
     assert not {"rich", "tabulate", "typer", "textwrap", "json", "unicodedata"} & set(loaded)

@@ -19,7 +19,7 @@ import yaml
 from conftest import REPOSITORY, need, need_program
 
 from kdiag.report.formats import NAMES
-from kdiag.report.load import load
+from kdiag.report.read import load
 
 ACTION = REPOSITORY / "action.yml"
 GITLAB = REPOSITORY / "docs" / "gitlab-ci.yml"

@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 from format_samples import everything, live, samples
 
-import kdiag.report
-from kdiag.registry import discover
+import kdiag.report.faces
+from kdiag.checking.registry import discover
 from kdiag.report.formats import FORMATS, NAMES, Options, UnknownFormat, explainer, named, of_path, render_as
 
 SAMPLES = dict(samples())
 
 
 def test_every_format_has_its_module_and_the_other_way_round() -> None:
-    modules = {path.stem for path in Path(kdiag.report.__file__).parent.glob("*.py")}
+    modules = {path.stem for path in Path(kdiag.report.faces.__file__).parent.glob("*.py")}
     assert set(NAMES) <= modules
     assert all(known.name == name for name, known in FORMATS.items())
 
@@ -90,9 +90,10 @@ def test_checks_speak_for_their_findings() -> None:
 def test_nothing_is_imported_before_it_is_needed() -> None:
     code = """
 import sys, json
-import kdiag.report.formats, kdiag.report.outputs, kdiag.report.write, kdiag.waivers, kdiag.config_file
+import kdiag.report.formats, kdiag.report.outputs, kdiag.report.write, kdiag.config.waivers, kdiag.config.file
 print(json.dumps([m for m in ("jinja2", "xml.etree.ElementTree", "tabulate", "hashlib", "tomllib", "tomli",
-                              "kdiag.report.html", "kdiag.capabilities", "kdiag.report.text") if m in sys.modules]))
+                              "kdiag.report.faces.html", "kdiag.capabilities.definitions",
+                              "kdiag.report.faces.text") if m in sys.modules]))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert json.loads(done.stdout) == []

@@ -8,7 +8,7 @@ import pytest
 from format_samples import HOSTILE, circle, everything, finding, hostile, huge, live, samples, waived
 
 from kdiag.model import Capability, Readiness, Report, Status, Verdict, Works
-from kdiag.report.github import render
+from kdiag.report.faces.github import render
 
 KNOWN = {
     "set-env", "set-output", "save-state", "add-path", "add-mask", "add-matcher", "remove-matcher", "warning",

@@ -22,10 +22,10 @@ import pytest
 from conftest import need
 from format_samples import HOSTILE, everything, hostile, huge, live, samples, waived
 
+from kdiag.checking.registry import discover
 from kdiag.model import Readiness, Status
-from kdiag.registry import discover
+from kdiag.report.faces.html import render
 from kdiag.report.formats import explainer
-from kdiag.report.html import render
 
 SAMPLES = dict(samples())
 VOID = {"meta", "link", "path", "use", "rect"}

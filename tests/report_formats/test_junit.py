@@ -16,10 +16,10 @@ import xmlschema
 from format_samples import everything, samples, waived
 from junitparser import Failure, JUnitXml, Skipped
 
-from kdiag.analysis import judge
+from kdiag.capabilities.analysis import judge
 from kdiag.console import exits
 from kdiag.model import Report
-from kdiag.report.junit import render
+from kdiag.report.faces.junit import render
 
 SAMPLES = dict(samples())
 SCHEMAS = sorted(Path(__file__).parent.glob("data/junit-10-*.xsd"))

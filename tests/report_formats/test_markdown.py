@@ -11,7 +11,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from kdiag.model import Readiness
-from kdiag.report.markdown import render
+from kdiag.report.faces.markdown import render
 
 
 def tokens(text: str) -> list[Token]:

@@ -16,8 +16,8 @@ from conftest import need_root
 from format_samples import everything, hostile
 
 from kdiag.report.formats import Options
-from kdiag.report.load import load
 from kdiag.report.outputs import BadOutputs, Output, emit, plan
+from kdiag.report.read import load
 from kdiag.report.write import WriteError, write_atomically
 
 # -- the plan ----------------------------------------------------------------------------------------------

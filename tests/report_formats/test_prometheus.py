@@ -10,7 +10,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from kdiag.model import Report, Works
-from kdiag.report.prometheus import render
+from kdiag.report.faces.prometheus import render
 
 SAMPLES = dict(samples())
 

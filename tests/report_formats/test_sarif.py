@@ -19,11 +19,11 @@ import pytest
 from format_samples import HOSTILE, everything, finding, hostile, live, samples, waived
 from jsonschema.validators import validator_for
 
+from kdiag.checking.registry import discover
+from kdiag.config.waivers import Waiver, apply
 from kdiag.model import Evidence, Report, Status
-from kdiag.registry import discover
+from kdiag.report.faces.sarif import render
 from kdiag.report.formats import explainer
-from kdiag.report.sarif import render
-from kdiag.waivers import Waiver, apply
 
 SAMPLES = dict(samples())
 REDUCED = json.loads((Path(__file__).parent / "data" / "sarif-2.1.0-used.schema.json").read_text("utf-8"))

@@ -12,7 +12,7 @@ from tap.line import Result  # type: ignore[import-untyped]
 from tap.parser import Parser  # type: ignore[import-untyped]
 
 from kdiag.model import Report
-from kdiag.report.tap import render
+from kdiag.report.faces.tap import render
 
 SAMPLES = dict(samples())
 

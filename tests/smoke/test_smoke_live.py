@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from kdiag.report.smoke_json import schema_text
+from kdiag.smoke.json import schema_text
 
 BPFTRACE = shutil.which("bpftrace") or shutil.which("bpftrace", path="/usr/sbin:/usr/bin")
 VALIDATOR = Draft202012Validator(json.loads(schema_text()))

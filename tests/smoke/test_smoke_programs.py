@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kdiag.capabilities import DEFINITIONS
+from kdiag.capabilities.definitions import DEFINITIONS
 from kdiag.knowledge.bpftrace import behaviour
 from kdiag.knowledge.bpftrace_history import ROWS
 from kdiag.parse.errors import ParseError

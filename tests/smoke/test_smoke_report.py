@@ -12,10 +12,10 @@ from jsonschema import Draft202012Validator
 
 from kdiag.console.wrap import columns
 from kdiag.model import MachineInfo, Works
-from kdiag.report.smoke_json import document, render, schema_text
-from kdiag.report.smoke_text import listing, progress
-from kdiag.report.smoke_text import render as render_text
 from kdiag.smoke import PROGRAMS, Outcome, Result, SmokeReport
+from kdiag.smoke.json import document, render, schema_text
+from kdiag.smoke.text import listing, progress
+from kdiag.smoke.text import render as render_text
 
 VALIDATOR = Draft202012Validator(json.loads(schema_text()))
 ANYTHING = st.text(st.characters(), max_size=200)

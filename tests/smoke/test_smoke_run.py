@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from kdiag.checking.selection import UnknownName
 from kdiag.console import exits
 from kdiag.knowledge.bpftrace import behaviour
 from kdiag.model import MachineInfo, Readiness, Works
-from kdiag.selection import UnknownName
 from kdiag.smoke import (
     PROGRAMS,
     Outcome,

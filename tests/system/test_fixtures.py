@@ -12,8 +12,8 @@ from conftest import FIXTURES, report_on
 from planted import Planted, plant
 
 from kdiag.model import Readiness, Report, Status
-from kdiag.report.json import render as render_json
-from kdiag.report.text import render as render_text
+from kdiag.report.faces.json import render as render_json
+from kdiag.report.faces.text import render as render_text
 from kdiag.system.recording import Recording
 
 OK, WARN, FAIL, UNKNOWN, SKIP = Status.OK, Status.WARN, Status.FAIL, Status.UNKNOWN, Status.SKIP

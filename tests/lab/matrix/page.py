@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 
-import kdiag.report
+import kdiag.report.faces
 
 from .axes import HEADERS, WHO, Cell
 from .judge import Kind
@@ -15,7 +15,7 @@ from .store import Result
 from .view import view
 
 _HERE = Path(__file__).parent
-_TEMPLATES = Path(kdiag.report.__file__).with_name("templates")
+_TEMPLATES = Path(kdiag.report.faces.__file__).with_name("templates")
 _TONES = {
     Kind.AGREES: "good",
     Kind.WRONG_WORKS: "bad",

@@ -1,0 +1,313 @@
+"""What must be true of the machine for each thing a person wants to do, by the tool's own behaviour.
+
+Every function takes the behaviour of one bpftrace release (`kdiag.knowledge.bpftrace`) and gives an expression over
+findings. Nothing is decided here by a release number where the table of behaviours has a field for it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kdiag.capabilities.expression import (
+    Context,
+    Expression,
+    Outcome,
+    all_of,
+    always,
+    any_of,
+    at_worst_caveat,
+    caveat,
+    need,
+    never,
+)
+from kdiag.model import Status, Works
+
+if TYPE_CHECKING:
+    from kdiag.knowledge.bpftrace import Behaviour
+
+# -- pieces ---------------------------------------------------------------------------------------------------------
+
+
+def _release(b: Behaviour) -> str:
+    return ".".join(map(str, b.version))
+
+
+def _privileged(b: Behaviour) -> Expression:
+    """Up to 0.24 the effective uid is asked for, later the capabilities; without those the kernel refuses either."""
+    held = need("privileges.capabilities")
+    return all_of(need("privileges.root"), held) if b.privileges == "euid" else held
+
+
+def _start(b: Behaviour) -> Expression:
+    """What has to be right before the first line of any script runs."""
+    parts = [
+        need("environment.vm", tolerate_warn=True),
+        _privileged(b),
+        need("privileges.userns"),
+        need("kernel.lockdown"),
+        need("environment.sysfs"),
+        need("environment.dev-fd" if b.version >= (0, 24, 0) else "environment.shell"),
+        need("bpf.map"),
+        need("privileges.memlock", tolerate_warn=True),
+    ]
+    parts.append(
+        at_worst_caveat(need("kernel.arch", tolerate_warn=True), "arguments and stacks may be wrong")
+    )
+    if b.needs_tracefs_at_start:
+        parts.append(need("tracing.tracefs"))
+    if b.needs_proc_modules:
+        parts.append(need("kernel.modules"))
+    return all_of(*parts)
+
+
+def _output(b: Behaviour) -> Expression:
+    """bpftrace prints through a ring buffer since 0.19, through perf events before."""
+    return need("perf.output") if b.version < (0, 19, 0) else always
+
+
+def _btf(_b: Behaviour) -> Expression:
+    """The BTF that this bpftrace gets: `btf.bpftrace` knows its release; without one the kernel's own
+    decides.
+    """
+
+    def evaluate(context: Context) -> Outcome:
+        mine = context.findings.get("btf.bpftrace")
+        chosen = "btf.vmlinux" if mine is None or mine.status is Status.SKIP else "btf.bpftrace"
+        return need(chosen)(context)
+
+    return evaluate
+
+
+def _headers(b: Behaviour) -> Expression:
+    """A tree where bpftrace looks; releases up to 0.20.3 also unpack the kernel's own archive by themselves."""
+    tree = need("headers.tree")
+    if b.unpacks_kheaders == "never":
+        return tree
+
+    def evaluate(context: Context) -> Outcome:
+        if b.unpacks_kheaders == "without-btf" and _btf(b)(context).works in (Works.WORKS, Works.CAVEAT):
+            return tree(context)
+        # It has to load the module by itself: an archive in a file that cannot be loaded is none for it.
+        loads = all_of(
+            need("kheaders.module", tolerate_warn=True), need("kheaders.available", tolerate_warn=True)
+        )
+        return any_of(tree, need("kheaders.archive"), loads)(context)
+
+    return evaluate
+
+
+def _clang(
+    b: Behaviour, *, tracepoint: bool = False, types: bool = False, includes: bool = False
+) -> Expression:
+    """What clang needs for such a script, if this release runs it at all (see Behaviour.clang_runs,
+    types_header).
+    """
+    definitions = includes or (tracepoint and not b.args_need_btf)
+    runs = b.clang_runs == "always" or definitions or (b.clang_runs == "when-types" and types)
+    if not runs:
+        return always
+    parts: list[Expression] = []
+    if b.kconfig_include == "always":
+        parts.append(need("headers.intact"))
+    parts.append(need("headers.configured"))
+    header_or_btf = any_of(_btf(b), _headers(b))
+    if (b.types_header == "definitions" and definitions) or (b.types_header == "tracepoints" and tracepoint):
+        parts.append(_headers(b))
+    elif (
+        b.types_header == "everything-without-btf"
+        or (b.types_header == "definitions-without-btf" and definitions)
+        or (b.types_header == "tracepoints-without-btf" and tracepoint)
+    ):
+        parts.append(header_or_btf)
+    if includes:
+        parts.append(_headers(b))
+    return all_of(*parts) if parts else always
+
+
+# -- bpftrace -------------------------------------------------------------------------------------------------------
+
+
+def hello(b: Behaviour) -> Expression:
+    parts = [_start(b), _output(b), _clang(b)]
+    # BEGIN was a uprobe on bpftrace's own binary before it became a raw tracepoint program (0.16).
+    parts.append(need("tracing.uprobes") if b.version < (0, 16, 0) else need("bpf.prog.raw_tracepoint"))
+    return all_of(*parts)
+
+
+def _tracepoint(b: Behaviour, *extra: Expression) -> Expression:
+    return all_of(
+        hello(b),
+        need("tracing.tracefs"),
+        *([need("tracing.debug-path", refuse_warn=True)] if len(b.tracefs_paths) == 1 else []),
+        need("bpf.prog.tracepoint"),
+        need("perf.events"),
+        *extra,
+        _btf(b) if b.args_need_btf else _clang(b, tracepoint=True),
+    )
+
+
+def tracepoint_args(b: Behaviour) -> Expression:
+    return _tracepoint(b, need("tracing.syscalls"))
+
+
+def tracepoint_net(b: Behaviour) -> Expression:
+    return _tracepoint(b, need("tracing.sock"))
+
+
+def tracepoint_sched(b: Behaviour) -> Expression:
+    return _tracepoint(b, need("tracing.sched"))
+
+
+def rawtracepoint(b: Behaviour) -> Expression:
+    if b.rawtracepoint == "absent":
+        return never(
+            "this release of bpftrace has no rawtracepoint probes (0.18 brought them)", "tools.bpftrace"
+        )
+    parts = [hello(b), need("bpf.prog.raw_tracepoint")]
+    return all_of(*parts, _btf(b)) if b.rawtracepoint == "needs-btf" else all_of(*parts)
+
+
+def kprobe(b: Behaviour) -> Expression:
+    return all_of(hello(b), need("tracing.kprobes"), need("bpf.prog.kprobe"), need("perf.events"), _detach(b))
+
+
+def _detach(b: Behaviour) -> Expression:
+    """BCC's library, which bpftrace used until 0.23, attaches through perf events and looks into tracefs
+    when it detaches.
+    """
+    if b.version >= (0, 24, 0):
+        return always
+    return at_worst_caveat(need("tracing.tracefs"), "works, with error messages at the end")
+
+
+def struct(b: Behaviour) -> Expression:
+    if b.btf_types == "none":
+        return never(f"bpftrace {_release(b)} cannot take types from BTF", "tools.bpftrace")
+    return all_of(hello(b), _btf(b), _clang(b, types=True))
+
+
+def include(b: Behaviour) -> Expression:
+    compiles = all_of(hello(b), _clang(b, includes=True, types=True))
+    text = "headers are there, but not every header compiles together with BTF (linux/sched.h does not): try the script"
+    suppressed = (
+        b.types_header in ("everything-without-btf", "definitions-without-btf") and b.defines_have_btf
+    )
+
+    def evaluate(context: Context) -> Outcome:
+        if suppressed and _btf(b)(context).works is Works.WORKS:
+            return caveat(compiles, text)(context)
+        return compiles(context)
+
+    return evaluate
+
+
+def fentry(b: Behaviour) -> Expression:
+    if not b.fentry_names:
+        return never(f"bpftrace {_release(b)} has no fentry (kfunc) probes", "tools.bpftrace")
+    parts = [hello(b), _btf(b), need("bpf.fentry")]
+    if b.btf_source == "kernel-id":
+        # BTF out of BPFTRACE_BTF has no object id to attach by.
+        parts.append(need("btf.by-id"))
+    if b.fentry_test:
+        parts.append(need("btf.fentry-test"))
+    if b.fentry_check in ("load", "attach"):
+        parts.append(need("tracing.functions"))
+    return all_of(*parts, _clang(b, types=True))
+
+
+def uprobe(b: Behaviour) -> Expression:
+    return all_of(hello(b), need("tracing.uprobes"), need("bpf.prog.kprobe"), need("perf.events"), _detach(b))
+
+
+def profile(b: Behaviour) -> Expression:
+    return all_of(hello(b), need("bpf.prog.perf_event"), need("perf.events"))
+
+
+def hardware(b: Behaviour) -> Expression:
+    return all_of(profile(b), need("perf.hardware"))
+
+
+def iterator(b: Behaviour) -> Expression:
+    if b.iterators == "none":
+        return never(f"bpftrace {_release(b)} has no iterators (0.12 brought them)", "tools.bpftrace")
+    parts = [hello(b), _btf(b), need("bpf.iter"), _clang(b, types=True)]
+    # Releases with a fixed list of iterators try one at start, and that try wants the list of functions readable.
+    return all_of(*parts, need("tracing.functions")) if b.iterators == "listed" else all_of(*parts)
+
+
+def kprobe_multi(b: Behaviour) -> Expression:
+    """A wildcard is looked up in the list of functions; without kprobe.multi its members attach one by one. A link of
+    that kind is an fprobe (kernel/trace/bpf_trace.c): it needs no CONFIG_KPROBES, and works where no kprobe does.
+    """
+    listed = all_of(hello(b), need("tracing.functions"), need("bpf.prog.kprobe"))
+    singly = all_of(listed, kprobe(b))
+    if not b.kprobe_multi:
+        return caveat(singly, "attached one by one: this release of bpftrace does not know kprobe.multi")
+
+    def evaluate(context: Context) -> Outcome:
+        at_once = all_of(listed, need("bpf.kprobe_multi"))(context)
+        if at_once.works is Works.WORKS:
+            return at_once
+        return all_of(singly, at_worst_caveat(need("bpf.kprobe_multi"), "attached one by one"))(context)
+
+    return evaluate
+
+
+def usdt(b: Behaviour) -> Expression:
+    """As uprobes; since 0.24 (bfd51f884) with a piece of C that wants the kernel's types."""
+    return all_of(uprobe(b), _btf(b)) if b.version >= (0, 24, 0) else uprobe(b)
+
+
+def kstack(b: Behaviour) -> Expression:
+    return all_of(profile(b), need("tracing.kallsyms"))
+
+
+def module_types(b: Behaviour) -> Expression:
+    if not b.module_btf:
+        return never(
+            "this release of bpftrace does not read the BTF of modules (0.17 did first)", "tools.bpftrace"
+        )
+    return all_of(struct(b), need("btf.modules"))
+
+
+def stock_tools(b: Behaviour) -> Expression:
+    parts = [tracepoint_args(b), at_worst_caveat(kprobe(b), "those that use kprobes do not work")]
+    if b.version >= (0, 25, 0):
+        # opensnoop and others loop over ranges.
+        parts.append(need("bpf.loop"))
+    if b.tools_including_kernel:
+        names = ", ".join(sorted(b.tools_including_kernel)[:4])
+        more = len(b.tools_including_kernel) - 4
+        verb = "includes" if len(b.tools_including_kernel) == 1 else "include"
+        text = f"{names}{f' and {more} more' if more > 0 else ''} {verb} kernel headers"
+        parts.append(at_worst_caveat(include(b), text))
+    return all_of(*parts)
+
+
+# -- other tools ----------------------------------------------------------------------------------------------------
+
+
+def bcc_tools(_b: Behaviour) -> Expression:
+    return all_of(
+        need("tools.bcc"),
+        need("privileges.root"),
+        need("privileges.userns"),
+        need("kernel.lockdown"),
+        need("bpf.map"),
+        need("headers.bcc"),
+        need("bpf.prog.kprobe"),
+        at_worst_caveat(need("tracing.kprobes"), "those that use kprobes do not work"),
+    )
+
+
+def core_tools(_b: Behaviour) -> Expression:
+    return all_of(
+        need("privileges.capabilities"),
+        need("privileges.userns"),
+        need("kernel.lockdown"),
+        need("bpf.map"),
+        any_of(need("btf.vmlinux", tolerate_warn=True), need("btf.fallback")),
+        need("btf.readers"),
+        at_worst_caveat(need("bpf.fentry"), "those that use fentry do not work"),
+        at_worst_caveat(need("tracing.kprobes"), "those that use kprobes do not work"),
+    )

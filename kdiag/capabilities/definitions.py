@@ -1,0 +1,225 @@
+"""What a person can do here: each capability as an expression over findings, by the tool's own behaviour.
+
+`kdiag.capabilities.conditions` turns how a release of bpftrace behaves into what must be true of the machine. Where
+the release is not known, the conditions of every one are tried; if they disagree, the answer is unknown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from kdiag.capabilities import conditions
+from kdiag.capabilities.expression import Context, Expression, Outcome, need
+from kdiag.model import Capability, Finding, Status, Works
+
+if TYPE_CHECKING:
+    from kdiag.knowledge.bpftrace import Behaviour
+
+#: What the exercises of a first bpftrace session need.
+DEFAULT_REQUIRED = ("hello", "tracepoint-args", "tracepoint-net", "tracepoint-sched")
+
+#: Findings that are about who asks, not about the machine: fine for root (of the machine, not of a namespace).
+_ABOUT_THE_USER = frozenset({"privileges.root", "privileges.capabilities"})
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """A capability before it is judged. `needs` builds the expression for one behaviour of bpftrace."""
+
+    id: str
+    title: str
+    tool: str
+    needs: Callable[[Behaviour], Expression]
+    explain: str
+
+
+DEFINITIONS: tuple[Definition, ...] = (
+    Definition(
+        "hello",
+        "Hello (BEGIN)",
+        "bpftrace",
+        conditions.hello,
+        'BEGIN { printf("hello\\n"); }: bpftrace starts, loads, prints',
+    ),
+    Definition(
+        "tracepoint-args",
+        "Syscall tracepoints with arguments",
+        "bpftrace",
+        conditions.tracepoint_args,
+        "tracepoint:syscalls:sys_enter_openat with str(args.filename)",
+    ),
+    Definition(
+        "tracepoint-net",
+        "Network tracepoints",
+        "bpftrace",
+        conditions.tracepoint_net,
+        "tracepoint:sock:inet_sock_set_state with its arguments",
+    ),
+    Definition(
+        "tracepoint-sched",
+        "Scheduler tracepoints",
+        "bpftrace",
+        conditions.tracepoint_sched,
+        "tracepoint:sched:sched_process_fork with its arguments",
+    ),
+    Definition(
+        "rawtracepoint", "Raw tracepoints", "bpftrace", conditions.rawtracepoint, "rawtracepoint:sched_switch"
+    ),
+    Definition("kprobe", "kprobe, kretprobe", "bpftrace", conditions.kprobe, "kprobe:vfs_read"),
+    Definition(
+        "kprobe-multi",
+        "kprobe wildcards",
+        "bpftrace",
+        conditions.kprobe_multi,
+        "kprobe:tcp_*, attached at once through kprobe.multi",
+    ),
+    Definition(
+        "fentry", "fentry, fexit", "bpftrace", conditions.fentry, "fentry:vfs_read (kfunc in older releases)"
+    ),
+    Definition(
+        "struct",
+        "Kernel structs without #include",
+        "bpftrace",
+        conditions.struct,
+        "((struct task_struct *)curtask)->comm, types from BTF",
+    ),
+    Definition(
+        "include",
+        "#include <linux/...>",
+        "bpftrace",
+        conditions.include,
+        "scripts that include kernel headers, and constants that only headers have",
+    ),
+    Definition(
+        "module-types",
+        "Types of kernel modules",
+        "bpftrace",
+        conditions.module_types,
+        "structs that a loadable module defines, from its BTF",
+    ),
+    Definition("uprobe", "uprobe, uretprobe", "bpftrace", conditions.uprobe, "uprobe:/bin/bash:readline"),
+    Definition("usdt", "USDT", "bpftrace", conditions.usdt, "usdt:/path/to/program:probe"),
+    Definition("profile", "profile, interval", "bpftrace", conditions.profile, "profile:hz:99"),
+    Definition("software", "Software events", "bpftrace", conditions.profile, "software:page-faults:100"),
+    Definition("hardware", "Hardware events", "bpftrace", conditions.hardware, "hardware:cycles:1000000"),
+    Definition(
+        "kstack",
+        "Kernel stacks with symbols",
+        "bpftrace",
+        conditions.kstack,
+        "profile:hz:99 { @[kstack] = count(); }",
+    ),
+    Definition("iter", "Iterators", "bpftrace", conditions.iterator, "iter:task"),
+    Definition(
+        "stock-tools",
+        "The stock .bt tools",
+        "bpftrace",
+        conditions.stock_tools,
+        "opensnoop.bt, execsnoop.bt, runqlat.bt and the others",
+    ),
+    Definition(
+        "bcc-tools",
+        "BCC tools",
+        "BCC",
+        conditions.bcc_tools,
+        "execsnoop-bpfcc and the others, compiled on this machine",
+    ),
+    Definition(
+        "core-tools",
+        "libbpf CO-RE tools",
+        "libbpf",
+        conditions.core_tools,
+        "programs compiled elsewhere and fitted by BTF",
+    ),
+)
+
+
+# -- judging --------------------------------------------------------------------------------------------------------
+
+
+def evaluate(
+    findings: Sequence[Finding], behaviours: Sequence[Behaviour], *, as_root_matters: bool
+) -> tuple[Capability, ...]:
+    """Judge every capability. `behaviours`: one where bpftrace's release is known, several to agree where
+    it is not.
+
+    as_root_matters: the one who asks is not root, so that the answer for root is worth telling as well.
+    """
+    by_id = {finding.id: finding for finding in findings}
+    return tuple(_judge(definition, by_id, behaviours, as_root_matters) for definition in DEFINITIONS)
+
+
+def _judge(
+    definition: Definition,
+    by_id: Mapping[str, Finding],
+    behaviours: Sequence[Behaviour],
+    as_root_matters: bool,
+) -> Capability:
+    now = _outcome(definition, Context(by_id), behaviours)
+    with_root = None
+    if as_root_matters and now.works is not Works.WORKS:
+        root = _outcome(definition, Context(by_id, _ABOUT_THE_USER), behaviours)
+        if root.works is Works.FAILS:
+            # Becoming root would not help: the machine's own reason is the one to tell.
+            now = Outcome(root.works, f"{root.because} (for root, too)", root.findings)
+        elif root.works is not now.works:
+            with_root = root.works
+    return Capability(
+        definition.id, definition.title, definition.tool, now.works, now.because, now.findings, with_root
+    )
+
+
+def _outcome(definition: Definition, context: Context, behaviours: Sequence[Behaviour]) -> Outcome:
+    outcomes = [definition.needs(behaviour)(context) for behaviour in behaviours]
+    if definition.tool != "bpftrace":
+        return outcomes[0]
+    machine = _agreed(outcomes)
+    tool = need("tools.bpftrace", tolerate_warn=True)(context)
+    if tool.works is not Works.FAILS:
+        return machine
+    ids = tuple(dict.fromkeys((*tool.findings, *machine.findings)))
+    if machine.works is Works.WORKS:
+        return Outcome(Works.FAILS, "only bpftrace is missing", tool.findings)
+    if machine.works is Works.CAVEAT:
+        return Outcome(Works.FAILS, f"bpftrace is missing; with it: {machine.because}", ids)
+    if machine.works is Works.UNKNOWN:
+        return Outcome(Works.FAILS, "bpftrace is missing; what else is lacking cannot be told", ids)
+    # The machine's own reason decides: installing bpftrace would not help.
+    return Outcome(Works.FAILS, machine.because, tuple(dict.fromkeys((*machine.findings, *tool.findings))))
+
+
+def _agreed(outcomes: Iterable[Outcome]) -> Outcome:
+    """The common answer of all releases that bpftrace could be; unknown where they disagree."""
+    every = list(outcomes)
+    if len({outcome.works for outcome in every}) == 1:
+        return every[0]
+    ids = tuple(
+        dict.fromkeys(i for outcome in every if outcome.works is not Works.WORKS for i in outcome.findings)
+    )
+    return Outcome(
+        Works.UNKNOWN, "depends on the release of bpftrace, which is not known", ("tools.bpftrace", *ids)
+    )
+
+
+def blocked(capabilities: Iterable[Capability], findings: Iterable[Finding]) -> dict[str, tuple[str, ...]]:
+    """For each finding that is not ok: the capabilities that do not fully work because of it, or of what it
+    causes.
+    """
+    by_id = {finding.id: finding for finding in findings}
+    blocks: dict[str, list[str]] = {}
+    for capability in capabilities:
+        if capability.status is Works.WORKS:
+            continue
+        pending, seen = list(capability.findings), set[str]()
+        while pending:
+            finding_id = pending.pop()
+            if finding_id in seen or finding_id not in by_id:
+                continue
+            seen.add(finding_id)
+            finding = by_id[finding_id]
+            if finding.status not in (Status.OK, Status.SKIP):
+                blocks.setdefault(finding_id, []).append(capability.id)
+                pending.extend(finding.causes)
+    return {finding_id: tuple(ids) for finding_id, ids in blocks.items()}

@@ -1,0 +1,1 @@
+"""Finds the checks, chooses among them, runs them."""

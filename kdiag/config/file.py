@@ -1,0 +1,131 @@
+"""kdiag.toml, or [tool.kdiag] in pyproject.toml: defaults for options, and waivers.
+
+    require = ["fentry", "tracepoint-*"]
+
+    [[waiver]]
+    finding = "btf.modules"          # or: capability = "module-types"
+    reason = "the lab's kernels have no modules"
+    until = "2030-06-30"             # the last day it holds
+
+Whatever is wrong is an error that names file and line: unknown keys and names, wrong types, expired waivers. Names
+are looked up by `check_names`, since only the command knows which checks there are.
+
+The file may come with somebody else's directory, so what it can do is bounded: no option names a file to write or
+brings code in, and a report always tells what was waived.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from kdiag.checking.registry import Registry
+    from kdiag.config.waivers import Waiver
+
+NAME = "kdiag.toml"
+PYPROJECT = "pyproject.toml"
+
+
+class ConfigError(ValueError):
+    """A file that cannot be used: the message begins with `FILE:LINE:`, or `FILE:` where it is about all of it."""
+
+    def __init__(self, path: str, line: int | None, message: str) -> None:
+        super().__init__(f"{path}:{line}: {message}" if line is not None else f"{path}: {message}")
+        self.path = path
+        self.line = line
+        self.message = message
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A name in the file that has to exist. kind: `capability`, `check` or `finding`."""
+
+    kind: str
+    name: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What a file says; None and empty where it says nothing. baseline: resolved from the file's directory."""
+
+    path: str = ""
+    require: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
+    skip: tuple[str, ...] = ()
+    verbose: bool | None = None
+    color: bool | None = None
+    plugins: bool | None = None
+    format: str | None = None
+    baseline: str | None = None
+    waivers: tuple[Waiver, ...] = ()
+    names: tuple[Named, ...] = ()
+
+
+def find(start: Path) -> Path | None:
+    """The file that counts for a directory: its own, or that of a directory above it in the same repository.
+
+    kdiag.toml comes before pyproject.toml. Without a `.git` above, only the directory itself is looked at: what
+    strangers put into /tmp or /home is none of a run below it.
+    """
+    start = start.absolute()
+    directories = [start, *start.parents]
+    top = next((i for i, directory in enumerate(directories) if (directory / ".git").exists()), 0)
+    for directory in directories[: top + 1]:
+        if (directory / NAME).is_file():
+            return directory / NAME
+        if (directory / PYPROJECT).is_file() and _has_table(directory / PYPROJECT):
+            return directory / PYPROJECT
+    return None
+
+
+def _has_table(path: Path) -> bool:
+    """Whether [tool.kdiag] is in it. Where the word is not, tomllib need not be imported; what cannot be read is
+    no file of kdiag's.
+    """
+    try:
+        if b"kdiag" not in path.read_bytes():
+            return False
+        from kdiag.config.reader import inner, parsed
+
+        return inner(parsed(path)[1], path) is not None
+    except (ConfigError, OSError):
+        return False
+
+
+def load(path: Path, today: date | None = None) -> Config:
+    """Read a file; `today` (in UTC if not given) decides which waivers are over. Raises ConfigError."""
+    from kdiag.config.reader import read
+
+    return read(path, today)
+
+
+def check_names(config: Config, registry: Registry) -> None:
+    """Look up every capability, check and finding that the file names. Raises ConfigError."""
+    from kdiag.checking.selection import UnknownName, capabilities, choose
+
+    for named in config.names:
+        try:
+            if named.kind == "capability":
+                capabilities([named.name])
+            elif named.kind == "check":
+                choose(registry.checks, [named.name], [])
+            else:
+                _known_finding(named.name, registry)
+        except UnknownName as error:
+            raise ConfigError(config.path, named.line, str(error)) from None
+
+
+def _known_finding(name: str, registry: Registry) -> None:
+    from fnmatch import fnmatchcase
+
+    from kdiag.checking.selection import UnknownName
+    from kdiag.config.reader import nearest
+
+    patterns = [i for found in registry.checks for i in (found.check.id, *found.check.finding_ids)]
+    if not any(fnmatchcase(name, pattern) for pattern in patterns) and not name.startswith("plugin."):
+        raise UnknownName(f"no check makes a finding {name!r}{nearest(name, patterns)}")

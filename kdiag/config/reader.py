@@ -1,0 +1,212 @@
+"""From the text of a configuration file to a `Config`: every value is checked, every mistake has its line.
+
+Apart from `config_file` so that a run without such a file does not pay for it.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timezone
+from pathlib import Path
+
+from kdiag.config.file import PYPROJECT, Config, ConfigError, Named
+from kdiag.config.toml_lines import line_of, lines
+from kdiag.config.waivers import Waiver
+
+LISTS = {"require": "capability", "only": "check", "skip": "check"}
+FLAGS = ("verbose", "color", "plugins")
+TEXTS = ("format", "baseline")
+
+_TABLE = ("tool", "kdiag")
+_KEYS = ("finding", "capability", "reason", "until")
+_LONGEST = 256 * 1024
+_AT_LINE = re.compile(r" \(at line (\d+), column \d+\)$")
+
+
+def read(path: Path, today: date | None) -> Config:
+    """The whole file; `today` is in UTC if not given. Raises ConfigError."""
+    text, document = parsed(path)
+    values = inner(document, path)
+    if values is None:
+        raise ConfigError(str(path), None, "there is no [tool.kdiag] in it")
+    prefix = _TABLE if path.name == PYPROJECT else ()
+    return _Reader(str(path), lines(text), prefix).config(values, today or datetime.now(timezone.utc).date())
+
+
+def parsed(path: Path) -> tuple[str, dict[str, object]]:
+    """The text and what TOML makes of it."""
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+
+    try:
+        with path.open("rb") as file:
+            data = file.read(_LONGEST + 1)
+    except OSError as error:
+        raise ConfigError(str(path), None, f"cannot be read: {error.strerror or error}") from None
+    if len(data) > _LONGEST:
+        raise ConfigError(str(path), None, f"longer than {_LONGEST // 1024} KiB")
+    try:
+        text = data.decode("utf-8")
+        return text, dict(tomllib.loads(text))
+    except UnicodeDecodeError as error:
+        raise ConfigError(str(path), 1 + data.count(b"\n", 0, error.start), "not UTF-8") from None
+    except tomllib.TOMLDecodeError as error:
+        message = str(error)
+        match = _AT_LINE.search(message)
+        line = int(match[1]) if match else text.count("\n") + 1
+        raise ConfigError(str(path), line, f"not TOML: {_AT_LINE.sub('', message)}") from None
+    except RecursionError:
+        raise ConfigError(str(path), None, "nested too deeply") from None
+    except ValueError:  # Python's limit on the conversion of digits
+        raise ConfigError(str(path), None, "a number has too many digits") from None
+
+
+def inner(document: dict[str, object], path: Path) -> Mapping[str, object] | None:
+    """kdiag's own part: all of kdiag.toml, [tool.kdiag] of pyproject.toml (None if there is none)."""
+    if path.name != PYPROJECT:
+        return document
+    tool = document.get("tool")
+    inner = tool.get("kdiag") if isinstance(tool, dict) else None
+    return inner if isinstance(inner, dict) else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """A file's values on their way into a Config: knows where each stands."""
+
+    path: str
+    lines: dict[tuple[str | int, ...], int]
+    prefix: tuple[str | int, ...]
+
+    def config(self, values: Mapping[str, object], today: date) -> Config:
+        known = (*LISTS, *FLAGS, *TEXTS, "waiver")
+        self.only_known(values, known, (), "option")
+        listed = {key: self.names(values.get(key, []), key) for key in LISTS}
+        flags = {key: self.flag(values[key], key) for key in FLAGS if key in values}
+        waivers = self.waivers(values.get("waiver", []), today)
+        named = [
+            Named(kind, name, self.line(key, index))
+            for key, kind in LISTS.items()
+            for index, name in enumerate(listed[key])
+        ]
+        named += [n for _, n in waivers]
+        return Config(
+            path=self.path,
+            require=listed["require"],
+            only=listed["only"],
+            skip=listed["skip"],
+            verbose=flags.get("verbose"),
+            color=flags.get("color"),
+            plugins=flags.get("plugins"),
+            format=self.format(values["format"]) if "format" in values else None,
+            baseline=self.beside(values["baseline"]) if "baseline" in values else None,
+            waivers=tuple(waiver for waiver, _ in waivers),
+            names=tuple(named),
+        )
+
+    def line(self, *place: str | int) -> int:
+        return line_of(self.lines, (*self.prefix, *place))
+
+    def wrong(self, message: str, *place: str | int) -> ConfigError:
+        return ConfigError(self.path, self.line(*place), message)
+
+    def only_known(
+        self, values: Mapping[str, object], known: tuple[str, ...], place: tuple[str | int, ...], what: str
+    ) -> None:
+        for key in values:
+            if key not in known:
+                hint = nearest(key, known) or f" (there are {', '.join(known)})"
+                raise self.wrong(f"no {what} is called {key!r}{hint}", *place, key)
+
+    def names(self, value: object, key: str) -> tuple[str, ...]:
+        if not isinstance(value, list):
+            raise self.wrong(f"{key}: expected a list of names, found {_seen(value)}", key)
+        for index, name in enumerate(value):
+            if not isinstance(name, str) or not name.strip():
+                raise self.wrong(f"{key}: expected a name, found {_seen(name)}", key, index)
+        return tuple(value)
+
+    def flag(self, value: object, key: str) -> bool:
+        if isinstance(value, bool):
+            return value
+        raise self.wrong(f"{key}: expected true or false, found {_seen(value)}", key)
+
+    def text(self, value: object, *place: str | int) -> str:
+        if isinstance(value, str) and value.strip():
+            return value
+        raise self.wrong(f"{place[-1]}: expected a text, found {_seen(value)}", *place)
+
+    def format(self, value: object) -> str:
+        from kdiag.report.formats import UnknownFormat, named
+
+        try:
+            return named(self.text(value, "format")).name
+        except UnknownFormat as error:
+            raise self.wrong(f"format: {error}", "format") from None
+
+    def beside(self, value: object) -> str:
+        return str(Path(self.path).parent / self.text(value, "baseline"))
+
+    def waivers(self, value: object, today: date) -> list[tuple[Waiver, Named]]:
+        if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+            raise self.wrong("waivers are written as [[waiver]], with finding, reason and until", "waiver")
+        done: dict[str, tuple[Waiver, Named]] = {}
+        for index, item in enumerate(value):
+            waiver, named = self.waiver(item, index, today)
+            if waiver.id in done:
+                first = done[waiver.id][1].line
+                raise self.wrong(f"{waiver.id} is waived in line {first} already", "waiver", index)
+            done[waiver.id] = waiver, named
+        return list(done.values())
+
+    def waiver(self, item: Mapping[str, object], index: int, today: date) -> tuple[Waiver, Named]:
+        place = ("waiver", index)
+        self.only_known(item, _KEYS, place, "key of a waiver")
+        kinds = [kind for kind in ("finding", "capability") if kind in item]
+        if len(kinds) != 1:
+            raise self.wrong("a waiver names either a finding or a capability", *place)
+        for key in ("reason", "until"):
+            if key not in item:
+                raise self.wrong(f"a waiver needs {key!r}", *place)
+        name = self.text(item[kinds[0]], *place, kinds[0])
+        if re.search(r"[*?\[]", name):
+            raise self.wrong(f"{kinds[0]}: a waiver names one {kinds[0]}, not a pattern", *place, kinds[0])
+        reason = self.text(item["reason"], *place, "reason")
+        until = self.day(item["until"], *place, "until")
+        if until < today:
+            message = f"the waiver for {name} ended on {until.isoformat()}: repair it, or give it a new date"
+            raise self.wrong(message, *place, "until")
+        return Waiver(name, reason, until), Named(kinds[0], name, self.line(*place, kinds[0]))
+
+    def day(self, value: object, *place: str | int) -> date:
+        """A date of TOML's, or a string that looks like one."""
+        if isinstance(value, date) and not isinstance(value, datetime):
+            return value
+        if isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", value, re.ASCII):
+            try:
+                return date.fromisoformat(value)
+            except ValueError:
+                raise self.wrong(f"until: there is no day {value}", *place) from None
+        raise self.wrong(f"until: expected a day as YYYY-MM-DD, found {_seen(value)}", *place)
+
+
+def nearest(name: str, known: Sequence[str]) -> str:
+    """A hint at the name that was meant, empty if none is near."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def _seen(value: object) -> str:
+    """What was found, short and safe to print."""
+    if isinstance(value, str):
+        return ascii(value if len(value) <= 40 else value[:39] + "...")
+    if isinstance(value, bool):
+        return str(value).lower()
+    return {list: "a list", dict: "a table", int: "a number", float: "a number"}.get(type(value), "a time")

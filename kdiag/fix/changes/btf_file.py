@@ -1,0 +1,80 @@
+"""Keeping bare BTF as a file of the store, for BPFTRACE_BTF to point to."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import stat
+from dataclasses import replace
+from pathlib import Path
+
+from kdiag import trust
+from kdiag.fix.changes.tree import missing, sweep
+from kdiag.fix.effects import Written
+from kdiag.fix.errors import FixError, from_os_error
+
+
+def prepare(effect: Written) -> Written:
+    """Note which directories are missing."""
+    return replace(effect, made=missing(Path(effect.target).parent))
+
+
+def there(effect: Written) -> bool:
+    """Whether the very file is there, and nobody else could have written it."""
+    try:
+        fd = os.open(effect.target, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return False
+    with os.fdopen(fd, "rb") as file:
+        info = os.fstat(fd)
+        if not stat.S_ISREG(info.st_mode) or info.st_uid != os.geteuid() or info.st_mode & 0o022:
+            return False
+        return hashlib.sha256(file.read()).hexdigest() == effect.sha256
+
+
+def make(effect: Written, content: bytes) -> Written:
+    """Write the file beside its place and rename it. Raises FixError."""
+    target = Path(effect.target)
+    part = _part(target).name
+    try:
+        with trust.directory(target.parent, make=0o755) as place:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(part, dir_fd=place)
+            fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644, dir_fd=place)
+            with os.fdopen(fd, "wb") as file:
+                os.fchmod(fd, 0o644)
+                file.write(content)
+                file.flush()
+                os.fsync(fd)
+            os.rename(part, target.name, src_dir_fd=place, dst_dir_fd=place)
+            os.fsync(place)
+    except trust.Untrusted as error:
+        raise FixError(f"{target} is not written: {error}", "make it a directory of yours alone") from None
+    except OSError as error:
+        raise from_os_error(error, target.parent) from None
+    if not there(effect):
+        raise FixError(f"{target} does not hold what was written")
+    return effect
+
+
+def unmake(effect: Written, *, finished: bool) -> str:
+    """Remove the file if it is what was written. Raises FixError if not, unless it was never finished."""
+    target = Path(effect.target)
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            _part(target).unlink()
+        said = f"{target}: not there any more, or never was"
+        if os.path.lexists(target) and (finished or there(effect)):
+            if not there(effect):
+                raise FixError(f"{target} is not what was written: it stays", "look at it and remove it")
+            target.unlink()
+            said = f"removed {target}"
+    except OSError as error:
+        raise from_os_error(error, target.parent) from None
+    sweep(target.parent, effect.made)
+    return said
+
+
+def _part(target: Path) -> Path:
+    return target.with_name(f".{target.name}.part")

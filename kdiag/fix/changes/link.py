@@ -1,0 +1,87 @@
+"""/lib/modules/RELEASE/build, for every tool that looks there, under sudo as well: put where nothing is, and
+taken away again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from dataclasses import replace
+
+from kdiag.fix.context import World
+from kdiag.fix.effects import Linked
+from kdiag.fix.errors import FixError
+from kdiag.fix.store.places import Places
+
+
+def link_path(places: Places, release: str) -> str:
+    """Where the link goes."""
+    return str(places.modules / release / "build")
+
+
+def in_the_way(path: str) -> str:
+    """What is at the link's place, in words; empty if nothing is. A dangling link counts: it is somebody's."""
+    try:
+        info = os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return ""
+    except OSError as error:
+        return f"{path}: {os.strerror(error.errno or 0)}"
+    if stat.S_ISLNK(info.st_mode):
+        dangling = "" if os.path.exists(path) else ", which is not there"
+        return f"{path} is a link to {os.readlink(path)}{dangling}"
+    return f"{path} is a {'directory' if stat.S_ISDIR(info.st_mode) else 'file'}"
+
+
+def prepare(effect: Linked, world: World) -> Linked:
+    """Note which directories are missing. Raises FixError if something is in the way."""
+    del world
+    problem = in_the_way(effect.path)
+    if problem:
+        raise FixError(f"no link is made: {problem}", "kdiag replaces nothing; `kdiag env` needs no link")
+    parent = os.path.dirname(effect.path)
+    missing = tuple(d for d in (os.path.dirname(parent), parent) if not os.path.isdir(d))
+    return replace(effect, made=missing)
+
+
+def there(effect: Linked) -> bool:
+    """Whether the link points where it should."""
+    try:
+        return os.readlink(effect.path) == effect.target
+    except OSError:
+        return False
+
+
+def make(effect: Linked) -> Linked:
+    """Make the directories and the link. Raises FixError."""
+    try:
+        for directory in effect.made:
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(directory, 0o755)
+        os.symlink(effect.target, effect.path)
+    except OSError as error:
+        raise FixError(
+            f"{effect.path} cannot be made: {os.strerror(error.errno or 0)}",
+            "`kdiag env` and `kdiag run` need no link",
+        ) from None
+    return effect
+
+
+def unmake(effect: Linked) -> str:
+    """Remove the link if it points where we pointed it, and the directories we made if they are empty. Raises
+    FixError.
+    """
+    said = f"the link {effect.path}: not there any more, or never was"
+    try:
+        if there(effect):
+            os.unlink(effect.path)
+            said = f"removed the link {effect.path}"
+        elif os.path.lexists(effect.path):
+            said = f"{in_the_way(effect.path)}: not ours, it stays"
+        for directory in reversed(effect.made):
+            if os.path.isdir(directory) and not os.listdir(directory):
+                os.rmdir(directory)
+    except OSError as error:
+        raise FixError(f"{effect.path} cannot be removed: {os.strerror(error.errno or 0)}") from None
+    return said

@@ -1,0 +1,174 @@
+"""Installing the exact header package, and removing what came with it.
+
+Removal goes through the manager's own lower tool (dpkg, rpm), which refuses to remove what something else has
+come to need.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from kdiag.fix.changes.command import DPKG_FAILED, last_line, run
+from kdiag.fix.context import World
+from kdiag.fix.effects import Installed
+from kdiag.fix.errors import FixError
+from kdiag.parse.errors import ParseError
+from kdiag.system import Unavailable
+
+if TYPE_CHECKING:
+    from kdiag.machine import Machine
+    from kdiag.parse.packages import Package
+
+#: Lines of apt by which the repository is not to blame: dpkg, which it starts once it has all that is needed, failed,
+#: was cut short before, or is at work for somebody else.
+_FAILED_HERE = (DPKG_FAILED, "E: dpkg was interrupted", "E: Could not get lock")
+
+#: Of the whole status file; a thousand packages have 1 MB.
+_LIMIT = 256 * 1024 * 1024
+
+_REMOVE: dict[str, tuple[str, ...]] = {
+    "apt-get": ("dpkg", "--purge"),
+    "dnf": ("rpm", "-e"),
+    "yum": ("rpm", "-e"),
+    "tdnf": ("rpm", "-e"),
+    "zypper": ("rpm", "-e"),
+    "pacman": ("pacman", "-R", "--noconfirm"),
+    "apk": ("apk", "del"),
+    "xbps-install": ("xbps-remove", "-y"),
+}
+
+
+def planned(machine: Machine) -> Installed | None:
+    """What installing this kernel's header package would change; None if kdiag cannot do it, or not undo it."""
+    advice = machine.packages.advice
+    if not advice.install or not advice.name or advice.install[-1][0] not in _REMOVE:
+        return None
+    try:
+        lacking = machine.packages.lacking
+    except Unavailable:
+        return None
+    # The package itself pulls its parts; only where it is there already, parts are named.
+    wanted = (advice.name,) if advice.name in lacking else lacking
+    return Installed(advice.install[-1][0], wanted) if wanted else None
+
+
+def there(effect: Installed, world: World) -> bool:
+    """Whether all that was wanted is installed."""
+    from kdiag.machine import Machine
+
+    try:
+        return not set(effect.wanted) & set(Machine(world.system).packages.lacking)
+    except Unavailable:
+        return False
+
+
+def make(effect: Installed, world: World) -> Installed:
+    """Run the package manager; note everything that came. Raises FixError; then what came is removed again."""
+    before = _installed(world)
+    try:
+        _install(effect, world)
+    except BaseException:
+        with contextlib.suppress(FixError):
+            _remove(effect.manager, _new(before, _installed(world)), world)
+        raise
+    return replace(effect, added=_new(before, _installed(world)))
+
+
+def _install(effect: Installed, world: World) -> None:
+    from kdiag.knowledge.packages import install_commands, without_questions
+    from kdiag.machine import Machine
+
+    advice = Machine(world.system).packages.advice
+    named = advice.name in effect.wanted and bool(advice.install)
+    commands = advice.install if named else install_commands(advice.manager or "", effect.wanted)
+    for command in commands:
+        status, output = run(without_questions(command), world, world.long_limit)
+        if status != 0:
+            here = any(line.startswith(_FAILED_HERE) for line in output.splitlines())
+            raise FixError(
+                f"{' '.join(command)} failed: {last_line(output)}",
+                "" if here else advice.gone or "the repository may not have it",
+            )
+    if not there(effect, world):
+        raise FixError(f"{effect.manager} reports success, and {', '.join(effect.wanted)} is not installed")
+
+
+def unmake(effect: Installed, world: World) -> str:
+    """Remove what came, as far as it is still there. Raises FixError if something else needs it now."""
+    listed = effect.added or effect.wanted
+    present = {p for names in _installed(world).values() for p in names}
+    gone = tuple(name for name in listed if name in present)
+    if not gone:
+        return f"{', '.join(listed)}: not installed any more, or never was"
+    _remove(effect.manager, gone, world)
+    rest = "" if effect.added else " (the installation was cut short: what came with it stays)"
+    return f"removed the packages {', '.join(gone)}{rest}"
+
+
+def _remove(manager: str, names: tuple[str, ...], world: World) -> None:
+    if not names:
+        return
+    command = (*_REMOVE[manager], *names)
+    status, output = run(command, world, world.long_limit)
+    left = {p for found in _installed(world).values() for p in found}
+    if status != 0 or left & set(names):
+        raise FixError(
+            f"{' '.join(command)} failed: {last_line(output)}", "does something else need them now?"
+        )
+
+
+# -- what is installed -------------------------------------------------------------------------------------------
+
+#: Package name -> the names by which its installed versions can be removed one by one.
+Names = dict[str, set[str]]
+
+#: dpkg's states of a package that is not there. All others have files, also those of an installation that failed.
+_AWAY = ("not-installed", "config-files")
+
+
+def _new(before: Names, after: Names) -> tuple[str, ...]:
+    """What came: neither there before, nor put in the place of an older version."""
+    found: list[str] = []
+    for name, now in after.items():
+        old = before.get(name, set())
+        if old <= now:
+            found += now - old
+    return tuple(sorted(found))
+
+
+def _installed(world: World) -> Names:
+    """All packages that are there, installed or half so. Raises FixError where the database cannot be read."""
+    from kdiag.machine import Machine
+
+    machine = Machine(world.system)
+    names: Names = {}
+    try:
+        found = machine.packages.database
+        if found is None:
+            raise FixError("no package database that kdiag can read")
+        for package in _read(world, *found):
+            if package.state not in _AWAY:
+                names.setdefault(package.name, set()).add(_removable(package, found[0]))
+    except (Unavailable, ParseError) as error:
+        raise FixError(f"the package database cannot be read: {error}") from None
+    return names
+
+
+def _read(world: World, kind: str, path: str) -> tuple[Package, ...]:
+    from kdiag.machine.packages import read_database
+
+    if kind != "dpkg":
+        return read_database(world.system, kind, path, lambda _name: True)
+    from kdiag.parse.packages import dpkg
+
+    return dpkg.packages(world.system.read(path, _LIMIT) or b"", lambda _name: True)
+
+
+def _removable(package: Package, kind: str) -> str:
+    """rpm keeps several versions of a kernel's packages side by side; the others know one of a name."""
+    if kind != "rpm":
+        return package.name
+    version = package.version.rpartition(":")[2]
+    return f"{package.name}-{version}" + (f".{package.arch}" if package.arch else "")

@@ -1,0 +1,148 @@
+"""Unpacking the kernel's own headers into the store, and removing such a tree."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import stat
+from dataclasses import replace
+from pathlib import Path
+
+from kdiag.fix.context import World
+from kdiag.fix.effects import Unpacked
+from kdiag.fix.errors import FixError
+from kdiag.machine.kheaders import ARCHIVE
+from kdiag.parse.errors import ParseError
+from kdiag.system import Unavailable
+
+#: Four distributions' archives and modules have 3 to 6 MB.
+_LIMIT = 64 * 1024 * 1024
+
+
+def prepare(effect: Unpacked, world: World) -> Unpacked:
+    """Name the tree, where the plan could not yet; note which directories are missing."""
+    target = effect.target or str(_target(_archive(effect, world), world))
+    return replace(effect, target=target, made=missing(Path(target).parent))
+
+
+def there(effect: Unpacked, world: World) -> bool:
+    """Whether the tree is there, and sound."""
+    from kdiag.fix.store.trees import validate
+
+    target = Path(effect.target)
+    return (
+        bool(effect.target) and os.path.isdir(target) and validate(target, world.release, world.srcarch) == ""
+    )
+
+
+def make(effect: Unpacked, world: World) -> Unpacked:
+    """Read the archive anew and unpack it. Raises FixError."""
+    from kdiag.fix.store.extract import extract
+    from kdiag.fix.store.trees import validate
+
+    archive = _archive(effect, world)
+    target = Path(effect.target)
+    if _target(archive, world) != target:
+        raise FixError(f"{effect.origin} is not what it was when the plan was made", "plan again: kdiag fix")
+    extract(archive, target, release=world.release, srcarch=world.srcarch, progress=world.progress)
+    problem = validate(target, world.release, world.srcarch)
+    if problem:
+        raise FixError(f"the unpacked tree cannot be used: {problem}")
+    return effect
+
+
+def _target(archive: bytes, world: World) -> Path:
+    from kdiag.fix.store.trees import tree_name
+
+    return world.places.headers / tree_name(world.release, archive)
+
+
+def _archive(effect: Unpacked, world: World) -> bytes:
+    """The archive, from where the kernel serves it or out of the module's file. Raises FixError."""
+    from kdiag.fix.store.extract import archive_from_module
+
+    try:
+        data = world.system.read(effect.origin, _LIMIT)
+    except Unavailable as gap:
+        raise FixError(f"the archive cannot be read: {gap.reason}") from None
+    if data is None:
+        what = "the kernel does not serve it any more" if effect.origin == ARCHIVE else "the file is gone"
+        raise FixError(f"{effect.origin}: {what}", "try again: kdiag fix")
+    if effect.origin == ARCHIVE:
+        return data
+    try:
+        return archive_from_module(data)
+    except ParseError as error:
+        raise FixError(f"{effect.origin}: {error}") from None
+
+
+def unmake(effect: Unpacked, *, finished: bool) -> str:
+    """Remove the tree, what an interrupted run left of it, and the directories around it that are left empty.
+    Raises FixError if something else is in its place, unless the tree was never finished.
+    """
+    from kdiag.fix.store.trees import remove
+
+    target = Path(effect.target)
+    there = os.path.lexists(target) and (finished or _own(target))
+    if there:
+        remove(target)
+    unfinished = clean(target.parent)
+    sweep(target.parent, effect.made)
+    if there:
+        return f"removed {target}"
+    return (
+        f"removed what there was of {target}" if unfinished else f"{target}: not there any more, or never was"
+    )
+
+
+def _own(path: Path) -> bool:
+    """Whether it can be a tree that we made; else it was in the way when we came."""
+    info = path.lstat()
+    return stat.S_ISDIR(info.st_mode) and info.st_uid == os.geteuid()
+
+
+def clean(base: Path) -> int:
+    """Remove what interrupted runs left in the store; says how much. Only for the holder of the lock: nobody
+    else makes trees then.
+    """
+    from kdiag.fix.store.trees import remove
+
+    try:
+        names = os.listdir(base)
+    except OSError:
+        return 0
+    found = [n for n in names if n.startswith((".kdiag-new-", ".kdiag-old-")) and not _busy(base / n)]
+    for name in found:
+        remove(base / name)
+    return len(found)
+
+
+def _busy(path: Path) -> bool:
+    """Whether a process works on it: trees in the making are locked (flock) by whoever makes them."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return True
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(fd)
+    return os.lstat(path).st_uid != os.geteuid()
+
+
+def missing(directory: Path) -> tuple[str, ...]:
+    """The directories that have to be made so that this one is there, outermost first."""
+    return tuple(str(place) for place in reversed((directory, *directory.parents)) if not place.is_dir())
+
+
+def sweep(directory: Path, made: tuple[str, ...] = ()) -> None:
+    """Remove a directory of the store, kdiag's own above it, and those that were made for it, if they are empty."""
+    for place in (directory, directory.parent, *map(Path, reversed(made))):
+        if place.name in ("headers", "btf", "kdiag") or str(place) in made:
+            with contextlib.suppress(OSError):
+                place.rmdir()

@@ -1,0 +1,93 @@
+"""The short way: whether an earlier fix has done all there is, told by a few system calls and without running
+any check. Imports little: a second `kdiag fix` costs hardly more than `kdiag --version`.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+from kdiag.fix.options import Options
+from kdiag.fix.store.places import Places
+
+_BTF = "/sys/kernel/btf/vmlinux"
+
+
+class Ready(NamedTuple):
+    """What is there. tree, btf: what the variables point to; link: where tools find the tree without them."""
+
+    release: str
+    tree: Path
+    btf: Path | None
+    variables: tuple[tuple[str, str], ...]
+    link: str | None
+
+
+def ready(places: Places, options: Options) -> Ready | None:
+    """What an earlier fix left, if there is nothing more to do; None if the checks have to tell.
+
+    That is: a sound tree in the store, tracefs mounted, BTF served or recovered, nothing interrupted, no further
+    wish. Only for the running kernel of this machine.
+    """
+    from kdiag.fix.environment import variables
+    from kdiag.fix.store.trees import find
+    from kdiag.machine.kernel import source_arch_of
+
+    name = os.uname()
+    srcarch = source_arch_of(name.machine)
+    if srcarch is None or options.btf is not None or options.packages or not _tracefs():
+        return None
+    if options.load and not os.path.exists("/sys/kernel/kheaders.tar.xz"):
+        return None
+    tree = None if _cut_short(places.journal) else find(name.release, srcarch, places.search)
+    if tree is None:
+        return None
+    btf: Path | None = None
+    if not _served(_BTF):
+        from kdiag.fix.btf_sources import in_store
+
+        btf = in_store(name.release, places.btf_search)
+        if btf is None:
+            return None
+    link = str(places.modules / name.release / "build")
+    linked = os.path.islink(link) and os.readlink(link) == str(tree)
+    if options.link and not linked:
+        return None
+    return Ready(name.release, tree, btf, tuple(variables(tree, btf).items()), link if linked else None)
+
+
+def _cut_short(journal: Path) -> bool:
+    """Whether a change was announced and is neither done nor undone, or the journal is not to be read so easily.
+
+    Counts lines of `kdiag.fix.journal`, and leaves all else to it.
+    """
+    try:
+        fd = os.open(journal, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    try:
+        data = os.read(fd, 1 << 20)
+    finally:
+        os.close(fd)
+    begun, done = data.count(b'{"event":"begin",'), data.count(b'{"event":"done",')
+    return begun != done or data.count(b'{"event":"undone",') > done or not data.endswith(b"\n")
+
+
+def _served(path: str) -> bool:
+    try:
+        return os.stat(path).st_size > 0
+    except OSError:
+        return False
+
+
+def _tracefs() -> bool:
+    """Whether tracefs is mounted: its root is not an empty directory of sysfs. By the device, which costs no
+    library.
+    """
+    try:
+        return os.lstat("/sys/kernel/tracing").st_dev != os.lstat("/sys/kernel").st_dev
+    except OSError:
+        return False

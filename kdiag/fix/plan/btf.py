@@ -1,0 +1,106 @@
+"""The plan for BTF: point bpftrace to what the kernel serves, or recover it from a vmlinux of this build or a
+file of the user's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from kdiag.fix.btf_sources import Found, from_fallbacks, from_file, in_store
+from kdiag.fix.effects import Written
+from kdiag.fix.plan.values import Part, Step, Subject, sentence
+from kdiag.machine.btf import VMLINUX
+from kdiag.model import Finding, Status
+
+FINDINGS = ("btf.vmlinux", "btf.bpftrace")
+
+
+def plan_btf(subject: Subject) -> Part:
+    """The steps that bring BTF where it is lacking. The part's path is the file that BPFTRACE_BTF is to name."""
+    kernel = subject.finding("btf.vmlinux")
+    given = subject.options.btf
+    if kernel is None or (kernel.status is Status.UNKNOWN and given is None):
+        return Part(notes=() if kernel is None else (sentence(kernel),), unmet=kernel is not None)
+    if kernel.status is Status.OK:
+        part = _point_to_it(subject)
+        unneeded = (f"--btf {given}: not needed, the kernel serves its own BTF, and it is sound.",)
+        return replace(part, notes=part.notes + unneeded) if given else part
+    if not _honoured(subject):
+        newer = "The installed bpftrace does not know BPFTRACE_BTF: use a newer one."
+        return Part(notes=(sentence(kernel), newer), unmet=True)
+    if given is not None:
+        found = from_file(given, subject.machine)
+        note = "BTF does not say which build of the kernel it is of: if structs look wrong, it is of another one."
+        return _write(subject, "btf.file", f"Use the BTF in {given}", found, (note,))
+    kept = in_store(subject.release, subject.places.btf_search)
+    if kept is not None:
+        return Part((), (f"BTF for {subject.release} was recovered already: {kept}",), kept)
+    return _recover(subject, kernel)
+
+
+def _point_to_it(subject: Subject) -> Part:
+    """The kernel's BTF is sound; this bpftrace may still not see it."""
+    mine = subject.finding("btf.bpftrace")
+    if mine is None or mine.status is not Status.FAIL:
+        return Part()
+    if not any(remedy.id == "btf.variable" for remedy in mine.remedies):
+        return Part(notes=(sentence(mine),), unmet=True)
+    # `kdiag env` asks no bpftrace for its version: a copy in the store is what tells it.
+    data = subject.machine.system.read(VMLINUX)
+    if data is None:
+        return Part(notes=(sentence(mine),), unmet=True)
+    found = Found(data, VMLINUX, proven=True)
+    return _write(subject, "btf.variable", "Copy the kernel's BTF for BPFTRACE_BTF to name", found, ())
+
+
+def _recover(subject: Subject, kernel: Finding) -> Part:
+    mine = subject.finding("btf.bpftrace")
+    found, said = from_fallbacks(subject.machine)
+    if found is None:
+        instead = (f"{said}.",) if said else ()
+        return Part(notes=(sentence(kernel), *instead, *_what_would(subject, kernel)), unmet=True)
+    if mine is not None and mine.status is Status.OK:
+        return Part(notes=(f"The kernel serves no BTF, and needs no repair: {mine.summary}.",))
+    notes = (
+        ()
+        if found.proven
+        else (
+            f"That {found.origin} is of this very build is likely by its place, and not proven (no build-id).",
+        )
+    )
+    return _write(subject, "btf.recover", f"Recover BTF from {found.origin}", found, notes)
+
+
+def _write(subject: Subject, step_id: str, title: str, found: Found, notes: tuple[str, ...]) -> Part:
+    target = subject.places.btf / found.name(subject.release)
+    step = Step(
+        step_id,
+        title,
+        changes=(f"writes {target} ({len(found.data) / 1e6:.1f} MB)",),
+        undo="removes that file",
+        helps=subject.titles(*FINDINGS),
+        effect=Written(str(target), found.sha256, found.origin),
+        content=found.data,
+    )
+    return Part((step,), notes, target)
+
+
+def _honoured(subject: Subject) -> bool:
+    behaviour = subject.machine.tools.behaviour
+    return behaviour is None or behaviour.honours_btf_variable
+
+
+def _what_would(subject: Subject, kernel: Finding) -> tuple[str, ...]:
+    """What would bring BTF, where nothing here does."""
+    by_hand = tuple(
+        f"{r.title} ({r.run_on}){': ' + '; '.join(r.commands) if r.commands else ''}."
+        for r in kernel.remedies
+    )
+    system = subject.machine.kernel.os_release
+    known = system is not None and system.id and system.version_id
+    place = f"{system.id}/{system.version_id}/{subject.machine.kernel.arch}/" if known and system else ""
+    return (
+        *by_hand,
+        "With a file of this kernel's BTF: kdiag fix --btf FILE (BTFHub has many kernels' before BTF was common: "
+        f"github.com/aquasecurity/btfhub-archive, {place}{subject.release}.btf.tar.xz).",
+    )

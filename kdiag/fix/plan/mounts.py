@@ -1,0 +1,83 @@
+"""The plan for tracefs and debugfs: mount what the kernel has and nobody mounted, where that is possible and
+something needs it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from kdiag.fix.effects import MOUNT_POINTS, Mounted
+from kdiag.fix.plan.values import Part, Step, Subject, sentence
+from kdiag.model import Finding, Status
+from kdiag.system import Unavailable
+
+_WHAT = (("tracing.tracefs", "tracefs"), ("tracing.debugfs", "debugfs"))
+_WHAT_IT_HOLDS_UP = {
+    "tracefs": ("tracing.tracefs",),
+    "debugfs": ("tracing.debugfs", "tracing.debug-path", "tracing.tracefs"),
+}
+
+
+def plan_mounts(subject: Subject) -> Part:
+    """Steps for what is not mounted and stands in the way of something; a note where it cannot be mounted
+    from here.
+    """
+    steps: list[Step] = []
+    notes: list[str] = []
+    for finding_id, fstype in _WHAT:
+        finding = subject.finding(finding_id)
+        if finding is None or finding.status in (Status.OK, Status.SKIP, Status.UNKNOWN):
+            continue
+        helps = subject.titles(*_WHAT_IT_HOLDS_UP[fstype])
+        if not helps or (fstype == "debugfs" and not _looks_only_there(subject)):
+            continue
+        obstacle = _obstacle(subject, finding, fstype)
+        if obstacle:
+            notes.append(obstacle)
+            continue
+        where = MOUNT_POINTS[fstype]
+        steps.append(
+            Step(
+                f"{fstype}.mount",
+                f"Mount {fstype}",
+                changes=(f"mounts {fstype} at {where}, until the next boot",),
+                needs=("root",),
+                undo="unmounts it",
+                helps=helps,
+                effect=Mounted(fstype, where),
+            )
+        )
+    return Part(tuple(steps), tuple(notes), unmet=bool(notes))
+
+
+def _looks_only_there(subject: Subject) -> bool:
+    """Whether the installed bpftrace knows tracefs only below debugfs (Behaviour.tracefs_paths)."""
+    behaviour = subject.machine.tools.behaviour
+    below = f"{MOUNT_POINTS['debugfs']}/"
+    return behaviour is not None and all(path.startswith(below) for path in behaviour.tracefs_paths)
+
+
+def _obstacle(subject: Subject, finding: Finding, fstype: str) -> str:
+    """Why it cannot be mounted by us, and what would help; empty if it can."""
+    machine = subject.machine
+    if not any(remedy.id == f"{fstype}.mount" for remedy in finding.remedies):
+        elsewhere = next((r for r in finding.remedies if r.commands), None)
+        help_text = f" {elsewhere.title} ({elsewhere.run_on}): {elsewhere.commands[0]}" if elsewhere else ""
+        return f"{sentence(finding)}{help_text}"
+    summary = sentence(replace(finding, reason="")).rstrip(".")
+    if not subject.root:
+        return f"{summary}; mounting it takes root: sudo kdiag fix"
+    where = MOUNT_POINTS[fstype]
+    try:
+        there = machine.system.stat(where)
+        allowed = machine.privileges.has("CAP_SYS_ADMIN") and machine.privileges.initial_user_namespace
+    except Unavailable as gap:
+        return f"{summary}, and whether it can be mounted is not known: {gap.reason}"
+    if there is None:
+        return f"{summary}, and {where} is not there to mount it on: mount sysfs at /sys first"
+    if not allowed:
+        return (
+            f"{summary}, and mounting it takes CAP_SYS_ADMIN outside of any user namespace: "
+            "mount it on the host and pass it in"
+        )
+    return ""

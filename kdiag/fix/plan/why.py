@@ -1,0 +1,83 @@
+"""Why headers cannot be had here, what would bring them, and what works without them."""
+
+from __future__ import annotations
+
+from kdiag.fix.plan.headers import FINDINGS
+from kdiag.fix.plan.values import Subject, sentence
+from kdiag.model import Remedy
+from kdiag.system import Unavailable
+
+
+def no_headers(subject: Subject) -> tuple[str, ...]:
+    """Sentences for a machine where no source of headers is within reach."""
+    return (*_module(subject), *_package(subject))
+
+
+def _module(subject: Subject) -> tuple[str, ...]:
+    """What is the matter with the kernel's own archive."""
+    finding = subject.finding("kheaders.module")
+    state = subject.machine.kheaders.module.state
+    if state in ("loaded", "builtin"):
+        return (
+            "The kernel has its headers inside, and /sys does not show them here: /sys is masked or another kernel's.",
+        )
+    if finding is None or state in ("loadable", "blocked"):
+        return ()
+    return (
+        sentence(finding),
+        *(map(_remedy, finding.remedies) if finding.remedies else _outside(subject, state)),
+    )
+
+
+def _outside(subject: Subject, state: str) -> tuple[str, ...]:
+    """In a container, what is not known inside may be possible outside."""
+    place = subject.machine.environment.container
+    if place is None or state not in ("unknown", "absent"):
+        return ()
+    return (
+        f"In {place.name} the kernel's modules are not to be seen. If it has kheaders, `sudo modprobe kheaders` on "
+        "the host makes the archive appear in here as well.",
+    )
+
+
+def _package(subject: Subject) -> tuple[str, ...]:
+    """Whether a package could bring them."""
+    packages = subject.machine.packages
+    advice = packages.advice
+    if advice.obtainable == "no":
+        instead = f" Instead: {'; '.join(advice.instead[:2])}." if advice.instead else ""
+        return (f"No package has headers for this kernel: {advice.reason}.{instead}",)
+    if advice.obtainable == "unknown" or not advice.name:
+        return (f"Which package has headers for this kernel is not known: {advice.reason}.",)
+    if packages.remedy is None:
+        return (f"The package is {advice.name}; how it is installed here is not known.",)
+    if packages.remedy.id != "headers.package":
+        return (_remedy(packages.remedy),)
+    return ()
+
+
+def _remedy(remedy: Remedy) -> str:
+    where = "" if remedy.run_on == "here" else f" ({remedy.run_on})"
+    commands = f": {'; '.join(remedy.commands)}" if remedy.commands else ""
+    return f"{remedy.title}{where}{commands}."
+
+
+def without(subject: Subject) -> tuple[str, ...]:
+    """What headers are for on this machine, and what does without."""
+    report = subject.report
+    blocked = subject.stands_in_the_way(*FINDINGS)
+    required = [c for c in report.capabilities if c.id in report.required]
+    if not required or any(c.id in blocked for c in required):
+        return ()
+    titles = ", ".join(subject.titles(*FINDINGS))
+    if not titles:
+        return ()
+    try:
+        subject.machine.btf.vmlinux  # noqa: B018  asked for whether it is there
+        reason = "BTF is there"
+    except (Unavailable, ValueError):
+        reason = "they do not need them"
+    return (
+        f"Headers are for these only: {titles}. The {len(required)} things that a first session needs do without "
+        f"({reason}), and a warning about missing headers is harmless.",
+    )

@@ -1,0 +1,1 @@
+"""Where prepared headers and BTF are kept, how they get there, and who may change them."""

@@ -1,0 +1,115 @@
+"""The report as one HTML file: no scripts, nothing loaded from anywhere, every string escaped by the template engine.
+
+The page's Content-Security-Policy lets in its own style sheet (by its hash) and nothing else, so that even a
+mistake here could not make a browser run or fetch something. The templates are in `templates/`.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kdiag.config.waivers import InForce, in_force
+from kdiag.model import Finding, Report, Status
+from kdiag.report.faces.html_view import VERDICTS, Card, cards, facts, rows, segments, waivers
+from kdiag.report.faces.plain import line
+from kdiag.report.story.order import in_the_way, not_in_the_way, urgent
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+    from kdiag.compare.view import Comparison
+    from kdiag.report.formats import Explain
+
+_TEMPLATES = Path(__file__).with_name("templates")
+
+
+@dataclass(frozen=True, slots=True)
+class _Section:
+    """Findings under a heading. folded: behind it, for those who want to see them; calm: without colours of alarm."""
+
+    id: str
+    heading: str
+    note: str
+    cards: tuple[Card, ...]
+    folded: bool = False
+    calm: bool = False
+
+
+def render(report: Report, explain: Explain | None = None) -> str:
+    """The page, ending in a newline. explain: the words of a finding's check, for those who unfold them."""
+    force = in_force(report)
+    return _page(
+        "report.html.j2",
+        title=f"kdiag: {line(report.machine.release, 80) or 'report'}",
+        made=" · ".join(filter(None, (f"kdiag {line(report.kdiag, 80)}", line(report.created, 80)))),
+        verdict=VERDICTS[report.verdict.status],
+        summary=line(report.verdict.summary),
+        next=line(report.verdict.next),
+        facts=facts(report.machine),
+        segments=segments(report),
+        groups=rows(report, force),
+        waivers=waivers(force),
+        sections=[section for section in _sections(report, force, explain) if section.cards],
+    )
+
+
+def render_comparison(comparison: Comparison) -> str:
+    """Machines side by side, rows grouped by cause: a coloured matrix that scrolls, ending in a newline."""
+    from kdiag.compare.view import matrix
+
+    return _page("comparison.html.j2", wide=True, title=line(comparison.title, 200), view=matrix(comparison))
+
+
+def _sections(report: Report, force: InForce, explain: Explain | None) -> Iterable[_Section]:
+    way = in_the_way(report)
+    grave = urgent(report, way)
+    ids = [f.id for f in grave]
+
+    def shown(findings: Iterable[Finding]) -> tuple[Card, ...]:
+        return tuple(cards(report, findings, force, explain, ids))
+
+    rest = shown(f for f in way if f.id not in ids)
+    others = shown(not_in_the_way(report))
+    fine = shown(f for f in report.findings if f.status is Status.OK)
+    skipped = shown(f for f in report.findings if f.status is Status.SKIP)
+    yield _Section("way", "What stands in the way", "Of what is required here.", shown(grave))
+    yield _Section("limits", "Also limited", "Nothing that is required waits for these.", rest)
+    note = "Not as it could be, but nothing waits for it."
+    yield _Section("others", "Not in the way", note, others, folded=True, calm=True)
+    yield _Section("fine", "As it should be", "", fine, folded=True)
+    yield _Section("skipped", "Does not arise here", "", skipped, folded=True, calm=True)
+
+
+def _page(template: str, **values: object) -> str:
+    css = _css()
+    digest = b64encode(sha256(css.encode()).digest()).decode()
+    policy = (
+        f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'; form-action 'none'"
+    )
+    text: str = _environment().get_template(template).render(values, css=css, policy=policy)
+    return text.rstrip("\n") + "\n"
+
+
+@cache
+def _css() -> str:
+    """The style sheet, which is ours: the only text that goes into a page as it is."""
+    return (_TEMPLATES / "style.css").read_text(encoding="utf-8")
+
+
+@cache
+def _environment() -> Environment:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    return Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )

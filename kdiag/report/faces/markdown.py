@@ -1,0 +1,208 @@
+"""The report in Markdown: a job's summary on GitHub or GitLab, an issue, a chat.
+
+Everything that comes from the machine is escaped for Markdown and for the HTML that Markdown lets through.
+GitHub takes a summary of at most 1 MiB, so evidence is cut; details fold.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from kdiag.config.waivers import InForce, in_force
+from kdiag.model import Capability, Finding, MachineInfo, Readiness, Remedy, Report, Status, Works
+from kdiag.report.faces.plain import line, pieces
+from kdiag.report.story.order import in_the_way, not_in_the_way, own_remedies, table_groups
+
+_VERDICT = {
+    Readiness.READY: "✅ Ready",
+    Readiness.NOT_READY: "❌ Not ready",
+    Readiness.UNKNOWN: "❔ Cannot tell",
+}
+_WORKS = {
+    Works.WORKS: "✅ works",
+    Works.CAVEAT: "🟡 works with a caveat",
+    Works.FAILS: "❌ does not work",
+    Works.UNKNOWN: "❔ cannot tell",
+}
+_STATUS = {Status.OK: "✅", Status.WARN: "🟡", Status.FAIL: "❌", Status.UNKNOWN: "❔", Status.SKIP: "➖"}
+
+#: What Markdown, or the HTML in it, takes as markup; `@`, `#` and the parts of addresses because GitHub makes
+#: mentions and links of them; at the start of a line also the marks of lists, headings and rules.
+_MARKUP = re.compile(r"[&<>\\`*_{}\[\]#!|~@$]|:(?=//)|(?<=www)\.|^[-+=]")
+_NUMBERED = re.compile(r"^(\d{1,9})([.)])(?=\s|$)")
+_LONGEST = 900_000
+_OBSERVED, _EVIDENCE = 1_000, 10_000
+
+
+def render(report: Report) -> str:
+    """The Markdown, ending in a newline; never longer than GitHub takes."""
+    force = in_force(report)
+    parts = [
+        *_head(report),
+        *_table(report, force),
+        *_waived(force),
+        *_findings(report, force),
+    ]
+    text = "\n".join(parts).rstrip("\n") + "\n"
+    if len(text.encode()) <= _LONGEST:
+        return text
+    short = "\n".join([*_head(report), *_table(report, force), *_waived(force)])
+    return f"{short}\nThe findings are left out: too long for a summary. See `--format json` or `html`.\n"
+
+
+def _head(report: Report) -> Iterator[str]:
+    yield f"## {_VERDICT[report.verdict.status]}: {_text(report.verdict.summary)}"
+    yield ""
+    if report.verdict.next:
+        yield f"Next: {_code(report.verdict.next)}"
+        yield ""
+    known = " · ".join(_text(part) for part in _machine(report.machine) if part)
+    yield known or "Nothing is known about this machine."
+    yield ""
+
+
+def _machine(machine: MachineInfo) -> Iterator[str]:
+    yield f"{machine.release} {machine.arch}".strip()
+    yield from (machine.kernel, machine.distribution, machine.container, machine.vm)
+    if machine.bpftrace:
+        yield f"bpftrace {machine.bpftrace.removeprefix('bpftrace ')}"
+    yield machine.user
+    if machine.root not in ("", "/"):
+        yield f"examined from outside: {machine.root}"
+
+
+def _table(report: Report, force: InForce) -> Iterator[str]:
+    """The capabilities, with tabulate's pipes; cells are escaped before, so that widths fit."""
+    from tabulate import tabulate
+
+    groups = table_groups(report)
+    if not groups:
+        return
+    yield "### What can be traced here"
+    for heading, rows in groups:
+        yield ""
+        yield f"**{_text(heading) if heading else 'Required'}**"
+        yield ""
+        cells = [(_WORKS[row.status], _title(row), _because(row, force)) for row in rows]
+        yield tabulate(cells, headers=("", "Capability", "Why"), tablefmt="pipe", disable_numparse=True)
+    yield ""
+
+
+def _title(row: Capability) -> str:
+    named = row.tool == "bpftrace" or row.tool.casefold() in row.title.casefold()
+    return _text(row.title if named else f"{row.tool}: {row.title}")
+
+
+def _because(row: Capability, force: InForce) -> str:
+    words = [_text(row.because)]
+    if row.with_root is not None and row.with_root is not row.status:
+        words.append(f"as root: {_WORKS[row.with_root]}")
+    waiver = force.capabilities.get(row.id)
+    if waiver is not None:
+        words.append(f"**waived** until {waiver.until.isoformat()}: {_text(waiver.reason)}")
+    return " · ".join(filter(None, words))
+
+
+def _waived(force: InForce) -> Iterator[str]:
+    every = {w.id: w for w in (*force.findings.values(), *force.capabilities.values())}
+    if not every and not force.idle:
+        return
+    yield "### Waived"
+    yield ""
+    for waiver in every.values():
+        yield f"- {_code(waiver.id)} until {waiver.until.isoformat()}: {_text(waiver.reason)}"
+    for waiver in force.idle:
+        yield f"- {_code(waiver.id)}: not needed any more, the waiver can go ({_text(waiver.reason)})"
+    yield ""
+
+
+def _findings(report: Report, force: InForce) -> Iterator[str]:
+    told = in_the_way(report)
+    shown = {f.id: f for f in told}
+    if told:
+        yield "### What stands in the way"
+        yield ""
+        for finding in told:
+            yield from _finding(finding, report, shown, force)
+    others = not_in_the_way(report)
+    fine = [f for f in report.findings if f.status is Status.OK]
+    skipped = [f for f in report.findings if f.status is Status.SKIP]
+    yield from _folded("Not in the way here", others)
+    yield from _folded("As it should be", fine)
+    yield from _folded("Does not arise here", skipped)
+
+
+def _finding(finding: Finding, report: Report, shown: dict[str, Finding], force: InForce) -> Iterator[str]:
+    summary = f"{_STATUS[finding.status]} <b>{_text(finding.id)}</b>: {_text(finding.summary)}"
+    waiver = force.findings.get(finding.id)
+    if waiver is not None:
+        summary += f" (waived until {waiver.until.isoformat()})"
+    yield f"<details><summary>{summary}</summary>"
+    yield ""
+    lines = [
+        _text(finding.reason),
+        _labelled("because of", (_code(c) for c in finding.causes if c in shown)),
+        _labelled("affects", (_code(c) for c in report.blocks.get(finding.id, ()))),
+        f"as root: {_text(finding.with_root)}" if finding.with_root else "",
+        f"waived: {_text(waiver.reason)}" if waiver is not None else "",
+    ]
+    for text in filter(None, lines):
+        yield text
+        yield ""
+    for remedy in own_remedies(finding, shown):
+        yield from _remedy(remedy)
+    for wrong in finding.wrong_remedies:
+        yield f"Does not help: {_text(wrong.advice)}: {_text(wrong.why)}"
+        yield ""
+    if finding.evidence:
+        told = pieces(finding.evidence, _OBSERVED, _EVIDENCE)
+        seen = "\n".join(f"{source}: {observed}" for source, observed in told)
+        yield "Evidence:"
+        yield ""
+        yield from _fenced(seen)
+    yield "</details>"
+    yield ""
+
+
+def _remedy(remedy: Remedy) -> Iterator[str]:
+    notes = [] if remedy.kind == "safe" else [remedy.kind]
+    notes += [f"needs {', '.join(remedy.needs)}"] if remedy.needs else []
+    notes += [f"on {remedy.run_on}"] if remedy.run_on not in ("", "here") else []
+    yield f"**Fix:** {_text(remedy.title)}" + (f" ({_text('; '.join(notes))})" if notes else "")
+    yield ""
+    if remedy.commands:
+        yield from _fenced("\n".join(line(command) for command in remedy.commands), "sh")
+    if remedy.undo:
+        yield "Undo:"
+        yield ""
+        yield from _fenced("\n".join(line(command) for command in remedy.undo), "sh")
+
+
+def _folded(heading: str, findings: Iterable[Finding]) -> Iterator[str]:
+    items = [f"- {_STATUS[f.status]} {_code(f.id)}: {_text(f.summary)}" for f in findings]
+    if items:
+        yield from (f"<details><summary>{heading} ({len(items)})</summary>", "", *items, "", "</details>", "")
+
+
+def _labelled(label: str, parts: Iterable[str]) -> str:
+    text = ", ".join(parts)
+    return f"{label} {text}" if text else ""
+
+
+def _text(text: str) -> str:
+    """Prose: each character that could be markup as an entity, which tables and HTML take, too."""
+    escaped = _MARKUP.sub(lambda match: f"&#{ord(match[0])};", line(text))
+    return _NUMBERED.sub(lambda match: f"{match[1]}&#{ord(match[2])};", escaped)
+
+
+def _code(text: str) -> str:
+    """A code span. As HTML: back quotes in the text need no counting, and a pipe does not end a cell."""
+    return f"<code>{_text(text)}</code>" if text else ""
+
+
+def _fenced(text: str, language: str = "text") -> Iterator[str]:
+    """A code block whose fence is longer than any run of back quotes in it."""
+    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    yield from (f"{fence}{language}", *text.split("\n"), fence, "")

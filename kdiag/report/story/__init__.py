@@ -1,0 +1,1 @@
+"""What is said of a report, in which order, whatever the format."""
