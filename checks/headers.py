@@ -9,6 +9,7 @@ from kdiag.knowledge.recipes import RECIPE
 from kdiag.machine import Machine
 from kdiag.machine.headers import Selection, Tree
 from kdiag.model import Evidence, Finding, Remedy, WrongRemedy, fail, ok, unknown, warn
+from kdiag.remedies.packages import header_package
 from kdiag.system import Unavailable
 
 
@@ -191,7 +192,7 @@ def _remedies(machine: Machine) -> tuple[Remedy, ...]:
                 undo=("sudo kdiag fix --undo",),
             )
         )
-    package = None if machine.modules.outdated else machine.packages.remedy
+    package = header_package(machine)
     return (*found, package) if package is not None else tuple(found)
 
 
@@ -248,9 +249,18 @@ def _installed(machine: Machine, name: str, version: str | None, evidence: tuple
             f"{name} is installed, with headers for another kernel: {', '.join(others[:3])}",
             evidence=(*evidence, *_links(machine)),
             causes=("kernel.rebooted",),
-            remedies=(machine.packages.remedy,) if machine.packages.remedy else (),
+            remedies=(remedy,) if (remedy := header_package(machine)) else (),
         )
     return ok(f"{name} is installed", evidence=evidence)
+
+
+def _of_others(machine: Machine) -> str:
+    """Headers that are installed for other kernels, and are no use for this one."""
+    try:
+        others = [f"{package.name} {package.version}" for package in machine.packages.other_headers]
+    except Unavailable:
+        return ""
+    return f"installed are headers for another kernel: {', '.join(others[:3])}" if others else ""
 
 
 @check("headers.package", "The header package for this kernel")
@@ -309,17 +319,10 @@ def package(machine: Machine) -> Iterator[Finding]:
         Evidence(place, f"{name}: {'none for this kernel' if name in names else 'not installed'}")
         for name in lacking
     ]
-    # Debian's meta packages have names of their own; RPM's kernel-devel is the package itself, of whatever release.
-    fitting = {advice.name, *advice.parts, *(advice.metas if advice.manager == "apt" else ())}
-    others = sorted(
-        f"{p.name} {p.version}"
-        for p in installed
-        if (p.name not in fitting or p.name in lacking) and not p.name.startswith("linux-kbuild")
-    )
-    reason = f"installed are headers for another kernel: {', '.join(others[:3])}" if others else ""
+    reason = _of_others(machine)
     if advice.here == "no":
         reason = f"{advice.here_reason}; {reason}" if reason else advice.here_reason
-    remedy = None if machine.modules.outdated else packages.remedy
+    remedy = header_package(machine)
     yield fail(
         what,
         reason=reason,

@@ -7,13 +7,7 @@ from collections.abc import Iterator
 from kdiag.check import check
 from kdiag.machine import Machine
 from kdiag.model import Evidence, Finding, Remedy, fail, ok, skip, warn
-
-
-def _install(machine: Machine, tool: str, package: str) -> tuple[Remedy, ...]:
-    command = machine.packages.install_command(package)
-    if command is None:
-        return ()
-    return (Remedy(f"{tool}.install", f"Install {package}", commands=command, needs=("root", "network")),)
+from kdiag.remedies.packages import install
 
 
 @check("tools.bpftrace", "bpftrace")
@@ -35,7 +29,7 @@ def bpftrace(machine: Machine) -> Iterator[Finding]:
             "bpftrace is not installed",
             reason=reason,
             evidence=(Evidence("PATH", "no bpftrace"),),
-            remedies=_install(machine, "bpftrace", "bpftrace"),
+            remedies=install(machine, "bpftrace.install", "bpftrace"),
         )
         return
     evidence = [Evidence(tool.path, tool.printed or "no version"), Evidence("installed as", tool.origin)]
@@ -50,7 +44,7 @@ def bpftrace(machine: Machine) -> Iterator[Finding]:
             f"bpftrace {release} is a snap: confined",
             reason="it cannot read scripts outside of the home directory, and uprobes on /bin fail",
             evidence=tuple(evidence),
-            remedies=_install(machine, "bpftrace", "bpftrace"),
+            remedies=install(machine, "bpftrace.install", "bpftrace"),
         )
         return
     behaviour = machine.tools.behaviour
@@ -101,7 +95,9 @@ def bcc(machine: Machine) -> Iterator[Finding]:
     )
     if where is None:
         package = "bpfcc-tools" if machine.packages.manager == "apt" else "bcc-tools"
-        yield fail("BCC is not installed", evidence=evidence, remedies=_install(machine, "bcc", package))
+        yield fail(
+            "BCC is not installed", evidence=evidence, remedies=install(machine, "bcc.install", package)
+        )
     else:
         yield ok("BCC's tools are installed", evidence=evidence)
 

@@ -19,7 +19,8 @@ class Names:
     """What a scheme says about one release.
 
     version: the package version that belongs to the release where the name does not carry it; a trailing
-    `*` stands for a rebuild number. confidence: None to leave the scheme's own.
+    `*` stands for a rebuild number. parts_like: a pattern for other names that the parts may have. confidence:
+    None to leave the scheme's own.
     """
 
     name: str | None
@@ -27,6 +28,7 @@ class Names:
     alternatives: tuple[str, ...] = ()
     metas: tuple[str, ...] = ()
     version: str | None = None
+    parts_like: str | None = None
     manager: str | None = None
     confidence: Confidence | None = None
 
@@ -50,17 +52,27 @@ def _debian(release: str) -> Names:
     return Names(f"linux-headers-{release}", tuple(parts), metas=(f"linux-headers-{flavour}",))
 
 
+#: Flavours that came out of Ubuntu's main source, so that their common half has no name of its own: lowlatency got a
+#: source of its own with 5.15.
+_MAIN_FLAVOURS = ("generic", "virtual", "lowlatency", "generic-hwe", "generic-lpae")
+
+
 def _ubuntu(release: str) -> Names:
-    found = re.fullmatch(r"(\d+\.\d+\.\d+-\d+)-(.+)", release)
+    found = re.fullmatch(r"(\d+\.\d+\.\d+-(\d+))-(.+)", release)
     if found is None:
         return Names(f"linux-headers-{release}")
-    abi, flavour = found[1], found[2]
+    abi, number, flavour = found[1], int(found[2]), found[3]
     base = flavour.removesuffix("-64k")
     name, meta = f"linux-headers-{release}", f"linux-headers-{flavour}"
-    if base in ("generic", "lowlatency", "virtual"):
-        return Names(name, (f"linux-headers-{abi}",), metas=(meta,))
-    series = ".".join(str(number) for number in version_of(release))
-    return Names(name, (f"linux-{base}-headers-{abi}",), metas=(meta, f"{meta}-{series}"))
+    like = rf"linux-(?:[a-z0-9.-]+-)?headers-{re.escape(abi)}"
+    series = ".".join(str(part) for part in version_of(release))
+    if base == "generic" and number >= 1000:
+        base = "riscv"  # linux-riscv has the flavour generic; the main source counts from 1
+    elif base in _MAIN_FLAVOURS and not (base == "lowlatency" and version_of(release) >= (5, 15)):
+        return Names(name, (f"linux-headers-{abi}",), metas=(meta,), parts_like=like)
+    if base == "oem":
+        base = f"oem-{series}" if version_of(release) >= (5, 6) else base
+    return Names(name, (f"linux-{base}-headers-{abi}",), metas=(meta, f"{meta}-{series}"), parts_like=like)
 
 
 def _proxmox(release: str) -> Names:

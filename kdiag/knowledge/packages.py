@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypedDict, cast
 
 from kdiag.knowledge.kernels import Confidence, KernelIdentity
+from kdiag.knowledge.managers import install_commands
+from kdiag.knowledge.package_kinds import UAPI_PACKAGES
 from kdiag.knowledge.package_names import NAMES, Names
 from kdiag.knowledge.tables import table
 
@@ -25,43 +27,7 @@ Answer = Literal["yes", "no", "unknown"]
 #: shell.
 SAFE_RELEASE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+_~-]{0,127}", re.ASCII)
 
-#: Packages of UAPI headers: for compiling programs, not enough for bpftrace and bcc, whatever their names
-#: promise.
-UAPI_PACKAGES = frozenset(
-    {
-        "linux-libc-dev",
-        "kernel-headers",
-        "linux-glibc-devel",
-        "linux-api-headers",
-        "kernel-libc-headers",
-        "proxmox-kernel-libc-dev",
-        "sys-kernel/linux-headers",
-        "linuxHeaders",
-    }
-)
-
-_INSTALL: dict[str, tuple[tuple[str, ...], ...]] = {
-    "apt": (("apt-get", "update"), ("apt-get", "install")),
-    "dnf": (("dnf", "install"),),
-    "yum": (("yum", "install"),),
-    "tdnf": (("tdnf", "install"),),
-    "zypper": (("zypper", "install"),),
-    "pacman": (("pacman", "-S"),),
-    "apk": (("apk", "add"),),
-    "xbps": (("xbps-install",),),
-    "emerge": (("emerge",),),
-    "nix": (("nix-build", "<nixpkgs>", "-A"),),
-}
-
-_YES_FLAG = {
-    "apt-get": "-y",
-    "dnf": "-y",
-    "yum": "-y",
-    "tdnf": "-y",
-    "xbps-install": "-y",
-    "zypper": "--non-interactive",
-    "pacman": "--noconfirm",
-}
+_OF_RPM = frozenset({"dnf", "yum", "microdnf", "tdnf"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +37,10 @@ class HeaderPackage:
     obtainable: `yes` says that the distribution makes it, not that the repository still has it (see
     `gone`); `no` that nobody does; reason and instead say why and what else. name: exact; version: the
     one that belongs to the release where the name does not carry it (`*` at the end: any rebuild). parts:
-    pulled in with it, needed. metas: follow the newest kernel, so they fit after a reboot. here: whether
-    the package manager of this root file system serves this kernel. install: argument lists, root needed,
-    no sudo. trees: where the headers land. traps: packages and trees that look right and are not.
-    decided_by: the signals behind all this.
+    pulled in with it, needed; parts_like: a pattern for the names that they may have as well. metas: follow
+    the newest kernel, so they fit after a reboot. here: whether the package manager of this root file system
+    serves this kernel. install: argument lists, root needed, no sudo. trees: where the headers land. traps:
+    packages and trees that look right and are not. decided_by: the signals behind all this.
     """
 
     obtainable: Answer
@@ -83,6 +49,7 @@ class HeaderPackage:
     name: str | None = None
     version: str | None = None
     parts: tuple[str, ...] = ()
+    parts_like: str | None = None
     alternatives: tuple[str, ...] = ()
     metas: tuple[str, ...] = ()
     manager: str | None = None
@@ -123,10 +90,12 @@ def header_package(
     identity: KernelIdentity | None,
     arch: str | None = None,
     os_release: OsRelease | None = None,
+    manager: str | None = None,
 ) -> HeaderPackage:
     """The header package for `release`, which `identity` (from `kernels.identify`) names the owner of.
 
     arch: uname -m, for archives that keep one tree per architecture. os_release: of this root file system.
+    manager: what installs packages in it, if that is known better than by the kernel.
     """
     if SAFE_RELEASE.fullmatch(release) is None:
         return HeaderPackage(
@@ -136,9 +105,11 @@ def header_package(
         return _unidentified(release, os_release)
     scheme = _schemes()[identity.headers]
     names = _names(identity.headers, scheme, release)
-    manager = names.manager or scheme.get("manager")
     obtainable = scheme["obtainable"]
     here, here_reason = _served_here(identity, scheme, os_release)
+    usual = names.manager or scheme.get("manager")
+    # Of one family, this system's own counts: yum where there is no dnf.
+    manager = manager if here != "no" and {manager, usual} <= _OF_RPM else usual
     return HeaderPackage(
         obtainable=obtainable,
         reason=scheme["reason"],
@@ -146,6 +117,7 @@ def header_package(
         name=names.name,
         version=names.version,
         parts=names.parts,
+        parts_like=names.parts_like,
         alternatives=names.alternatives,
         metas=names.metas,
         manager=manager,
@@ -159,18 +131,6 @@ def header_package(
         notes=_filled(scheme["notes"], release),
         confidence=_weaker(identity.confidence, names.confidence or scheme["confidence"]),
     )
-
-
-def install_commands(manager: str, packages: Sequence[str]) -> tuple[tuple[str, ...], ...]:
-    """Argument lists that install `packages`; () for a manager that kdiag does not know."""
-    commands = _INSTALL.get(manager, ())
-    return (*commands[:-1], (*commands[-1], *packages)) if commands else ()
-
-
-def without_questions(command: tuple[str, ...]) -> tuple[str, ...]:
-    """The same command with its manager's flag for not asking; unchanged where there is none."""
-    flag = _YES_FLAG.get(command[0]) if command else None
-    return (command[0], flag, *command[1:]) if flag else command
 
 
 def _names(scheme_id: str, scheme: _Scheme, release: str) -> Names:

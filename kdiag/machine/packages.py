@@ -5,32 +5,36 @@ kernel.
 from __future__ import annotations
 
 import re
-import shlex
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from kdiag.model import Remedy
 from kdiag.parse.errors import ParseError
 from kdiag.system import Unavailable
 
 if TYPE_CHECKING:
+    from kdiag.knowledge.managers import Family
     from kdiag.knowledge.packages import HeaderPackage
     from kdiag.machine import Machine
+    from kdiag.parse.osrelease import OsRelease
     from kdiag.parse.packages import Package, Wanted
     from kdiag.system import System
 
-_DPKG = "/var/lib/dpkg/status"
-_APK = "/lib/apk/db/installed"
-_PACMAN = "/var/lib/pacman/local"
-_RPM = (
-    "/var/lib/rpm/rpmdb.sqlite",
-    "/usr/lib/sysimage/rpm/rpmdb.sqlite",
-    "/usr/lib/sysimage/rpm/Packages.db",
-    "/var/lib/rpm/Packages.db",
-    "/var/lib/rpm/Packages",
-)
-#: The package manager that writes each kind of database.
-_MANAGERS = {"dpkg": "apt", "rpm": "dnf", "apk": "apk", "pacman": "pacman"}
+#: Kind of database -> the places where it may be.
+_DATABASES = {
+    "dpkg": ("/var/lib/dpkg/status",),
+    "apk": ("/lib/apk/db/installed", "/usr/lib/apk/db/installed"),
+    "pacman": ("/var/lib/pacman/local",),
+    "rpm": (
+        "/var/lib/rpm/rpmdb.sqlite",
+        "/usr/lib/sysimage/rpm/rpmdb.sqlite",
+        "/usr/lib/sysimage/rpm/Packages.db",
+        "/var/lib/rpm/Packages.db",
+        "/var/lib/rpm/Packages",
+    ),
+    "xbps": ("/var/db/xbps/pkgdb-0.38.plist",),
+}
+#: The package manager that writes each kind of database, where os-release tells no more.
+_MANAGERS = {"dpkg": "apt", "rpm": "dnf", "apk": "apk", "pacman": "pacman", "xbps": "xbps"}
 #: Databases of large systems have 10 to 200 MB.
 _LIMIT = 512 * 1024 * 1024
 _TOOLS = ("bpftrace", "bpftool", "bpfcc-tools", "bcc-tools", "bcc")
@@ -44,30 +48,53 @@ class Packages:
         self._system = machine.system
 
     @cached_property
+    def _family(self) -> Family | None:
+        """The distribution's, None if os-release does not tell."""
+        from kdiag.knowledge.managers import family_of
+
+        return family_of(self._os_release)
+
+    @property
+    def _os_release(self) -> OsRelease | None:
+        try:
+            return self._machine.kernel.os_release
+        except Unavailable:
+            return None
+
+    @cached_property
     def database(self) -> tuple[str, str] | None:
-        """(kind, path) of the package database: dpkg, rpm, apk, pacman; None if there is none."""
-        for kind, path in (("dpkg", _DPKG), ("apk", _APK), ("pacman", _PACMAN), *(("rpm", p) for p in _RPM)):
-            if self._system.stat(path) is not None:
-                return kind, path
+        """(kind, path) of the package database: dpkg, rpm, apk, pacman, xbps; None if there is none.
+
+        The distribution decides which one counts: Fedora has a package of dpkg, Debian one of rpm.
+        """
+        family = self._family
+        for kind, paths in _DATABASES.items():
+            if family is None or kind == family.database:
+                for path in paths:
+                    if self._system.stat(path) is not None:
+                        return kind, path
         return None
 
     @cached_property
     def manager(self) -> str | None:
-        """apt, dnf, zypper, apk, pacman: by the database and os-release; None if not known."""
+        """apt, dnf, yum, zypper, apk, pacman, xbps, ...: by os-release and by what is there; None if not known."""
+        family = self._family
+        if family is not None:
+            return next(filter(self._has, family.managers), family.managers[0])
         try:
             found = self.database
-            system = self._machine.kernel.os_release
         except Unavailable:
             return None
-        if found is None:
-            return None
-        if found[0] == "rpm" and system is not None:
-            names = {system.id or "", *system.id_like}
-            if names & {"opensuse", "suse", "sles", "opensuse-leap", "opensuse-tumbleweed"}:
-                return "zypper"
-            if "azurelinux" in names or "mariner" in names or "photon" in names:
-                return "tdnf"
-        return _MANAGERS[found[0]]
+        return None if found is None else _MANAGERS[found[0]]
+
+    def _has(self, manager: str) -> bool:
+        """Whether the program of a manager is there."""
+        from kdiag.knowledge.managers import PROGRAMS
+
+        try:
+            return self._system.stat(f"/usr/bin/{PROGRAMS.get(manager, manager)}") is not None
+        except Unavailable:
+            return False
 
     @cached_property
     def advice(self) -> HeaderPackage:
@@ -75,93 +102,27 @@ class Packages:
         from kdiag.knowledge.packages import header_package
 
         try:
-            system = self._machine.kernel.os_release
-        except Unavailable:
-            system = None
-        try:
             arch: str | None = self._machine.kernel.arch
         except Unavailable:
             arch = None
-        return header_package(self._machine.kernel.release, self._machine.kernel.identity, arch, system)
-
-    @cached_property
-    def remedy(self) -> Remedy | None:
-        """Installing that package, if this system's package manager can have it; else from where it has to
-        come.
-        """
-        from kdiag.knowledge.packages import install_commands
-
-        advice = self.advice
-        if advice.obtainable != "yes" or not advice.install:
-            return None
-        if self._system.stat("/boot/.firmware_revision") or self._system.stat(
-            "/boot/firmware/.firmware_revision"
-        ):
-            # rpi-update put a kernel there that no package belongs to (Hexxeh/rpi-update writes this file).
-            return Remedy(
-                "headers.rpi-update",
-                "Go back to the packaged kernel, which has headers: rpi-update installed this one",
-                "unsafe",
-                ("sudo apt-get install --reinstall raspberrypi-kernel raspberrypi-bootloader", "sudo reboot"),
-                needs=("root", "network", "reboot"),
-            )
-        wanted = self._wanted()
-        install = install_commands(advice.manager or "", wanted) if wanted else advice.install
-        commands = tuple(f"sudo {shlex.join(command)}" for command in install)
-        title = f"Install {' '.join(wanted) or advice.name}" + self._from_suite()
-        if advice.here == "no" or self._machine.environment.container is not None:
-            return Remedy(
-                "headers.package-outside",
-                f"{title} where this kernel's system is",
-                "manual",
-                commands,
-                "the host",
-                ("root", "network"),
-            )
-        return Remedy("headers.package", title, "safe", commands, needs=("root", "network"))
-
-    def _wanted(self) -> tuple[str, ...]:
-        """The parts that are missing where the package itself is there; () to install the package."""
-        try:
-            lacking = self.lacking
-        except Unavailable:
-            return ()
-        return () if not lacking or self.advice.name in lacking else lacking
-
-    def _from_suite(self) -> str:
-        """A hint where the kernel belongs to another release of the same distribution than the files (a backport)."""
-        identity, system = self._machine.kernel.identity, self._machine.kernel.os_release
-        found = re.search(r"-(\d+(?:\.\d+)?)(?:-|$)", identity.id) if identity is not None else None
-        if found is None or identity is None or system is None or system.version_id in (None, found[1]):
-            return ""
-        return (
-            f" (from the repository of {identity.family.capitalize()} {found[1]})"
-            if identity.family == system.id
-            else ""
-        )
-
-    def install_command(self, package: str) -> tuple[str, ...] | None:
-        """The shell lines that install `package` on this system, None if the manager is not known."""
-        from kdiag.knowledge.packages import install_commands
-
-        if self.manager is None or self._machine.environment.immutable is not None:
-            return None
-        commands = install_commands(self.manager, (package,))
-        return tuple(f"sudo {shlex.join(command)}" for command in commands) or None
+        kernel = self._machine.kernel
+        return header_package(kernel.release, kernel.identity, arch, self._os_release, self.manager)
 
     @cached_property
     def _interesting(self) -> tuple[Package, ...]:
         """Installed packages that matter here: one pass over the database."""
-        from kdiag.knowledge.packages import UAPI_PACKAGES
+        from kdiag.knowledge.package_kinds import UAPI_PACKAGES, is_headers, kernel_stem
 
         if self.database is None:
             return ()
         kind, path = self.database
-        advice = self.advice
-        wanted = {*_TOOLS, *UAPI_PACKAGES, *(name for name in (advice.name, *advice.parts) if name)}
+        named = {*_TOOLS, *UAPI_PACKAGES}
         try:
             return read_database(
-                self._system, kind, path, lambda name: name in wanted or _is_header_package(name)
+                self._system,
+                kind,
+                path,
+                lambda name: name in named or is_headers(kind, name) or kernel_stem(kind, name) is not None,
             )
         except ParseError as error:
             raise Unavailable(f"{path}: {error}") from None
@@ -173,24 +134,76 @@ class Packages:
     @cached_property
     def installed_headers(self) -> tuple[Package, ...]:
         """Installed header packages, also those of other kernels. Raises Unavailable."""
+        from kdiag.knowledge.package_kinds import is_headers
+
         if self.database is None:
             raise Unavailable("no package database that kdiag can read")
-        found = (package for package in self._interesting if _is_header_package(package.name))
+        kind = self.database[0]
+        found = (package for package in self._interesting if is_headers(kind, package.name))
         return tuple(sorted(found, key=lambda p: (p.name, p.version)))
+
+    @cached_property
+    def other_headers(self) -> tuple[Package, ...]:
+        """Installed packages with headers that are not for this kernel; meta packages are for none. Raises
+        Unavailable.
+        """
+        from kdiag.knowledge.package_kinds import is_meta
+
+        kind = self.database[0] if self.database else ""
+        advice, lacking = self.advice, self.lacking
+        mine = {advice.name, *self.parts} - set(lacking)
+        return tuple(
+            p
+            for p in self.installed_headers
+            if not is_meta(kind, p.name)
+            and not (p.name in mine or self._is_mine(p))
+            and not p.name.startswith(("linux-kbuild", "kernel-macros"))
+        )
+
+    def _is_mine(self, package: Package) -> bool:
+        advice = self.advice
+        like = advice.parts_like
+        if advice.name is not None and is_package(package, advice.name, advice.version):
+            return True
+        return is_package(package, package.name, self._machine.kernel.release) or (
+            like is not None and re.fullmatch(like, package.name) is not None
+        )
+
+    @cached_property
+    def parts(self) -> tuple[str, ...]:
+        """What the header package of this kernel needs: by its own dependencies where it is installed, else by the
+        names that the distribution gives. Raises Unavailable.
+        """
+        from kdiag.knowledge.package_kinds import is_headers, is_meta
+
+        advice = self.advice
+        kind = self.database[0] if self.database else ""
+        for package in self.installed_headers:
+            if is_package(package, advice.name or "", advice.version):
+                needed = [n for n in package.depends if is_headers(kind, n) and not is_meta(kind, n)]
+                if needed:
+                    return tuple(needed)
+        return advice.parts
 
     @cached_property
     def lacking(self) -> tuple[str, ...]:
         """The packages of `advice` (its parts included) that are not installed in the version for this kernel."""
         advice = self.advice
-        wanted = [(advice.name or "", advice.version), *((part, None) for part in advice.parts)]
-        return tuple(
-            n for n, version in wanted if not any(is_package(p, n, version) for p in self.installed_headers)
-        )
+        wanted = [(advice.name or "", advice.version), *((part, None) for part in self.parts)]
+        there = [
+            (name, any(is_package(p, name, version) for p in self.installed_headers))
+            for name, version in wanted
+        ]
+        # Which of Ubuntu's sources a kernel is from decides how its common half is called: whatever it is called, it
+        # has the number of this kernel.
+        like = advice.parts_like
+        half = like is not None and any(re.fullmatch(like, p.name) for p in self.installed_headers)
+        return tuple(name for name, found in there if not found and (name == advice.name or not half))
 
     @cached_property
     def uapi(self) -> tuple[str, ...]:
         """Installed packages of user-space headers."""
-        from kdiag.knowledge.packages import UAPI_PACKAGES
+        from kdiag.knowledge.package_kinds import UAPI_PACKAGES
 
         try:
             return tuple(sorted({p.name for p in self._interesting if p.name in UAPI_PACKAGES}))
@@ -207,6 +220,13 @@ def read_database(system: System, kind: str, path: str, matters: Wanted) -> tupl
         from kdiag.parse.packages import pacman
 
         return pacman.installed(system.listdir(path) or (), matters)
+    if kind == "rpm":
+        from kdiag.parse.packages import rpm
+
+        # What was written and is not yet in the file is in the log beside it. The log first: what moves from it into
+        # the file meanwhile is then in both, which does no harm.
+        log = _log(system, path)
+        return rpm.installed(system.read(path, _LIMIT) or b"", matters, log)
     data = system.read(path, _LIMIT) or b""
     if kind == "dpkg":
         from kdiag.parse.packages import dpkg
@@ -216,9 +236,21 @@ def read_database(system: System, kind: str, path: str, matters: Wanted) -> tupl
         from kdiag.parse.packages import apk
 
         return apk.installed(data, matters)
-    from kdiag.parse.packages import rpm
+    from kdiag.parse.packages import xbps
 
-    return rpm.installed(data, matters)
+    return xbps.installed(data, matters)
+
+
+def _log(system: System, path: str) -> bytes:
+    """SQLite's write-ahead log of an rpm database (sqlite.org/wal.html); empty where there is none."""
+    if not path.endswith(".sqlite"):
+        return b""
+    try:
+        return system.read(f"{path}-wal", _LIMIT) or b""
+    except Unavailable as gap:
+        if not gap.reason.endswith("not recorded"):
+            raise
+        return b""
 
 
 def is_package(package: Package, wanted: str, version: str | None) -> bool:
@@ -231,22 +263,3 @@ def is_package(package: Package, wanted: str, version: str | None) -> bool:
             return True
         return bare.startswith(version[:-1]) if version.endswith("*") else version in (bare, package.version)
     return wanted in (f"{package.name}-{bare}", f"{package.name}-{bare}.{package.arch}")
-
-
-def _is_header_package(name: str) -> bool:
-    """Whether a package name is that of kernel headers or their parts, of any kernel."""
-    return (
-        name.startswith(
-            (
-                "linux-headers",
-                "linux-kbuild",
-                "proxmox-headers",
-                "pve-headers",
-                "kernel-devel",
-                "kernel-uek-devel",
-            )
-        )
-        or (name.startswith("kernel") and name.endswith("-devel"))
-        or (name.startswith("linux-") and name.endswith(("-headers", "-dev")))
-        or name.endswith("-kernel-headers")
-    )

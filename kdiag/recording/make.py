@@ -128,9 +128,13 @@ def _reduced(recorder: Recorder, machine: Machine) -> dict[str, tuple[bytes, str
         named = frozenset()
     small = {}
     for path, data in recorder.files.items():
-        form = None if path in recorder.heads else reduced(path, data, named)
+        log = f"{path}-wal"
+        beside = recorder.files.get(log, b"")
+        form = None if path in recorder.heads else reduced(path, data, named, beside)
         if form is not None:
             small[path] = form
+            if beside:
+                small[log] = (b"", f"nothing: its content is in {path.rpartition('/')[2]}")
     return small
 
 

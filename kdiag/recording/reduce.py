@@ -27,8 +27,10 @@ _INTERESTING = re.compile(
 )
 
 
-def reduced(path: str, data: bytes, named: frozenset[str] = frozenset()) -> Reduced:
-    """The small form of a file, None where there is none. named: packages that are asked for by name."""
+def reduced(path: str, data: bytes, named: frozenset[str] = frozenset(), log: bytes = b"") -> Reduced:
+    """The small form of a file, None where there is none. named: packages that are asked for by name; log: what lies
+    beside an rpm database and is not yet in it.
+    """
     if len(data) < _WORTH_IT:
         return None
 
@@ -42,7 +44,7 @@ def reduced(path: str, data: bytes, named: frozenset[str] = frozenset()) -> Redu
         if path.endswith("/apk/db/installed"):
             return _apk(data, wanted)
         if "/rpm/" in path and name in ("rpmdb.sqlite", "Packages.db", "Packages"):
-            return _rpm(data, wanted)
+            return _rpm(data, wanted, log)
         if "kheaders" in name:
             return _kheaders(data, module=".ko" in name)
         if re.match(r"vmlinu[xz]|Image|kernel-|configs\.ko", name):
@@ -61,7 +63,12 @@ def _dpkg(data: bytes, wanted: Wanted) -> Reduced:
         if (n := re.search(rb"^Package:[ \t]*(\S+)", s, re.MULTILINE))
         and wanted(n[1].decode("utf-8", "replace"))
     ]
-    text = b"".join(b"\n".join(fields.findall(s)) + b"\n\n" for s in kept)
+    # What headers depend on names their other half.
+    depends = re.compile(rb"^(?:Package|Status|Version|Architecture|Depends):.*$", re.MULTILINE)
+    text = b"".join(
+        b"\n".join((depends if b"headers" in s.partition(b"\n")[0] else fields).findall(s)) + b"\n\n"
+        for s in kept
+    )
     return (text, f"{len(kept)} of {len(stanzas)} packages") if kept else None
 
 
@@ -76,11 +83,11 @@ def _apk(data: bytes, wanted: Wanted) -> Reduced:
     return (b"\n\n".join(kept) + b"\n\n", f"{len(kept)} of {len(stanzas)} packages") if kept else None
 
 
-def _rpm(data: bytes, wanted: Wanted) -> Reduced:
+def _rpm(data: bytes, wanted: Wanted, log: bytes) -> Reduced:
     """A database of any of the three formats as a small one of SQLite."""
     from kdiag.parse.packages import rpm
 
-    packages = rpm.installed(data, wanted)
+    packages = rpm.installed(data, wanted, log)
     return _rpm_sqlite(packages), f"{len(packages)} packages"
 
 

@@ -7,15 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kdiag.knowledge.kernels import identify
-from kdiag.knowledge.packages import (
-    SAFE_RELEASE,
-    UAPI_PACKAGES,
-    HeaderPackage,
-    _schemes,
-    header_package,
-    install_commands,
-    without_questions,
-)
+from kdiag.knowledge.managers import install_commands, without_questions
+from kdiag.knowledge.package_kinds import UAPI_PACKAGES
+from kdiag.knowledge.packages import SAFE_RELEASE, HeaderPackage, _schemes, header_package
 from kdiag.parse.osrelease import OsRelease
 
 UBUNTU = OsRelease(id="ubuntu", id_like=("debian",), version_id="24.04")

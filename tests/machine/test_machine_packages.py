@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
 import kernel_parts as parts
 import known_machines as known
 import pytest
@@ -151,3 +155,118 @@ def test_a_hostile_release_goes_into_no_command(release: str, examine: Examine) 
         for remedy in finding.remedies:
             for command in remedy.commands:
                 assert release not in command, (finding.id, command)
+
+
+# -- which database, which manager -----------------------------------------------------------------------------------
+
+
+def test_the_distribution_says_which_database_counts(examine: Examine) -> None:
+    """Fedora with the package of dpkg, Debian with that of rpm."""
+    fedora = known.fedora_43(DEVEL).file("/var/lib/dpkg/status", parts.dpkg("bpftrace"))
+    assert package(fedora, examine).status is Status.OK
+    debian = w.installed(known.debian_12(), "linux-headers-6.1.0-50-amd64", "linux-headers-6.1.0-50-common")
+    w.installed(debian, "linux-kbuild-6.1").file("/var/lib/rpm/Packages", b"")
+    assert package(debian, examine).status is Status.OK
+
+
+def test_yum_where_there_is_no_dnf(examine: Examine) -> None:
+    """CentOS 7 has never had dnf; an image of Enterprise Linux 8 may have microdnf alone."""
+    system = w.os_release("centos", "7", "CentOS Linux 7 (Core)", ID_LIKE='"rhel fedora"')
+    world = w.linux("3.10.0-1160.119.1.el7.x86_64", system, builder="mockbuild@kbuilder.bsys.centos.org")
+    world.remove("/var/lib/dpkg/status").file("/var/lib/rpm/Packages", b"")
+    report = examine(world)
+    lines = [line for f in report.findings for r in f.remedies for line in r.commands if "install" in line]
+    assert lines
+    assert all(line.startswith("sudo yum install ") for line in lines), lines
+    small = w.linux("4.18.0-553.97.1.el8_10.x86_64", w.os_release("almalinux", "8.10", "AlmaLinux 8.10"))
+    small.remove("/var/lib/dpkg/status").program("microdnf", "/usr/bin/microdnf")
+    small.file("/var/lib/rpm/Packages", b"")
+    report = examine(small)
+    lines = [line for f in report.findings for r in f.remedies for line in r.commands if "install" in line]
+    assert any(line == "sudo microdnf install bpftrace" for line in lines), lines
+
+
+def test_the_log_of_the_rpm_database_counts(tmp_path: Path, examine: Examine) -> None:
+    """packagekitd keeps the database open: what was installed is then in the log beside it (bug: read without)."""
+    path = tmp_path / "rpmdb.sqlite"
+    path.write_bytes(parts.rpm_database(("filesystem", "3", "1")))
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA wal_autocheckpoint = 0")
+        blob = parts.rpm_header(*DEVEL)
+        connection.execute("INSERT INTO Packages VALUES (99, ?)", (blob,))
+        connection.execute("INSERT INTO Name VALUES ('kernel-devel', 99, 0)")
+        connection.commit()
+        main, log = path.read_bytes(), (tmp_path / "rpmdb.sqlite-wal").read_bytes()
+    assert log
+    place = "/usr/lib/sysimage/rpm/rpmdb.sqlite"
+    world = known.fedora_43().file(place, main)
+    assert package(world, examine).status is Status.FAIL
+    assert package(world.file(f"{place}-wal", log), examine).status is Status.OK
+
+
+def test_void(examine: Examine) -> None:
+    world = w.linux("6.12.52_1", w.os_release("void", "", "Void"), builder="voidlinux@voidlinux")
+    head = '<?xml version="1.0"?>\n<plist version="1.0">\n<dict>\n'
+    line = "<key>pkgver</key><string>linux6.12-headers-{}</string><key>state</key><string>installed</string>"
+    place = "/var/db/xbps/pkgdb-0.38.plist"
+    world.remove("/var/lib/dpkg/status").file(place, head + line.format("6.12.50_1"))
+    found = package(world, examine)
+    assert found.status is Status.FAIL
+    assert commands(found) == ["sudo xbps-install linux6.12-headers"]
+    assert "6.12.50_1" in words(found)
+    assert package(world.file(place, head + line.format("6.12.52_1")), examine).status is Status.OK
+
+
+# -- Ubuntu's halves -------------------------------------------------------------------------------------------------
+
+HWE = ("6.8.0-87-generic", "linux-hwe-6.8-headers-6.8.0-87")
+
+
+@pytest.mark.parametrize(
+    ("release", "common"),
+    [
+        HWE,
+        ("5.15.0-1055-aws", "linux-aws-headers-5.15.0-1055"),
+        ("6.8.0-1021-gcp", "linux-gcp-6.8-headers-6.8.0-1021"),
+        ("6.8.0-40-lowlatency", "linux-lowlatency-hwe-6.8-headers-6.8.0-40"),
+        ("6.5.0-1019-oem", "linux-oem-6.5-headers-6.5.0-1019"),
+        ("5.15.0-1026-generic", "linux-riscv-headers-5.15.0-1026"),
+    ],
+)
+def test_ubuntu_by_whatever_name(release: str, common: str, examine: Examine) -> None:
+    """The common half is called after the source; both are installed, so nothing is missing."""
+    world = w.linux(release, known.UBUNTU_2204, builder="buildd@lcy02 (Ubuntu 12")
+    w.installed(
+        world, f"linux-headers-{release}", common, "linux-headers-generic-hwe-22.04", "linux-libc-dev"
+    )
+    found = package(world, examine)
+    assert found.status is Status.OK, found
+
+
+def test_ubuntu_without_the_common_half(examine: Examine) -> None:
+    """What the installed half depends on is what is missing, by its own name."""
+    release, common = HWE
+    world = w.linux(release, known.UBUNTU_2204, builder="buildd@lcy02 (Ubuntu 12")
+    w.installed(world, f"linux-headers-{release}", "linux-hwe-6.8-headers-6.8.0-86")
+    status = world.nodes["/var/lib/dpkg/status"].data.decode()
+    half = f"Package: linux-headers-{release}\n"
+    world.file("/var/lib/dpkg/status", status.replace(half, f"{half}Depends: {common}, libc6 (>= 2.34)\n"))
+    found = package(world, examine)
+    assert found.status is Status.FAIL
+    assert common in found.summary
+    assert commands(found)[-1] == f"sudo apt-get install {common}"
+    assert "linux-hwe-6.8-headers-6.8.0-86" in found.reason
+
+
+def test_headers_of_user_space_are_of_no_other_kernel(examine: Examine) -> None:
+    """linux-libc-dev on Debian, linux-api-headers on Arch, linux-headers on Alpine."""
+    debian = package(w.installed(known.debian_12(), ("linux-libc-dev", "6.1.170-1")), examine)
+    assert debian.status is Status.FAIL
+    assert "linux-libc-dev" not in debian.reason
+    alpine = w.linux("6.12.31-0-virt", known.ALPINE, builder="buildozer@build")
+    text = "P:linux-headers\nV:6.6-r1\nA:x86_64\n\nP:linux-pam-dev\nV:1.6-r0\nA:x86_64\n\n"
+    alpine.remove("/var/lib/dpkg/status").file("/lib/apk/db/installed", text)
+    found = package(alpine, examine)
+    assert found.status is Status.FAIL
+    assert not found.reason

@@ -77,7 +77,7 @@ def make(effect: Installed, world: World) -> Installed:
 
 
 def _install(effect: Installed, world: World) -> None:
-    from kdiag.knowledge.packages import install_commands, without_questions
+    from kdiag.knowledge.managers import install_commands, without_questions
     from kdiag.machine import Machine
 
     advice = Machine(world.system).packages.advice

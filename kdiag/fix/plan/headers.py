@@ -16,6 +16,7 @@ from kdiag.fix.plan.values import Part, Step, Subject
 from kdiag.machine.kheaders import ARCHIVE, mismatch
 from kdiag.model import Status
 from kdiag.parse.errors import ParseError
+from kdiag.remedies.packages import INSTALL_HEADERS, header_package
 from kdiag.system import Unavailable
 
 FINDINGS = ("headers.tree", "headers.bcc")
@@ -211,8 +212,8 @@ def _size(archive: bytes | None) -> str:
 
 def _package(subject: Subject, load: Part) -> Part:
     """The exact header package, if the user allows packages and this system has it."""
-    remedy = subject.machine.packages.remedy
-    if remedy is None or remedy.id != "headers.package":
+    remedy = header_package(subject.machine)
+    if remedy is None or remedy.id != INSTALL_HEADERS:
         return Part()
     advice = subject.machine.packages.advice
     lines = "; ".join(remedy.commands)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from kdiag.fix.plan.headers import FINDINGS
 from kdiag.fix.plan.values import Subject, sentence
 from kdiag.model import Remedy
+from kdiag.remedies.packages import INSTALL_HEADERS, header_package
 from kdiag.system import Unavailable
 
 
@@ -42,18 +43,18 @@ def _outside(subject: Subject, state: str) -> tuple[str, ...]:
 
 def _package(subject: Subject) -> tuple[str, ...]:
     """Whether a package could bring them."""
-    packages = subject.machine.packages
-    advice = packages.advice
+    advice = subject.machine.packages.advice
     if advice.obtainable == "no":
         instead = f" Instead: {'; '.join(advice.instead[:2])}." if advice.instead else ""
         return (f"No package has headers for this kernel: {advice.reason}.{instead}",)
     if advice.obtainable == "unknown" or not advice.name:
         return (f"Which package has headers for this kernel is not known: {advice.reason}.",)
-    if packages.remedy is None:
+    if subject.machine.modules.outdated:
+        return (f"{advice.name} fits the kernel that runs, and another one is installed: reboot first.",)
+    remedy = header_package(subject.machine)
+    if remedy is None:
         return (f"The package is {advice.name}; how it is installed here is not known.",)
-    if packages.remedy.id != "headers.package":
-        return (_remedy(packages.remedy),)
-    return ()
+    return () if remedy.id == INSTALL_HEADERS else (_remedy(remedy),)
 
 
 def _remedy(remedy: Remedy) -> str:

@@ -1,6 +1,6 @@
 """Package databases, read as files: what is installed in a root file system, asking no package manager.
 
-Each module reads the database of one package manager: `dpkg`, `rpm`, `apk`, `pacman`. All of them take a
+Each module reads the database of one package manager: `dpkg`, `rpm`, `apk`, `pacman`, `xbps`. All of them take a
 predicate over package names, because a machine has thousands of packages and a question is about a few.
 """
 
@@ -20,7 +20,7 @@ class Package:
     version: as the manager writes it, revision included, an epoch in front (`1:2.3-4`). state:
     `installed`, or where it is not quite that, dpkg's word for it (`config-files`: removed,
     `half-installed`: broken). provides: as the manager writes it (`kernel-devel-uname-r =
-    6.14.0-63.fc42.x86_64`).
+    6.14.0-63.fc42.x86_64`). depends: names alone, the first of alternatives (dpkg only).
     """
 
     name: str
@@ -28,6 +28,7 @@ class Package:
     arch: str | None = None
     state: str = "installed"
     provides: tuple[str, ...] = ()
+    depends: tuple[str, ...] = ()
 
     @property
     def installed(self) -> bool:

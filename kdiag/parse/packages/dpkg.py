@@ -16,6 +16,9 @@ from kdiag.parse.packages import Package, Wanted
 _NAME = re.compile(rb"\nPackage:[ \t]*([^\s]*)")
 _FIRST_NAME = re.compile(rb"Package:[ \t]*([^\s]*)")
 
+#: The first of alternatives, without its architecture and version.
+_DEPENDENCY = re.compile(r"(?:^|,)\s*([^\s,:|(]+)")
+
 _STATES = frozenset(
     {
         "not-installed",
@@ -78,6 +81,7 @@ def _package(data: bytes, offset: int) -> Package:
         arch=fields.get("architecture"),
         state=state,
         provides=tuple(part.strip() for part in fields.get("provides", "").split(",") if part.strip()),
+        depends=tuple(found[1] for found in _DEPENDENCY.finditer(fields.get("depends", ""))),
     )
 
 

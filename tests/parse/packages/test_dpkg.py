@@ -63,6 +63,7 @@ def test_installed_and_removed() -> None:
             version="6.1.176-1",
             arch="amd64",
             provides=("linux-headers", "linux-headers-3.0"),
+            depends=("linux-headers-6.1.0-50-common", "linux-kbuild-6.1"),
         ),
     )
     states = {found.name: found.state for found in dpkg.packages(SAMPLE, everything)}

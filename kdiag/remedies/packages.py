@@ -1,0 +1,78 @@
+"""Installing a package: on this system, or where the kernel's own system is."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+from kdiag.knowledge.managers import install_commands
+from kdiag.model import Remedy
+from kdiag.system import Unavailable
+
+if TYPE_CHECKING:
+    from kdiag.machine import Machine
+
+#: The remedy that `kdiag fix --packages` can take up by itself.
+INSTALL_HEADERS = "headers.package"
+
+
+def header_package(machine: Machine) -> Remedy | None:
+    """Installing this kernel's header package, if this system's package manager can have it; else from where it has to
+    come. None where no package is known, or none is of use: the kernel that runs is no longer the installed one.
+    """
+    advice = machine.packages.advice
+    if advice.obtainable != "yes" or not advice.install or machine.modules.outdated:
+        return None
+    if _by_rpi_update(machine):
+        return Remedy(
+            "headers.rpi-update",
+            "Go back to the packaged kernel, which has headers: rpi-update installed this one",
+            "unsafe",
+            ("sudo apt-get install --reinstall raspberrypi-kernel raspberrypi-bootloader", "sudo reboot"),
+            needs=("root", "network", "reboot"),
+        )
+    wanted = _wanted(machine)
+    install = install_commands(advice.manager or "", wanted) if wanted else advice.install
+    commands = _as_root(install)
+    title = f"Install {' '.join(wanted) or advice.name}"
+    if advice.here == "no" or machine.environment.container is not None:
+        return Remedy(
+            "headers.package-outside",
+            f"{title} where this kernel's system is",
+            "manual",
+            commands,
+            "the host",
+            ("root", "network"),
+        )
+    return Remedy(INSTALL_HEADERS, title, "safe", commands, needs=("root", "network"))
+
+
+def _by_rpi_update(machine: Machine) -> bool:
+    """rpi-update put a kernel there that no package belongs to (Hexxeh/rpi-update writes this file)."""
+    return any(
+        machine.system.stat(f"{directory}/.firmware_revision") for directory in ("/boot", "/boot/firmware")
+    )
+
+
+def _wanted(machine: Machine) -> tuple[str, ...]:
+    """The parts that are missing where the package itself is there; () to install the package."""
+    try:
+        lacking = machine.packages.lacking
+    except Unavailable:
+        return ()
+    return () if not lacking or machine.packages.advice.name in lacking else lacking
+
+
+def install(machine: Machine, remedy_id: str, package: str) -> tuple[Remedy, ...]:
+    """Installing a package of this distribution, if its manager is known; () where it is not."""
+    manager = machine.packages.manager
+    if manager is None or machine.environment.immutable is not None:
+        return ()
+    commands = _as_root(install_commands(manager, (package,)))
+    if not commands:
+        return ()
+    return (Remedy(remedy_id, f"Install {package}", commands=commands, needs=("root", "network")),)
+
+
+def _as_root(commands: tuple[tuple[str, ...], ...]) -> tuple[str, ...]:
+    return tuple(f"sudo {shlex.join(command)}" for command in commands)
