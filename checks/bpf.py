@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from kdiag.check import check
 from kdiag.machine import Machine
-from kdiag.model import Evidence, Finding, Remedy, Status, fail, ok, unknown, warn
+from kdiag.model import Evidence, Finding, Remedy, Status, expect, expected, fail, ok, unknown, warn
 from kdiag.system import ProbeResult, Unavailable
 
 #: What can make the kernel answer EPERM or EACCES; the runner keeps those that are not fine.
@@ -73,19 +73,21 @@ def _by_config(
             causes=("privileges.root", "privileges.capabilities"),
             with_root=f"one harmless {call} call tells",
         )
-    evidence += [Evidence(path, f"CONFIG_{name}={value or 'absent'}") for name, value in values.items()]
     off = [name for name, value in values.items() if value not in ("y", "m")]
     if off:
+        evidence += [Evidence(path, f"CONFIG_{name}={value or 'absent'}") for name, value in values.items()]
         return fail(
             f"CONFIG_{off[0]} is off: no {what}",
             evidence=tuple(evidence),
             causes=tuple(f"config.{name}" for name in off),
             with_root=f"one harmless {call} call tells for sure",
         )
-    return ok(
-        f"{what} {_verb(what, 'is')} built in (by the kernel's configuration; not tried)",
+    evidence += [expect(path, f"CONFIG_{name}={value}") for name, value in values.items()]
+    return expected(
+        f"only root may try {what}; the kernel's configuration has {'them' if what.endswith('s') else 'it'}",
         evidence=tuple(evidence),
-        with_root=f"one harmless {call} call proves it",
+        causes=("privileges.root", "privileges.capabilities"),
+        with_root=f"one harmless {call} call tells",
     )
 
 
@@ -175,7 +177,7 @@ def _tracing_program(
         return ok(f"{what} {_verb(what, 'works')}", evidence=evidence)
     if _not_allowed(machine, result):
         found = _by_config(machine, what, options, result)
-        if found.status is not Status.OK:
+        if found.status is Status.FAIL or found.likely is None:
             return found
         # The configuration cannot tell of trampolines: architectures and hardened guests lack them all the same.
         return unknown(

@@ -7,7 +7,19 @@ from collections.abc import Iterator
 from kdiag.check import check
 from kdiag.machine import Machine
 from kdiag.machine.btf import VMLINUX, NoBtf, fallback_paths
-from kdiag.model import Evidence, Finding, Remedy, WrongRemedy, fail, ok, skip, unknown
+from kdiag.model import (
+    Evidence,
+    Finding,
+    Remedy,
+    Status,
+    WrongRemedy,
+    expect,
+    expected,
+    fail,
+    ok,
+    skip,
+    unknown,
+)
 from kdiag.system import Unavailable
 
 _NO_BTF_REMEDIES = {
@@ -290,7 +302,7 @@ def fentry_test(machine: Machine) -> Iterator[Finding]:
         yield skip("bpftrace is not installed, or its release is not known")
         return
     if not behaviour.fentry_test:
-        yield ok("this release of bpftrace tries it with a function that every kernel has")
+        yield skip("this release of bpftrace does not try it with strlen")
         return
     try:
         number = machine.btf.function("strlen")
@@ -391,7 +403,15 @@ def _by_id(machine: Machine) -> Finding:
             ),
         )
     if not machine.privileges.is_root:
-        return _by_file(machine)
+        found = _by_file(machine)
+        if found.status is not Status.OK:
+            return found
+        return expected(
+            "only root may ask the kernel for BTF by id, as this bpftrace does",
+            evidence=(*evidence, expect(VMLINUX, "the file is sound")),
+            causes=("privileges.root",),
+            with_root="one call tells",
+        )
     return fail(
         "BTF objects may not be listed",
         reason="bpf(BPF_BTF_GET_NEXT_ID) wants CAP_SYS_ADMIN",

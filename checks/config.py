@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from kdiag.check import check
 from kdiag.machine import Machine
-from kdiag.model import Evidence, Finding, Remedy, fail, ok, skip, unknown, warn
+from kdiag.model import Evidence, Finding, Remedy, expect, fail, ok, skip, unknown, warn
 from kdiag.system import Unavailable
 
 if TYPE_CHECKING:
@@ -26,12 +26,8 @@ def source(machine: Machine) -> Iterator[Finding]:
         hit = machine.config.found
     except Unavailable as gap:
         attempts = machine.config.attempts
-        expected = machine.kernel.identity
-        noted = (
-            ()
-            if expected is None
-            else (Evidence("knowledge", f"expected of {expected.name}: {_expected(machine)}"),)
-        )
+        identity = machine.kernel.identity
+        noted = () if identity is None else (expect("knowledge", _expected(machine), of=identity.name),)
         yield unknown(
             "no kernel configuration to read",
             reason=f"{gap.reason}; features are probed instead",

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from kdiag.check import check
 from kdiag.machine import Machine
 from kdiag.machine.environment import Place
-from kdiag.model import Evidence, Finding, WrongRemedy, fail, ok, skip, warn
+from kdiag.model import Evidence, Finding, WrongRemedy, fail, ok, skip, unknown, warn
 from kdiag.system import Unavailable
 
 
@@ -33,7 +33,7 @@ def container(machine: Machine) -> Iterator[Finding]:
                 evidence=tuple(Evidence(path, "exists") for path in leftover),
             )
         else:
-            yield ok("no container")
+            yield _none(machine)
         return
     yield warn(
         f"in {place.name}",
@@ -46,6 +46,21 @@ def container(machine: Machine) -> Iterator[Finding]:
             ),
         ),
     )
+
+
+def _none(machine: Machine) -> Finding:
+    """No sign of a container: that is an answer only where the namespaces or the first process could be looked at."""
+    foreign = machine.environment.foreign_namespaces
+    if foreign is not None:
+        seen = f"not the machine's own: {', '.join(foreign)}" if foreign else "the machine's own"
+        return ok("no container", evidence=(Evidence("/proc/self/ns", seen),))
+    try:
+        environ = machine.system.stat("/proc/1/environ")
+    except Unavailable as gap:
+        return unknown("whether this is a container cannot be seen", reason=gap.reason)
+    if environ is None:
+        return unknown("whether this is a container cannot be seen", reason="/proc/1/environ is absent")
+    return ok("no container", evidence=(Evidence("/proc/1/environ, marker files", "no sign of one"),))
 
 
 _VM_ADVICE = {
@@ -66,7 +81,10 @@ def vm(machine: Machine) -> Iterator[Finding]:
     """
     place = machine.environment.vm
     if place is None:
-        yield ok("no virtual machine that files could tell of")
+        places = "/sys/class/dmi/id, /sys/hypervisor, /proc/device-tree, /proc/cpuinfo"
+        yield ok(
+            "no virtual machine that files could tell of", evidence=(Evidence(places, "no sign of one"),)
+        )
         return
     advice = _VM_ADVICE.get(place.kind)
     if place.kind in ("wsl1", "gvisor", "uml"):
@@ -82,7 +100,8 @@ def immutable(machine: Machine) -> Iterator[Finding]:
     """Systems whose files no package manager changes at run time: header packages have to come another way."""
     place = machine.environment.immutable
     if place is None:
-        yield ok("packages can be installed the usual way")
+        seen = Evidence("/run/ostree-booted, /etc/os-release", "no sign of an immutable system")
+        yield ok("packages can be installed the usual way", evidence=(seen,))
         return
     yield warn(f"{place.name}: packages are layered or absent", evidence=_signs(place))
 
@@ -108,7 +127,7 @@ def filesystems(machine: Machine) -> Iterator[Finding]:
             yield skip(gap.reason, id=finding_id, title=title)
             continue
         if there:
-            yield ok(f"{path} is there", id=finding_id, title=title)
+            yield ok(f"{path} is there", id=finding_id, title=title, evidence=(Evidence(path, "exists"),))
         else:
             yield fail(
                 f"{path} is not there: {consequence}",

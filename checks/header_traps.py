@@ -59,6 +59,10 @@ def variables(machine: Machine) -> Iterator[Finding]:
         yield ok("no header variable is set", evidence=evidence)
 
 
+def _no_tree(machine: Machine) -> tuple[Evidence, ...]:
+    return tuple(Evidence(chain.path, chain.describe()) for chain in machine.headers.links.values())
+
+
 @check("headers.intact", "bpftrace does not stumble over a broken tree")
 def intact(machine: Machine) -> Iterator[Finding]:
     """Whether what bpftrace finds as headers is at least not worse than nothing. Up to 0.24 it includes
@@ -67,11 +71,11 @@ def intact(machine: Machine) -> Iterator[Finding]:
     """
     chosen = machine.headers.for_bpftrace
     if chosen is None:
-        yield ok("bpftrace finds no tree, and needs none where there is BTF")
+        yield ok("bpftrace finds no tree to stumble over", evidence=_no_tree(machine))
         return
     path = f"{chosen.source}/include/linux/kconfig.h"
     if machine.system.stat(path) is not None:
-        yield ok(f"{path} is there")
+        yield ok(f"{path} is there", evidence=(Evidence(path, "exists"),))
         return
     yield fail(
         f"bpftrace stops at a broken header tree: {chosen.source}",
@@ -91,14 +95,15 @@ def configured(machine: Machine) -> Iterator[Finding]:
     chosen = machine.headers.for_bpftrace
     kconfig = f"{chosen.source}/include/linux/kconfig.h" if chosen is not None else ""
     if chosen is None or machine.system.stat(kconfig) is None:
-        yield ok("no tree whose kconfig.h would look for it")
+        evidence = _no_tree(machine) if chosen is None else (Evidence(kconfig, "absent"),)
+        yield ok("no tree whose kconfig.h would look for it", evidence=evidence)
         return
     places = tuple(
         f"{top}/include/generated/autoconf.h" for top in dict.fromkeys((chosen.build, chosen.source))
     )
     for place in places:
         if machine.system.stat(place) is not None:
-            yield ok(f"{place} is there")
+            yield ok(f"{place} is there", evidence=(Evidence(place, "exists"),))
             return
     if machine.headers.variable("BPFTRACE_KERNEL_BUILD") and chosen.source == chosen.build:
         reason = "this release of bpftrace does not know BPFTRACE_KERNEL_BUILD (0.15 brought it)"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from kdiag.check import check
 from kdiag.machine import Machine
 from kdiag.machine.kheaders import ARCHIVE, mismatch
-from kdiag.model import Evidence, Finding, Remedy, WrongRemedy, fail, ok, skip, unknown, warn
+from kdiag.model import Evidence, Finding, Remedy, WrongRemedy, expect, fail, ok, skip, unknown, warn
 from kdiag.parse.errors import ParseError
 from kdiag.system import Unavailable
 
@@ -43,6 +43,7 @@ _WHY_NOT = {
     "builtin": "it is built in, yet the file is not shown: /sys is masked, or not that of this kernel",
     "loaded": "the module is loaded, yet the file is not shown: /sys is masked",
     "absent": "modules.dep lists no kheaders: it is off in this kernel, or its package is not installed",
+    "no-modules": "it is not built in, and this kernel loads no modules",
     "unknown": "whether the kernel has the module cannot be told: no config and no module directory here",
 }
 
@@ -108,13 +109,12 @@ def module(machine: Machine) -> Iterator[Finding]:
     """
     state = machine.kheaders.module
     evidence = [Evidence("CONFIG_IKHEADERS", machine.kheaders.configured or "no config to read")]
+    promised = _expected(machine) if machine.kheaders.configured is None else ()
     if state.path:
         evidence.append(Evidence("modules.dep", state.path))
     evidence += [Evidence("loading", reason) for _, reason in state.reasons]
     if state.state in ("loaded", "builtin"):
-        yield ok(
-            f"kheaders is {'loaded' if state.state == 'loaded' else 'built in'}", evidence=tuple(evidence)
-        )
+        yield _inside(machine, state.state, tuple(evidence))
     elif state.state == "loadable":
         yield warn("the kheaders module can be loaded", evidence=tuple(evidence), remedies=(LOAD,))
     elif state.state == "blocked":
@@ -133,27 +133,48 @@ def module(machine: Machine) -> Iterator[Finding]:
             remedies=_install(machine),
         )
     elif state.state == "off":
-        expected = _expected(machine)
         yield fail(
             "CONFIG_IKHEADERS is off: this kernel has no kheaders",
-            evidence=(*evidence, Evidence("knowledge", expected)) if expected else tuple(evidence),
-            causes=("config.IKHEADERS", "kernel.modules"),
+            evidence=tuple(evidence),
+            causes=("config.IKHEADERS",),
             wrong_remedies=(MODPROBE,),
+        )
+    elif state.state == "no-modules":
+        yield fail(
+            "kheaders is not built in, and this kernel loads no modules",
+            evidence=(*evidence, Evidence("/proc/modules", "absent"), *promised),
+            causes=("kernel.modules",),
         )
     elif state.state == "absent":
         yield fail(
             "modules.dep lists no kheaders module",
             reason="it is off in this kernel, or in a package that is not installed; there is no config to tell",
-            evidence=tuple(evidence),
+            evidence=(*evidence, *promised),
             causes=("config.source",),
+            remedies=_install(machine) if any("=m" in e.observed for e in promised) else (),
         )
     else:
         yield unknown(
             "whether this kernel has kheaders cannot be told",
-            reason=_expected(machine) or "no config and no module directory",
-            evidence=tuple(evidence),
+            reason="no config and no module directory",
+            evidence=(*evidence, *promised),
             causes=("config.source",),
         )
+
+
+def _inside(machine: Machine, state: str, evidence: tuple[Evidence, ...]) -> Finding:
+    """Loaded: /proc/modules shows it. Built in is what files say, and the archive proves it."""
+    if state == "loaded":
+        return ok("kheaders is loaded", evidence=(*evidence, Evidence("/proc/modules", "lists kheaders")))
+    served = machine.kheaders.archive
+    if served is not None:
+        return ok("kheaders is built in", evidence=(*evidence, Evidence(ARCHIVE, f"{len(served)} bytes")))
+    return unknown(
+        "kheaders is configured as built in, and the kernel does not show it here",
+        reason="/sys is masked, or the files are not those of this kernel",
+        evidence=(*evidence, Evidence(ARCHIVE, "absent")),
+        causes=("kheaders.archive",),
+    )
 
 
 def _not_there(machine: Machine, state: str) -> str:
@@ -193,12 +214,13 @@ def _install(machine: Machine) -> tuple[Remedy, ...]:
     return ()
 
 
-def _expected(machine: Machine) -> str:
+def _expected(machine: Machine) -> tuple[Evidence, ...]:
+    """What the table says of such a kernel where no configuration can be read."""
     identity = machine.kernel.identity
-    expected = identity.expected.get("IKHEADERS") if identity is not None else None
-    if identity is None or expected is None:
-        return ""
-    return f"expected of {identity.name}: CONFIG_IKHEADERS={expected.value} ({expected.confidence})"
+    found = identity.expected.get("IKHEADERS") if identity is not None else None
+    if identity is None or found is None:
+        return ()
+    return (expect("knowledge", f"CONFIG_IKHEADERS={found.value} ({found.confidence})", of=identity.name),)
 
 
 @check("kheaders.available", "Headers can be had from the kernel")
@@ -222,7 +244,7 @@ def available(machine: Machine) -> Iterator[Finding]:
         )
         return
     if state.state not in ("loadable", "blocked"):
-        yield fail("this kernel brings no headers along", causes=("kheaders.archive", "kheaders.module"))
+        yield fail(_none(state.state), causes=("kheaders.archive", "kheaders.module"))
         return
     path = state.path or ""
     try:
@@ -244,6 +266,18 @@ def available(machine: Machine) -> Iterator[Finding]:
             evidence=(Evidence(path, "holds a sound archive"),),
             remedies=(LOAD,) if state.state == "loadable" else (EXTRACT_MODULE,),
         )
+
+
+def _none(state: str) -> str:
+    if state in ("not-installed", "deleted"):
+        return "the kernel's headers are in a module that is not installed"
+    if state in ("loaded", "builtin"):
+        return "the kernel has its headers inside and does not serve them here"
+    return (
+        "this kernel brings no headers along"
+        if state != "absent"
+        else "no source of the kernel's headers is here"
+    )
 
 
 @check("kheaders.leftover", "An unpacked archive in /tmp")

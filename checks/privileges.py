@@ -8,7 +8,19 @@ from collections.abc import Callable, Iterator
 
 from kdiag.check import check
 from kdiag.machine import Machine
-from kdiag.model import Evidence, Finding, Remedy, WrongRemedy, fail, ok, skip, unknown, warn
+from kdiag.model import (
+    Evidence,
+    Finding,
+    Remedy,
+    WrongRemedy,
+    expect,
+    expected,
+    fail,
+    ok,
+    skip,
+    unknown,
+    warn,
+)
 from kdiag.system import Unavailable
 
 SUDO = Remedy("privileges.sudo", "Run kdiag as root", commands=("sudo kdiag check",), run_on="here")
@@ -219,6 +231,9 @@ def no_new_privs(machine: Machine) -> Iterator[Finding]:
             evidence=evidence,
             causes=("environment.container",),
         )
+    elif value is None and not machine.privileges.is_root:
+        # The flag came with 3.5, its line in /proc/self/status with 4.10 (af884cd4a5ae).
+        yield unknown("whether sudo can give privileges: this kernel does not show it", evidence=evidence)
     else:
         yield ok("no_new_privs is not in the way", evidence=evidence)
 
@@ -333,7 +348,7 @@ def secure_boot(machine: Machine) -> Iterator[Finding]:
     elif state:
         yield warn("Secure Boot is on: only signed modules load, and most distributions lock the kernel down")
     else:
-        yield ok("Secure Boot is off")
+        yield ok("Secure Boot is off", evidence=(Evidence("EFI variable SecureBoot", "0"),))
 
 
 @check("kernel.lockdown", "Kernel lockdown lets tracing through")
@@ -381,12 +396,11 @@ def _locked(evidence: tuple[Evidence, ...]) -> Finding:
 
 
 def _lockdown_by_behaviour(machine: Machine, why: str) -> Finding:
-    expected = machine.privileges.lockdown_expected
-    evidence = [Evidence("/sys/kernel/security/lockdown", why)]
-    if expected is not None:
-        evidence.append(Evidence("kernel config and command line", f"expected: {expected}"))
     probe = machine.bpf.read_kernel
-    evidence.append(Evidence("bpf(BPF_PROG_LOAD) that reads kernel memory", probe.describe()))
+    evidence = [
+        Evidence("/sys/kernel/security/lockdown", why),
+        Evidence("bpf(BPF_PROG_LOAD) that reads kernel memory", probe.describe()),
+    ]
     if probe.ok:
         return ok(
             "lockdown is not at confidentiality: the kernel lets a program read its memory",
@@ -394,7 +408,11 @@ def _lockdown_by_behaviour(machine: Machine, why: str) -> Finding:
         )
     if probe.name == "EINVAL" and machine.bpf.program("raw_tracepoint").ok:
         return _locked(tuple(evidence))
-    return unknown(
+    asked_for = machine.privileges.lockdown_expected
+    if asked_for is not None:
+        evidence.append(expect("kernel config and command line", asked_for))
+    make = expected if asked_for in ("none", "integrity") else unknown
+    return make(
         "the lockdown mode cannot be seen",
         reason=why,
         evidence=tuple(evidence),

@@ -9,7 +9,19 @@ from collections.abc import Iterator
 from kdiag.check import check
 from kdiag.machine import Machine
 from kdiag.machine.tracing import BPFFS, DEBUGFS, TRACEFS
-from kdiag.model import Evidence, Finding, Remedy, WrongRemedy, fail, ok, unknown, warn
+from kdiag.model import (
+    Evidence,
+    Finding,
+    Remedy,
+    WrongRemedy,
+    expect,
+    expected,
+    fail,
+    ok,
+    skip,
+    unknown,
+    warn,
+)
 from kdiag.system import Unavailable
 
 
@@ -189,12 +201,17 @@ def _by_config(machine: Machine, what: str, option: str, why: str) -> Finding:
             causes=("tracing.tracefs", "privileges.root"),
             with_root=root_adds,
         )
-    evidence = (Evidence("tracefs", why), Evidence(path, f"CONFIG_{option}={value or 'absent'}"))
     if value == "y":
-        return ok(f"{what}: built in, by the kernel's configuration", evidence=evidence, with_root=root_adds)
+        return expected(
+            f"{what} cannot be seen; the kernel's configuration has {'them' if what.endswith('s') else 'it'}",
+            reason=why,
+            evidence=(Evidence("tracefs", why), expect(path, f"CONFIG_{option}=y")),
+            causes=("tracing.tracefs", "privileges.root"),
+            with_root=root_adds,
+        )
     return fail(
         f"CONFIG_{option} is off: this kernel does not have {what}",
-        evidence=evidence,
+        evidence=(Evidence("tracefs", why), Evidence(path, f"CONFIG_{option}={value or 'absent'}")),
         causes=(f"config.{option}",),
         with_root=root_adds,
     )
@@ -233,8 +250,9 @@ def kprobes(machine: Machine) -> Iterator[Finding]:
         switch = machine.tracing.kprobes_switch
         if switch is not None:
             evidence.append(Evidence(f"{DEBUGFS}/kprobes/enabled", "1" if switch else "0"))
-    except Unavailable:
+    except Unavailable as gap:
         switch = None
+        evidence.append(Evidence(f"{DEBUGFS}/kprobes/enabled", gap.reason))
     if switch is False:
         yield fail(
             "kprobes are switched off",
@@ -262,7 +280,7 @@ def leftovers(machine: Machine) -> Iterator[Finding]:
     Remove them with `-:NAME` appended, never by truncating the file: other programs may own some.
     """
     if machine.tracing.root is None:
-        yield ok("tracefs is not mounted, so there are none to see")
+        yield skip("tracefs is not mounted, so there are none to see", causes=("tracing.tracefs",))
         return
     try:
         events = machine.tracing.kprobe_events
@@ -275,7 +293,8 @@ def leftovers(machine: Machine) -> Iterator[Finding]:
         )
         return
     if not events:
-        yield ok("no leftover events")
+        path = f"{machine.tracing.root}/kprobe_events"
+        yield ok("no leftover events", evidence=(Evidence(path, "absent" if events is None else "empty"),))
         return
     yield warn(
         f"{len(events)} dynamic kprobe events are defined",
@@ -459,8 +478,21 @@ def kallsyms(machine: Machine) -> Iterator[Finding]:
             causes=("sysctl.kernel.kptr_restrict", "privileges.capabilities"),
         )
     else:
-        yield ok(
-            "addresses are hidden from this user",
-            evidence=evidence,
-            with_root="it can be seen whether root sees addresses",
+        yield _hidden(machine, evidence)
+
+
+def _hidden(machine: Machine, evidence: tuple[Evidence, ...]) -> Finding:
+    """What a user sees says little of what root sees: kernel/kallsyms.c asks for CAP_SYSLOG unless kptr_restrict is
+    2, which hides addresses from all.
+    """
+    summary, root_adds = "addresses are hidden from this user", "it can be seen whether root sees addresses"
+    try:
+        level = machine.privileges.sysctl("kernel.kptr_restrict")
+    except Unavailable:
+        level = None
+    if level is None or level > 1:
+        return unknown(
+            summary, evidence=evidence, causes=("sysctl.kernel.kptr_restrict",), with_root=root_adds
         )
+    said = expect("kernel.kptr_restrict", f"{level}: root sees them")
+    return expected(summary, evidence=(*evidence, said), causes=("privileges.root",), with_root=root_adds)

@@ -47,6 +47,16 @@ class Evidence:
     source: str
     observed: str
 
+    @property
+    def is_expected(self) -> bool:
+        """Whether this is what a table or a configuration lets expect, and not something seen (see `expect`)."""
+        return self.observed.startswith(("expected: ", "expected of "))
+
+
+def expect(source: str, said: str, of: str = "") -> Evidence:
+    """Evidence that is an expectation, and says so in every face: no finding may be `ok` by it."""
+    return Evidence(source, f"expected of {of}: {said}" if of else f"expected: {said}")
+
 
 @dataclass(frozen=True, slots=True)
 class WrongRemedy:
@@ -80,6 +90,8 @@ class Finding:
 
     `id` and `title` may be left empty by a check that has only one answer: the runner fills in the check's own.
     causes: ids of findings that explain this one. with_root: what root would add where it was not looked at.
+    likely: what an `unknown` one is expected to be for root; only the forecast for root uses it, so it is no part of
+    a report.
     """
 
     status: Status
@@ -92,6 +104,7 @@ class Finding:
     remedies: tuple[Remedy, ...] = ()
     wrong_remedies: tuple[WrongRemedy, ...] = ()
     with_root: str = ""
+    likely: Status | None = field(default=None, compare=False)
 
 
 class _Rest(TypedDict, total=False):
@@ -127,6 +140,11 @@ def fail(summary: str, **rest: Unpack[_Rest]) -> Finding:
 def unknown(summary: str, **rest: Unpack[_Rest]) -> Finding:
     """A finding that says: could not look; the reason tells why."""
     return Finding(Status.UNKNOWN, summary, **rest)
+
+
+def expected(summary: str, **rest: Unpack[_Rest]) -> Finding:
+    """A finding that says: could not look, and by the evidence (`expect`) it should be fine for root."""
+    return Finding(Status.UNKNOWN, summary, likely=Status.OK, **rest)
 
 
 def skip(summary: str, **rest: Unpack[_Rest]) -> Finding:

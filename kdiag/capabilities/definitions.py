@@ -160,7 +160,8 @@ def _judge(
     now = _outcome(definition, Context(by_id), behaviours)
     with_root = None
     if as_root_matters and now.works is not Works.WORKS:
-        root = _outcome(definition, Context(by_id, _ABOUT_THE_USER), behaviours)
+        likely = {f.id for f in by_id.values() if f.likely is Status.OK}
+        root = _outcome(definition, Context(by_id, _ABOUT_THE_USER | likely), behaviours)
         if root.works is Works.FAILS:
             # Becoming root would not help: the machine's own reason is the one to tell.
             now = Outcome(root.works, f"{root.because} (for root, too)", root.findings)

@@ -102,6 +102,9 @@ def _sound(finding: Finding) -> Finding:
         raise TypeError(f"finding {finding.id} has status {finding.status!r}")
     if any(r.kind not in ("safe", "unsafe", "manual") for r in remedies):
         raise TypeError(f"finding {finding.id} has a remedy that is neither safe, unsafe nor manual")
+    if finding.status is Status.OK and any(e.is_expected for e in finding.evidence):
+        # What a table or a configuration promises was not seen, whichever package's check says so.
+        return replace(finding, status=Status.UNKNOWN, likely=Status.OK)
     return finding
 
 

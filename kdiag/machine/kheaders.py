@@ -24,7 +24,8 @@ class ModuleState:
     """Where the kheaders module stands.
 
     state: `loaded`, `builtin`, `loadable`, `blocked` (on disk, loading impossible), `deleted` (listed, file
-    gone), `not-installed` (configured, no file), `absent` (not in modules.dep, no config tells why), `off`, `unknown`.
+    gone), `not-installed` (configured, no file), `absent` (not in modules.dep, no config tells why), `off` (by the
+    configuration), `no-modules` (nothing can be loaded, no config tells more), `unknown`.
     """
 
     state: str
@@ -80,18 +81,12 @@ class Kheaders:
             return ModuleState("blocked" if obstacles else "loadable", path, obstacles)
         if modules.builtin("kheaders") or self.configured == "y":
             return ModuleState("builtin", None)
-        if self.configured == "n" or loaded is None:
-            return ModuleState("off", None)
-        if self.configured == "m":
-            return ModuleState("not-installed", None)
-        if modules.directory is not None:
-            # modules.dep of this release is complete: the kernel has no such module, or another package does.
-            identity = self._machine.kernel.identity
-            expected = identity.expected.get("IKHEADERS") if identity is not None else None
-            return ModuleState(
-                "not-installed" if expected is not None and expected.value == "m" else "absent", None
-            )
-        return ModuleState("unknown", None)
+        if self.configured is not None:
+            return ModuleState("not-installed" if self.configured == "m" else "off", None)
+        if loaded is None:
+            return ModuleState("no-modules", None)
+        # modules.dep of this release is complete: the kernel has no such module, or another package does.
+        return ModuleState("unknown" if modules.directory is None else "absent", None)
 
     @cached_property
     def archive_in_module(self) -> ArchiveInfo | None:

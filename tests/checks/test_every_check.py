@@ -578,9 +578,10 @@ def test_not_fine(finding_id: str, change: Change, status: Status, says: str, tm
 
 
 def test_fine(tmp_path: Path) -> None:
-    """On a complete machine every finding but those about options and sysctls is ok."""
+    """On a complete machine every finding is ok but those about options and sysctls, and one about bpftrace 0.11."""
     report = look(known.complete(), tmp_path)
-    bad = [f for f in report.findings if f.status is not OK and not f.id.startswith(("config.", "sysctl."))]
+    others = ("config.", "sysctl.", "btf.fentry-test")
+    bad = [f for f in report.findings if f.status is not OK and not f.id.startswith(others)]
     assert not bad, bad
     assert {c.status.value for c in report.capabilities} <= {"works", "caveat"}, report.capabilities
 
