@@ -159,7 +159,8 @@ def test_no_field_of_the_model_is_forgotten() -> None:
     definitions = schema["$defs"]
 
     def fields(kind: type) -> set[str]:
-        return {field.name for field in dataclasses.fields(kind)}
+        # What does not count when two are compared (Finding.likely) has done its work before the report is written.
+        return {field.name for field in dataclasses.fields(kind) if field.compare}
 
     assert fields(Report) - {"blocks"} | {"schema", "smoke"} == set(schema["properties"])
     assert fields(Finding) | {"blocks"} == set(definitions["finding"]["properties"])
