@@ -15,6 +15,7 @@ from __future__ import annotations
 import pytest
 
 from kdiag.model import Capability, Report, Works
+from kdiag.words import did_you_mean
 
 _KEY: pytest.StashKey[Report] = pytest.StashKey()
 _MARK = "requires_capability"
@@ -75,11 +76,8 @@ def _missing(name: str, report: Report) -> str:
     """Why a capability is missing; empty where it is not."""
     capability = next((c for c in report.capabilities if c.id == name), None)
     if capability is None:
-        from difflib import get_close_matches
-
         known = [c.id for c in report.capabilities]
-        near = get_close_matches(name, known, n=1, cutoff=0.4)
-        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
+        hint = did_you_mean(name, known, lead="") or f"there are {', '.join(known)}"
         pytest.fail(f"{_MARK}: no capability is called {name!r}; {hint}", pytrace=False)
     return _reason(capability) if capability.status in _WORDS else ""
 

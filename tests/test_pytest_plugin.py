@@ -123,7 +123,7 @@ def test_the_plugin_is_light() -> None:
     """It is loaded into every session of every project that has kdiag installed."""
     code = "import sys, kdiag.pytest_plugin; print({m for m in sys.modules if m.startswith('kdiag')})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert eval(done.stdout) == {"kdiag", "kdiag.model", "kdiag.pytest_plugin"}
+    assert eval(done.stdout) == {"kdiag", "kdiag.model", "kdiag.pytest_plugin", "kdiag.words"}
 
 
 def test_the_machine_is_not_looked_at_for_others(session: pytest.Pytester) -> None:

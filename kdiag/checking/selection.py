@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from kdiag.capabilities.definitions import DEFINITIONS
+from kdiag.words import did_you_mean
 
 if TYPE_CHECKING:
     from kdiag.checking.registry import Found
@@ -22,11 +23,9 @@ def split(values: Iterable[str]) -> list[str]:
 
 
 def _unknown(what: str, name: str, known: Sequence[str]) -> UnknownName:
-    from difflib import get_close_matches
-
-    near = get_close_matches(name, known, n=1, cutoff=0.4)
-    hint = f"; did you mean {near[0]}?" if near else ""
-    return UnknownName(f"no {what} is called {name!r}{hint} (`kdiag list` shows them all)")
+    return UnknownName(
+        f"no {what} is called {name!r}{did_you_mean(name, known)} (`kdiag list` shows them all)"
+    )
 
 
 def _covers(pattern: str, found: Found) -> bool:

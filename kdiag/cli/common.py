@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn, TypedDict
 import typer
 
 from kdiag.console import exits
+from kdiag.words import did_you_mean
 
 if TYPE_CHECKING:
     from kdiag.checking.registry import Registry
@@ -67,10 +68,7 @@ def fail(message: str, status: int = exits.USAGE) -> NoReturn:
 def one_of(option: str, value: str, known: tuple[str, ...]) -> None:
     """A usage error that names what there is, and the nearest."""
     if value not in known:
-        from difflib import get_close_matches
-
-        near = get_close_matches(value, known, n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
+        hint = did_you_mean(value, known)
         fail(f"{option} is one of {', '.join(filter(None, known))}, not {value!r}{hint}")
 
 

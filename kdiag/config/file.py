@@ -124,8 +124,8 @@ def _known_finding(name: str, registry: Registry) -> None:
     from fnmatch import fnmatchcase
 
     from kdiag.checking.selection import UnknownName
-    from kdiag.config.reader import nearest
+    from kdiag.words import did_you_mean
 
     patterns = [i for found in registry.checks for i in (found.check.id, *found.check.finding_ids)]
     if not any(fnmatchcase(name, pattern) for pattern in patterns) and not name.startswith("plugin."):
-        raise UnknownName(f"no check makes a finding {name!r}{nearest(name, patterns)}")
+        raise UnknownName(f"no check makes a finding {name!r}{did_you_mean(name, patterns)}")

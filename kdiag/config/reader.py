@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timezone
 from pathlib import Path
@@ -15,6 +15,7 @@ from pathlib import Path
 from kdiag.config.file import PYPROJECT, Config, ConfigError, Named
 from kdiag.config.toml_lines import line_of, lines
 from kdiag.config.waivers import Waiver
+from kdiag.words import did_you_mean, found_instead
 
 LISTS = {"require": "capability", "only": "check", "skip": "check"}
 FLAGS = ("verbose", "color", "plugins")
@@ -120,26 +121,26 @@ class _Reader:
     ) -> None:
         for key in values:
             if key not in known:
-                hint = nearest(key, known) or f" (there are {', '.join(known)})"
+                hint = did_you_mean(key, known) or f" (there are {', '.join(known)})"
                 raise self.wrong(f"no {what} is called {key!r}{hint}", *place, key)
 
     def names(self, value: object, key: str) -> tuple[str, ...]:
         if not isinstance(value, list):
-            raise self.wrong(f"{key}: expected a list of names, found {_seen(value)}", key)
+            raise self.wrong(f"{key}: expected a list of names, found {found_instead(value)}", key)
         for index, name in enumerate(value):
             if not isinstance(name, str) or not name.strip():
-                raise self.wrong(f"{key}: expected a name, found {_seen(name)}", key, index)
+                raise self.wrong(f"{key}: expected a name, found {found_instead(name)}", key, index)
         return tuple(value)
 
     def flag(self, value: object, key: str) -> bool:
         if isinstance(value, bool):
             return value
-        raise self.wrong(f"{key}: expected true or false, found {_seen(value)}", key)
+        raise self.wrong(f"{key}: expected true or false, found {found_instead(value)}", key)
 
     def text(self, value: object, *place: str | int) -> str:
         if isinstance(value, str) and value.strip():
             return value
-        raise self.wrong(f"{place[-1]}: expected a text, found {_seen(value)}", *place)
+        raise self.wrong(f"{place[-1]}: expected a text, found {found_instead(value)}", *place)
 
     def format(self, value: object) -> str:
         from kdiag.report.formats import UnknownFormat, named
@@ -192,21 +193,4 @@ class _Reader:
                 return date.fromisoformat(value)
             except ValueError:
                 raise self.wrong(f"until: there is no day {value}", *place) from None
-        raise self.wrong(f"until: expected a day as YYYY-MM-DD, found {_seen(value)}", *place)
-
-
-def nearest(name: str, known: Sequence[str]) -> str:
-    """A hint at the name that was meant, empty if none is near."""
-    from difflib import get_close_matches
-
-    near = get_close_matches(name, known, n=1, cutoff=0.5)
-    return f"; did you mean {near[0]}?" if near else ""
-
-
-def _seen(value: object) -> str:
-    """What was found, short and safe to print."""
-    if isinstance(value, str):
-        return ascii(value if len(value) <= 40 else value[:39] + "...")
-    if isinstance(value, bool):
-        return str(value).lower()
-    return {list: "a list", dict: "a table", int: "a number", float: "a number"}.get(type(value), "a time")
+        raise self.wrong(f"until: expected a day as YYYY-MM-DD, found {found_instead(value)}", *place)

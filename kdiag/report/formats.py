@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Protocol, cast
 
+from kdiag.words import did_you_mean
+
 if TYPE_CHECKING:
     from kdiag.checking.registry import Registry
     from kdiag.model import Report
@@ -74,11 +76,7 @@ def named(name: str) -> Format:
     """The format of this name. Raises UnknownFormat."""
     if name in FORMATS:
         return FORMATS[name]
-    from difflib import get_close_matches
-
-    near = get_close_matches(name, NAMES, n=1, cutoff=0.4)
-    hint = f"; did you mean {near[0]}?" if near else ""
-    raise UnknownFormat(f"no format is called {name!r}{hint} ({', '.join(NAMES)})")
+    raise UnknownFormat(f"no format is called {name!r}{did_you_mean(name, NAMES)} ({', '.join(NAMES)})")
 
 
 def of_path(path: str) -> str | None:

@@ -24,6 +24,7 @@ from kdiag.model import (
     Works,
     WrongRemedy,
 )
+from kdiag.words import found_instead
 
 SCHEMA = "kdiag.report/1"
 KINDS = ("safe", "unsafe", "manual")
@@ -90,14 +91,16 @@ def _right_schema(document: _Object) -> None:
     version = re.fullmatch(r"kdiag\.report/([0-9]{1,6})", schema)
     if version and int(version[1]) > int(SCHEMA.rpartition("/")[2]):
         raise BadReport(f"{schema} is newer than this kdiag, which reads {SCHEMA}: update kdiag", "schema")
-    raise BadReport(f"expected {SCHEMA}, found {_seen(schema)}", "schema")
+    raise BadReport(f"expected {SCHEMA}, found {found_instead(schema)}", "schema")
 
 
 def _unique(key: str, ids: list[str]) -> None:
     seen: dict[str, int] = {}
     for index, id_ in enumerate(ids):
         if id_ in seen:
-            raise BadReport(f"{_seen(id_)} is the id of {key}[{seen[id_]}] already", f"{key}[{index}].id")
+            raise BadReport(
+                f"{found_instead(id_)} is the id of {key}[{seen[id_]}] already", f"{key}[{index}].id"
+            )
         seen[id_] = index
 
 
@@ -149,7 +152,7 @@ def _remedy(value: object) -> Remedy:
     item = _Object.of(value)
     kind = item.text("kind", "safe")
     if kind not in KINDS:
-        raise BadReport(f"expected one of {'|'.join(KINDS)}, found {_seen(kind)}", "kind")
+        raise BadReport(f"expected one of {'|'.join(KINDS)}, found {found_instead(kind)}", "kind")
     return Remedy(
         id=item.text("id"),
         title=item.text("title"),
@@ -182,7 +185,7 @@ def _verdict(value: object) -> Verdict:
 def _string(value: object) -> str:
     if isinstance(value, str):
         return value
-    raise BadReport(f"expected a string, found {_seen(value)}")
+    raise BadReport(f"expected a string, found {found_instead(value)}")
 
 
 class _Object:
@@ -197,7 +200,7 @@ class _Object:
     def of(cls, value: object) -> _Object:
         if isinstance(value, dict):
             return cls(value)
-        raise BadReport(f"expected an object, found {_seen(value)}")
+        raise BadReport(f"expected an object, found {found_instead(value)}")
 
     def has(self, key: str) -> bool:
         """Whether the key has a value other than null."""
@@ -241,21 +244,8 @@ class _Object:
         return tuple(done)
 
     def _seen(self, key: str) -> str:
-        return _seen(self._values[key]) if key in self._values else "nothing"
+        return found_instead(self._values[key]) if key in self._values else "nothing"
 
 
 def _refuse(message: str, place: str) -> str:
     raise BadReport(message, place)
-
-
-def _seen(value: object) -> str:
-    """What was found, short and safe to print."""
-    if isinstance(value, str):
-        return ascii(value if len(value) <= 40 else value[:39] + "...")
-    if isinstance(value, dict):
-        return "an object"
-    if isinstance(value, list):
-        return "a list"
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    return f"the number {value!s:.20}"

@@ -20,6 +20,7 @@ from kdiag.smoke.cause import Cause, start
 from kdiag.smoke.model import Outcome, Result, SmokeError, SmokeReport, agreement, worst
 from kdiag.smoke.programs import PROGRAMS, Program, Scene, Shown, Skip
 from kdiag.smoke.watch import Limits, Observation, Plan, watch
+from kdiag.words import did_you_mean
 
 #: Told of every program: with None when it starts and while it runs, with its result at the end.
 Listener = Callable[[Program, Result | None], None]
@@ -31,10 +32,7 @@ def select(only: Sequence[str]) -> tuple[Program, ...]:
     """The programs that an id or glob of `only` names, in the order of the list; all if empty. Raises UnknownName."""
     for pattern in only:
         if not any(fnmatchcase(program.id, pattern) for program in PROGRAMS):
-            from difflib import get_close_matches
-
-            near = get_close_matches(pattern, [p.id for p in PROGRAMS], n=1, cutoff=0.4)
-            hint = f"; did you mean {near[0]}?" if near else ""
+            hint = did_you_mean(pattern, [p.id for p in PROGRAMS])
             raise UnknownName(
                 f"no smoke program is called {pattern!r}{hint} (`kdiag smoke --list` shows them)"
             )

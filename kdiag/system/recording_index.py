@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from kdiag.system.base import CommandResult, Identity, ProbeResult, Stat, Uname, Unavailable
+from kdiag.words import found_instead
 
 SCHEMA = "kdiag.recording/1"
 #: recording.json of a real machine has some 40 kB.
@@ -81,7 +82,7 @@ def read_index(raw: bytes, where: str) -> Index:
     def each(key: str, read: Callable[[Json, str], T]) -> dict[str, T]:
         values = index.get(key, {})
         if not isinstance(values, dict):
-            raise BadRecording(f"{where}: `{key}` must be an object, not {seen(values)}")
+            raise BadRecording(f"{where}: `{key}` must be an object, not {found_instead(values)}")
         return {name: read(value, f"{where}: {key}[{name!a:.80}]") for name, value in values.items()}
 
     commands = _list(index.get("commands", []), f"{where}: commands")
@@ -126,7 +127,7 @@ def _parsed(raw: bytes, where: str) -> dict[str, Json]:
         raise BadRecording(
             f"{where}: schema {newer[0]} is newer than this kdiag, which reads {SCHEMA}: update kdiag"
         )
-    raise BadRecording(f"{where}: `schema` must be {SCHEMA!r}, not {seen(schema)}")
+    raise BadRecording(f"{where}: `schema` must be {SCHEMA!r}, not {found_instead(schema)}")
 
 
 def _digits(number: str) -> int:
@@ -140,17 +141,10 @@ def _no_constant(name: str) -> Json:
     raise ValueError(f"{name} is not JSON")
 
 
-def seen(value: object) -> str:
-    """What was found instead, short and fit for a terminal."""
-    if isinstance(value, dict | list):
-        return "an object" if isinstance(value, dict) else "a list"
-    return "nothing" if value is None else f"{value!a:.60}"
-
-
 def number(value: Json, where: str, low: int = -(2**63), high: int = 2**64 - 1) -> int:
     """A whole number within bounds. Raises BadRecording."""
     if isinstance(value, bool) or not isinstance(value, int):
-        raise BadRecording(f"{where} must be a whole number, not {seen(value)}")
+        raise BadRecording(f"{where} must be a whole number, not {found_instead(value)}")
     if not low <= value <= high:
         raise BadRecording(f"{where} must be between {low} and {high}, not {value}")
     return value
@@ -159,7 +153,7 @@ def number(value: Json, where: str, low: int = -(2**63), high: int = 2**64 - 1) 
 def text(value: Json, where: str) -> str:
     """A string. Raises BadRecording."""
     if not isinstance(value, str):
-        raise BadRecording(f"{where} must be a string, not {seen(value)}")
+        raise BadRecording(f"{where} must be a string, not {found_instead(value)}")
     return value
 
 
@@ -169,7 +163,7 @@ def _text_or_none(value: Json, where: str) -> str | None:
 
 def _list(value: Json, where: str) -> list[Json]:
     if not isinstance(value, list):
-        raise BadRecording(f"{where} must be a list, not {seen(value)}")
+        raise BadRecording(f"{where} must be a list, not {found_instead(value)}")
     return value
 
 
@@ -179,7 +173,7 @@ def _texts(value: Json, where: str) -> tuple[str, ...]:
 
 def _object(value: Json, where: str) -> dict[str, Json]:
     if not isinstance(value, dict):
-        raise BadRecording(f"{where} must be an object, not {seen(value)}")
+        raise BadRecording(f"{where} must be an object, not {found_instead(value)}")
     return value
 
 
@@ -207,10 +201,12 @@ def _stat(value: Json, where: str) -> Stat:
     info = _object(value, where)
     mode = text(info.get("mode", "0644"), f"{where}.mode")
     if not re.fullmatch("[0-7]{1,6}", mode):
-        raise BadRecording(f"{where}.mode must be octal digits, not {seen(mode)}")
+        raise BadRecording(f"{where}.mode must be octal digits, not {found_instead(mode)}")
     kind = text(info.get("kind", "file"), f"{where}.kind")
     if kind not in _KINDS:
-        raise BadRecording(f"{where}.kind must be one of {', '.join(sorted(_KINDS))}, not {seen(kind)}")
+        raise BadRecording(
+            f"{where}.kind must be one of {', '.join(sorted(_KINDS))}, not {found_instead(kind)}"
+        )
     return Stat(
         kind,
         int(mode, 8),

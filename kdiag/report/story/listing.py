@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from kdiag.capabilities.definitions import DEFAULT_REQUIRED, DEFINITIONS, Definition
 from kdiag.checking.selection import UnknownName
 from kdiag.console.wrap import clean, columns, pad, wrap
+from kdiag.words import did_you_mean
 
 if TYPE_CHECKING:
     from kdiag.checking.registry import Found, Registry
@@ -130,14 +131,11 @@ def _options() -> dict[str, str]:
 
 def _unknown(registry: Registry, name: str) -> UnknownName:
     """The complaint, with the nearest name that there is."""
-    from difflib import get_close_matches
-
     known = [i for f in registry.checks for i in (f.check.id, *f.check.finding_ids) if "*" not in i]
     known += [d.id for d in DEFINITIONS]
     if name.startswith(_OPTIONS.rstrip("*")):
         known += _options()
-    near = get_close_matches(name, known, n=1, cutoff=0.4)
-    hint = f"; did you mean {near[0]}?" if near else ""
+    hint = did_you_mean(name, known)
     return UnknownName(f"nothing is called {name!r}{hint} (`kdiag list` shows all checks and capabilities)")
 
 
