@@ -15,7 +15,7 @@ from kdiag.system import Unavailable
 
 if TYPE_CHECKING:
     from kdiag.checking.registry import Found, Registry
-    from kdiag.knowledge.bpftrace import Behaviour
+    from kdiag.knowledge.behaviour import Behaviour
     from kdiag.machine import Machine
 
 

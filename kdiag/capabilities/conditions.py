@@ -23,7 +23,7 @@ from kdiag.capabilities.expression import (
 from kdiag.model import Status, Works
 
 if TYPE_CHECKING:
-    from kdiag.knowledge.bpftrace import Behaviour
+    from kdiag.knowledge.behaviour import Behaviour
 
 # -- pieces ---------------------------------------------------------------------------------------------------------
 

@@ -46,7 +46,7 @@ def fix(  # noqa: PLR0913, PLR0917  a parameter is an option
     from kdiag.commands.fix import Request, Surroundings
     from kdiag.commands.fix import fix as run_fix
     from kdiag.console.progress import console
-    from kdiag.fix.plan.values import Options
+    from kdiag.fix.options import Options
 
     options = Options(packages=packages, load=load, link=link, btf=btf or None)
     around = Surroundings(smoke=_smoke() if smoke_test and not (undo or prune or dry_run) else None)

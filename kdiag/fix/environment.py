@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 
 from kdiag.fix.errors import FixError
+from kdiag.parse import utsrelease
 
 SOURCE, BUILD, BCC, BTF = NAMES = (
     "BPFTRACE_KERNEL_SOURCE",
@@ -26,7 +26,6 @@ _PROOF = {
     BUILD: "include/generated/autoconf.h",
     BCC: "include/linux/kconfig.h",
 }
-_UTS = re.compile(rb'^\s*#\s*define\s+UTS_RELEASE\s+"([^"\n]{1,200})"', re.MULTILINE)
 
 
 def variables(tree: Path | None, btf: Path | None) -> dict[str, str]:
@@ -91,10 +90,9 @@ def _head(path: str, size: int) -> bytes:
 def _release(tree: str) -> str:
     """The release that a tree says it is of, "" if it does not say: the source half of Debian's does not."""
     try:
-        found = _UTS.search(_head(f"{tree}/include/generated/utsrelease.h", 1 << 16))
+        return utsrelease.release(_head(f"{tree}/{utsrelease.PATH}", utsrelease.LIMIT)) or ""
     except OSError:
         return ""
-    return found[1].decode("utf-8", "replace") if found else ""
 
 
 def shell_of(path: str) -> str:

@@ -1,158 +1,21 @@
 """How each bpftrace release behaves, as far as its source decides it.
 
-A `Behaviour` answers, for one release, the questions that the predictor asks: does clang run, which headers
-does it need, where do types come from, who may run it, what is opened before the script starts. The table
-itself is in `bpftrace_history`; every row there names the commit that moved the boundary. All of it is
-*expected* behaviour of upstream's code: a distribution may patch, and an observation always wins.
+The table is in `bpftrace_history`; every row there names the commit that moved the boundary. All of it is *expected*
+behaviour of upstream's code: a distribution may patch, and an observation always wins.
 """
 
 from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import replace
 
-Version = tuple[int, int, int]
+from kdiag.knowledge.behaviour import Behaviour, Version
+from kdiag.knowledge.bpftrace_history import NEWEST_READ, OLDEST_READ, ROWS
 
 _NUMBERS = r"v?(\d{1,3})\.(\d{1,4})(?:\.(\d{1,4}))?(?!\d)"
 _NAMED = re.compile(rf"(?<!\S)bpftrace\s+{_NUMBERS}", re.IGNORECASE)
 _BARE = re.compile(rf"\s*{_NUMBERS}\S*\s*")
-
-
-@dataclass(frozen=True, slots=True)
-class Behaviour:
-    """What one bpftrace release does. Paths and functions in comments are those of bpftrace's repository.
-
-    `version` is the release asked for, `since` the oldest release that behaves the same in every field,
-    `known` is False for releases older or newer than those whose source was read (they get the nearest row).
-    """
-
-    version: Version
-    since: Version
-    known: bool
-
-    # Headers: get_kernel_dirs() in src/utils.cpp, later src/util/kernel.cpp (0.24), src/symbols/kernel.cpp.
-    unpacks_kheaders: Literal["never", "without-btf", "always"]
-    """Whether it runs `modprobe kheaders` and unpacks to ${TMPDIR:-/tmp}/kheaders-R when it finds no header
-    directory; happens even for scripts that need no header."""
-    checks_kheaders_owner: bool
-    """Whether an existing /tmp/kheaders-R must belong to root (CVE-2024-2313)."""
-    header_warning: Literal["never", "before-parsing", "after-failure"]
-    """When it prints "Could not find kernel headers in"; "before-parsing" also for scripts that then work."""
-    honours_kernel_build: bool
-    """Whether BPFTRACE_KERNEL_BUILD counts (only beside BPFTRACE_KERNEL_SOURCE, read by all)."""
-    kconfig_include: Literal["always", "if-readable"]
-    """Whether clang is told `-include <dir>/include/linux/kconfig.h` even where the directory lacks it."""
-
-    # clang: ClangParser::parse() and its caller in src/main.cpp or AllParsePasses (src/ast/passes/parser.h).
-    clang_runs: Literal["with-definitions", "always", "when-types"]
-    """Which scripts reach clang: those with C definitions (any tracepoint adds one before 0.11; also 0.18-0.23, where
-    struct fields come straight from BTF), all of them, or those with C definitions or types wanted from BTF."""
-    types_header: Literal[
-        "tracepoints",
-        "definitions",
-        "everything-without-btf",
-        "definitions-without-btf",
-        "tracepoints-without-btf",
-        "never",
-    ]
-    """Which scripts get `#include <linux/types.h>` from bpftrace itself and so need headers although they do
-    not ask for any. Tracepoint scripts count as "definitions", with or without `args`, up to 0.22."""
-    defines_have_btf: bool
-    """Whether scripts can test BPFTRACE_HAVE_BTF (stock tools guard their includes with it)."""
-    clang_failure_status: int
-    """Exit status when clang rejects the script."""
-
-    # Types: src/btf.cpp.
-    btf_source: Literal["none", "file-list", "kernel-id", "libbpf"]
-    """Where vmlinux BTF comes from unless BPFTRACE_BTF says: its own list of files; kernel object ids through
-    bpf() (needs CAP_SYS_ADMIN and a kernel that lists vmlinux, 5.11+, no /sys); btf__load_vmlinux_btf()."""
-    btf_types: Literal["none", "without-definitions", "always"]
-    """When types are taken from BTF; "without-definitions": in scripts without C definitions or with -b."""
-    honours_btf_variable: bool
-    """Whether BPFTRACE_BTF (a raw BTF file, never an ELF) counts."""
-    bad_btf_variable: Literal["ignored", "crash", "warning"]
-    """What an unparsable BPFTRACE_BTF does ("crash" is inferred from the code, not seen)."""
-    module_btf: bool
-    """Whether types of modules are found (through object ids: needs CAP_SYS_ADMIN)."""
-    args_need_btf: bool
-    """Whether `args` of a tracepoint needs BTF; before, clang read the tracefs format file."""
-
-    # Syntax.
-    args_operators: tuple[str, ...]
-    """Accepted spellings of tracepoint argument access, the preferred first."""
-    begin_names: tuple[str, ...]
-    """Accepted spellings of the first probe, the one that works everywhere first."""
-    fentry_names: tuple[str, ...]
-    """Accepted spellings of fentry, the preferred first; empty where it does not exist."""
-
-    # Probes.
-    rawtracepoint: Literal["absent", "any", "needs-btf"]
-    fentry_check: Literal["none", "load", "attach", "late"]
-    """How it is decided that fentry works: not at all (absent), loading a test program, loading and attaching
-    one (both also need BTF and a readable available_filter_functions), or when the real one is loaded."""
-    fentry_test: str
-    """The function that its test program is for, where kernels exist whose BTF lacks it; else empty."""
-    iterators: Literal["none", "listed", "any"]
-    kprobe_modules: bool
-    """Whether kprobe:module:function is accepted."""
-    kprobe_multi: bool
-    uprobe_multi: bool
-    kprobe_session: bool
-    warns_untraceable: bool
-    """Whether a kprobe missing from available_filter_functions is warned about (and attached anyway)."""
-    partial_attach: Literal["warning", "error"]
-    """What a failing member of a wildcard or list does by default (config `missing_probes`)."""
-
-    # Start: main() in src/main.cpp.
-    privileges: Literal["euid", "capabilities"]
-    """"euid": effective uid 0, capabilities not looked at. "capabilities": CAP_SYS_ADMIN, or CAP_BPF and
-    CAP_PERFMON; a user who is not root needs CAP_DAC_READ_SEARCH and CAP_DAC_OVERRIDE as well."""
-    lockdown_check: Literal["none", "file-or-ubuntu-probe", "file"]
-    """What stops at lockdown=confidentiality: nothing, the file or failing bpf() probes on an Ubuntu kernel,
-    or the file /sys/kernel/security/lockdown alone (absent: goes on)."""
-    needs_tracefs_at_start: bool
-    """Whether available_events must be readable even for BEGIN (KernelInfoImpl::open)."""
-    needs_proc_modules: bool
-    """Whether a kernel without /proc/modules is refused at start."""
-    first_check: Literal["privileges", "tracefs"]
-    """Which of the two is looked at first, hence which message appears."""
-    tracefs_paths: tuple[str, ...]
-    """Directories in order; the first that exists is used, mounted or not."""
-    min_kernel_warning: Version | None
-    """Kernels older than this get a warning (nothing more)."""
-    memlock_prefix: Literal["", "ERROR", "WARNING"]
-    """Label of the harmless "couldn't set RLIMIT_MEMLOCK" line."""
-
-    # Output.
-    info_stream: Literal["none", "stderr", "stdout"]
-    """Where --info goes."""
-    info_layout: Literal["none", "lines", "columns"]
-    info_fentry_key: str | None
-    """The name of the fentry row in --info."""
-    start_line: tuple[Literal["stdout", "stderr"], str]
-    """Stream and first word of "Attaching 1 probe..." / "Attached 1 probe"."""
-
-    # tools/*.bt of the release (not tools/old), includes outside `#ifndef BPFTRACE_HAVE_BTF`.
-    tools_including_kernel: frozenset[str]
-    tools_including_libc: frozenset[str]
-    """Tools that include <sys/socket.h>, a header of libc's development package."""
-
-    @property
-    def rawtracepoint_needs_btf(self) -> bool:
-        """True where a rawtracepoint is refused without kernel BTF."""
-        return self.rawtracepoint == "needs-btf"
-
-    @property
-    def args_operator(self) -> str:
-        """The operator to write: `->` before 0.19, `.` since."""
-        return self.args_operators[0]
-
-    @property
-    def fentry_spelling(self) -> str | None:
-        """The preferred name of the fentry probe, None where the release has none."""
-        return self.fentry_names[0] if self.fentry_names else None
 
 
 CAPABILITIES_OF_USERS = ("CAP_DAC_READ_SEARCH", "CAP_DAC_OVERRIDE")
@@ -163,8 +26,6 @@ CAPABILITIES_OF_ALL = (("CAP_SYS_ADMIN",), ("CAP_BPF", "CAP_PERFMON"))
 
 def behaviour(version: Version) -> Behaviour:
     """The behaviour of one release; never fails. One beyond the table gets its nearest row, `known=False`."""
-    from kdiag.knowledge.bpftrace_history import NEWEST_READ, OLDEST_READ, ROWS
-
     place = bisect_right([row.since for row in ROWS], version)
     row = ROWS[max(place - 1, 0)]
     return replace(row, version=version, known=version >= OLDEST_READ and version[:2] <= NEWEST_READ[:2])

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from kdiag.knowledge.bpftrace import Behaviour
+from kdiag.knowledge.behaviour import Behaviour
 
 OLDEST_READ = (0, 9, 0)
 NEWEST_READ = (0, 27, 1)

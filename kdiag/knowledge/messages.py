@@ -10,36 +10,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cache
-from typing import Literal
 
-from kdiag.knowledge.bpftrace import Version
-
-Weight = Literal["stop", "cause", "consequence", "harmless"]
-"""stop: the tool refused to go on and says why; cause: names what is missing; consequence: follows from
-something else, often printed above it; harmless: printed by runs that work."""
+from kdiag.knowledge.message import Message, Weight
+from kdiag.knowledge.messages_table import MESSAGES
 
 _RANK: dict[Weight, int] = {"stop": 0, "cause": 1, "consequence": 2, "harmless": 3}
 _MAX_LINES = 20_000
 _MAX_LINE = 2_000
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """A known message. `pattern` is searched in one line; its named groups become the details of a match.
-
-    `findings` are ids of findings that can explain it, likeliest first (empty: it lies in the script or the
-    tool). `since` and `until` (inclusive) bound the bpftrace releases that print it; None is unbounded, or
-    another program's message.
-    """
-
-    id: str
-    pattern: str
-    weight: Weight
-    findings: tuple[str, ...]
-    meaning: str
-    since: Version | None = None
-    until: Version | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +42,6 @@ class Explained:
 
 @cache
 def _compiled() -> tuple[tuple[Message, re.Pattern[str]], ...]:
-    from kdiag.knowledge.messages_table import MESSAGES
-
     return tuple((message, re.compile(message.pattern)) for message in MESSAGES)
 
 

@@ -7,7 +7,7 @@ kernels, and say "probably" where they were not. Within the table the particular
 
 from __future__ import annotations
 
-from kdiag.knowledge.messages import Message
+from kdiag.knowledge.message import Message
 
 _R = "(?P<release>[^ /'\"]+)"
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from kdiag.machine.text import read_text
+from kdiag.parse import utsrelease
 from kdiag.system import System, Unavailable
 
 if TYPE_CHECKING:
@@ -144,9 +144,6 @@ class Tree:
     def complete(self) -> bool:
         """Everything that clang needs is there."""
         return not self.missing
-
-
-_UTS = re.compile(r'#define\s+UTS_RELEASE\s+"([^"\n]{1,200})"')
 
 
 class Headers:
@@ -337,10 +334,9 @@ class Headers:
         )
 
     def _tree_release(self, build: str) -> str | None:
-        text = read_text(self._system, f"{build}/include/generated/utsrelease.h", 65536)
-        found = _UTS.search(text or "")
-        if found:
-            return found[1]
+        text = self._system.read(f"{build}/{utsrelease.PATH}", utsrelease.LIMIT)
+        if text is not None and (release := utsrelease.release(text)):
+            return release
         return read_text(self._system, f"{build}/include/config/kernel.release", 4096)
 
     def _untrusted(self, path: str) -> str | None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from kdiag.system import Unavailable
 
 if TYPE_CHECKING:
-    from kdiag.knowledge.bpftrace import Behaviour
+    from kdiag.knowledge.behaviour import Behaviour
     from kdiag.machine import Machine
 
 Version = tuple[int, int, int]

@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kdiag.parse import compression, tarstream
+from kdiag.parse import compression, tarstream, utsrelease
 from kdiag.parse.errors import ParseError
 
 if TYPE_CHECKING:
@@ -25,9 +25,8 @@ _SCAN_TRIES = 64  # the kernel's own xz unpacker holds the magic number too, and
 _QUICK_BUDGET = 16 << 20
 _QUICK_STEP = 256 << 10
 
-_RELEASE = "include/generated/utsrelease.h"
 _VERSION = "include/generated/uapi/linux/version.h"
-_READ = frozenset((_RELEASE, _VERSION))
+_READ = frozenset((utsrelease.PATH, _VERSION))
 _KCONFIG, _AUTOCONF, _TYPES = (
     "include/linux/kconfig.h",
     "include/generated/autoconf.h",
@@ -181,18 +180,13 @@ def _inspect(pieces: Iterator[bytes], budget: int | None) -> ArchiveInfo:
         others=counts["other"],
         size=size,
         archs=tuple(archs),
-        release=_release(texts.get(_RELEASE, b"")),
+        release=utsrelease.release(texts.get(utsrelease.PATH, b"")),
         version_code=_version_code(texts.get(_VERSION, b"")),
         kconfig_h=_KCONFIG in noted or unseen,
         autoconf_h=_AUTOCONF in noted or unseen,
         types_h=_TYPES in noted or unseen,
         unsafe=tuple(unsafe),
     )
-
-
-def _release(text: bytes) -> str | None:
-    found = re.search(rb'^\s*#\s*define\s+UTS_RELEASE\s+"([^"\n]{1,200})"', text, re.MULTILINE)
-    return found[1].decode("utf-8", errors="replace") if found else None
 
 
 def _version_code(text: bytes) -> int | None:

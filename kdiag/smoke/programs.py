@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from kdiag.knowledge.bpftrace import Behaviour
+from kdiag.knowledge.behaviour import Behaviour
 from kdiag.smoke.cause import Cause
 
 #: Where distributions put bpftrace's own tools.

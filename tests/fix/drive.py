@@ -23,7 +23,7 @@ import kdiag  # noqa: E402
 import kdiag.fix.apply  # noqa: E402
 import kdiag.fix.undo  # noqa: E402
 from kdiag.commands.fix import Console, Request, Surroundings, fix  # noqa: E402
-from kdiag.fix.plan.values import Options  # noqa: E402
+from kdiag.fix.options import Options  # noqa: E402
 
 #: What is imported late.
 STANDARD = (

@@ -14,7 +14,7 @@ from driven import argv, elsewhere, needs_root
 from kdiag.commands.fix import Console, Request, Surroundings, fix
 from kdiag.console import exits
 from kdiag.fix.journal import Journal
-from kdiag.fix.plan.values import Options
+from kdiag.fix.options import Options
 from kdiag.fix.store.trees import validate
 from kdiag.fix.verify import SmokeSummary
 from kdiag.parse.kheaders import from_module, quick

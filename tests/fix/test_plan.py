@@ -15,9 +15,10 @@ from kdiag.capabilities.analysis import analyse
 from kdiag.checking.registry import discover
 from kdiag.fix.effects import Installed, Linked, Loaded, Mounted, Unpacked, Written
 from kdiag.fix.errors import FixError
+from kdiag.fix.options import Options
 from kdiag.fix.plan.compose import make_plan
 from kdiag.fix.plan.show import render_plan
-from kdiag.fix.plan.values import Options, Plan
+from kdiag.fix.plan.values import Plan
 from kdiag.fix.usage import render_usage
 from kdiag.machine import Machine
 from kdiag.parse.kheaders import from_module, quick

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kdiag.knowledge.bpftrace import Behaviour, Version, behaviour, parse_version
+from kdiag.knowledge.behaviour import Behaviour, Version
+from kdiag.knowledge.bpftrace import behaviour, parse_version
 from kdiag.knowledge.bpftrace_history import NEWEST_READ, ROWS
 
 # Debian 11, 12, 13 and sid, run on booted kernels.

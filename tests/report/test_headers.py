@@ -9,7 +9,8 @@ from itertools import product
 import pytest
 
 from kdiag.capabilities.definitions import DEFAULT_REQUIRED, evaluate
-from kdiag.knowledge.bpftrace import Behaviour, behaviour
+from kdiag.knowledge.behaviour import Behaviour
+from kdiag.knowledge.bpftrace import behaviour
 from kdiag.knowledge.bpftrace_history import ROWS
 from kdiag.model import (
     Capability,

@@ -8,11 +8,10 @@ from dataclasses import replace
 
 from kdiag.fix.btf_sources import Found, from_fallbacks, from_file, in_store
 from kdiag.fix.effects import Written
-from kdiag.fix.plan.values import Part, Step, Subject, sentence
+from kdiag.fix.plan.subject import BTF, Subject
+from kdiag.fix.plan.values import Part, Step, sentence
 from kdiag.machine.btf import VMLINUX
 from kdiag.model import Finding, Status
-
-FINDINGS = ("btf.vmlinux", "btf.bpftrace")
 
 
 def plan_btf(subject: Subject) -> Part:
@@ -78,7 +77,7 @@ def _write(subject: Subject, step_id: str, title: str, found: Found, notes: tupl
         title,
         changes=(f"writes {target} ({len(found.data) / 1e6:.1f} MB)",),
         undo="removes that file",
-        helps=subject.titles(*FINDINGS),
+        helps=subject.titles(*BTF),
         effect=Written(str(target), found.sha256, found.origin),
         content=found.data,
     )

@@ -10,8 +10,14 @@ from typing import TYPE_CHECKING
 
 from kdiag.fix.changes.link import in_the_way, link_path
 from kdiag.fix.effects import Linked
+from kdiag.fix.environment import variables
 from kdiag.fix.errors import FixError
-from kdiag.fix.plan.values import Options, Part, Plan, Step, Subject
+from kdiag.fix.options import Options
+from kdiag.fix.plan.btf import plan_btf
+from kdiag.fix.plan.headers import plan_headers
+from kdiag.fix.plan.mounts import plan_mounts
+from kdiag.fix.plan.subject import BTF, HEADERS, Subject
+from kdiag.fix.plan.values import Part, Plan, Step
 
 if TYPE_CHECKING:
     from kdiag.fix.store.places import Places
@@ -25,13 +31,6 @@ def make_plan(machine: Machine, report: Report, places: Places, options: Options
     Raises FixError for a wish that must be refused (a file that is not this kernel's BTF, a link where
     something is) and Unavailable where not even the kernel's release or architecture is known.
     """
-    from kdiag.fix.environment import variables
-    from kdiag.fix.plan.btf import FINDINGS as BTF
-    from kdiag.fix.plan.btf import plan_btf
-    from kdiag.fix.plan.headers import FINDINGS as HEADERS
-    from kdiag.fix.plan.headers import plan_headers
-    from kdiag.fix.plan.mounts import plan_mounts
-
     subject = Subject(machine, report, places, options)
     mounts, headers, btf = plan_mounts(subject), plan_headers(subject), plan_btf(subject)
     link, path = _link(subject, headers.path)

@@ -12,14 +12,16 @@ from pathlib import Path
 from kdiag.fix.changes.packages import planned
 from kdiag.fix.effects import Loaded, Unpacked
 from kdiag.fix.errors import FixError
-from kdiag.fix.plan.values import Part, Step, Subject
+from kdiag.fix.plan.subject import HEADERS, Subject
+from kdiag.fix.plan.values import Part, Step
+from kdiag.fix.plan.why import no_headers, without
+from kdiag.fix.store.trees import find, tree_name
 from kdiag.machine.kheaders import ARCHIVE, mismatch
 from kdiag.model import Status
 from kdiag.parse.errors import ParseError
 from kdiag.remedies.packages import INSTALL_HEADERS, header_package
 from kdiag.system import Unavailable
 
-FINDINGS = ("headers.tree", "headers.bcc")
 _LIMIT = 64 * 1024 * 1024
 
 
@@ -27,9 +29,6 @@ def plan_headers(subject: Subject) -> Part:
     """The steps that bring headers where they are lacking. The part's path is the tree that tools are to be
     pointed to.
     """
-    from kdiag.fix.plan.why import no_headers, without
-    from kdiag.fix.store.trees import find
-
     load = _load(subject) if subject.options.load else Part()
     kept = find(subject.release, subject.srcarch, subject.places.search)
     if kept is not None:
@@ -49,17 +48,15 @@ def plan_headers(subject: Subject) -> Part:
 
 def _needed(subject: Subject) -> bool:
     lacking = [
-        f
-        for f in map(subject.finding, FINDINGS)
-        if f is not None and f.status not in (Status.OK, Status.SKIP)
+        f for f in map(subject.finding, HEADERS) if f is not None and f.status not in (Status.OK, Status.SKIP)
     ]
-    return bool(lacking) and bool(subject.stands_in_the_way(*FINDINGS) or _otherwise(subject))
+    return bool(lacking) and bool(subject.stands_in_the_way(*HEADERS) or _otherwise(subject))
 
 
 def _otherwise(subject: Subject) -> tuple[str, ...]:
     """What releases up to 0.20 do without headers, if they are to compile (Behaviour.unpacks_kheaders)."""
     behaviour = subject.machine.tools.behaviour
-    if behaviour is None or behaviour.unpacks_kheaders == "never" or subject.stands_in_the_way(*FINDINGS):
+    if behaviour is None or behaviour.unpacks_kheaders == "never" or subject.stands_in_the_way(*HEADERS):
         return ()
     version = ".".join(map(str, behaviour.version))
     return (
@@ -97,7 +94,7 @@ def _load_step(subject: Subject) -> Step:
         changes=(f"loads a module, until the next boot; {ARCHIVE} appears",),
         needs=("root",),
         undo="unloads it, if nobody uses it",
-        helps=subject.titles(*FINDINGS),
+        helps=subject.titles(*HEADERS),
         effect=Loaded("kheaders"),
     )
 
@@ -115,7 +112,7 @@ def _elsewhere(subject: Subject, load: Part) -> Part:
             "headers.use-tree",
             f"Use the headers in {tree.source}",
             undo="nothing to undo",
-            helps=subject.titles(*FINDINGS),
+            helps=subject.titles(*HEADERS),
         )
         return Part((*load.steps, step), tuple(notes), Path(tree.source))
     return Part(notes=tuple(notes))
@@ -123,7 +120,6 @@ def _elsewhere(subject: Subject, load: Part) -> Part:
 
 def _served(subject: Subject, load: Part) -> Part:
     """The archive that the kernel serves."""
-    from kdiag.fix.store.trees import tree_name
 
     kheaders = subject.machine.kheaders
     try:
@@ -146,7 +142,6 @@ def _from_module(subject: Subject, load: Part) -> Part:
     cannot be read.
     """
     from kdiag.fix.store.extract import archive_from_module
-    from kdiag.fix.store.trees import tree_name
     from kdiag.parse.kheaders import quick
 
     state = subject.machine.kheaders.module
@@ -194,7 +189,7 @@ def _unpack(  # noqa: PLR0913, PLR0917
         title,
         changes=(f"makes {place}{_size(archive)} from {origin}",),
         undo="removes that directory",
-        helps=subject.titles(*FINDINGS),
+        helps=subject.titles(*HEADERS),
         effect=Unpacked("" if target is None else str(target), origin),
     )
 
@@ -238,7 +233,7 @@ def _package(subject: Subject, load: Part) -> Part:
         changes=(f"installs {', '.join(effect.wanted)} and what they depend on: {lines}",),
         needs=("root", "network"),
         undo="removes the packages that came, unless something else needs them by then",
-        helps=subject.titles(*FINDINGS),
+        helps=subject.titles(*HEADERS),
         effect=effect,
     )
     return Part((*load.steps, step))

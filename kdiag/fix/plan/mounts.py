@@ -7,7 +7,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from kdiag.fix.effects import MOUNT_POINTS, Mounted
-from kdiag.fix.plan.values import Part, Step, Subject, sentence
+from kdiag.fix.plan.subject import Subject
+from kdiag.fix.plan.values import Part, Step, sentence
 from kdiag.model import Finding, Status
 from kdiag.system import Unavailable
 

@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kdiag.fix.effects import Effect
-from kdiag.fix.options import Options
-from kdiag.fix.store.places import Places
-
-__all__ = ["Options", "Part", "Plan", "Step", "Subject", "sentence"]
 
 if TYPE_CHECKING:
-    from kdiag.machine import Machine
-    from kdiag.model import Finding, Report
+    from kdiag.model import Finding
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,42 +73,3 @@ def sentence(finding: Finding) -> str:
     """What a finding says, as a sentence."""
     text = f"{finding.summary}: {finding.reason}." if finding.reason else f"{finding.summary}."
     return text if text.startswith(("bpftrace", "modules.dep")) else text[0].upper() + text[1:]
-
-
-class Subject:
-    """What a plan is made from: the machine's facts, the findings, the directories, the wishes."""
-
-    def __init__(self, machine: Machine, report: Report, places: Places, options: Options) -> None:
-        self.machine = machine
-        self.report = report
-        self.places = places
-        self.options = options
-
-    @cached_property
-    def root(self) -> bool:
-        """Whether steps that need root can be taken."""
-        return self.machine.system.identity().euid == 0
-
-    @cached_property
-    def release(self) -> str:
-        """The running kernel's."""
-        return self.machine.kernel.release
-
-    @cached_property
-    def srcarch(self) -> str:
-        """The kernel's own name of its architecture."""
-        return self.machine.kernel.source_arch
-
-    def finding(self, finding_id: str) -> Finding | None:
-        """One answer of the checks."""
-        return self.report.finding(finding_id)
-
-    def stands_in_the_way(self, *finding_ids: str) -> tuple[str, ...]:
-        """Ids of the capabilities that do not fully work because of these findings, in the report's order."""
-        blocked = {c for f in finding_ids for c in self.report.blocks.get(f, ())}
-        return tuple(c.id for c in self.report.capabilities if c.id in blocked)
-
-    def titles(self, *finding_ids: str) -> tuple[str, ...]:
-        """The same by their titles."""
-        blocked = self.stands_in_the_way(*finding_ids)
-        return tuple(c.title for c in self.report.capabilities if c.id in blocked)

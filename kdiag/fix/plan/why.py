@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from kdiag.fix.plan.headers import FINDINGS
-from kdiag.fix.plan.values import Subject, sentence
+from kdiag.fix.plan.subject import HEADERS, Subject
+from kdiag.fix.plan.values import sentence
 from kdiag.model import Remedy
 from kdiag.remedies.packages import INSTALL_HEADERS, header_package
 from kdiag.system import Unavailable
@@ -66,11 +66,11 @@ def _remedy(remedy: Remedy) -> str:
 def without(subject: Subject) -> tuple[str, ...]:
     """What headers are for on this machine, and what does without."""
     report = subject.report
-    blocked = subject.stands_in_the_way(*FINDINGS)
+    blocked = subject.stands_in_the_way(*HEADERS)
     required = [c for c in report.capabilities if c.id in report.required]
     if not required or any(c.id in blocked for c in required):
         return ()
-    titles = ", ".join(subject.titles(*FINDINGS))
+    titles = ", ".join(subject.titles(*HEADERS))
     if not titles:
         return ()
     try:

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from kdiag import trust
 from kdiag.fix.errors import FixError, from_os_error
+from kdiag.parse import utsrelease
 
 SYSTEM_BASE = Path("/var/cache/kdiag/headers")
 
@@ -33,11 +34,14 @@ _ABANDONED_SECONDS = 3600.0
 #: In a tree that is not known to be on the disk: the id of the boot in which it was made.
 UNSETTLED = ".kdiag-unsettled"
 
-_UTSRELEASE = "include/generated/utsrelease.h"
-_NEEDED = ("include/linux/kconfig.h", "include/linux/types.h", "include/generated/autoconf.h", _UTSRELEASE)
+_NEEDED = (
+    "include/linux/kconfig.h",
+    "include/linux/types.h",
+    "include/generated/autoconf.h",
+    utsrelease.PATH,
+)
 #: The second is where kernels before 3.7 had it.
 _VERSION = ("include/generated/uapi/linux/version.h", "include/linux/version.h")
-_UTS = re.compile(rb'^\s*#\s*define\s+UTS_RELEASE\s+"([^"\n]{1,200})"', re.MULTILINE)
 
 
 def bases(euid: int, env: Mapping[str, str]) -> tuple[Path, ...]:
@@ -175,12 +179,11 @@ def _names(fd: int, name: str) -> list[str]:
 
 
 def _release(fd: int) -> str:
-    at = os.open(_UTSRELEASE, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=fd)
+    at = os.open(utsrelease.PATH, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=fd)
     try:
-        found = _UTS.search(os.read(at, 1 << 16))
+        return utsrelease.release(os.read(at, utsrelease.LIMIT)) or ""
     finally:
         os.close(at)
-    return found[1].decode("utf-8", "replace") if found else ""
 
 
 def find(release: str, srcarch: str, bases: Sequence[Path]) -> Path | None:

@@ -1,0 +1,56 @@
+"""What a plan is made from, asked by every part of it."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from kdiag.fix.options import Options
+from kdiag.fix.store.places import Places
+
+if TYPE_CHECKING:
+    from kdiag.machine import Machine
+    from kdiag.model import Finding, Report
+
+#: The findings that a plan for headers answers, and those that a plan for BTF does.
+HEADERS = ("headers.tree", "headers.bcc")
+BTF = ("btf.vmlinux", "btf.bpftrace")
+
+
+class Subject:
+    """What a plan is made from: the machine's facts, the findings, the directories, the wishes."""
+
+    def __init__(self, machine: Machine, report: Report, places: Places, options: Options) -> None:
+        self.machine = machine
+        self.report = report
+        self.places = places
+        self.options = options
+
+    @cached_property
+    def root(self) -> bool:
+        """Whether steps that need root can be taken."""
+        return self.machine.system.identity().euid == 0
+
+    @cached_property
+    def release(self) -> str:
+        """The running kernel's."""
+        return self.machine.kernel.release
+
+    @cached_property
+    def srcarch(self) -> str:
+        """The kernel's own name of its architecture."""
+        return self.machine.kernel.source_arch
+
+    def finding(self, finding_id: str) -> Finding | None:
+        """One answer of the checks."""
+        return self.report.finding(finding_id)
+
+    def stands_in_the_way(self, *finding_ids: str) -> tuple[str, ...]:
+        """Ids of the capabilities that do not fully work because of these findings, in the report's order."""
+        blocked = {c for f in finding_ids for c in self.report.blocks.get(f, ())}
+        return tuple(c.id for c in self.report.capabilities if c.id in blocked)
+
+    def titles(self, *finding_ids: str) -> tuple[str, ...]:
+        """The same by their titles."""
+        blocked = self.stands_in_the_way(*finding_ids)
+        return tuple(c.title for c in self.report.capabilities if c.id in blocked)

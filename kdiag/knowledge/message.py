@@ -1,0 +1,30 @@
+"""A known message as a value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from kdiag.knowledge.behaviour import Version
+
+Weight = Literal["stop", "cause", "consequence", "harmless"]
+"""stop: the tool refused to go on and says why; cause: names what is missing; consequence: follows from
+something else, often printed above it; harmless: printed by runs that work."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A known message. `pattern` is searched in one line; its named groups become the details of a match.
+
+    `findings` are ids of findings that can explain it, likeliest first (empty: it lies in the script or the
+    tool). `since` and `until` (inclusive) bound the bpftrace releases that print it; None is unbounded, or
+    another program's message.
+    """
+
+    id: str
+    pattern: str
+    weight: Weight
+    findings: tuple[str, ...]
+    meaning: str
+    since: Version | None = None
+    until: Version | None = None
