@@ -12,9 +12,12 @@ import contextlib
 import ctypes
 import errno
 import os
+import re
 import struct
+from functools import cache
 
 from kdiag.system import syscalls
+from kdiag.system.abi import instruction, perf_disabled
 from kdiag.system.base import ProbeResult, Unavailable
 
 _OBJ_GET_INFO_BY_FD, _BTF_GET_FD_BY_ID = 15, 19
@@ -32,12 +35,13 @@ _PROGRAM_TYPES = {
 _TRACE_FENTRY, _TRACE_ITER, _TRACE_KPROBE_MULTI = 24, 28, 42
 
 #: mov64 r0, 0; exit
-_RETURN_ZERO = struct.pack("=BBhi", 0xB7, 0, 0, 0) + struct.pack("=BBhi", 0x95, 0, 0, 0)
+_EXIT = instruction(0x95, 0, 0, 0, 0)
+_RETURN_ZERO = instruction(0xB7, 0, 0, 0, 0) + _EXIT
 
 
 def _call_helper(number: int) -> bytes:
     """A program that calls one helper and returns its result."""
-    return struct.pack("=BBhi", 0x85, 0, 0, number) + struct.pack("=BBhi", 0x95, 0, 0, 0)
+    return instruction(0x85, 0, 0, 0, number) + _EXIT
 
 
 class _Loaded:
@@ -68,15 +72,31 @@ class _Loaded:
             os.close(self.fd)
 
 
+@cache
 def _kernel_version_code() -> int:
-    """LINUX_VERSION_CODE, which kernels before 5.0 demand of a kprobe program; the patch level is capped at
-    255.
+    """LINUX_VERSION_CODE, which kernels before 5.0 demand of a kprobe program."""
+    try:
+        with open("/proc/version_signature", encoding="ascii", errors="replace") as file:
+            signature = file.read(256)
+    except OSError:
+        signature = ""
+    name = os.uname()
+    return version_code(name.release, name.version, signature)
+
+
+def version_code(release: str, version: str, signature: str) -> int:
+    """LINUX_VERSION_CODE by uname(2) and Ubuntu's /proc/version_signature. Debian and Ubuntu number their releases by
+    ABI (4.19.0-27 is 4.19.316) and tell the true version elsewhere (libbpf, src/libbpf_probes.c); the patch level
+    stops at 255 (9b82f13e7ef3).
     """
-    numbers = [
-        int("".join(c for c in part if c.isdigit()) or 0)
-        for part in os.uname().release.split("-")[0].split(".")[:3]
-    ]
-    major, minor, patch = [*numbers, 0, 0, 0][:3]
+    found = (
+        re.match(r"\S+ \S+ (\d+)\.(\d+)\.(\d+)", signature)
+        or re.search(r"\bDebian (\d+)\.(\d+)\.(\d+)", version)
+        or re.match(r"(\d+)\.(\d+)(?:\.(\d+))?", release)
+    )
+    if found is None:
+        return 0
+    major, minor, patch = (int(part or 0) for part in found.groups())
     return (major << 16) + (minor << 8) + min(patch, 255)
 
 
@@ -143,10 +163,10 @@ def _read_kernel() -> ProbeResult:
     LOCKDOWN_BPF_READ_KERNEL).
     """
     code = (
-        struct.pack("=BBhi", 0xBF, 0xA1, 0, 0)  # r1 = r10
-        + struct.pack("=BBhi", 0x07, 0x01, 0, -8)  # r1 += -8
-        + struct.pack("=BBhi", 0xB7, 0x02, 0, 8)  # r2 = 8
-        + struct.pack("=BBhi", 0xB7, 0x03, 0, 0)  # r3 = 0
+        instruction(0xBF, 1, 10, 0, 0)  # r1 = r10
+        + instruction(0x07, 1, 0, 0, -8)  # r1 += -8
+        + instruction(0xB7, 2, 0, 0, 8)  # r2 = 8
+        + instruction(0xB7, 3, 0, 0, 0)  # r3 = 0
         + _call_helper(113)[:8]
         + _RETURN_ZERO
     )
@@ -196,7 +216,7 @@ def _perf(kind: int, config: int) -> ProbeResult:
     Not probed: an event of one task or of a tracepoint. Opening the first of either makes the kernel patch
     its own code on every CPU, which took 9 and 44 ms on a two-CPU virtual machine.
     """
-    attr = struct.pack("=IIQQQQQ", kind, 112, config, 0, 0, 0, 1)
+    attr = struct.pack("=IIQQQQQ", kind, 112, config, 0, 0, 0, perf_disabled())
     return _outcome(syscalls.perf_event_open(attr, -1, min(os.sched_getaffinity(0))))
 
 

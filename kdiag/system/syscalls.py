@@ -4,38 +4,18 @@ from __future__ import annotations
 
 import ctypes
 import os
-import struct
-import sys
 from functools import cache
 
-# System call numbers by the interpreter's own ABI (arch/*/kernel/syscalls/syscall*.tbl, asm-generic/unistd.h).
-# An x86_64 interpreter emulated on an arm64 kernel makes x86_64 calls, so uname's machine must not decide.
-_NUMBERS = {
-    "x86_64": (321, 298),
-    "i386": (357, 336),
-    "arm": (386, 364),
-    "powerpc": (361, 319),
-    "s390x": (351, 331),
-}
-_GENERIC = (280, 241)
+from kdiag.system import abi
+from kdiag.system.base import Unavailable
 
 
-def _numbers() -> tuple[int, int]:
-    multiarch: str = getattr(sys.implementation, "_multiarch", "") or os.uname().machine
-    if multiarch.startswith(("x86_64", "amd64")):
-        # x32 has pointers of 4 bytes and other numbers; nobody ships a Python for it.
-        return _NUMBERS["x86_64"] if struct.calcsize("P") == 8 else _NUMBERS["i386"]
-    for prefix in ("i386", "i686"):
-        if multiarch.startswith(prefix):
-            return _NUMBERS["i386"]
-    if multiarch.startswith("arm") and not multiarch.startswith("arm64"):
-        return _NUMBERS["arm"]
-    for prefix in ("powerpc", "ppc"):
-        if multiarch.startswith(prefix):
-            return _NUMBERS["powerpc"]
-    if multiarch.startswith("s390"):
-        return _NUMBERS["s390x"]
-    return _GENERIC
+def _number(index: int) -> int:
+    """The number of bpf(2) (0) or perf_event_open(2) (1). Raises Unavailable where none is known for this machine."""
+    numbers = abi.call_numbers()
+    if numbers is None:
+        raise Unavailable(f"no system call numbers are known for {os.uname().machine}")
+    return numbers[index]
 
 
 @cache
@@ -68,7 +48,7 @@ def bpf(command: int, attr: bytes, size: int = 128) -> int:
 def bpf_at(command: int, block: ctypes.Array[ctypes.c_char]) -> int:
     """bpf(2) on a block that the kernel writes its answer into."""
     return _call(
-        _numbers()[0],
+        _number(0),
         ctypes.c_long(command),
         ctypes.c_void_p(ctypes.addressof(block)),
         ctypes.c_ulong(len(block)),
@@ -79,7 +59,7 @@ def perf_event_open(attr: bytes, pid: int, cpu: int) -> int:
     """perf_event_open(2) with PERF_FLAG_FD_CLOEXEC: a file descriptor, or minus errno."""
     block = ctypes.create_string_buffer(attr.ljust(128, b"\0"), 128)
     return _call(
-        _numbers()[1],
+        _number(1),
         ctypes.c_void_p(ctypes.addressof(block)),
         ctypes.c_long(pid),
         ctypes.c_long(cpu),
@@ -94,6 +74,4 @@ def statfs_magic(path: str) -> int:
     if _libc().statfs(os.fsencode(path), block) != 0:
         error = ctypes.get_errno()
         raise OSError(error, os.strerror(error), path)
-    # f_type is a long (an unsigned int on s390x): the magics fit 32 bits everywhere.
-    value: int = struct.unpack_from("I" if sys.byteorder == "little" else "L", block.raw)[0]
-    return value & 0xFFFFFFFF
+    return abi.statfs_type(block.raw)
