@@ -8,21 +8,34 @@ def _trusted_path() -> list[str]:
     """sys.path without the current directory, which `python -m` and PYTHONPATH put first: kdiag runs as root, and a
     directory somebody else can write must not hold a typer.py for it. A checkout keeps it, last.
     """
-    here = os.path.realpath(os.curdir)
+    from kdiag.trust import here
+
+    current = here.real()
     home = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
-    kept = [p for p in sys.path if os.path.isabs(p) and os.path.realpath(p) != here]
-    return [*kept, here] if home == here else kept
+    kept = [p for p in sys.path if os.path.isabs(p) and os.path.realpath(p) != current]
+    return [*kept, current] if home == current else kept
+
+
+def _run() -> int:
+    sys.path[:] = _trusted_path()
+    from kdiag.console import ending
+    from kdiag.machine import ahead
+
+    ending.at_end(ahead.stop)
+    ahead.begin(sys.argv[1:])
+    from kdiag.cli import run
+
+    return run(sys.argv[1:])
 
 
 def main() -> None:
     """Run kdiag and exit."""
-    sys.path[:] = _trusted_path()
-    from kdiag.machine.ahead import begin
-
-    begin(sys.argv[1:])
-    from kdiag.cli import main as run
-
-    run()
+    try:
+        from kdiag.console.ending import guarded
+    except KeyboardInterrupt:
+        print("kdiag: interrupted", file=sys.stderr, flush=True)  # the room that prints is not here yet
+        os._exit(130)
+    guarded(_run)
 
 
 if __name__ == "__main__":

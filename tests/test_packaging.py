@@ -75,11 +75,7 @@ def test_dependencies_are_bounded() -> None:
 
 def test_nothing_slow_is_imported_at_start() -> None:
     """`kdiag --version` imports typer and little else."""
-    code = (
-        "import sys; sys.argv = ['kdiag', '--version']\n"
-        "try:\n import kdiag.cli; kdiag.cli.main()\nexcept SystemExit: pass\n"
-        "print(*sys.modules)"
-    )
+    code = "import sys\nimport kdiag.cli; kdiag.cli.run(['--version'])\nprint(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
     )

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from kdiag.check import Check
+from kdiag.trust import here
 
 GROUP = "kdiag.checks"
 BUILTIN = "kdiag_checks"
@@ -82,12 +83,12 @@ def discover(*, plugins: bool = True) -> Registry:
 
 def _packages() -> list[_Package]:
     """The advertised packages, ours first so that no stranger can take a built-in id."""
-    here = os.path.realpath(os.curdir)
+    current = here.real()
     found: dict[str, _Package] = {}
     for directory in dict.fromkeys(sys.path):
         # Somebody else's directory must not bring code into a tool that runs as root: nothing is loaded from the
         # current directory, even where Python itself would look there (`python -m kdiag`), nor by a relative path.
-        if os.path.isabs(directory) and os.path.realpath(directory) != here:
+        if os.path.isabs(directory) and os.path.realpath(directory) != current:
             for package in _advertised_in(directory):
                 found.setdefault(package.module, package)
     return sorted(found.values(), key=lambda p: (p.module != BUILTIN, p.module))

@@ -1,22 +1,21 @@
-"""The command line: parses, calls, prints, exits; a command is a few lines. Nothing else prints or exits."""
+"""The command line: parses, calls, prints, exits; a command is a few lines. Nothing here prints: the console does."""
 
 from __future__ import annotations
 
 import os
 import sys
-import threading
-from typing import Annotated
+from typing import Annotated, Any, cast
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
 from kdiag import __version__
-from kdiag.cli.common import CannotWrite
-from kdiag.console import exits
+from kdiag.console import exits, output, printable
 
 
 def _version(value: bool) -> None:
     if value:
-        typer.echo(f"kdiag {__version__}")
+        output.text(f"kdiag {__version__}\n")
         raise typer.Exit
 
 
@@ -27,6 +26,32 @@ def root_options(
 ) -> None:
     """Options before the command."""
     del version
+
+
+def _show_help(context: typer.Context, _option: object, asked: bool) -> None:
+    if asked and not context.resilient_parsing:
+        output.text(f"{context.get_help()}\n")
+        context.exit()
+
+
+class _Command(TyperCommand):
+    """A command whose help the console prints."""
+
+    def get_help_option(self, ctx: typer.Context) -> Any:  # type: ignore[override]
+        return _printed(super().get_help_option(ctx))
+
+
+class _Group(TyperGroup):
+    """The same for all commands together."""
+
+    def get_help_option(self, ctx: typer.Context) -> Any:  # type: ignore[override]
+        return _printed(super().get_help_option(ctx))
+
+
+def _printed(option: Any) -> Any:
+    if option is not None:
+        option.callback = _show_help
+    return option
 
 
 #: Which module has which command, in the order of the help text.
@@ -44,6 +69,7 @@ def application(arguments: list[str]) -> typer.Typer:
     from importlib import import_module
 
     app = typer.Typer(
+        cls=_Group,
         add_completion=False,
         no_args_is_help=True,
         rich_markup_mode=None,
@@ -61,53 +87,40 @@ def application(arguments: list[str]) -> typer.Typer:
     for module in (one,) if one else _MODULES:
         for name, function, settings in import_module(f"kdiag.cli.{module}").COMMANDS:
             if one is None or name == asked:
-                app.command(name, **settings)(function)
+                app.command(name, cls=_Command, **settings)(function)
     return app
 
 
-def main() -> None:
-    """The console script. An expected error, an interrupt and a bug end differently."""
-    # Closed standard streams (`>&-`) are None, which no printing code expects.
-    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
-    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+#: Of typer's copy of click, or of click: which of the two differs between the releases of typer.
+_UsageError = cast("type[typer.BadParameter]", typer.BadParameter.__mro__[1])
+
+
+def run(arguments: list[str]) -> int:
+    """Run the command of these arguments; its exit status."""
+    command = typer.main.get_command(application(arguments))
     try:
-        application(sys.argv[1:])()
-    except SystemExit as ended:
-        _leave(ended)
-    except KeyboardInterrupt:
-        typer.echo("kdiag: interrupted", err=True)
-        sys.exit(exits.INTERRUPTED)
-    except BrokenPipeError:
-        # The reader (head, less) went away: no message, and nothing more to say at shutdown.
-        _drop_output()
-        sys.exit(exits.INTERRUPTED)
-    except CannotWrite as error:
-        typer.echo(f"kdiag: standard output: {error}", err=True)
-        _drop_output()
-        sys.exit(exits.FAILED)
-    except Exception as error:
-        from kdiag.console.crash import write_report
-
-        typer.echo(write_report(error), err=True)
-        sys.exit(exits.BROKEN)
+        # typer's own main() would print what is wrong, with whatever is in an argument.
+        with command.make_context(program(), list(arguments)) as context:
+            command.invoke(context)
+    except typer.Exit as ended:
+        return ended.exit_code
+    except _UsageError as wrong:
+        return _explain(wrong)
+    return exits.READY
 
 
-def _leave(ended: SystemExit) -> None:
-    """End at once: taking the interpreter apart costs 10 ms, and nothing here waits for it (files are closed, threads
-    joined and children waited for by those who made them). Under a test runner or a tracer it ends as usual.
-    """
-    if threading.active_count() > 1 or sys.gettrace() is not None or "pytest" in sys.modules:
-        raise ended
-    try:
-        sys.stdout.flush()
-        sys.stderr.flush()
-    except OSError:
-        raise ended from None
-    os._exit(
-        ended.code if isinstance(ended.code, int) else exits.READY if ended.code is None else exits.NOT_READY
-    )
+def _explain(wrong: typer.BadParameter) -> int:
+    """A usage error as click words it."""
+    if wrong.ctx is not None and type(wrong).__name__ == "NoArgsIsHelpError":
+        output.usage(wrong.ctx.get_help())
+        return exits.USAGE
+    if wrong.ctx is not None:
+        output.usage(f"{wrong.ctx.get_usage()}\nTry '{wrong.ctx.command_path} -h' for help.\n")
+    output.error(wrong.format_message())
+    return exits.USAGE
 
 
-def _drop_output() -> None:
-    """What is left in the buffer would fail again when the interpreter ends."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def program() -> str:
+    """How kdiag calls itself in its help."""
+    name = os.path.basename(sys.argv[0])
+    return "python -m kdiag" if name == "__main__.py" else printable.line(name)

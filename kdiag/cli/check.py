@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kdiag.cli.common import (
-    CannotWrite,
     Color,
     Formats,
     NoPlugins,
@@ -24,9 +23,9 @@ from kdiag.cli.common import (
     fail,
     registry,
     terminal,
-    write,
 )
 from kdiag.console import exits
+from kdiag.console import output as console
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -93,7 +92,7 @@ def check(  # noqa: PLR0913, PLR0917  a parameter is an option
     if smoke:
         raise typer.Exit(_with_smoke(examined, report, planned, verbose, color))
     emit(report, planned, known, verbose=verbose or bool(settings.verbose), color=_color(color, settings))
-    raise typer.Exit(exits.BY_READINESS[report.verdict.status])
+    raise typer.Exit(exits.of(report.verdict.status))
 
 
 def planned_outputs(formats: list[str], outputs: list[str]) -> list[Output]:
@@ -116,7 +115,7 @@ def settings_of(path: str) -> Config:
         if path == "auto":
             from pathlib import Path
 
-            found = find(Path.cwd())
+            found = find(Path())
             return Config() if found is None else load(found)
         if not path:
             return Config()
@@ -179,13 +178,9 @@ def emit(
     shown = terminal(color)
     options = Options(shown.width, shown.color, verbose, shown.unicode, explainer(known))
     try:
-        emit_all(report, planned, sys.stdout, options)
+        emit_all(report, planned, options)
     except WriteError as error:
         fail(str(error), exits.FAILED)
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise CannotWrite(os.strerror(error.errno or 0)) from None
 
 
 def _with_smoke(
@@ -215,15 +210,15 @@ def _with_smoke(
         text = render_as(output.format, report, options)
         proven = show(proof, output.format, shown)
         both = joined(text, proven) if output.format == "json" else f"{text}\n{proven}"
-        _put(both, output)
-    return exits.BY_READINESS[report.verdict.status] or worked(proof)
+        _put(both, output, color=shown.color)
+    return exits.of(report.verdict.status) or worked(proof)
 
 
-def _put(text: str, output: Output) -> None:
+def _put(text: str, output: Output, *, color: bool) -> None:
     from kdiag.report.write import WriteError, write_atomically
 
     if output.path == "-":
-        write(text, "utf-8" if output.format == "json" else "")
+        console.rendering(text, exact=output.format == "json", color=color)
         return
     try:
         write_atomically(output.path, text)
@@ -235,7 +230,7 @@ def list_all(no_plugins: NoPlugins = False) -> None:
     """Show the checks and the capabilities, and where they come from."""
     from kdiag.report.story.listing import listing
 
-    write(listing(registry(plugins=not no_plugins), terminal().width))
+    console.text(listing(registry(plugins=not no_plugins), terminal().width))
 
 
 def explain(
@@ -247,7 +242,7 @@ def explain(
     from kdiag.report.story.listing import explanation
 
     try:
-        write(explanation(registry(plugins=not no_plugins), name, terminal().width))
+        console.text(explanation(registry(plugins=not no_plugins), name, terminal().width))
     except UnknownName as error:
         fail(str(error))
 
@@ -256,7 +251,7 @@ def schema() -> None:
     """Print the JSON Schema of `kdiag check --format json`."""
     from kdiag.report.faces.json import schema_text
 
-    write(schema_text())
+    console.document(schema_text().encode())
 
 
 COMMANDS: tuple[tuple[str, Callable[..., None], Settings], ...] = (

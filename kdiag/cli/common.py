@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn, TypedDict
 
 import typer
 
-from kdiag.console import exits
+from kdiag.console import exits, output
 from kdiag.words import did_you_mean
 
 if TYPE_CHECKING:
@@ -55,13 +55,9 @@ Outputs = Annotated[
 ]
 
 
-class CannotWrite(Exception):
-    """Standard output takes no more (a full disk): not a defect of kdiag."""
-
-
 def fail(message: str, status: int = exits.USAGE) -> NoReturn:
     """End with a message for people on standard error."""
-    typer.echo(f"kdiag: {message}", err=True)
+    output.error(message)
     raise typer.Exit(status)
 
 
@@ -93,30 +89,3 @@ def terminal(color: bool | None = None) -> Terminal:
     from kdiag.console.terminal import Terminal
 
     return Terminal.of(sys.stdout, color)
-
-
-def write(text: str, encoding: str = "") -> None:
-    """Text to standard output, in the stream's encoding. Raises CannotWrite."""
-    write_bytes(text.encode(encoding or sys.stdout.encoding or "ascii", "backslashreplace"))
-
-
-def write_bytes(data: bytes) -> None:
-    """Bytes to standard output. Raises CannotWrite."""
-    try:
-        sys.stdout.flush()
-        buffer = getattr(sys.stdout, "buffer", None)
-        if buffer is None:
-            sys.stdout.write(data.decode("utf-8", "replace"))
-        else:
-            buffer.write(data)
-            buffer.flush()
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise CannotWrite(os.strerror(error.errno or 0)) from None
-
-
-def note(text: str) -> None:
-    """A remark on standard error, if there is one."""
-    for line in text.splitlines():
-        typer.echo(f"kdiag: {line}", err=True)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kdiag.cli.common import Color, NoPlugins, Require, Settings, fail, note, one_of, terminal, write
-from kdiag.console import exits
+from kdiag.cli.common import Color, NoPlugins, Require, Settings, fail, one_of, terminal
+from kdiag.console import exits, output
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -91,15 +91,16 @@ def smoke(  # noqa: PLR0913, PLR0917  a parameter is an option
 
     one_of("--format", output_format, ("text", "json"))
     if show_list:
-        write(programs_text())
+        output.text(programs_text())
         return
+    shown = terminal(color)
     try:
         text, status = run_smoke(
             only=split(only),
             require=split(require),
             output_format=output_format,
             time_limit=time_limit or None,
-            terminal=terminal(color),
+            terminal=shown,
             progress=sys.stderr,
             plugins=not no_plugins,
         )
@@ -107,7 +108,7 @@ def smoke(  # noqa: PLR0913, PLR0917  a parameter is an option
         fail(str(error))
     except SmokeError as error:
         fail(str(error), exits.FAILED)
-    write(text)
+    output.rendering(text, exact=output_format == "json", color=shown.color)
     raise typer.Exit(status)
 
 
@@ -126,8 +127,8 @@ def env(
         answer = settings(output_format or None)
     except FixError as error:
         fail(f"{error.message}{f' ({error.hint})' if error.hint else ''}", exits.FAILED)
-    write(answer.text)
-    note(answer.note)
+    output.document(os.fsencode(answer.text))
+    output.note(answer.note)
     raise typer.Exit(answer.status)
 
 

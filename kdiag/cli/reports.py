@@ -18,14 +18,12 @@ from kdiag.cli.common import (
     Verbose,
     directory,
     fail,
-    note,
     one_of,
     registry,
     terminal,
-    write,
-    write_bytes,
 )
 from kdiag.console import exits
+from kdiag.console import output as console
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,9 +73,9 @@ def record(  # noqa: PLR0913, PLR0917  a parameter is an option
     except CannotRecord as error:
         fail(str(error), exits.FAILED if output else exits.USAGE)
     if answer.binary:
-        write_bytes(answer.binary)
-    write(answer.text)
-    note(answer.note)
+        console.document(answer.binary)
+    console.text(answer.text)
+    console.note(answer.note)
 
 
 def compare(  # noqa: PLR0913, PLR0917  a parameter is an option
@@ -108,18 +106,19 @@ def compare(  # noqa: PLR0913, PLR0917  a parameter is an option
             files, baseline or settings_of("auto").baseline, every_column=verbose or output_format == "json"
         )
     except BadInput as error:
-        fail(str(error))
+        console.note(str(error))
+        raise typer.Exit(exits.USAGE) from None
     shown = terminal(color)
     options = Options(shown.width, shown.color and output == "-", verbose, shown.unicode)
     text = rendered(found.comparison, output_format, options)
     try:
         if output == "-":
-            write(text, "" if output_format == "text" else "utf-8")
+            console.rendering(text, exact=output_format != "text", color=options.color)
         else:
             write_atomically(output, text)
     except WriteError as error:
         fail(str(error), exits.FAILED)
-    note(found.note)
+    console.note(found.note)
     raise typer.Exit(found.status)
 
 
@@ -145,7 +144,7 @@ def report(
                     f"one file cannot hold several reports: leave out -o, or give one report ({name} is the next)"
                 )
             emit(one, planned, known, verbose=verbose, color=color)
-            statuses.append(exits.BY_READINESS[one.verdict.status])
+            statuses.append(exits.of(one.verdict.status))
     except BadInput as error:
         fail(str(error))
     raise typer.Exit(worst(statuses))

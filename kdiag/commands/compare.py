@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from kdiag.compare.grouping import Fold
 from kdiag.compare.inputs import BadInput, Document, documents, paths
 from kdiag.compare.summary import Essence, Reader
-from kdiag.console import exits
+from kdiag.console import exits, printable
 from kdiag.report.read import BadReport
 from kdiag.system.recording_index import BadRecording
 
@@ -133,7 +133,7 @@ def rendered(comparison: Comparison, output_format: str, options: Options) -> st
 
 
 def _complaints(skipped: Sequence[tuple[str, str]]) -> str:
-    lines = [f"{name}: {why}" for name, why in skipped[:_TOLD]]
+    lines = [printable.line(f"{name}: {why}") for name, why in skipped[:_TOLD]]
     if len(skipped) > _TOLD:
         lines.append(f"and {len(skipped) - _TOLD} more that could not be read")
     return "\n".join(lines)

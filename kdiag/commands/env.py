@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from kdiag.console import exits
+from kdiag.console import exits, printable
 from kdiag.fix import environment as environ
 from kdiag.fix.store import trees as store
 
@@ -76,7 +76,7 @@ def env(
     notes = _notes(current, changes, found.release, shell)
     text = environ.render(changes, shell)
     if found.tree or found.btf:
-        return Answer(text, exits.READY, "\n".join(notes))
+        return Answer(text, exits.READY, _lines(notes))
     without = _without(current, changes, found.release)
     notes.append(
         without or f"no headers are prepared for {found.release}: `kdiag fix` does it where it can be done"
@@ -84,8 +84,12 @@ def env(
     return Answer(
         text or environ.comment(f"nothing to set: {notes[-1]}", shell),
         exits.READY if without else exits.NOT_READY,
-        "\n".join(notes),
+        _lines(notes),
     )
+
+
+def _lines(notes: Sequence[str]) -> str:
+    return "\n".join(map(printable.line, notes))
 
 
 def _notes(

@@ -16,6 +16,7 @@ brings code in, and a report always tells what was waived.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -70,15 +71,19 @@ def find(start: Path) -> Path | None:
     """The file that counts for a directory: its own, or that of a directory above it in the same repository.
 
     kdiag.toml comes before pyproject.toml. Without a `.git` above, only the directory itself is looked at: what
-    strangers put into /tmp or /home is none of a run below it.
+    strangers put into /tmp or /home is none of a run below it. A directory that was deleted, or that this user cannot
+    search, has no file.
     """
-    start = start.absolute()
+    try:
+        start = start.absolute()
+    except OSError:
+        return None
     directories = [start, *start.parents]
-    top = next((i for i, directory in enumerate(directories) if (directory / ".git").exists()), 0)
+    top = next((i for i, directory in enumerate(directories) if os.path.exists(directory / ".git")), 0)
     for directory in directories[: top + 1]:
-        if (directory / NAME).is_file():
+        if os.path.isfile(directory / NAME):
             return directory / NAME
-        if (directory / PYPROJECT).is_file() and _has_table(directory / PYPROJECT):
+        if os.path.isfile(directory / PYPROJECT) and _has_table(directory / PYPROJECT):
             return directory / PYPROJECT
     return None
 

@@ -13,6 +13,7 @@ import sys
 from dataclasses import replace
 
 from kdiag.model import Finding, Remedy, Report
+from kdiag.trust import here
 
 #: Where sudo looks by default (sudoers(5), secure_path), as distributions set it.
 _SECURE_PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin", "/snap/bin")
@@ -22,7 +23,7 @@ _KDIAG = re.compile(r"(^|&& |sudo )kdiag\b")
 
 def program() -> str:
     """What to type for kdiag: its name where every shell and sudo find it, its path otherwise."""
-    path = os.path.abspath(sys.argv[0])
+    path = here.absolute(sys.argv[0])
     if os.path.basename(path) != "kdiag" or not os.access(path, os.X_OK):
         return f"{shlex.quote(sys.executable)} -m kdiag"
     return "kdiag" if os.path.dirname(path) in _SECURE_PATH else shlex.quote(path)

@@ -20,7 +20,7 @@ def write_report(error: BaseException) -> str:
         f"kdiag {__version__}, Python {platform.python_version()}, {platform.platform()}\n"
         f"arguments: {sys.argv[1:]!r}\n\n{details}"
     )
-    head = f"kdiag: this is a defect of kdiag, not of your machine: {type(error).__name__}: {error}"
+    head = f"this is a defect of kdiag, not of your machine: {type(error).__name__}: {error}"
     try:
         handle, path = tempfile.mkstemp(prefix="kdiag-report-", suffix=".txt")
         with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as out:

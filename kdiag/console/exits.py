@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from kdiag.model import Readiness
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kdiag.model import Readiness
 
 READY = 0
 NOT_READY = 1
@@ -12,8 +15,7 @@ FAILED = 4
 BROKEN = 70
 INTERRUPTED = 130
 
-BY_READINESS = {
-    Readiness.READY: READY,
-    Readiness.NOT_READY: NOT_READY,
-    Readiness.UNKNOWN: CANNOT_TELL,
-}
+
+def of(readiness: Readiness) -> int:
+    """The status that says so. By the value: the model need not be imported before the first line is printed."""
+    return {"ready": READY, "not-ready": NOT_READY, "unknown": CANNOT_TELL}[readiness.value]

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from kdiag.console.terminal import Terminal
+from kdiag.console import output, printable
+from kdiag.console.terminal import Terminal, moves
 from kdiag.console.wrap import clean, wrap
 
 
@@ -55,23 +56,13 @@ def console() -> Console:
     """The console of this process: asks only where a person can answer, shows bars only where a person looks."""
     terminal = Terminal.of(sys.stdout, None)
     return Console(
-        write=_write,
-        warn=_warn,
+        write=output.text,
+        warn=output.error,
         ask=_ask if sys.stdin.isatty() and sys.stdout.isatty() else None,
-        watch=_bars if sys.stderr.isatty() else None,
+        watch=_bars if moves(sys.stderr) else None,
         width=terminal.width,
         unicode=terminal.unicode,
     )
-
-
-def _write(text: str) -> None:
-    sys.stdout.write(text)
-    sys.stdout.flush()
-
-
-def _warn(text: str) -> None:
-    sys.stdout.flush()
-    sys.stderr.write(f"kdiag: {text}\n")
 
 
 def _ask(question: str) -> bool:
@@ -79,7 +70,7 @@ def _ask(question: str) -> bool:
     try:
         answer = input(f"{question} [y/N] ")
     except EOFError:
-        sys.stdout.write("\n")
+        output.text("\n")
         return False
     return answer.strip().lower() in ("y", "yes")
 
@@ -91,7 +82,7 @@ def _bars() -> Iterator[Watch]:
     from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         TextColumn("{task.percentage:>3.0f}%"),
         TimeElapsedColumn(),
@@ -101,7 +92,7 @@ def _bars() -> Iterator[Watch]:
 
         def watch(step: Step, done: int, total: int) -> None:
             if step.id not in tasks:
-                tasks[step.id] = progress.add_task(step.title, total=None)
+                tasks[step.id] = progress.add_task(printable.line(step.title), total=None)
             progress.update(tasks[step.id], completed=done, total=total or None)
 
         yield watch

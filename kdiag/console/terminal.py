@@ -20,13 +20,19 @@ class Terminal:
         """`color` is the user's word; None lets NO_COLOR (no-color.org), TERM and the stream decide."""
         tty = stream.isatty()
         if color is None:
-            color = tty and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+            color = moves(stream) and not os.environ.get("NO_COLOR")
         return cls(_width(stream, tty), color, _unicode(stream))
+
+
+def moves(stream: TextIO) -> bool:
+    """Whether it is a terminal that can do more than print line after line."""
+    return stream.isatty() and os.environ.get("TERM", "dumb") != "dumb"
 
 
 def _width(stream: TextIO, tty: bool) -> int:
     columns = os.environ.get("COLUMNS", "")
-    if columns.isdigit() and int(columns) > 0:
+    # More digits than any terminal has columns are no number of columns; nor is "²", which isdigit() takes.
+    if columns.isascii() and columns.isdigit() and len(columns) < 10 and int(columns) > 0:
         return max(40, min(int(columns), 160))
     if tty:
         try:

@@ -5,20 +5,12 @@ textwrap is not used: it counts characters where a terminal counts columns, and 
 
 from __future__ import annotations
 
+from kdiag.console.printable import instead
+
 _ASCII = {
     "·": "-", "–": "-", "—": "-", "‑": "-", "−": "-", "…": "...", "‘": "'", "’": "'", "“": '"', "”": '"',
     "→": "->", "←": "<-", "×": "x", "≤": "<=", "≥": ">=", "µ": "u", "✓": "+", "✗": "x",
 }  # fmt: skip
-
-
-def escaped(char: str) -> str:
-    """How a character is shown that must not be printed: `\\x1b`; a byte that was not UTF-8 as that byte."""
-    if char in "\n\r":
-        return "\\n" if char == "\n" else "\\r"
-    code = ord(char)
-    if 0xDC80 <= code <= 0xDCFF:  # surrogateescape, PEP 383
-        code -= 0xDC00
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def clean(text: str, *, unicode: bool = True) -> str:
@@ -34,9 +26,8 @@ def clean(text: str, *, unicode: bool = True) -> str:
 
 
 def _instead(char: str, unicode: bool) -> str:
-    if char.isspace() and char > "\x7f" and char not in "\x85\u2028\u2029":
-        return " "
-    return escaped(char) if unicode else _ASCII.get(char) or escaped(char)
+    shown = instead(char)
+    return shown if unicode or shown == " " else _ASCII.get(char) or shown
 
 
 def columns(text: str) -> int:

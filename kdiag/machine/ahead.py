@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
+import signal
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ _child: tuple[int, int] | None = None
 
 #: Options with which the kernel's BTF is perhaps not asked for.
 _NOT_FOR = ("--root", "--from", "--only", "--skip", "--help", "-h")
+
+_STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 #: Far more than reading takes on the slowest machine; after that this process reads itself.
 _PATIENCE = 20.0
@@ -40,17 +43,36 @@ def begin(arguments: list[str]) -> None:
     import kdiag.system.live  # noqa: F401
 
     reader, writer = os.pipe()
+    # A signal between the fork and the child's first line would be answered twice.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
     try:
         pid = os.fork()
+        if pid == 0:
+            for number in _STOPPING:
+                signal.signal(number, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            os.close(reader)
+            _answer(writer)
+        os.close(writer)
+        _child = pid, reader
     except OSError:
         os.close(reader)
         os.close(writer)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def stop() -> None:
+    """End the child, if there is one: what nobody asked for, or waits for any more, does not outlive this process."""
+    global _child
+    if _child is None:
         return
-    if pid == 0:
+    (pid, reader), _child = _child, None
+    with contextlib.suppress(OSError):
         os.close(reader)
-        _answer(writer)
-    os.close(writer)
-    _child = pid, reader
+    with contextlib.suppress(OSError):
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
 
 
 def _answer(writer: int) -> None:
@@ -77,7 +99,6 @@ def _answer(writer: int) -> None:
 
 def surveyed(system: System) -> Survey | None:
     """The child's answer about this live machine, None if there is none. Raises what the survey raised."""
-    global _child
     if _child is None or not system.live:
         return None
     import pickle
@@ -88,13 +109,14 @@ def surveyed(system: System) -> Survey | None:
 
     if type(system) is not Live:
         return None
-    (pid, reader), _child = _child, None
     answer: object = None
-    with contextlib.suppress(OSError, EOFError, pickle.UnpicklingError), os.fdopen(reader, "rb") as pipe:
+    with (
+        contextlib.suppress(OSError, EOFError, pickle.UnpicklingError),
+        open(_child[1], "rb", closefd=False) as pipe,
+    ):
         if select.select([pipe], [], [], _PATIENCE)[0]:
             answer = pickle.load(pipe)  # noqa: S301  written by our own child
-    with contextlib.suppress(ChildProcessError, InterruptedError):
-        os.waitpid(pid, os.WNOHANG if answer is None else 0)
+    stop()
     if isinstance(answer, Exception):
         raise answer
     return answer if isinstance(answer, Survey) else None

@@ -14,8 +14,9 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
+from kdiag.console import output as console
 from kdiag.report.formats import FORMATS, Options, UnknownFormat, named, of_path, render_as
 from kdiag.report.write import WriteError, write_atomically
 
@@ -98,9 +99,9 @@ def _writable(path: str) -> None:
         raise BadOutputs(f"-o {path}: there is no directory {parent}")
 
 
-def emit(report: Report, outputs: Sequence[Output], stdout: TextIO, options: Options | None = None) -> None:
+def emit(report: Report, outputs: Sequence[Output], options: Options | None = None) -> None:
     """Render everything, then write the files, then standard output. Raises WriteError for the first file that
-    could not be written, after the others were.
+    could not be written, after the others were; CannotWrite where standard output takes no more.
     """
     options = options or Options()
     rendered = [(output, render_as(output.format, report, _for(output, options))) for output in outputs]
@@ -113,7 +114,7 @@ def emit(report: Report, outputs: Sequence[Output], stdout: TextIO, options: Opt
                 failed = failed or error
     for output, text in rendered:
         if output.path == STDOUT:
-            _print(text, stdout, utf8=FORMATS[output.format].utf8)
+            console.rendering(text, exact=FORMATS[output.format].utf8, color=options.color)
     if failed is not None:
         raise failed
 
@@ -123,16 +124,3 @@ def _for(output: Output, options: Options) -> Options:
     if output.path == STDOUT:
         return options
     return Options(options.width, False, options.verbose, True, options.explain)
-
-
-def _print(text: str, stdout: TextIO, *, utf8: bool) -> None:
-    """To the stream: documents that are UTF-8 as bytes, the rest in the stream's encoding."""
-    stdout.flush()
-    binary = getattr(stdout, "buffer", None)
-    encoding = stdout.encoding or "ascii"
-    if utf8 and binary is not None:
-        binary.write(text.encode())
-        binary.flush()
-        return
-    stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
-    stdout.flush()

@@ -5,9 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import stat
-import sys
 import tempfile
 from contextlib import suppress
+
+from kdiag.console import output
 
 _LINKS = 40
 
@@ -29,9 +30,7 @@ def write_atomically(path: str, text: str) -> None:
     """
     data = text.encode("utf-8", "backslashreplace")
     if path == "-":
-        sys.stdout.flush()
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
+        output.document(data)
         return
     try:
         _write(path, data)

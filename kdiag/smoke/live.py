@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
+from kdiag.console import output
+from kdiag.console.terminal import moves
 from kdiag.console.wrap import clean
 from kdiag.smoke.text import MARKS, progress
 
@@ -25,17 +26,14 @@ _STYLES = {"good": "green", "care": "yellow", "bad": "red", "dim": "dim"}
 @contextmanager
 def shown(programs: Sequence[Program], stream: TextIO, *, color: bool, unicode: bool) -> Iterator[Listener]:
     """A listener for `run` that shows how it goes on `stream`; what changed there is gone at the end."""
-    if stream.isatty() and os.environ.get("TERM", "dumb") != "dumb":
+    if moves(stream):
         with _table(programs, stream, color=color, unicode=unicode) as listener:
             yield listener
         return
 
     def lines(_: Program, result: Result | None) -> None:
         if result is not None:
-            encoding = stream.encoding or "ascii"
-            line = f"{progress(result, unicode=unicode)}\n"
-            stream.write(line.encode(encoding, "backslashreplace").decode(encoding))
-            stream.flush()
+            output.line(stream, progress(result, unicode=unicode))
 
     yield lines
 

@@ -45,4 +45,4 @@ def verdict(report: SmokeReport) -> Verdict:
 
 def worked(report: SmokeReport) -> int:
     """The exit status: 0 all required capabilities were shown to work, 1 one does not, 3 one could not be tried."""
-    return exits.BY_READINESS[verdict(report).status]
+    return exits.of(verdict(report).status)

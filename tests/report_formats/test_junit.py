@@ -118,7 +118,7 @@ def test_there_are_failures_exactly_where_the_exit_status_is_not_zero(sample: st
         verdict = report.verdict
     document = JUnitXml.fromstring(render(report).encode())
     failures = sum(isinstance(r, Failure) for suite in document for case in suite for r in case.result or [])
-    assert (failures > 0) == (exits.BY_READINESS[verdict.status] != exits.READY)
+    assert (failures > 0) == (exits.of(verdict.status) != exits.READY)
 
 
 @pytest.mark.parametrize("sample", SAMPLES)

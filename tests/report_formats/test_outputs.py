@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -67,45 +68,55 @@ def test_two_links_to_one_file_are_one_place(tmp_path: Path) -> None:
 # -- emitting ----------------------------------------------------------------------------------------------
 
 
-def stream(encoding: str = "utf-8") -> tuple[io.TextIOWrapper, io.BytesIO]:
-    raw = io.BytesIO()
-    return io.TextIOWrapper(raw, encoding=encoding), raw
+Stream = Callable[..., io.BytesIO]
 
 
-def test_one_report_many_documents(tmp_path: Path) -> None:
+@pytest.fixture
+def stream(monkeypatch: pytest.MonkeyPatch) -> Stream:
+    """Standard output with an encoding; what was written to it."""
+
+    def stream(encoding: str = "utf-8") -> io.BytesIO:
+        raw = io.BytesIO()
+        monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding=encoding))
+        return raw
+
+    return stream
+
+
+def test_one_report_many_documents(tmp_path: Path, stream: Stream) -> None:
     report = everything()
-    out, raw = stream()
+    raw = stream()
     names = {"x.html": "html", "x.json": "json", "x.xml": "junit"}
-    emit(report, [Output("text"), *(Output(f, str(tmp_path / n)) for n, f in names.items())], out)
+    emit(report, [Output("text"), *(Output(f, str(tmp_path / n)) for n, f in names.items())])
     assert b"What you can trace here" in raw.getvalue()
     assert load((tmp_path / "x.json").read_bytes()) == report
     assert (tmp_path / "x.html").read_text().startswith("<!DOCTYPE html>")
     assert sorted(os.listdir(tmp_path)) == sorted(names), "no temporary file is left"
 
 
-def test_documents_are_utf8_whatever_the_locale() -> None:
+def test_documents_are_utf8_whatever_the_locale(stream: Stream) -> None:
     for name in ("json", "html", "markdown", "tap"):
-        out, raw = stream("latin-1")
-        emit(hostile("日本語"), [Output(name)], out)
+        raw = stream("latin-1")
+        emit(hostile("日本語"), [Output(name)])
         assert "日本語" in raw.getvalue().decode("utf-8")
-    out, raw = stream("latin-1")
-    emit(hostile("日本語"), [Output("text")], out, Options(width=300))
+    raw = stream("latin-1")
+    emit(hostile("日本語"), [Output("text")], Options(width=300))
     assert b"\\u65e5\\u672c\\u8a9e" in raw.getvalue()
 
 
-def test_text_in_a_file_has_no_colours(tmp_path: Path) -> None:
-    out, raw = stream()
+def test_text_in_a_file_has_no_colours(tmp_path: Path, stream: Stream) -> None:
+    raw = stream()
     path = tmp_path / "x.txt"
-    emit(everything(), [Output("text"), Output("text", str(path))], out, Options(color=True, unicode=False))
+    emit(everything(), [Output("text"), Output("text", str(path))], Options(color=True, unicode=False))
     assert b"\x1b[" in raw.getvalue() and "\x1b[" not in path.read_text("utf-8")
     assert "✗" in path.read_text("utf-8")
 
 
-def test_one_file_that_cannot_be_written_keeps_no_other_from_it(tmp_path: Path) -> None:
-    out, raw = stream()
+def test_one_file_that_cannot_be_written_keeps_no_other_from_it(tmp_path: Path, stream: Stream) -> None:
+    raw = stream()
     bad, good = str(tmp_path / "no" / "x.json"), str(tmp_path / "y.json")
     with pytest.raises(WriteError, match=r"cannot write .*/no/x\.json: No such file or directory"):
-        emit(everything(), [Output("json", bad), Output("json", good), Output("text")], out)
+        emit(everything(), [Output("json", bad), Output("json", good), Output("text")])
     assert json.loads(Path(good).read_text())["kdiag"] == "0.1.0" and raw.getvalue()
 
 

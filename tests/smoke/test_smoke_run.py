@@ -221,7 +221,7 @@ def made(required: tuple[str, ...], **programs: str) -> SmokeReport:
 def test_the_exit_status(required: tuple[str, ...], programs: dict[str, str], status: int) -> None:
     report = made(required, **programs)
     assert worked(report) == status
-    assert exits.BY_READINESS[verdict(report).status] == status
+    assert exits.of(verdict(report).status) == status
 
 
 def test_the_verdict_counts_what_was_required() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 
-from kdiag.console.wrap import escaped
+from kdiag.console.printable import escaped
 from kdiag.model import Capability, Finding, Remedy, Report
 from kdiag.report.read import SCHEMA, BadReport, load
 

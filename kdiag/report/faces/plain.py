@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from kdiag.console.wrap import clean, escaped
+from kdiag.console.printable import instead
+from kdiag.console.wrap import clean
 
 if TYPE_CHECKING:
     from kdiag.model import Evidence
@@ -31,7 +32,7 @@ def block(text: str, limit: int = BLOCK) -> str:
     head, note = _cut(text, limit)
     head = head.replace("\r\n", "\n").strip("\n").expandtabs(4)
     if not head.replace("\n", "").isprintable():
-        head = "".join(c if c.isprintable() or c == "\n" else _instead(c) for c in head)
+        head = "".join(c if c.isprintable() or c == "\n" else instead(c) for c in head)
     return head.rstrip() + note
 
 
@@ -52,7 +53,3 @@ def _cut(text: str, limit: int) -> tuple[str, str]:
     if len(text) <= limit:
         return text, ""
     return text[:limit], f" … ({len(text) - limit:,} more characters: see --format json)"
-
-
-def _instead(char: str) -> str:
-    return " " if char.isspace() and char > "\x7f" and char not in "\x85\u2028\u2029" else escaped(char)
