@@ -14,7 +14,6 @@ _REFUSALS = (
     "privileges.userns",
     "privileges.capabilities",
     "privileges.seccomp",
-    "kernel.lockdown",
     "privileges.memlock",
     "privileges.lsm",
 )

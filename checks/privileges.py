@@ -395,6 +395,26 @@ def _locked(evidence: tuple[Evidence, ...]) -> Finding:
     )
 
 
+def _tracefs_opens(machine: Machine) -> Evidence | None:
+    """A file of tracefs that could be read: confidentiality refuses all of them (5.4, LOCKDOWN_TRACEFS)."""
+    name = "available_filter_functions"
+    try:
+        opens = machine.tracing.readable_file(name)
+    except Unavailable:
+        return None
+    return Evidence(f"{machine.tracing.root}/{name}", "readable") if opens else None
+
+
+def _knows_helper(machine: Machine, evidence: list[Evidence]) -> bool:
+    """Whether the kernel has the helper that it refused: EINVAL is also the answer of kernels that lack it (before 5.5)."""
+    try:
+        older = machine.bpf.read_any
+    except Unavailable:
+        return machine.kernel.version_numbers >= (5, 5, 0)
+    evidence.append(Evidence("the same with the helper that every kernel has", older.describe()))
+    return older.name == "EINVAL"
+
+
 def _lockdown_by_behaviour(machine: Machine, why: str) -> Finding:
     probe = machine.bpf.read_kernel
     evidence = [
@@ -407,7 +427,14 @@ def _lockdown_by_behaviour(machine: Machine, why: str) -> Finding:
             evidence=tuple(evidence),
         )
     if probe.name == "EINVAL" and machine.bpf.program("raw_tracepoint").ok:
-        return _locked(tuple(evidence))
+        opened = _tracefs_opens(machine)
+        if opened is not None:
+            return ok(
+                "lockdown is not at confidentiality: tracefs opens, which it refuses",
+                evidence=(*evidence, opened),
+            )
+        if _knows_helper(machine, evidence):
+            return _locked(tuple(evidence))
     asked_for = machine.privileges.lockdown_expected
     if asked_for is not None:
         evidence.append(expect("kernel config and command line", asked_for))

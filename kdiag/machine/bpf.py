@@ -46,6 +46,14 @@ class Bpf:
         return self._system.probe("bpf:read-kernel")
 
     @cached_property
+    def read_any(self) -> ProbeResult:
+        """The same with the helper that every kernel has: tells a kernel without the newer one from one that is locked.
+
+        A recording may not have it: Unavailable.
+        """
+        return self._system.probe("bpf:read-any")
+
+    @cached_property
     def _programs(self) -> dict[str, ProbeResult]:
         return {}
 

@@ -14,6 +14,7 @@ import errno
 import os
 import re
 import struct
+from collections.abc import Callable
 from functools import cache
 
 from kdiag.system import syscalls
@@ -157,17 +158,17 @@ def _memcg() -> ProbeResult:
     return _outcome(_Loaded(_PROGRAM_TYPES["socket_filter"], _call_helper(160)).fd)
 
 
-def _read_kernel() -> ProbeResult:
-    """A raw tracepoint program that calls bpf_probe_read_kernel (helper 113): refused under
-    lockdown=confidentiality, whether securityfs is mounted to tell so or not (kernel/trace/bpf_trace.c,
-    LOCKDOWN_BPF_READ_KERNEL).
+def _reads_with(helper: int) -> ProbeResult:
+    """A raw tracepoint program that reads kernel memory with a helper: under lockdown=confidentiality the verifier does
+    not know any such helper, whether securityfs is mounted to tell so or not (kernel/trace/bpf_trace.c,
+    LOCKDOWN_BPF_READ_KERNEL). EINVAL is also the answer of a kernel without this helper.
     """
     code = (
         instruction(0xBF, 1, 10, 0, 0)  # r1 = r10
         + instruction(0x07, 1, 0, 0, -8)  # r1 += -8
         + instruction(0xB7, 2, 0, 0, 8)  # r2 = 8
         + instruction(0xB7, 3, 0, 0, 0)  # r3 = 0
-        + _call_helper(113)[:8]
+        + _call_helper(helper)[:8]
         + _RETURN_ZERO
     )
     return _outcome(_Loaded(_PROGRAM_TYPES["raw_tracepoint"], code).fd)
@@ -220,12 +221,15 @@ def _perf(kind: int, config: int) -> ProbeResult:
     return _outcome(syscalls.perf_event_open(attr, -1, min(os.sched_getaffinity(0))))
 
 
-_PLAIN = {
+_PLAIN: dict[str, Callable[[], ProbeResult]] = {
     "map": _map,
     "btf-ids": _btf_ids,
     "memcg": _memcg,
     "kprobe-multi": _kprobe_multi,
-    "read-kernel": _read_kernel,
+    # bpf_probe_read_kernel came with 5.5. bpf_probe_read is as old as tracing programs; kernels that have both lock
+    # both, and 5.4, which has only the old one, lets it load and refuses at run time.
+    "read-kernel": lambda: _reads_with(113),
+    "read-any": lambda: _reads_with(4),
 }
 
 
