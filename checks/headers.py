@@ -249,9 +249,15 @@ def _installed(machine: Machine, name: str, version: str | None, evidence: tuple
             f"{name} is installed, with headers for another kernel: {', '.join(others[:3])}",
             evidence=(*evidence, *_links(machine)),
             causes=("kernel.rebooted",),
-            remedies=(remedy,) if (remedy := header_package(machine)) else (),
+            remedies=_own(machine),
         )
     return ok(f"{name} is installed", evidence=evidence)
+
+
+def _own(machine: Machine) -> tuple[Remedy, ...]:
+    """Installing the package, where that is possible and of use."""
+    remedy = header_package(machine)
+    return () if remedy is None else (remedy,)
 
 
 def _of_others(machine: Machine) -> str:
@@ -287,7 +293,7 @@ def package(machine: Machine) -> Iterator[Finding]:
     if advice.obtainable == "unknown" or not advice.name:
         yield unknown(
             "which package has headers for this kernel is not known",
-            reason=advice.reason,
+            reason="; ".join(filter(None, (advice.reason, _of_others(machine)))),
             evidence=tuple(evidence),
             causes=("kernel.identity",),
             remedies=_instead(machine),
@@ -300,6 +306,7 @@ def package(machine: Machine) -> Iterator[Finding]:
             f"{advice.name} is the package; whether it is installed cannot be told",
             reason=gap.reason,
             evidence=tuple(evidence),
+            remedies=_own(machine),
         )
         return
     evidence += [Evidence("installed", f"{package.name} {package.version}") for package in installed]
@@ -322,13 +329,12 @@ def package(machine: Machine) -> Iterator[Finding]:
     reason = _of_others(machine)
     if advice.here == "no":
         reason = f"{advice.here_reason}; {reason}" if reason else advice.here_reason
-    remedy = header_package(machine)
     yield fail(
         what,
         reason=reason,
         evidence=(*absent, *evidence),
         causes=("environment.container", "kernel.rebooted"),
-        remedies=(remedy,) if remedy else (),
+        remedies=_own(machine),
         wrong_remedies=tuple(
             WrongRemedy(f"installing {trap}", "user-space (UAPI) headers only") for trap in advice.traps[:2]
         ),

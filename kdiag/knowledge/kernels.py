@@ -13,9 +13,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypedDict, cast
 
+from kdiag.knowledge import builds
+from kdiag.knowledge.builds import Build
 from kdiag.knowledge.tables import table
 
 #: verified: read in such a kernel's configuration or packages. likely: reported, or inferred from a close
@@ -45,7 +47,8 @@ class KernelIdentity:
     by option name without CONFIG_, an option that is not in it is unknown; LOCK_DOWN_IN_SECURE_BOOT
     stands for both spellings (upstream's is LOCK_DOWN_IN_EFI_SECURE_BOOT). headers: key of packages.json.
     kheaders_package: the package with kheaders.ko where that is not the kernel's own. arch: the kernel's
-    `uname -m`, as far as known.
+    `uname -m`, as far as known. build: for which release of its distribution it was built, where that matters.
+    flavour: what follows the number of the build, as Debian and Ubuntu call it.
     """
 
     id: str
@@ -60,6 +63,8 @@ class KernelIdentity:
     notes: str
     sources: tuple[str, ...]
     arch: str | None
+    build: Build | None = None
+    flavour: str = ""
 
     @property
     def vendor(self) -> bool:
@@ -78,7 +83,7 @@ class _Record(TypedDict, total=False):
     release: str
     has: list[str]
     needs: dict[str, list[str]]
-    says: str
+    says: list[str]
     examples: list[str]
     shape_only: bool
     headers: str
@@ -103,19 +108,21 @@ def _table() -> _Table:
     return cast("_Table", table("kernels"))
 
 
-def identify(
+def identify(  # noqa: PLR0913  every signal may be missing
     release: str,
     *,
     proc_version: str | None = None,
     os_id: str | None = None,
     machine: str | None = None,
     hints: Collection[str] = (),
+    version: str | None = None,
+    os_version: str | None = None,
 ) -> KernelIdentity | None:
     """The first record that fits `release` (uname -r) and the other signals; None if none does: say unknown.
 
-    proc_version: text of /proc/version. os_id: ID of os-release; leave it out inside a container, whose
-    image says nothing about the kernel. machine: uname -m. hints: what other files told, out of android,
-    bottlerocket, cos, firecracker, gvisor, kata, minikube, uml.
+    proc_version: text of /proc/version; version: uname -v. os_id, os_version: ID and VERSION_ID of os-release;
+    leave them out inside a container, whose image says nothing about the kernel. machine: uname -m. hints:
+    what other files told, out of android, bottlerocket, cos, firecracker, gvisor, kata, minikube, uml.
     """
     if not release or len(release) > _LONGEST_RELEASE:
         return None
@@ -125,9 +132,16 @@ def identify(
         if has and not any(part in lowered for part in has):
             continue
         signs = _signals(record, proc_version, os_id, hints)
-        if signs is None or not _pattern(record).fullmatch(release):
+        found = _pattern(record).fullmatch(release) if signs is not None else None
+        if signs is None or found is None:
             continue
-        return _identity(record, release, proc_version, machine, signs)
+        identity = _identity(record, release, proc_version, machine, signs)
+        if "{" in identity.name:
+            identity = replace(identity, name=identity.name.format(**found.groupdict("")))
+        if identity.family not in ("debian", "ubuntu"):
+            return identity
+        said = " ".join(filter(None, (proc_version, version)))
+        return _built(identity, release, said or None, os_id, os_version)
     return None
 
 
@@ -164,12 +178,13 @@ def _identity(
     decided = (f"release {release}", *signs)
     builder = record.get("says")
     if builder is not None and proc_version is not None:
-        if builder in proc_version:
-            decided = (*decided, f"/proc/version has {builder!r}")
+        word = next((word for word in builder if word in proc_version), None)
+        if word is not None:
+            decided = (*decided, f"/proc/version has {word!r}")
         else:  # a derivative or a rebuild that kept the name: its options are its own
             confidence = "unverified"
-            expected = {name: Expected(was.value, "unverified") for name, was in expected.items()}
-            decided = (*decided, f"/proc/version lacks {builder!r}")
+            expected = _doubted(expected)
+            decided = (*decided, f"/proc/version lacks {builder[0]!r}")
     package = record.get("kheaders_package")
     return KernelIdentity(
         id=record["id"],
@@ -185,6 +200,56 @@ def _identity(
         sources=tuple(record.get("sources", ())),
         arch=arch,
     )
+
+
+def _doubted(expected: Mapping[str, Expected]) -> dict[str, Expected]:
+    return {name: Expected(was.value, "unverified") for name, was in expected.items()}
+
+
+#: What follows the number of a build: `generic` of 6.8.0-40-generic, `cloud-amd64` of 6.12.95+deb12-cloud-amd64.
+_FLAVOUR = re.compile(r"\d+\.\d+[\d.]*(?:[+~]\w+(?:\.\d+)*)?(?:-\d[\w.]*)?-(.+)")
+
+
+def _built(
+    identity: KernelIdentity, release: str, said: str | None, os_id: str | None, os_version: str | None
+) -> KernelIdentity:
+    """The identity of a kernel named as Debian's or Ubuntu's are, with what the version of the build tells: by whom,
+    for which release.
+    """
+    family = identity.family
+    build = (builds.ubuntu if family == "ubuntu" else builds.debian)(
+        release, said, os_version if os_id == family else None
+    )
+    found = _FLAVOUR.fullmatch(release)
+    flavour = found[1] if found else ""
+    decided = identity.decided_by + ((build.said,) if build.said else ())
+    identity = replace(identity, build=build, flavour=flavour, decided_by=decided)
+    if build.distribution != family:
+        owner = build.distribution or ""
+        return replace(
+            identity,
+            name=f"{owner.capitalize()} {builds.number(release)}",
+            family=owner,
+            confidence="unverified",
+            expected=_doubted(identity.expected),
+            headers="kali" if owner == "kali" else "third-party-deb",
+        )
+    if identity.confidence == "unverified" and os_id != family:
+        return replace(
+            identity,
+            name=f"a kernel that is named as {family.capitalize()}'s are and was built by another",
+            kind="third-party",
+            headers="third-party-deb",
+            build=None,
+        )
+    if build.channel in ("hwe", "backports", "lts"):
+        # The configuration that was read is that of the same source for another release.
+        expected = {
+            name: Expected(was.value, "likely" if was.confidence == "verified" else was.confidence)
+            for name, was in identity.expected.items()
+        }
+        identity = replace(identity, expected=expected)
+    return replace(identity, name=builds.title(build, flavour, builds.number(release)))
 
 
 def _values(record: _Record) -> dict[str, str]:

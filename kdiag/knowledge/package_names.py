@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from kdiag.knowledge.builds import Build
 from kdiag.knowledge.kernels import Confidence
 
 
@@ -52,27 +53,44 @@ def _debian(release: str) -> Names:
     return Names(f"linux-headers-{release}", tuple(parts), metas=(f"linux-headers-{flavour}",))
 
 
-#: Flavours that came out of Ubuntu's main source, so that their common half has no name of its own: lowlatency got a
-#: source of its own with 5.15.
-_MAIN_FLAVOURS = ("generic", "virtual", "lowlatency", "generic-hwe", "generic-lpae")
-
-
-def _ubuntu(release: str) -> Names:
+def ubuntu(release: str, build: Build | None) -> Names:
+    """linux-headers-RELEASE and its common half, which is called after the source package: `linux`, `linux-aws`, and
+    for a newer kernel in an older release `linux-hwe-6.8`, `linux-aws-6.8`.
+    """
     found = re.fullmatch(r"(\d+\.\d+\.\d+-(\d+))-(.+)", release)
     if found is None:
         return Names(f"linux-headers-{release}")
-    abi, number, flavour = found[1], int(found[2]), found[3]
-    base = flavour.removesuffix("-64k")
-    name, meta = f"linux-headers-{release}", f"linux-headers-{flavour}"
-    like = rf"linux-(?:[a-z0-9.-]+-)?headers-{re.escape(abi)}"
-    series = ".".join(str(part) for part in version_of(release))
-    if base == "generic" and number >= 1000:
-        base = "riscv"  # linux-riscv has the flavour generic; the main source counts from 1
-    elif base in _MAIN_FLAVOURS and not (base == "lowlatency" and version_of(release) >= (5, 15)):
-        return Names(name, (f"linux-headers-{abi}",), metas=(meta,), parts_like=like)
-    if base == "oem":
-        base = f"oem-{series}" if version_of(release) >= (5, 6) else base
-    return Names(name, (f"linux-{base}-headers-{abi}",), metas=(meta, f"{meta}-{series}"), parts_like=like)
+    abi, flavour = found[1], found[3]
+    line = "{}.{}".format(*version_of(release))
+    backported = build is not None and build.channel == "hwe"
+    source = _ubuntu_source(flavour.removesuffix("-64k"), int(found[2]), version_of(release), backported)
+    meta = f"linux-headers-{flavour}"
+    metas: tuple[str, ...] = (meta,)
+    if backported and build is not None and flavour in ("generic", "lowlatency"):
+        metas = (f"{meta}-hwe-{build.series}",)
+    elif source:
+        metas = (meta, f"{meta}-{line}")
+    return Names(
+        f"linux-headers-{release}",
+        (f"linux-{source}headers-{abi}",),
+        metas=metas,
+        parts_like=rf"linux-(?:[a-z0-9.-]+-)?headers-{re.escape(abi)}",
+    )
+
+
+def _ubuntu_source(flavour: str, count: int, line: tuple[int, int], backported: bool) -> str:
+    """`hwe-6.8-`, `aws-`: what a source package is called after `linux-`; empty for the main one."""
+    number = "{}.{}-".format(*line)
+    newer = number if backported else ""
+    if flavour == "generic" and count >= 1000:
+        return f"riscv-{newer}"  # it has the flavour generic, too; the main source counts from 1
+    if flavour == "lowlatency" and line >= (5, 15):  # it got a source of its own
+        return f"lowlatency-hwe-{number}" if backported else "lowlatency-"
+    if flavour in ("generic", "virtual", "lowlatency", "generic-lpae"):
+        return f"hwe-{number}" if backported and line >= (5, 4) else ""
+    if flavour == "oem" and line >= (5, 6):
+        return f"oem-{number}"
+    return f"{flavour}-{newer}" if line >= (5, 3) else f"{flavour}-"
 
 
 def _proxmox(release: str) -> Names:
@@ -191,7 +209,6 @@ def _void(release: str) -> Names:
 #: Scheme of packages.json -> its names, where a template does not do.
 NAMES: Mapping[str, Callable[[str], Names]] = {
     "debian": _debian,
-    "ubuntu": _ubuntu,
     "proxmox": _proxmox,
     "raspberrypi": _raspberrypi,
     "armbian": _armbian,

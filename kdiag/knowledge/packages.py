@@ -8,24 +8,33 @@ No command is built from a release that is not plain (`SAFE_RELEASE`), so nothin
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypedDict, cast
+from typing import TYPE_CHECKING, TypedDict, cast
 
 from kdiag.knowledge.kernels import Confidence, KernelIdentity
 from kdiag.knowledge.managers import install_commands
 from kdiag.knowledge.package_kinds import UAPI_PACKAGES
-from kdiag.knowledge.package_names import NAMES, Names
+from kdiag.knowledge.package_names import NAMES, Names, ubuntu
+from kdiag.knowledge.suites import Answer, Suite, suite_of, used
 from kdiag.knowledge.tables import table
 
 if TYPE_CHECKING:
     from kdiag.parse.osrelease import OsRelease
-
-Answer = Literal["yes", "no", "unknown"]
+    from kdiag.parse.packages.apt_sources import Source
 
 #: What a release may consist of before it goes into a package name or a command; no option, no path, no
 #: shell.
 SAFE_RELEASE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+_~-]{0,127}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What is known of a system's package manager. sources: where apt takes packages from, None if not known."""
+
+    manager: str | None = None
+    sources: Iterable[Source] | None = None
+
 
 _OF_RPM = frozenset({"dnf", "yum", "microdnf", "tdnf"})
 
@@ -39,7 +48,8 @@ class HeaderPackage:
     one that belongs to the release where the name does not carry it (`*` at the end: any rebuild). parts:
     pulled in with it, needed; parts_like: a pattern for the names that they may have as well. metas: follow
     the newest kernel, so they fit after a reboot. here: whether the package manager of this root file system
-    serves this kernel. install: argument lists, root needed, no sudo. trees: where the headers land. traps:
+    serves this kernel. suite: the part of the archive that has it, where that is known, and whether this
+    machine uses it. install: argument lists, root needed, no sudo. trees: where the headers land. traps:
     packages and trees that look right and are not. decided_by: the signals behind all this.
     """
 
@@ -56,6 +66,8 @@ class HeaderPackage:
     install: tuple[tuple[str, ...], ...] = ()
     here: Answer = "unknown"
     here_reason: str = ""
+    suite: Suite | None = None
+    suite_used: Answer = "unknown"
     gone: str = ""
     instead: tuple[str, ...] = ()
     traps: tuple[str, ...] = ()
@@ -73,6 +85,8 @@ class _Scheme(TypedDict, total=False):
     maybe_ids: list[str]
     obtainable: Answer
     reason: str
+    repository: str
+    hosts: list[str]
     traps: list[str]
     trees: list[str]
     gone: str
@@ -90,12 +104,12 @@ def header_package(
     identity: KernelIdentity | None,
     arch: str | None = None,
     os_release: OsRelease | None = None,
-    manager: str | None = None,
+    place: Place | None = None,
 ) -> HeaderPackage:
     """The header package for `release`, which `identity` (from `kernels.identify`) names the owner of.
 
     arch: uname -m, for archives that keep one tree per architecture. os_release: of this root file system.
-    manager: what installs packages in it, if that is known better than by the kernel.
+    place: what is known of its package manager.
     """
     if SAFE_RELEASE.fullmatch(release) is None:
         return HeaderPackage(
@@ -104,12 +118,17 @@ def header_package(
     if identity is None:
         return _unidentified(release, os_release)
     scheme = _schemes()[identity.headers]
-    names = _names(identity.headers, scheme, release)
+    place = place or Place()
+    names = _names(identity, scheme, release)
+    suite = _suite(identity, scheme)
     obtainable = scheme["obtainable"]
     here, here_reason = _served_here(identity, scheme, os_release)
     usual = names.manager or scheme.get("manager")
     # Of one family, this system's own counts: yum where there is no dnf.
-    manager = manager if here != "no" and {manager, usual} <= _OF_RPM else usual
+    manager = place.manager if here != "no" and {place.manager, usual} <= _OF_RPM else usual
+    system = None
+    if os_release is not None and os_release.id and os_release.version_id:
+        system = f"{os_release.id.capitalize()} {os_release.version_id}"
     return HeaderPackage(
         obtainable=obtainable,
         reason=scheme["reason"],
@@ -124,6 +143,8 @@ def header_package(
         install=install_commands(manager, _wanted(names)) if names.name and manager else (),
         here="no" if obtainable == "no" else here,
         here_reason=scheme["reason"] if obtainable == "no" else here_reason,
+        suite=suite,
+        suite_used="unknown" if suite is None else used(suite, place.sources, system),
         gone=scheme["gone"],
         instead=(*_filled(scheme.get("instead", ()), release), *_cos_archive(identity, arch, os_release)),
         traps=_filled(scheme["traps"], release),
@@ -133,11 +154,21 @@ def header_package(
     )
 
 
-def _names(scheme_id: str, scheme: _Scheme, release: str) -> Names:
-    if scheme_id in NAMES:
-        return NAMES[scheme_id](release)
+def _names(identity: KernelIdentity, scheme: _Scheme, release: str) -> Names:
+    if identity.headers == "ubuntu":
+        return ubuntu(release, identity.build)
+    if identity.headers in NAMES:
+        return NAMES[identity.headers](release)
     template = scheme.get("package")
     return Names(template.format(release=release) if template else None)
+
+
+def _suite(identity: KernelIdentity, scheme: _Scheme) -> Suite | None:
+    """Where the packages are: in a suite of the distribution, or in somebody's repository."""
+    repository = scheme.get("repository")
+    if repository is not None:
+        return Suite((repository,), identity.name, usual=False, hosts=tuple(scheme.get("hosts", ())))
+    return suite_of(identity.build, identity.flavour)
 
 
 def _wanted(names: Names) -> tuple[str, ...]:

@@ -130,10 +130,13 @@ class Kernel:
         """Whose kernel it is by the knowledge table, None if it knows no such release."""
         from kdiag.knowledge.kernels import identify
 
+        system = self._or_none(self._native_os)
         return identify(
             self.release,
             proc_version=self._or_none(lambda: self.proc_version),
-            os_id=self._or_none(self._native_os),
+            version=self._or_none(lambda: self.uname.version),
+            os_id=system.id if system else None,
+            os_version=system.version_id if system else None,
             machine=self._or_none(lambda: self.arch),
             hints=self._or_none(self._hints) or (),
         )
@@ -145,12 +148,11 @@ class Kernel:
         except Unavailable:
             return None
 
-    def _native_os(self) -> str | None:
+    def _native_os(self) -> OsRelease | None:
         """The distribution of the files, unless they are a container image's: those say nothing about the
         kernel.
         """
-        system = self.os_release
-        return None if system is None or self._machine.environment.container is not None else system.id
+        return None if self._machine.environment.container is not None else self.os_release
 
     def _hints(self) -> tuple[str, ...]:
         vm = self._machine.environment.vm

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from kdiag.machine import Machine
     from kdiag.parse.osrelease import OsRelease
     from kdiag.parse.packages import Package, Wanted
+    from kdiag.parse.packages.apt_sources import Source
     from kdiag.system import System
 
 #: Kind of database -> the places where it may be.
@@ -35,6 +36,8 @@ _DATABASES = {
 }
 #: The package manager that writes each kind of database, where os-release tells no more.
 _MANAGERS = {"dpkg": "apt", "rpm": "dnf", "apk": "apk", "pacman": "pacman", "xbps": "xbps"}
+_APT_PARTS = "/etc/apt/sources.list.d"
+_MOST_SOURCES = 100
 #: Databases of large systems have 10 to 200 MB.
 _LIMIT = 512 * 1024 * 1024
 _TOOLS = ("bpftrace", "bpftool", "bpfcc-tools", "bcc-tools", "bcc")
@@ -99,14 +102,30 @@ class Packages:
     @cached_property
     def advice(self) -> HeaderPackage:
         """The header package for exactly this kernel, by its release string."""
-        from kdiag.knowledge.packages import header_package
+        from kdiag.knowledge.packages import Place, header_package
 
         try:
             arch: str | None = self._machine.kernel.arch
         except Unavailable:
             arch = None
         kernel = self._machine.kernel
-        return header_package(kernel.release, kernel.identity, arch, self._os_release, self.manager)
+        place = Place(self.manager, self.apt_sources)
+        return header_package(kernel.release, kernel.identity, arch, self._os_release, place)
+
+    @cached_property
+    def apt_sources(self) -> tuple[Source, ...] | None:
+        """Where apt takes packages from; None if that cannot be told, or nothing is set up."""
+        from kdiag.parse.packages.apt_sources import parse
+
+        found: list[Source] = []
+        try:
+            names = self._system.listdir(_APT_PARTS) or ()
+            parts = [f"{_APT_PARTS}/{name}" for name in names if name.endswith((".list", ".sources"))]
+            for path in ("/etc/apt/sources.list", *parts[:_MOST_SOURCES]):
+                found += parse(path, self._system.read(path, 1024 * 1024) or b"")
+        except Unavailable:
+            return None
+        return tuple(found) or None
 
     @cached_property
     def _interesting(self) -> tuple[Package, ...]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from kdiag import __version__
 from kdiag.model import Finding, Report
-from kdiag.recording import pack
+from kdiag.recording import apt, pack
 from kdiag.recording.clean import clean, report_without
 from kdiag.recording.redact import Redactor
 from kdiag.recording.reduce import reduced
@@ -130,7 +130,9 @@ def _reduced(recorder: Recorder, machine: Machine) -> dict[str, tuple[bytes, str
     for path, data in recorder.files.items():
         log = f"{path}-wal"
         beside = recorder.files.get(log, b"")
-        form = None if path in recorder.heads else reduced(path, data, named, beside)
+        form = None
+        if path not in recorder.heads:
+            form = apt.reduced(path, data) or reduced(path, data, named, beside)
         if form is not None:
             small[path] = form
             if beside:
@@ -156,6 +158,12 @@ def _draft(
     redactor = None if secrets is None else Redactor(secrets, _kept(recorder))
     if redactor is not None:
         heads = {f"root{path}": size for path, size in recorder.heads.items()}
+        moved = apt.renamed(index, files)
+        new = {f"root{old}": f"root{name}" for old, name in moved.items()}
+        files = {new.get(name, name): data for name, data in files.items()}
+        notes = {new.get(name, name): note for name, note in notes.items()}
+        small = {moved.get(path, path): form for path, form in small.items()}
+        index = {key: apt.with_names(value, moved) for key, value in index.items()}
         cleaned = clean(index, files, report, redactor, heads)
         index, files, report = cleaned.index, cleaned.files, cleaned.report
         notes = {cleaned.names.get(name, name): note for name, note in notes.items()}

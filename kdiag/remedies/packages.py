@@ -10,6 +10,7 @@ from kdiag.model import Remedy
 from kdiag.system import Unavailable
 
 if TYPE_CHECKING:
+    from kdiag.knowledge.suites import Suite
     from kdiag.machine import Machine
 
 #: The remedy that `kdiag fix --packages` can take up by itself.
@@ -35,6 +36,9 @@ def header_package(machine: Machine) -> Remedy | None:
     install = install_commands(advice.manager or "", wanted) if wanted else advice.install
     commands = _as_root(install)
     title = f"Install {' '.join(wanted) or advice.name}"
+    suite = advice.suite
+    if suite is not None and not suite.usual:
+        title += f" (from {suite.name})"
     if advice.here == "no" or machine.environment.container is not None:
         return Remedy(
             "headers.package-outside",
@@ -44,7 +48,38 @@ def header_package(machine: Machine) -> Remedy | None:
             "the host",
             ("root", "network"),
         )
+    if suite is not None and advice.suite_used != "yes" and (not suite.usual or advice.suite_used == "no"):
+        return _from_elsewhere(machine, suite, commands)
     return Remedy(INSTALL_HEADERS, title, "safe", commands, needs=("root", "network"))
+
+
+def _from_elsewhere(machine: Machine, suite: Suite, commands: tuple[str, ...]) -> Remedy:
+    """The package is in a part of the archive that this system does not use, as far as is known."""
+    name = machine.packages.advice.name
+    uses = "does not use" if machine.packages.advice.suite_used == "no" else "may not use"
+    if suite.enabling:
+        return Remedy(
+            "headers.suite",
+            f"Enable {suite.name}, which this system {uses}, and install {name} from it: {suite.meaning}",
+            "unsafe",
+            (*suite.enabling, *commands),
+            needs=("root", "network"),
+        )
+    if not suite.usual:
+        return Remedy(
+            "headers.suite",
+            f"Set up {suite.name}, which has {name} and which this system {uses}",
+            "manual",
+        )
+    system = machine.kernel.os_release
+    mine = (system.pretty_name or system.id or "this system") if system is not None else "this system"
+    return Remedy(
+        "headers.own-kernel",
+        f"Install a kernel of {mine} with its headers and reboot: {name} is in {suite.name}, of {suite.of}, which this "
+        f"system {uses}",
+        "manual",
+        needs=("root", "network", "reboot"),
+    )
 
 
 def _by_rpi_update(machine: Machine) -> bool:

@@ -289,6 +289,8 @@ def debian(one: Case) -> None:
     one.files |= {
         "/etc/os-release": b'ID=debian\nVERSION_ID="13"\nPRETTY_NAME="Debian GNU/Linux 13 (trixie)"\n',
         "/var/lib/dpkg/status": status,
+        "/etc/apt/sources.list": b"deb http://deb.debian.org/debian trixie main\n",
+        "/etc/apt/sources.list.d": (),
     }
     names = (
         f"linux-headers-{release} linux-headers-{release.rsplit('-', 1)[0]}-common linux-kbuild-6.12 gcc-x"

@@ -139,7 +139,7 @@ def test_a_broken_database_is_unknown(examine: Examine) -> None:
 )
 def test_the_release_names_the_package(release: str, command: str, examine: Examine) -> None:
     """Not the distribution of the files: these are Debian's."""
-    found = package(w.linux(release, builder="a@b"), examine)
+    found = package(w.linux(release, builder="buildd@a (Ubuntu, Debian"), examine)
     assert any(command in line.split() for line in commands(found)), found
 
 
@@ -270,3 +270,64 @@ def test_headers_of_user_space_are_of_no_other_kernel(examine: Examine) -> None:
     found = package(alpine, examine)
     assert found.status is Status.FAIL
     assert not found.reason
+
+
+# -- which suite -----------------------------------------------------------------------------------------------------
+
+BPO = "6.12.95+deb12-cloud-amd64"
+
+
+def backported(*suites: str) -> World:
+    world = w.linux(BPO, w.DEBIAN["12"])
+    lines = "".join(f"deb http://deb.debian.org/debian {suite} main\n" for suite in suites)
+    return world.file("/etc/apt/sources.list", lines)
+
+
+def test_a_backported_kernel_where_backports_are_not_used(examine: Examine) -> None:
+    """Debian 12 with a kernel of its backports, and a sources.list without them."""
+    report = examine(backported("bookworm", "bookworm-security"))
+    identity = report.finding("kernel.identity")
+    assert identity is not None
+    assert identity.summary == "Debian 12 backports 6.12 cloud"
+    found = report.finding("headers.package")
+    assert found is not None
+    (remedy,) = found.remedies
+    assert remedy.kind == "unsafe"
+    assert "bookworm-backports, which this system does not use" in remedy.title
+    assert remedy.commands[0].startswith("echo 'deb http://deb.debian.org/debian bookworm-backports main'")
+    assert remedy.commands[-1] == f"sudo apt-get install linux-headers-{BPO}"
+    assert not any("Debian 13" in text for text in (remedy.title, found.summary, found.reason))
+
+
+def test_a_backported_kernel_where_backports_are_used(examine: Examine) -> None:
+    found = package(backported("bookworm", "bookworm-backports"), examine)
+    (remedy,) = found.remedies
+    assert (remedy.id, remedy.kind) == ("headers.package", "safe")
+    assert "bookworm-backports" in remedy.title
+    assert remedy.commands == ("sudo apt-get update", f"sudo apt-get install linux-headers-{BPO}")
+
+
+def test_a_kernel_of_another_release(examine: Examine) -> None:
+    """Debian 13's kernel under Debian 12: its headers are in no suite that this system uses, nor should be."""
+    world = w.linux("6.12.107+deb13-amd64", w.DEBIAN["12"])
+    world.file(
+        "/etc/apt/sources.list.d/debian.sources", "Types: deb\nURIs: http://x.invalid\nSuites: bookworm\n"
+    )
+    found = package(world, examine)
+    (remedy,) = found.remedies
+    assert (remedy.kind, remedy.commands) == ("manual", ())
+    assert "trixie, of Debian 13" in remedy.title
+    assert "Debian GNU/Linux 12" in remedy.title
+
+
+def test_ubuntus_hwe_kernel_without_headers(examine: Examine) -> None:
+    """The package's own name is right; the title names no release that this machine is not."""
+    world = w.linux("6.14.0-27-generic", w.UBUNTU_2404, builder="buildd@x (Ubuntu 13")
+    world.version = "#27~24.04.1-Ubuntu SMP PREEMPT_DYNAMIC"
+    report = examine(world)
+    assert report.machine.kernel == "Ubuntu 24.04 HWE 6.14"
+    found = report.finding("headers.package")
+    assert found is not None
+    (remedy,) = found.remedies
+    assert remedy.title == "Install linux-headers-6.14.0-27-generic"
+    assert remedy.commands[-1] == "sudo apt-get install linux-headers-6.14.0-27-generic"

@@ -330,3 +330,45 @@ def test_a_registry_with_problems(tmp_path: Path) -> None:
     )
     assert made.report.finding("plugin.broken") is not None
     assert made.differs == ()
+
+
+def test_whose_mirror_apt_asks_is_not_told(tmp_path: Path) -> None:
+    """The suites are what decides; addresses, passwords in them and the names of the files are private."""
+    world = w.linux("6.12.95+deb12-amd64", w.DEBIAN["12"])
+    world.file("/etc/apt/sources.list", "deb https://bob:hunter2@apt.acme.example/debian bookworm main\n")
+    text = "Types: deb\nURIs: http://apt.acme.example/d\nSuites: bookworm-backports\nSigned-By: /acme.gpg\n"
+    world.file("/etc/apt/sources.list.d/acme-tools.sources", text)
+    made = recorded(world, tmp_path / "w")
+    assert made.differs == ()
+    members = made.members(directory=False)
+    everything = b"".join([*members.values(), *(name.encode() for name in members)])
+    for secret in (b"acme", b"hunter2", b"bob:"):
+        assert secret not in everything
+    again = played(made).finding("headers.package")
+    assert again is not None
+    assert [r.id for r in again.remedies] == ["headers.package"]
+
+
+def test_the_log_of_an_rpm_database_goes_into_the_small_one(tmp_path: Path) -> None:
+    """Otherwise the log, which belongs to the whole file, would be played back over another."""
+    import sqlite3
+    from contextlib import closing
+
+    path = tmp_path / "rpmdb.sqlite"
+    path.write_bytes(parts.rpm_database(*((f"filler-{n}", "1", "1") for n in range(500))))
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA wal_autocheckpoint = 0")
+        blob = parts.rpm_header("kernel-devel", "6.17.1", "300.fc43")
+        connection.execute("INSERT INTO Packages VALUES (9999, ?)", (blob,))
+        connection.execute("INSERT INTO Name VALUES ('kernel-devel', 9999, 0)")
+        connection.commit()
+        main, log = path.read_bytes(), (tmp_path / "rpmdb.sqlite-wal").read_bytes()
+    place = "/usr/lib/sysimage/rpm/rpmdb.sqlite"
+    world = known_machines.fedora_43().file(place, main).file(f"{place}-wal", log)
+    made = recorded(world, tmp_path / "w")
+    assert made.differs == ()
+    assert made.files[f"root{place}-wal"] == b""
+    found = played(made).finding("headers.package")
+    assert found is not None
+    assert found.status is Status.OK
