@@ -406,7 +406,7 @@ def _tracefs_opens(machine: Machine) -> Evidence | None:
 
 
 def _knows_helper(machine: Machine, evidence: list[Evidence]) -> bool:
-    """Whether the kernel has the helper that it refused: EINVAL is also the answer of kernels that lack it (before 5.5)."""
+    """Whether the kernel has the helper that it refused: those before 5.5 lack it and answer EINVAL as well."""
     try:
         older = machine.bpf.read_any
     except Unavailable:

@@ -222,7 +222,7 @@ class World:
         files = {}
         for path, node in plain.items():
             content = behind.get(path, node)
-            if content.kind == "file":
+            if content.kind == "file" and path not in self.refused:
                 files[f"root{path}"] = content.data
         index = self._answers() | self._paths(plain, behind)
         return {**files, "recording.json": json.dumps(index, indent=1).encode() + b"\n"}
