@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -28,6 +29,10 @@ from kdiag.system import System
 
 REPOSITORY = Path(__file__).parents[1]
 FIXTURES = REPOSITORY / "fixtures"
+
+# How long an example or its making takes says something about the machine, not about kdiag.
+settings.register_profile("kdiag", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("kdiag")
 
 STRICT = os.environ.get("KDIAG_TEST_STRICT", "") not in ("", "0")
 

@@ -28,6 +28,7 @@ from kdiag.machine import Machine
 from kdiag.model import Report
 from kdiag.system.live import Live
 from kdiag.system.recording import Recording
+from tests.support.waiting import HANG
 
 ESCAPE = "\x1b["
 
@@ -38,7 +39,7 @@ def run(*arguments: str, **env: str) -> subprocess.CompletedProcess[bytes]:
         [sys.executable, "-m", "kdiag", *arguments],
         env={**os.environ, **env},
         capture_output=True,
-        timeout=60,
+        timeout=HANG,
         check=False,
     )
     assert b"Traceback" not in done.stderr, done.stderr.decode()
@@ -225,7 +226,7 @@ def terminal(*arguments: str, **env: str) -> str:
         if not piece:
             break
         text += piece
-    process.wait(timeout=60)
+    process.wait(timeout=HANG)
     os.close(master)
     return text.decode()
 
@@ -281,7 +282,7 @@ def test_a_reader_that_goes_away(arguments: Sequence[str]) -> None:
     process.stdout.close()
     error = process.stderr.read().decode()
     process.stderr.close()
-    assert process.wait(timeout=60) not in (0, exits.BROKEN)
+    assert process.wait(timeout=HANG) not in (0, exits.BROKEN)
     assert error == ""
 
 
@@ -291,7 +292,7 @@ def test_a_full_disk_is_no_defect() -> None:
             [sys.executable, "-m", "kdiag", "list"],
             stdout=full,
             stderr=subprocess.PIPE,
-            timeout=60,
+            timeout=HANG,
             check=False,
         )
     assert done.returncode not in (0, exits.BROKEN)
@@ -302,7 +303,7 @@ def test_a_full_disk_is_no_defect() -> None:
 
 def test_a_closed_standard_output() -> None:
     done = subprocess.run(
-        ["sh", "-c", f"{sys.executable} -m kdiag list >&-"], stderr=subprocess.PIPE, timeout=60, check=False
+        ["sh", "-c", f"{sys.executable} -m kdiag list >&-"], stderr=subprocess.PIPE, timeout=HANG, check=False
     )
     assert done.returncode != exits.BROKEN, done.stderr.decode()
     assert b"Traceback" not in done.stderr

@@ -24,6 +24,7 @@ import kdiag
 from kdiag.model import Finding, Report, Status, Works
 from kdiag.report.faces.json import render as render_json
 from kdiag.system.live import Live
+from tests.support.waiting import HANG
 
 pytestmark = pytest.mark.live
 
@@ -271,7 +272,7 @@ def features() -> dict[str, dict[str, object]]:
         [bpftool, "-j", "feature", "probe", "kernel"],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=HANG,
         check=False,
     )
     document: dict[str, dict[str, object]] = json.loads(done.stdout)
@@ -324,7 +325,7 @@ def test_bpftrace_agrees(capability_id: str) -> None:
         fentry = "kfunc" if version < (0, 20, 0) else "fentry"
         text = text.format(op="->" if version < (0, 19, 0) else ".", fentry=fentry)
     text = text.replace("END_SOON", "interval:ms:1 { exit(); }")
-    done = subprocess.run([path, "-e", text], capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run([path, "-e", text], capture_output=True, text=True, timeout=HANG, check=False)
     predicted = works(capability_id)
     output = (
         f"predicted {predicted.value}, status {done.returncode}: {done.stdout[-300:]}{done.stderr[-600:]}"
@@ -445,7 +446,7 @@ def in_another_state(setup: str, program: str = "") -> tuple[dict[str, dict[str,
     if program:
         script += f"bpftrace -e '{program}' >/dev/null 2>&1; echo $? >&2\n"
     done = subprocess.run(
-        ["unshare", "-m", "sh", "-c", script], capture_output=True, text=True, timeout=180, check=False
+        ["unshare", "-m", "sh", "-c", script], capture_output=True, text=True, timeout=HANG, check=False
     )
     need(done.returncode != 99, f"a mount namespace where this works: {setup}")
     document = json.loads(done.stdout)

@@ -15,6 +15,7 @@ import pytest
 from conftest import REPOSITORY, need
 
 import kdiag
+from tests.support.waiting import HANG
 
 
 def _list(name: str) -> list[str]:
@@ -77,7 +78,7 @@ def test_nothing_slow_is_imported_at_start() -> None:
     """`kdiag --version` imports typer and little else."""
     code = "import sys\nimport kdiag.cli; kdiag.cli.run(['--version'])\nprint(*sys.modules)"
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=HANG, check=True
     )
     loaded = set(done.stdout.split())
     slow = {
@@ -180,7 +181,7 @@ def wheel(sources: Path, tmp_path_factory: pytest.TempPathFactory) -> zipfile.Zi
         str(out),
         str(sources),
     ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=HANG, check=False)
     assert done.returncode == 0, done.stderr
     (built,) = out.glob("*.whl")
     return zipfile.ZipFile(built)
@@ -220,7 +221,7 @@ def test_the_wheel_runs(wheel: zipfile.ZipFile, tmp_path: Path) -> None:
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=HANG,
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -235,7 +236,7 @@ def test_the_source_distribution_has_the_checks_and_the_tests(sources: Path, tmp
     code = f"import os; os.chdir({str(sources)!r})\nfrom setuptools import build_meta\n"
     code += f"build_meta.build_sdist({str(tmp_path)!r})"
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=False
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=HANG, check=False
     )
     assert done.returncode == 0, done.stderr
     (built,) = tmp_path.glob("*.tar.gz")

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.waiting import HANG
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -44,7 +46,7 @@ def kdiag(*arguments: str, path: Path | None = None, cwd: Path | None = None) ->
         cwd=cwd,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=HANG,
         check=False,
     )
     assert "Traceback" not in done.stderr, done.stderr
@@ -259,7 +261,7 @@ def test_nothing_is_loaded_from_the_current_directory(tmp_path: Path, path: str 
         env=env,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=HANG,
         check=False,
     )
     assert not mark.exists(), mark.read_text()
@@ -274,7 +276,7 @@ def test_the_console_script_in_a_hostile_directory(tmp_path: Path) -> None:
     if not script.exists():
         pytest.skip("kdiag was installed without its script")
     done = subprocess.run(
-        [script, "list"], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+        [script, "list"], cwd=tmp_path, capture_output=True, text=True, timeout=HANG, check=False
     )
     assert done.returncode == 0
     assert not mark.exists(), mark.read_text()

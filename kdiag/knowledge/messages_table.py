@@ -295,7 +295,7 @@ _PROBES = (
     ),
     Message(
         "bpftrace.kprobe-events",
-        r"open\((?P<path>\S*kprobe_events)\): (?P<reason>.+)",
+        r"open\((?P<path>[^\s()]*kprobe_events)\): (?P<reason>.+)",
         "cause",
         ("tracing.tracefs", "tracing.kprobes"),
         "perf could not create the kprobe, and the fallback through tracefs failed too.",
@@ -310,7 +310,7 @@ _PROBES = (
     ),
     Message(
         "bpftrace.not-traceable",
-        r"(?P<function>\S+) is not traceable \(",
+        r"(?<!\S)(?P<function>\S+) is not traceable \(",
         "consequence",
         ("tracing.kprobes", "tracing.tracefs"),
         "The function is not in available_filter_functions, or that file could not be read. A warning: "
@@ -379,7 +379,7 @@ _PROBES = (
 _LOADING = (
     Message(
         "bpftrace.map-denied",
-        r"([Ff]ailed to create|Error creating) .*map\b.*: (Operation not permitted|Permission denied)",
+        r"([Ff]ailed to create|Error creating) .{0,60}map\b.{0,200}: (Operation not permitted|Permission denied)",
         "cause",
         ("privileges.capabilities", "privileges.userns", "kernel.lockdown"),
         "bpf() refused to create a map: no CAP_BPF or CAP_SYS_ADMIN in the initial user namespace, or a "
@@ -389,7 +389,7 @@ _LOADING = (
     ),
     Message(
         "bpftrace.map-invalid",
-        r"[Ff]ailed to create .*map\b.*: Invalid argument",
+        r"[Ff]ailed to create .{0,60}map\b.{0,200}: Invalid argument",
         "cause",
         ("tracing.tracefs",),
         "Seen where /sys is not mounted: the number of CPUs could not be read, and a map without size is "

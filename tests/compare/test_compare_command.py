@@ -19,6 +19,7 @@ from kdiag.model import Report, Status, Works
 from kdiag.recording import pack
 from kdiag.report.faces.json import render
 from kdiag.system.recording import Recording
+from tests.support.waiting import HANG
 
 
 def kept(path: Path, one: Report) -> str:
@@ -131,7 +132,7 @@ def kdiag(*arguments: str, stdin: bytes = b"", cwd: Path | None = None) -> subpr
         [sys.executable, "-m", "kdiag", *arguments],
         input=stdin,
         capture_output=True,
-        timeout=120,
+        timeout=HANG,
         check=False,
         cwd=cwd,
     )

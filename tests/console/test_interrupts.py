@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 from conftest import FIXTURES
 
+from tests.support.waiting import HANG
+
 #: Sends itself a signal when the interpreter says the N-th time that it does one of these; says how often it did.
 _DRIVER = """
 import os, signal, sys
@@ -74,7 +76,7 @@ def driven(
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=HANG,
         check=False,
         start_new_session=True,
     )

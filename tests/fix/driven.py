@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.waiting import HANG
+
 DRIVE = Path(__file__).with_name("drive.py")
 NOBODY = 65534
 
@@ -30,7 +32,7 @@ def drive(home: Path, **spec: object) -> subprocess.CompletedProcess[str]:
 def finished(command: list[str], env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """Any command, to its end."""
     return subprocess.run(
-        command, capture_output=True, text=True, timeout=300, check=False, errors="replace", env=env
+        command, capture_output=True, text=True, timeout=HANG, check=False, errors="replace", env=env
     )
 
 

@@ -9,11 +9,14 @@ import os
 import subprocess
 import sys
 import tarfile
+import threading
 import zlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
+
+from tests.support.waiting import HANG
 
 RELEASE = "6.12.107-test+"
 NOBODY = 65534
@@ -129,6 +132,13 @@ def remade(path: Path) -> dict[str, str | bytes]:
     return found
 
 
+def settle() -> None:
+    """Wait for what extract() brings to the disk behind the caller's back."""
+    for thread in threading.enumerate():
+        if thread.name == "settle":
+            thread.join()
+
+
 def forked(work: Callable[[], str], uid: int | None = None) -> str:
     """What `work` returns in a child process, as another user if asked; its modules must be loaded already."""
     reader, writer = os.pipe()
@@ -176,7 +186,7 @@ def on_tmpfs(options: str, archive_file: Path, mount_point: Path) -> tuple[list[
         ["unshare", "--mount", "sh", "-c", script, "sh", f"mode=755,{options}", str(mount_point), *work],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=HANG,
         check=False,
     )
     if done.returncode and "permission denied" in done.stderr.lower():

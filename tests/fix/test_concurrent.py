@@ -6,7 +6,6 @@ import os
 import random
 import subprocess
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ from kdiag.console import exits
 from kdiag.fix.errors import FixError
 from kdiag.fix.journal import Journal
 from kdiag.fix.store.lock import discard, locked
+from tests.support.waiting import HANG, pause
 
 WORDS: dict[str, object] = {
     "variants": ["loadable"],
@@ -46,7 +46,7 @@ def test_many_fix_at_once(tmp_path: Path, number: int) -> None:
     calls = counting(tmp_path)
     before = snapshot(tmp_path)
     running = [start(tmp_path) for _ in range(number)]
-    texts = [process.communicate(timeout=600)[0] for process in running]
+    texts = [process.communicate(timeout=HANG)[0] for process in running]
     assert [process.returncode for process in running] == [exits.READY] * number, texts
     assert calls.read_text() == "kheaders\n"
     assert sum("done: Link" in text for text in texts) == 1
@@ -65,7 +65,7 @@ def test_many_undo_at_once(tmp_path: Path) -> None:
     before = snapshot(tmp_path)
     drive(tmp_path, **WORDS)
     running = [start(tmp_path, do="undo") for _ in range(8)]
-    texts = [process.communicate(timeout=600)[0] for process in running]
+    texts = [process.communicate(timeout=HANG)[0] for process in running]
     assert [process.returncode for process in running] == [exits.READY] * 8, texts
     (tmp_path / "calls").unlink()
     assert snapshot(tmp_path) == before
@@ -84,9 +84,9 @@ def test_fixing_undoing_and_dying_at_once(tmp_path: Path) -> None:
                 ["kheaders.load made", "kheaders.extract midway", "headers.link undone"]
             )
         running.append(start(tmp_path, **words))
-        time.sleep(chance.random() / 5)
+        pause(chance.random() / 5)
     for process in running:
-        text = process.communicate(timeout=600)[0]
+        text = process.communicate(timeout=HANG)[0]
         assert "Traceback" not in text
         # A plan may have lost its ground since it was shown: that is a failure, and nothing is left of it.
         assert process.returncode in (exits.READY, exits.FAILED, -9), text
@@ -109,7 +109,7 @@ def test_only_one_holds_it(tmp_path: Path) -> None:
         with locked(tmp_path / "kdiag"):
             inside += 1
             most = max(most, inside)
-            time.sleep(0.01)
+            pause(0.01)
             inside -= 1
             discard(tmp_path / "kdiag")
 

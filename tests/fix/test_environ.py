@@ -19,6 +19,7 @@ from kdiag.fix import environment as environ
 from kdiag.fix.environment import BCC, BTF, BUILD, SOURCE
 from kdiag.fix.errors import FixError
 from kdiag.machine.kernel import source_arch_of
+from tests.support.waiting import HANG
 
 RELEASE = os.uname().release
 RAW_BTF = b"\x9f\xeb\x01\x00" if sys.byteorder == "little" else b"\xeb\x9f\x01\x00"
@@ -133,7 +134,7 @@ def read_back(shell: list[str], text: str, env: Mapping[str, str]) -> dict[str, 
         capture_output=True,
         text=True,
         check=True,
-        timeout=20,
+        timeout=HANG,
     )
     assert done.stderr == ""
     found: dict[str, str] = json.loads(done.stdout)
@@ -281,7 +282,7 @@ def run(base: Path, *argv: str, **env: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=20,
+        timeout=HANG,
     )
 
 
@@ -312,7 +313,7 @@ def test_run_is_the_command_itself(bases: tuple[Path]) -> None:
         stdout=subprocess.PIPE,
         text=True,
     )
-    said = process.communicate(timeout=20)[0].split()
+    said = process.communicate(timeout=HANG)[0].split()
     assert int(said[0]) == process.pid
     ignored = int(said[2], 16)
     assert not ignored & (1 << signal.SIGPIPE - 1 | 1 << signal.SIGXFSZ - 1)

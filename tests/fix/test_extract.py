@@ -12,7 +12,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,6 +27,7 @@ from headers_archive import (
     forked,
     on_tmpfs,
     remade,
+    settle,
     tar,
     tree,
 )
@@ -35,6 +35,7 @@ from headers_archive import (
 from kdiag.fix.errors import FixError
 from kdiag.fix.store import trees as store
 from kdiag.fix.store.extract import archive_from_module, extract
+from tests.support.waiting import HANG
 
 
 @pytest.fixture
@@ -45,6 +46,7 @@ def base(tmp_path: Path) -> Iterator[Path]:
         return
     place = Path(tempfile.mkdtemp(dir="/dev/shm", prefix="kdiag-test-"))
     yield place / "kdiag" / "headers"
+    settle()
     shutil.rmtree(place)
 
 
@@ -54,12 +56,6 @@ def put(base: Path, data: bytes | None = None, *, release: str = RELEASE, srcarc
     made = extract(data, base / store.tree_name(release, data), release=release, srcarch=srcarch)
     settle()
     return made
-
-
-def settle() -> None:
-    for thread in threading.enumerate():
-        if thread.name == "settle":
-            thread.join()
 
 
 # -- what comes out ----------------------------------------------------------------------------------------------
@@ -331,7 +327,7 @@ def test_the_end_of_the_file_descriptors(base: Path) -> None:
 
 def test_a_tree_is_good_before_it_is_on_the_disk(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     slow = threading.Event()
-    monkeypatch.setattr("kdiag.fix.store.extract._sync_file_system", lambda fd: slow.wait(20))
+    monkeypatch.setattr("kdiag.fix.store.extract._sync_file_system", lambda fd: slow.wait(HANG))
     try:
         target = extract(
             archive(), base / store.tree_name(RELEASE, archive()), release=RELEASE, srcarch="x86"
@@ -385,7 +381,7 @@ def test_the_process_ends_only_when_it_is_settled(base: Path, tmp_path: Path) ->
     data = big(tmp_path)
     process = child(data, base / "t")
     go(process)
-    process.communicate(timeout=60)
+    process.communicate(timeout=HANG)
     assert os.listdir(base) == ["t"] and not (base / "t" / store.UNSETTLED).exists()
 
 
@@ -400,7 +396,7 @@ archive, target, release, stop_at = sys.argv[1:]
 def progress(done, total):
     if done >= float(stop_at) * total:
         print("here", flush=True)
-        time.sleep(60)
+        sys.stdin.read()
 sys.stdin.readline()
 try:
     print(json.dumps(str(extract(Path(archive).read_bytes(), Path(target), release=release, srcarch="x86",
@@ -441,7 +437,7 @@ def test_many_at_once(base: Path, tmp_path: Path, number: int) -> None:
     processes = [child(data, target) for _ in range(number)]
     for process in processes:
         go(process)
-    said = [process.communicate(timeout=60)[0] for process in processes]
+    said = [process.communicate(timeout=HANG)[0] for process in processes]
     assert [json.loads(text) for text in said] == [str(target)] * number
     assert os.listdir(base) == [target.name]
     assert store.validate(target, RELEASE, "x86") == ""
@@ -466,24 +462,46 @@ def test_killed_and_run_again(base: Path, tmp_path: Path, stop_at: str) -> None:
     assert os.listdir(base) == [target.name], "the next run has swept"
 
 
+_DYING = """
+import os, signal, sys
+from pathlib import Path
+from kdiag.fix.store.extract import extract
+archive, target, release, last = sys.argv[1:]
+data, number = Path(archive).read_bytes(), 0
+def count(frame, event, argument):
+    global number
+    number += 1
+    if str(number) == last or last == "published" and event == "return" and frame.f_code.co_name == "_publish":
+        os.kill(os.getpid(), signal.SIGKILL)
+sys.setprofile(count)
+extract(data, Path(target), release=release, srcarch="x86")
+sys.setprofile(None)
+print(number)
+"""
+
+
 def test_killed_at_any_moment(base: Path, tmp_path: Path) -> None:
-    """Whatever the moment: either no tree or a whole one."""
+    """Whatever the moment, counted in calls: either no tree or a whole one."""
     data = big(tmp_path)
     target = base / store.tree_name(RELEASE, data.read_bytes())
+
+    def dying(last: int | str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-c", _DYING, str(data), str(target), RELEASE, str(last)]
+        return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+
+    whole = int(dying(0).stdout)
+    store.remove(target)
     outcomes = set()
-    for step in range(12):
-        process = child(data, target)
-        time.sleep(0.2)
-        go(process)
-        time.sleep(step * 0.015)
-        process.kill()
-        process.communicate()
+    # How many calls waiting for the decompressing thread takes varies a little: the last one may come too late.
+    for moment in [*range(1, whole, whole // 10), whole - 5, "published"]:
+        assert dying(moment).returncode == -signal.SIGKILL or moment == whole - 5
         found = store.find(RELEASE, "x86", (base,))
         assert found in (None, target)
         outcomes.add(found)
         if found:
             assert len(list(target.rglob("f*.h"))) == 600
             store.remove(target)
+    assert found == target and None in outcomes
     put(base, data.read_bytes())
     for path in base.iterdir():
         if path != target:
@@ -516,7 +534,7 @@ def test_a_real_interrupt(base: Path, tmp_path: Path) -> None:
     go(process)
     assert process.stdout is not None and process.stdout.readline() == "here\n"
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=30)
+    process.communicate(timeout=HANG)
     assert os.listdir(base) == []
 
 

@@ -16,6 +16,7 @@ from test_apply import DEBIAN, Run, trees
 from kdiag.console import exits
 from kdiag.fix.journal import Journal
 from kdiag.fix.store.trees import tree_name
+from tests.support.waiting import HANG
 
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
@@ -245,7 +246,7 @@ def test_a_mount_under_another_is_told(tmp_path: Path) -> None:
 @needs_root
 def test_a_mount_in_use_stays_until_it_is_not(tmp_path: Path) -> None:
     fix, undo = argv(tmp_path, tracefs=True), argv(tmp_path, tracefs=True, do="undo")
-    hold = "sleep 300 < /sys/kernel/tracing/README & pid=$!"
+    hold = f"sleep {2 * HANG} < /sys/kernel/tracing/README & pid=$!"
     text, errors = tracing(tmp_path, fix, hold, undo, COUNT, "kill $pid; wait $pid", undo, COUNT)
     assert "end it, then undo again" in errors
     assert text.index("mounts 1") < text.index("mounts 0")
@@ -255,11 +256,11 @@ def test_a_mount_in_use_stays_until_it_is_not(tmp_path: Path) -> None:
 def test_a_mount_in_another_namespace_is_told_while_that_lives(tmp_path: Path) -> None:
     case(tmp_path)
     fix, undo = argv(tmp_path, tracefs=True), argv(tmp_path, tracefs=True, do="undo")
-    inside = f"{HIDE}; {shlex.join(fix)}; exec sleep 300"
+    inside = f"{HIDE}; {shlex.join(fix)}; : > {tmp_path}/fixed; exec sleep {2 * HANG}"
     text, errors = tracing(
         tmp_path,
         f"unshare -m --propagation private sh -c {shlex.quote(inside)} & pid=$!",
-        f"while ! grep -q done {tmp_path}/state/kdiag/journal; do sleep 0.2; done",
+        f"while [ ! -e {tmp_path}/fixed ]; do sleep 0.2; done",
         undo,
         "kill $pid; wait $pid",
         undo,

@@ -6,12 +6,14 @@ import contextlib
 import multiprocessing
 import os
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from tests.support import waiting
+from tests.support.waiting import pause
 
 from . import cache
 from .errors import LabError
@@ -80,7 +82,7 @@ def test_a_killed_maker_is_made_good(home: Path) -> None:
 def _make_slowly(path: Path) -> None:
     with path.open("a") as file:
         file.write("made\n")
-    time.sleep(0.5)
+    pause(0.5)  # time for the other one to come to the lock; the test holds whoever is first
 
 
 def test_two_makers_make_one(home: Path) -> None:
@@ -110,7 +112,7 @@ def _entry(home: Path, name: str, size: int, age: float) -> Path:
     path = home / "things" / name
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(b"x" * size)
-    os.utime(path, (time.time() - age, time.time() - age))
+    waiting.age(path, age)
     return path
 
 

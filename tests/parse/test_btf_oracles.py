@@ -12,6 +12,7 @@ import pytest
 from btf_encoder import SAMPLE, fails
 
 from kdiag.parse.btf import Btf, Kind, Member, parse
+from tests.support.waiting import HANG
 
 VMLINUX = Path("/sys/kernel/btf/vmlinux")
 
@@ -55,7 +56,7 @@ def dump_with_bpftool(path: Path, base: Path | None = None) -> str:
         pytest.skip("no bpftool")
     over = ["-B", str(base)] if base else []
     command = [bpftool, *over, "btf", "dump", "file", str(path), "format", "raw"]
-    ran = subprocess.run(command, capture_output=True, timeout=120, check=False)
+    ran = subprocess.run(command, capture_output=True, timeout=HANG, check=False)
     if b"Unsupported BTF_KIND" in ran.stderr:
         pytest.skip("this bpftool is older than the BTF")
     assert ran.returncode == 0, ran.stderr
@@ -133,7 +134,7 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
             ["pahole", "-J", *base, f"{name}.o"],
             ["objcopy", *only_btf, f"{name}.o", f"{name}.btf"],
         ):
-            subprocess.run(command, cwd=here, check=True, timeout=60, capture_output=True)
+            subprocess.run(command, cwd=here, check=True, timeout=HANG, capture_output=True)
     return here
 
 

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from conftest import FIXTURES
 
+from tests.support.waiting import HANG
+
 #: What a Python on Windows or macOS lacks or calls otherwise.
 ELSEWHERE = """
 import builtins, errno, os, sys
@@ -48,7 +50,7 @@ def replay(path: Path, *, elsewhere: bool) -> dict[str, object]:
         there="builtins.__import__ = importing" if elsewhere else ""
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, str(path)], capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-c", code, str(path)], capture_output=True, text=True, timeout=HANG, check=False
     )
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)
@@ -73,7 +75,7 @@ def test_the_command_line_plays_it_back_there(tmp_path: Path) -> None:
         [sys.executable, "-c", code, str(path)],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=HANG,
         check=False,
         cwd=tmp_path,
     )

@@ -24,6 +24,7 @@ from kdiag.recording.make import Made, make
 from kdiag.recording.redact import Redactor
 from kdiag.report.faces.json import load
 from kdiag.system.live import Live
+from tests.support.waiting import HANG
 
 pytestmark = [pytest.mark.live, pytest.mark.skipif(sys.platform != "linux", reason="records Linux")]
 
@@ -157,7 +158,7 @@ def kdiag(*arguments: str, path: Path | None = None, status: tuple[int, ...] = (
         [sys.executable, "-m", "kdiag", *arguments],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=HANG,
         check=False,
         env=env,
         cwd=tempfile.gettempdir(),

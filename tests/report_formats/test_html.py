@@ -26,6 +26,7 @@ from kdiag.checking.registry import discover
 from kdiag.model import Readiness, Status
 from kdiag.report.faces.html import render
 from kdiag.report.formats import explainer
+from tests.support.waiting import HANG
 
 SAMPLES = dict(samples())
 VOID = {"meta", "link", "path", "use", "rect"}
@@ -207,7 +208,7 @@ def browse(page: Path, *options: str, profile: Path) -> str:
         chromium(), "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--no-first-run",
         f"--user-data-dir={profile}", *options, page.as_uri(),
     ]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=HANG, check=True)
     return done.stdout
 
 

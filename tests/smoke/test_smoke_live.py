@@ -14,6 +14,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from kdiag.smoke.json import schema_text
+from tests.support.waiting import HANG
 
 BPFTRACE = shutil.which("bpftrace") or shutil.which("bpftrace", path="/usr/sbin:/usr/bin")
 VALIDATOR = Draft202012Validator(json.loads(schema_text()))
@@ -40,7 +41,7 @@ def smoke(*only: str, before: str = "") -> tuple[dict[str, Any], int]:
     argv = [sys.executable, "-c", CODE, *only]
     if before:
         argv = ["unshare", "-m", "sh", "-c", f'{before}; exec "$@"', "sh", *argv]
-    done = subprocess.run(argv, capture_output=True, timeout=550, check=False)
+    done = subprocess.run(argv, capture_output=True, timeout=HANG, check=False)
     if before and done.returncode not in (0, 1, 3):
         pytest.skip(f"no mount namespace: {done.stderr.decode(errors='replace')[-300:]}")
     document = json.loads(done.stdout)
@@ -79,7 +80,7 @@ def test_they_agree_with_tracefs_too() -> None:
 def test_in_a_pid_namespace_the_event_is_recognised_all_the_same() -> None:
     document, _ = smoke("hello", "uprobe", "profile", "software")
     argv = ("unshare", "-mpf", "--mount-proc", sys.executable, "-c", CODE, "uprobe", "profile", "software")
-    done = subprocess.run(argv, capture_output=True, timeout=200, check=False)
+    done = subprocess.run(argv, capture_output=True, timeout=HANG, check=False)
     if not done.stdout:
         pytest.skip(f"no PID namespace: {done.stderr.decode(errors='replace')[-300:]}")
     outside = outcomes(document)
@@ -92,7 +93,7 @@ def test_a_wrong_variable_is_the_truth() -> None:
     """bpftrace runs with the environment as it is, so that a wrong BPFTRACE_KERNEL_SOURCE shows."""
     wrong = {**os.environ, "BPFTRACE_KERNEL_SOURCE": "/nonexistent"}
     done = subprocess.run(
-        (sys.executable, "-c", CODE, "include"), capture_output=True, timeout=200, check=False, env=wrong
+        (sys.executable, "-c", CODE, "include"), capture_output=True, timeout=HANG, check=False, env=wrong
     )
     document = json.loads(done.stdout)
     assert outcomes(document) == {"include": "fails"}

@@ -22,6 +22,7 @@ from kdiag.smoke.cause import Cause
 from kdiag.smoke.events import Actions
 from kdiag.smoke.programs import Scene, Shown, Skip
 from kdiag.smoke.usdt import find, probes
+from tests.support.waiting import HANG
 
 RELEASES = [row.since for row in ROWS]
 DEBIAN_PYTHON = Path("/usr/bin/python3")
@@ -152,7 +153,7 @@ def test_the_causing_process_ends_with_its_input() -> None:
         (sys.executable, "-I", "-S", "-c", source, "kdiag-0", "kdiag-0-file"),
         input=b"fork\nopen\n",
         capture_output=True,
-        timeout=30,
+        timeout=HANG,
         check=False,
     )
     ready, fork, opened = done.stdout.decode().splitlines()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import os
 import re
@@ -10,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,6 +20,7 @@ from kdiag.smoke.judge import judge
 from kdiag.smoke.model import Outcome, SmokeError
 from kdiag.smoke.programs import PROGRAMS, Scene, Shown, Skip
 from kdiag.smoke.watch import Limits, Observation, Plan, watch
+from tests.support.waiting import gone, wait_until
 
 OPENAT = next(one for one in PROGRAMS if one.id == "tracepoint-args")
 BRIEF = Limits(5.0, 1.0, 2.0)
@@ -161,7 +160,7 @@ def test_what_it_leaves_behind_neither_holds_us_up_nor_survives(
     assert seen.seconds < 3.0
     found = re.search(r"child (\d+)", seen.stdout)
     assert found
-    assert _gone(int(found[1]))
+    wait_until(lambda: gone(int(found[1])))
 
 
 def test_one_that_cannot_be_started_is_a_failure(tmp_path: Path, behaving: Env, cause: Cause) -> None:
@@ -239,26 +238,13 @@ def proof(pid):
 watch(Plan(({str(fake)!r}, "-e", ""), None, Limits(), cause, "openat", proof), lambda: None)
 """
     ours = subprocess.Popen((sys.executable, "-c", code), env=behaving("silent"))
-    deadline = time.monotonic() + 20
-    while not (note.exists() and len(note.read_text().split()) == 2) and time.monotonic() < deadline:
-        time.sleep(0.02)
+    wait_until(lambda: note.exists() and len(note.read_text().split()) == 2)
     ours.kill()
     ours.wait()
-    assert all(_gone(int(pid)) for pid in note.read_text().split())
+    for pid in note.read_text().split():
+        wait_until(lambda pid=pid: gone(int(pid)))
 
 
 def _children() -> set[str]:
     path = Path(f"/proc/self/task/{os.getpid()}/children")
     return set(path.read_text().split()) if path.exists() else set()
-
-
-def _gone(pid: int) -> bool:
-    deadline = time.monotonic() + 5
-    while time.monotonic() < deadline:
-        with contextlib.suppress(OSError):
-            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX":
-                return True
-            time.sleep(0.02)
-            continue
-        return True
-    return False

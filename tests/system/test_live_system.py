@@ -7,7 +7,6 @@ import errno
 import os
 import socket
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ from kdiag.system import Unavailable
 from kdiag.system.commands import distrusted, find, launch
 from kdiag.system.live import Live
 from kdiag.system.rooted import resolve
+from tests.support.waiting import HANG, ends, gone, wait_until
 
 
 @pytest.fixture
@@ -101,11 +101,9 @@ def test_what_is_no_file_is_not_read(name: str, tmp_path: Path) -> None:
             listener.bind(str(path))
     else:
         path.symlink_to("/dev/null")
-    start = time.monotonic()
     for question in (Live().read, lambda p: Live().head(p, 10), Live().open):
-        with pytest.raises(Unavailable):
+        with ends(), pytest.raises(Unavailable):
             question(str(path))
-    assert time.monotonic() - start < 1
 
 
 def test_limits(tmp_path: Path) -> None:
@@ -156,18 +154,16 @@ def test_a_program_runs_without_input_and_in_the_c_locale(
 
 
 def test_time_limit(tmp_path: Path) -> None:
-    start = time.monotonic()
-    with pytest.raises(Unavailable, match=r"0\.3 s"):
-        launch(script(tmp_path / "x", "sleep 60"), 0.3).result()
-    assert time.monotonic() - start < 3
+    with ends(), pytest.raises(Unavailable, match=r"0\.3 s"):
+        launch(script(tmp_path / "x", f"echo $$ > {tmp_path}/pid; exec sleep {2 * HANG}"), 0.3).result()
+    if (tmp_path / "pid").exists():  # on a busy machine it is ended before it comes to that
+        wait_until(lambda: gone(int((tmp_path / "pid").read_text())))
 
 
 def test_a_program_that_leaves_a_child_with_its_output_open(tmp_path: Path) -> None:
     """The child keeps the pipe: the answer is late or lost, but the time limit holds."""
-    start = time.monotonic()
-    with contextlib.suppress(Unavailable):
-        launch(script(tmp_path / "x", "sleep 60 &\necho bpftrace v0.23.2"), 0.5).result()
-    assert time.monotonic() - start < 3
+    with ends(), contextlib.suppress(Unavailable):
+        launch(script(tmp_path / "x", f"sleep {2 * HANG} &\necho bpftrace v0.23.2"), 0.5).result()
 
 
 def test_what_cannot_be_started(tmp_path: Path) -> None:

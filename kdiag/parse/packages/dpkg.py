@@ -46,10 +46,12 @@ def packages(data: bytes, wanted: Wanted) -> tuple[Package, ...]:
     """
     found: list[Package] = []
     empty = True
+    done = 0
     for offset, name in _names(data):
         empty = False
-        if wanted(name):
-            found.append(_package(data, offset))
+        if offset >= done and wanted(name):  # a stanza has one name; a second one before its end adds nothing
+            begin, done = _stanza(data, offset, done)
+            found.append(_package(data[begin:done], offset))
     if empty and data.strip():
         raise ParseError("not a dpkg status file: no stanza with a package name", 0)
     return tuple(found)
@@ -63,12 +65,16 @@ def _names(data: bytes) -> Iterator[tuple[int, str]]:
         yield match.start() + 1, match[1].decode("utf-8", "replace")
 
 
-def _package(data: bytes, offset: int) -> Package:
+def _stanza(data: bytes, offset: int, done: int) -> tuple[int, int]:
+    """Begin and end of the stanza around an offset; nothing before `done`, so that no byte is looked at often."""
     # dpkg writes Package first, other tools need not
-    blank = data.rfind(b"\n\n", 0, offset)
-    begin = 0 if blank < 0 else blank + 2
+    blank = data.rfind(b"\n\n", done, offset)
     end = data.find(b"\n\n", offset)
-    fields = _fields(data[begin : len(data) if end < 0 else end])
+    return (done if blank < 0 else blank + 2), (len(data) if end < 0 else end)
+
+
+def _package(stanza: bytes, offset: int) -> Package:
+    fields = _fields(stanza)
     state = _state(fields.get("status"), offset)
     version = fields.get("version", "")
     if not version and state not in ("not-installed", "config-files"):
@@ -87,18 +93,18 @@ def _package(data: bytes, offset: int) -> Package:
 
 def _fields(stanza: bytes) -> dict[str, str]:
     """Field name in lower case to value; continuation lines are joined, which no field in question needs."""
-    fields: dict[str, str] = {}
+    fields: dict[str, list[str]] = {}
     name = ""
     for line in stanza.decode("utf-8", "replace").split("\n"):
         if line[:1] in (" ", "\t"):
             if name in fields:
-                fields[name] += " " + line.strip()
+                fields[name].append(line.strip())
             continue
         name, colon, value = line.partition(":")
         name = name.lower()
         if colon:
-            fields[name] = value.strip()
-    return fields
+            fields[name] = [value.strip()]
+    return {name: " ".join(parts) for name, parts in fields.items()}
 
 
 def _state(status: str | None, offset: int) -> str:

@@ -1,10 +1,9 @@
-"""dpkg's status file: a real one against dpkg-query, states, damage, speed."""
+"""dpkg's status file: a real one against dpkg-query, states, damage, the growth of the work."""
 
 from __future__ import annotations
 
 import shutil
 import subprocess
-import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,6 +13,8 @@ from hypothesis import strategies as st
 
 from kdiag.parse.errors import ParseError
 from kdiag.parse.packages import Package, dpkg
+from tests.support.patterns import count_patterns
+from tests.support.steps import Scanned, calls, linear
 
 STATUS = Path("/var/lib/dpkg/status")
 
@@ -133,16 +134,39 @@ def test_this_machine_as_dpkg_query_sees_it() -> None:
     assert all(line.endswith("|not-installed") for line in mine - set(lines))
 
 
-@pytest.mark.skipif(not STATUS.exists(), reason="not a dpkg machine")
-def test_three_megabytes_take_milliseconds() -> None:
-    data = STATUS.read_bytes() + b"\n"
-    data *= 3_000_000 // len(data) + 1
-    best = 1.0
-    for _ in range(5):
-        start = time.process_time()
-        dpkg.packages(data, headers)
-        best = min(best, time.process_time() - start)
-    assert best < 0.025  # measured 0.003; room for a slow machine
+def test_only_what_is_wanted_is_taken_apart() -> None:
+    """The file has megabytes: a stanza that is not wanted costs a look at its name."""
+    unwanted = b"Package: other\nStatus: install ok installed\nVersion: 1\n" + b"Long: x\n" * 500 + b"\n"
+    alone = calls(lambda: dpkg.packages(SAMPLE, headers))
+    among = calls(lambda: dpkg.packages(unwanted * 100 + SAMPLE, headers))
+    assert among - alone < 100 * 10
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [
+        b"Package: linux-headers-1\nVersion: 1\n\n",
+        b"Package: linux-headers-1\nVersion: 1\n",
+        b"Package: linux-headers-1\n",
+        b"Package:" + b" " * 50,
+        b"\n",
+    ],
+    ids=["stanzas", "no empty lines", "no versions", "spaces", "empty lines"],
+)
+def test_the_work_grows_with_the_size(unit: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    patterns = count_patterns(dpkg, monkeypatch.setattr)
+
+    def steps(units: int) -> int:
+        data = Scanned(b"Package: first\nVersion: 1\n\n" + unit * units)
+        before = sum(pattern.steps for pattern in patterns)
+
+        def work() -> None:
+            with suppress(ParseError):
+                dpkg.packages(data, headers)
+
+        return calls(work) + data.scanned + sum(pattern.steps for pattern in patterns) - before
+
+    linear(steps, 100)
 
 
 @settings(deadline=None, max_examples=200)

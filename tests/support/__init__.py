@@ -1,0 +1,1 @@
+"""What the tests share, as modules with plain names."""
