@@ -43,6 +43,15 @@ def call_numbers(name: str = "", pointer: int = struct.calcsize("P")) -> tuple[i
     return None
 
 
+def openat2_number(name: str = "", pointer: int = struct.calcsize("P")) -> int | None:
+    """The number of openat2(2), None where no numbers are known.
+
+    Calls that are as young have one number everywhere; those of mips count from 4000, 5000 or 6000.
+    """
+    numbers = call_numbers(name, pointer)
+    return None if numbers is None else 437 + numbers[0] // 1000 * 1000
+
+
 def statfs_type(block: bytes, byteorder: str = sys.byteorder, machine: str = "") -> int:
     """f_type, the first field of struct statfs: a long, an unsigned int on s390 (arch/s390/include/uapi/asm/statfs.h).
 

@@ -7,13 +7,15 @@ import os
 import stat as stat_bits
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, BinaryIO, TypeVar
+from typing import TYPE_CHECKING, BinaryIO, Protocol, TypeVar
 
 from kdiag.system.base import READ_LIMIT, CommandResult, Identity, ProbeResult, Stat, Uname, Unavailable
-from kdiag.system.rooted import resolve
 
 if TYPE_CHECKING:
     from kdiag.system.commands import Running
+
+#: What only the running kernel provides; below another root these answers would be another machine's.
+_KERNEL_DIRS = ("proc", "sys", "dev")
 
 _ABSENT = (errno.ENOENT, errno.ENOTDIR)
 _KINDS = {
@@ -25,13 +27,49 @@ _KINDS = {
     stat_bits.S_IFCHR: "char",
     stat_bits.S_IFBLK: "block",
 }
-#: What only the running kernel serves; below another root these answers would be somebody else's.
-_KERNEL_DIRS = ("/proc", "/sys", "/dev")
-
 #: Room for a file of proc whose size is not known beforehand.
 _CHUNK = 65536
 
 T = TypeVar("T")
+
+
+class _Files(Protocol):
+    """How files are reached: by the caller's own `/`, or below another root (`rooted.Tree`)."""
+
+    def open(self, path: str) -> int: ...
+    def stat(self, path: str) -> os.stat_result: ...
+    def lstat(self, path: str) -> tuple[os.stat_result, str | None]: ...
+    def listdir(self, path: str) -> list[str]: ...
+    def filesystem(self, path: str) -> int: ...
+
+
+class _Here:
+    """This machine's own files."""
+
+    def open(self, path: str) -> int:
+        # O_NONBLOCK: a FIFO planted where a file is expected must not hang us.
+        return os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+
+    def stat(self, path: str) -> os.stat_result:
+        return os.stat(path)
+
+    def lstat(self, path: str) -> tuple[os.stat_result, str | None]:
+        info = os.lstat(path)
+        return info, os.readlink(path) if stat_bits.S_ISLNK(info.st_mode) else None
+
+    def listdir(self, path: str) -> list[str]:
+        return os.listdir(path)
+
+    def filesystem(self, path: str) -> int:
+        from kdiag.system.syscalls import statfs_magic
+
+        return statfs_magic(path)
+
+
+def _below(root: str) -> _Files:
+    from kdiag.system.rooted import Tree
+
+    return Tree(root)
 
 
 class Live:
@@ -39,6 +77,7 @@ class Live:
 
     def __init__(self, root: str = "/") -> None:
         self._root = os.path.abspath(root)
+        self._files = _Here() if self._root == "/" else _below(self._root)
         self._running: dict[tuple[str, ...], Running] = {}
 
     @property
@@ -49,11 +88,11 @@ class Live:
     def live(self) -> bool:
         return self._root == "/"
 
-    def _ask(self, path: str, question: Callable[[str], T], *, follow_last: bool = True) -> T | None:
-        if not self.live and path.startswith(_KERNEL_DIRS):
+    def _ask(self, path: str, question: Callable[[], T]) -> T | None:
+        if not self.live and _first(path) in _KERNEL_DIRS:
             raise Unavailable(f"only a running kernel can tell, and {self._root} is files")
         try:
-            return question(resolve(self._root, path, follow_last=follow_last))
+            return question()
         except OSError as error:
             if error.errno in _ABSENT:
                 return None
@@ -62,27 +101,33 @@ class Live:
             raise Unavailable(f"{path!r}: not a path") from None
 
     def read(self, path: str, limit: int = READ_LIMIT) -> bytes | None:
-        return self._ask(path, lambda host: _read_file(host, path, limit))
+        return self._ask(path, lambda: _read_file(self._file(path), path, limit))
 
     def head(self, path: str, size: int) -> bytes | None:
-        return self._ask(path, lambda host: _read_head(host, path, size))
+        return self._ask(path, lambda: _read_head(self._file(path), size))
 
     def open(self, path: str) -> BinaryIO | None:
-        return self._ask(path, lambda host: os.fdopen(_open_file(host, path), "rb"))
+        return self._ask(path, lambda: os.fdopen(self._file(path), "rb"))
+
+    def _file(self, path: str) -> int:
+        fd = self._files.open(path)
+        kind = _KINDS.get(stat_bits.S_IFMT(os.fstat(fd).st_mode), "unknown thing")
+        if kind != "file":
+            os.close(fd)
+            raise Unavailable(f"{path}: a {kind}, not a file")
+        return fd
 
     def stat(self, path: str) -> Stat | None:
-        return self._ask(path, lambda host: _stat(os.stat(host), None))
+        return self._ask(path, lambda: _stat(self._files.stat(path), None))
 
     def lstat(self, path: str) -> Stat | None:
-        return self._ask(path, _lstat, follow_last=False)
+        return self._ask(path, lambda: _stat(*self._files.lstat(path)))
 
     def listdir(self, path: str) -> tuple[str, ...] | None:
-        return self._ask(path, lambda host: tuple(sorted(os.listdir(host))))
+        return self._ask(path, lambda: tuple(sorted(self._files.listdir(path))))
 
     def filesystem(self, path: str) -> int | None:
-        from kdiag.system.syscalls import statfs_magic
-
-        return self._ask(path, statfs_magic)
+        return self._ask(path, lambda: self._files.filesystem(path))
 
     def which(self, name: str) -> str | None:
         from kdiag.system.commands import find
@@ -128,14 +173,20 @@ class Live:
         return os.environ.get(name)
 
     def distribution(self) -> tuple[str, str, str] | None:
-        import distro
+        from kdiag.parse.releasefile import names, parse
 
-        try:
-            found = distro.LinuxDistribution(include_lsb=False, include_uname=False, root_dir=self._root)
-            name = found.id(), found.version(), found.name(pretty=True)
-        except (OSError, ValueError) as error:
-            raise Unavailable(f"release files of the distribution: {error}") from None
-        return name if name[0] else None
+        unread: Unavailable | None = None
+        for name in names(self.listdir("/etc") or ()):
+            try:
+                found = parse(name, self.head(f"/etc/{name}", 4096) or b"")
+            except Unavailable as gap:
+                unread = unread or gap
+                continue
+            if found is not None:
+                return found
+        if unread is not None:
+            raise unread
+        return None
 
     def uname(self) -> Uname:
         if not self.live:
@@ -152,18 +203,13 @@ class Live:
         return Identity(os.getuid(), os.geteuid(), tuple(os.getgroups()), (soft, hard), sys.executable)
 
 
-def _open_file(host: str, path: str) -> int:
-    # O_NONBLOCK: a FIFO planted where a file is expected must not hang us.
-    fd = os.open(host, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
-    kind = _KINDS.get(stat_bits.S_IFMT(os.fstat(fd).st_mode), "unknown thing")
-    if kind != "file":
-        os.close(fd)
-        raise Unavailable(f"{path}: a {kind}, not a file")
-    return fd
+def _first(path: str) -> str:
+    """The first name of a path."""
+    return next((part for part in path.split("/") if part not in ("", ".", "..")), "")
 
 
-def _read_file(host: str, path: str, limit: int) -> bytes:
-    fd = _open_file(host, path)
+def _read_file(fd: int, path: str, limit: int) -> bytes:
+    """All of an open file, which is closed."""
     try:
         size = os.fstat(fd).st_size
         if size > limit:
@@ -186,8 +232,7 @@ def _read_file(host: str, path: str, limit: int) -> bytes:
         os.close(fd)
 
 
-def _read_head(host: str, path: str, size: int) -> bytes:
-    fd = _open_file(host, path)
+def _read_head(fd: int, size: int) -> bytes:
     try:
         return os.read(fd, size)
     finally:
@@ -197,8 +242,3 @@ def _read_head(host: str, path: str, size: int) -> bytes:
 def _stat(info: os.stat_result, target: str | None) -> Stat:
     kind = _KINDS.get(stat_bits.S_IFMT(info.st_mode), "unknown")
     return Stat(kind, stat_bits.S_IMODE(info.st_mode), info.st_uid, info.st_gid, info.st_size, target)
-
-
-def _lstat(host: str) -> Stat:
-    info = os.lstat(host)
-    return _stat(info, os.readlink(host) if stat_bits.S_ISLNK(info.st_mode) else None)

@@ -1,9 +1,11 @@
-"""Raw system calls that Python does not wrap: bpf(2), perf_event_open(2), statfs(2)."""
+"""Raw system calls that Python does not wrap: bpf(2), perf_event_open(2), openat2(2), statfs(2)."""
 
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
+import struct
 from functools import cache
 
 from kdiag.system import abi
@@ -25,7 +27,7 @@ def _libc() -> ctypes.CDLL:
     return library
 
 
-def _call(number: int, *args: ctypes.c_long | ctypes.c_void_p | ctypes.c_ulong) -> int:
+def _call(number: int, *args: ctypes.c_long | ctypes.c_void_p | ctypes.c_ulong | ctypes.c_char_p) -> int:
     """The call's result, or minus its errno."""
     ctypes.set_errno(0)
     result = int(_libc().syscall(ctypes.c_long(number), *args))
@@ -68,10 +70,43 @@ def perf_event_open(attr: bytes, pid: int, cpu: int) -> int:
     )
 
 
+def openat2(directory: int, path: str, flags: int, resolve: int) -> int:
+    """openat2(2) without creating anything: a file descriptor, or minus errno. resolve: RESOLVE_* bits.
+
+    Raises ValueError for a path with a NUL.
+    """
+    number = abi.openat2_number()
+    if number is None:
+        return -errno.ENOSYS
+    name = os.fsencode(path)
+    if b"\0" in name:
+        raise ValueError("embedded null byte")
+    # The kernel refuses O_LARGEFILE beside O_PATH, and needs it elsewhere where a long has 32 bits.
+    flags |= 0 if flags & os.O_PATH else os.O_LARGEFILE
+    how = ctypes.create_string_buffer(struct.pack("=QQQ", flags, 0, resolve), 24)  # struct open_how
+    return _call(
+        number,
+        ctypes.c_long(directory),
+        ctypes.c_char_p(name),
+        ctypes.c_void_p(ctypes.addressof(how)),
+        ctypes.c_ulong(len(how)),
+    )
+
+
 def statfs_magic(path: str) -> int:
     """f_type of statfs(2). Raises OSError."""
     block = ctypes.create_string_buffer(256)
-    if _libc().statfs(os.fsencode(path), block) != 0:
+    return _magic(_libc().statfs(os.fsencode(path), block), block)
+
+
+def fstatfs_magic(descriptor: int) -> int:
+    """f_type of fstatfs(2). Raises OSError."""
+    block = ctypes.create_string_buffer(256)
+    return _magic(_libc().fstatfs(ctypes.c_int(descriptor), block), block)
+
+
+def _magic(result: int, block: ctypes.Array[ctypes.c_char]) -> int:
+    if result != 0:
         error = ctypes.get_errno()
-        raise OSError(error, os.strerror(error), path)
+        raise OSError(error, os.strerror(error))
     return abi.statfs_type(block.raw)

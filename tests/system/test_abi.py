@@ -88,6 +88,9 @@ def test_the_type_of_a_file_system_here() -> None:
 )
 def test_call_numbers(name: str, pointer: int, numbers: tuple[int, int]) -> None:
     assert abi.call_numbers(name, pointer) == numbers
+    # arch/mips/kernel/syscalls: 64, N32 and O32 begin at 5000, 6000 and 4000
+    mips = {"mips64el-linux-gnuabi64": 5437, "mips64el-linux-gnuabin32": 6437, "mipsel-linux-gnu": 4437}
+    assert abi.openat2_number(name, pointer) == mips.get(name, 437)
 
 
 @pytest.mark.parametrize(
@@ -95,6 +98,7 @@ def test_call_numbers(name: str, pointer: int, numbers: tuple[int, int]) -> None
 )
 def test_no_number_is_guessed(name: str, pointer: int) -> None:
     assert abi.call_numbers(name, pointer) is None
+    assert abi.openat2_number(name, pointer) is None
 
 
 def test_without_a_number_no_call_is_made(monkeypatch: pytest.MonkeyPatch) -> None:

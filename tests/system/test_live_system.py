@@ -16,7 +16,6 @@ import kdiag
 from kdiag.system import Unavailable
 from kdiag.system.commands import distrusted, find, launch
 from kdiag.system.live import Live
-from kdiag.system.rooted import resolve
 from tests.support.waiting import HANG, ends, gone, wait_until
 
 
@@ -47,7 +46,8 @@ def test_no_link_leads_out_of_the_root(root: Path) -> None:
     live = Live(str(root))
     with pytest.raises(Unavailable, match="ELOOP"):
         live.read("/etc/hostname")
-    assert resolve(str(root), "/../../../etc/passwd") == str(root / "etc/passwd")
+    (root / "etc/passwd").write_text("inside")
+    assert live.read("/../../../etc/passwd") == b"inside"
 
 
 def test_a_loop_of_links_is_told(root: Path) -> None:
