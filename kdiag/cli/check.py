@@ -88,7 +88,8 @@ def check(  # noqa: PLR0913, PLR0917  a parameter is an option
     if not recording and root == "/":
         from kdiag.console.command_line import localised, program
 
-        report = localised(report, root=os.geteuid() == 0, kdiag=program())
+        root_asks = os.geteuid() == 0
+        report = localised(report, root=root_asks, kdiag=program(root=root_asks))
     if smoke:
         raise typer.Exit(_with_smoke(examined, report, planned, verbose, color))
     emit(report, planned, known, verbose=verbose or bool(settings.verbose), color=_color(color, settings))

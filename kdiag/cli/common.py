@@ -68,6 +68,13 @@ def one_of(option: str, value: str, known: tuple[str, ...]) -> None:
         fail(f"{option} is one of {', '.join(filter(None, known))}, not {value!r}{hint}")
 
 
+def seconds(value: float) -> float:
+    """A usage error for what is no length of time: less than 0, without an end, not a number."""
+    if not 0 <= value < float("inf"):
+        raise typer.BadParameter(f"{value:g} is not a number of seconds, 0 or more")
+    return value
+
+
 def directory(option: str, path: str) -> None:
     """A usage error for what is not a directory, or cannot be looked at."""
     try:

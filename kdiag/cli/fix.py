@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kdiag.cli.common import Color, NoPlugins, Require, Settings, fail, one_of, terminal
+from kdiag.cli.common import Color, NoPlugins, Require, Settings, fail, one_of, seconds, terminal
 from kdiag.console import exits, output
 
 if TYPE_CHECKING:
@@ -77,7 +77,8 @@ def smoke(  # noqa: PLR0913, PLR0917  a parameter is an option
         str, typer.Option("--format", metavar="text|json", help="How to print it.")
     ] = "text",
     time_limit: Annotated[
-        float, typer.Option("--time-limit", metavar="SECONDS", help="For all together (0: none).")
+        float,
+        typer.Option("--time-limit", metavar="SECONDS", help="For all together (0: none).", callback=seconds),
     ] = 0,
     show_list: Annotated[bool, typer.Option("--list", help="Show the programs and stop.")] = False,
     color: Color = None,

@@ -7,13 +7,14 @@ from pathlib import Path
 
 from kdiag import __version__
 from kdiag.compare.value import Change, Column, Comparison, Group, Row
+from kdiag.console.printable import in_json
 
 SCHEMA = "kdiag.comparison/1"
 
 
 def render(comparison: Comparison) -> str:
     """The document, ending in a newline; ASCII only, so that it can be shown and sent anywhere."""
-    return json.dumps(document(comparison), indent=2) + "\n"
+    return in_json(json.dumps(document(comparison), indent=2)) + "\n"
 
 
 def schema_text() -> str:

@@ -10,23 +10,55 @@ import os
 import re
 import shlex
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 
 from kdiag.model import Finding, Remedy, Report
 from kdiag.trust import here
 
-#: Where sudo looks by default (sudoers(5), secure_path), as distributions set it.
-_SECURE_PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin", "/snap/bin")
+#: On every distribution's secure_path. /usr/local/bin is on Debian's, but not on those of Red Hat and SUSE.
+_EVERYWHERE = ("/usr/sbin", "/usr/bin", "/sbin", "/bin")
+_SUDOERS = ("/etc/sudoers", "/usr/etc/sudoers")
+#: `Defaults secure_path = /sbin:/bin`, with or without quotes and other settings before it (sudoers(5)).
+_SECURE_PATH = re.compile(
+    r'^[ \t]*Defaults[ \t](?:[^#\n]*?[ \t,!])?secure_path(?:[ \t]*\+?=[ \t]*"?([^"\s,]*))?', re.M
+)
 _SUDO = re.compile(r"(^|&& |\| )sudo (?!-)")
 _KDIAG = re.compile(r"(^|&& |sudo )kdiag\b")
 
 
-def program() -> str:
-    """What to type for kdiag: its name where every shell and sudo find it, its path otherwise."""
+def program(*, root: bool, sudoers: Sequence[str] = _SUDOERS) -> str:
+    """What to type for kdiag: its name where the one who runs it finds it, its path otherwise.
+
+    root types it himself; for others sudo looks for it, where its own configuration says.
+    """
     path = here.absolute(sys.argv[0])
     if os.path.basename(path) != "kdiag" or not os.access(path, os.X_OK):
         return f"{shlex.quote(sys.executable)} -m kdiag"
-    return "kdiag" if os.path.dirname(path) in _SECURE_PATH else shlex.quote(path)
+    searched = os.get_exec_path() if root else secure_path(sudoers)
+    return "kdiag" if os.path.dirname(path) in searched else shlex.quote(path)
+
+
+def secure_path(sudoers: Sequence[str] = _SUDOERS) -> Sequence[str]:
+    """Where sudo looks for a command. Its configuration is root's alone to read on most machines: then only what is so
+    everywhere is known.
+    """
+    found: list[str] = []
+    for file in sudoers:
+        try:
+            added = os.listdir(f"{file}.d") if os.path.lexists(f"{file}.d") else []
+            names = [file, *(f"{file}.d/{name}" for name in sorted(added))]
+            found += [text for name in names for text in _settings(name)]
+        except FileNotFoundError:
+            continue
+        except OSError:
+            return _EVERYWHERE
+    return found[-1].split(":") if found and found[-1] else _EVERYWHERE
+
+
+def _settings(name: str) -> list[str]:
+    with open(name, encoding="utf-8", errors="replace") as file:
+        return _SECURE_PATH.findall(file.read(1 << 20))
 
 
 def typed(command: str, *, root: bool, kdiag: str) -> str:

@@ -5,7 +5,7 @@ textwrap is not used: it counts characters where a terminal counts columns, and 
 
 from __future__ import annotations
 
-from kdiag.console.printable import instead
+from kdiag.console.printable import inert, instead
 
 _ASCII = {
     "·": "-", "–": "-", "—": "-", "‑": "-", "−": "-", "…": "...", "‘": "'", "’": "'", "“": '"', "”": '"',
@@ -14,7 +14,14 @@ _ASCII = {
 
 
 def clean(text: str, *, unicode: bool = True) -> str:
-    """One line that cannot harm a terminal; with unicode=False only printable ASCII is left.
+    """One line that cannot harm a terminal, nor give orders to the log of a CI job; with unicode=False only printable
+    ASCII is left.
+    """
+    return inert(visible(text, unicode=unicode))
+
+
+def visible(text: str, *, unicode: bool = True) -> str:
+    """One line of printable characters.
 
     What Python calls not printable is what moves a cursor, paints, reorders or hides: controls, C1 too, line
     separators, bidirectional and zero-width characters, surrogates, and what is assigned to nothing.
@@ -80,6 +87,8 @@ def _chop(word: str, width: int) -> list[str]:
         while used + size > width and index > start:
             cut = 1 + max(word.rfind(mark, start + (index - start) // 2, index) for mark in "-_,.=:")
             cut = cut or index
+            if word.startswith("::", cut):  # no piece begins a line of a log with the mark of a command
+                cut = cut - 1 if cut - 1 > start else cut + 2
             pieces.append(word[start:cut])
             start, used = cut, columns(word[cut:index])
         used += size

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 
+from kdiag.console.printable import in_json
 from kdiag.console.wrap import clean
 from kdiag.smoke.model import Outcome, Result, SmokeReport
 from kdiag.smoke.verdict import verdict
@@ -17,7 +18,7 @@ SCHEMA = "kdiag.smoke/1"
 
 def render(report: SmokeReport) -> str:
     """The document, ending in a newline; all text in it is printable and can be encoded as UTF-8."""
-    return json.dumps(document(report), indent=2, ensure_ascii=False) + "\n"
+    return in_json(json.dumps(document(report), indent=2, ensure_ascii=False)) + "\n"
 
 
 def schema_text() -> str:

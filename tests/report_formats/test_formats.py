@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from format_samples import everything, live, samples
+from format_samples import everything, hostile, live, samples
 
 import kdiag.report.faces
 from kdiag.checking.registry import discover
@@ -97,3 +98,58 @@ print(json.dumps([m for m in ("jinja2", "xml.etree.ElementTree", "tabulate", "ha
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert json.loads(done.stdout) == []
+
+
+#: In the log of a CI job each of these is an order.
+ORDERS = (
+    "x\n::error file=a::owned",
+    "y\r\n  ::set-output name=x::owned",
+    "::add-mask::e",
+    "##[add-path]/tmp",
+    "z ##vso[task.setvariable variable=a]b ##teamcity[message text='owned']",
+    "word " * 30 + "::stop-commands::owned",
+    "w" * 75 + "::stop-commands::owned",
+)
+
+
+def orders(text: str) -> list[str]:
+    """Lines that a log would obey."""
+    return [
+        line
+        for line in text.split("\n")
+        if line.lstrip().startswith("::") or any(mark in line for mark in ("##[", "##vso[", "##teamcity["))
+    ]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("order", ORDERS, ids=range(len(ORDERS)))
+def test_no_value_is_an_order_to_the_log_of_a_job(name: str, order: str) -> None:
+    report = hostile(order)
+    for options in (
+        Options(width=60),
+        Options(width=80, verbose=True, unicode=False),
+        Options(width=110, color=True),
+    ):
+        found = orders(render_as(name, report, options))
+        if name == "github":
+            found = [
+                line for line in found if not re.match(r"::(error|warning|notice|group|endgroup)( |::)", line)
+            ]
+            assert not any("::add-mask" in line[:15] or "::stop" in line[:15] for line in found)
+        assert not found
+
+
+@pytest.mark.parametrize("order", ORDERS, ids=range(len(ORDERS)))
+def test_nor_is_one_of_a_comparison(order: str) -> None:
+    from kdiag.commands.compare import FORMATS as COMPARED
+    from kdiag.commands.compare import rendered
+    from kdiag.compare.differences import compare
+    from kdiag.compare.grouping import Fold
+    from kdiag.compare.summary import Reader
+    from kdiag.report.faces.json import render
+
+    fold = Fold()
+    for report in (hostile(order), everything()):
+        fold.add(order, Reader().read(render(report).encode()))
+    for name in COMPARED:
+        assert not orders(rendered(compare(fold, None, ""), name, Options(width=60, verbose=True)))

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from kdiag.config.waivers import InForce
+from kdiag.console.printable import inert
 from kdiag.model import Finding, Readiness, Report, Status, Works
 from kdiag.report.faces.plain import line, pieces
 from kdiag.report.story.grade import Grade, Grades, grades
@@ -93,8 +94,8 @@ def _group(title: str, lines: Iterable[str]) -> list[str]:
 
 
 def _harmless(text: str) -> str:
-    """A line of the log. A command is `::name` at its start, after spaces, or the elder `##[name]` anywhere."""
-    return "| " + text.replace("##[", "# #[")
+    """A line of the log, and no command: neither at its start nor, as the elder ones, anywhere in it."""
+    return f"| {inert(text)}"
 
 
 def _table(report: Report, waived: InForce) -> Iterator[str]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kdiag.config.waivers import InForce, in_force
+from kdiag.console.printable import in_markup
 from kdiag.model import Finding, Report, Status
 from kdiag.report.faces.html_view import VERDICTS, Card, cards, facts, rows, segments, waivers
 from kdiag.report.faces.plain import line
@@ -93,7 +94,9 @@ def _page(template: str, **values: object) -> str:
         f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'; form-action 'none'"
     )
     text: str = _environment().get_template(template).render(values, css=css, policy=policy)
-    return text.rstrip("\n") + "\n"
+    # No value is in the style sheet, which must stay as it is: its hash is in the policy.
+    head, styled, rest = text.rstrip("\n").partition(css)
+    return in_markup(head) + styled + in_markup(rest) + "\n"
 
 
 @cache

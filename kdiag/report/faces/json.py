@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 
-from kdiag.console.printable import escaped
+from kdiag.console.printable import in_json
 from kdiag.model import Capability, Finding, Remedy, Report
 from kdiag.report.read import SCHEMA, BadReport, load
 
@@ -21,17 +21,14 @@ def render(report: Report) -> str:
     A byte that was not UTF-8 (a surrogate, which JSON cannot carry) becomes the text `\\x80`. All that
     is not printable is escaped, C1 and bidirectional characters too: the document may be shown on a terminal.
     """
-    text = json.dumps(_document(report), indent=2, ensure_ascii=False)
-    if not text.replace("\n", "").isprintable():
-        text = "".join(c if c.isprintable() or c == "\n" else _in_string(c) for c in text)
-    return text + "\n"
+    return in_json(json.dumps(_document(report), indent=2, ensure_ascii=False)) + "\n"
 
 
 def joined(report: str, smoke: str) -> str:
     """One document of a rendered report and a rendered smoke run, which goes under `smoke`."""
     document = json.loads(report)
     document["smoke"] = json.loads(smoke)
-    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    return in_json(json.dumps(document, indent=2, ensure_ascii=False)) + "\n"
 
 
 def schema_text() -> str:
@@ -39,17 +36,6 @@ def schema_text() -> str:
     from pathlib import Path
 
     return Path(__file__).with_name("report.schema.json").read_text(encoding="utf-8")
-
-
-def _in_string(char: str) -> str:
-    """A character that json.dumps left as it is, inside a JSON string."""
-    code = ord(char)
-    if 0xD800 <= code <= 0xDFFF:
-        return "\\" + escaped(char)
-    if code < 0x10000:
-        return f"\\u{code:04x}"
-    code -= 0x10000
-    return f"\\u{0xD800 + (code >> 10):04x}\\u{0xDC00 + (code & 0x3FF):04x}"
 
 
 def _document(report: Report) -> dict[str, object]:

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from kdiag.config.waivers import Waiver
+from kdiag.console.printable import in_markup
 from kdiag.model import Capability, Finding, MachineInfo, Report, Status, Works
 from kdiag.report.faces.plain import line, pieces
 from kdiag.report.story.grade import Grade, Grades, grades
@@ -41,7 +42,7 @@ def render(report: Report) -> str:
     # Of the two schemas, the elder one does not know `skipped` here.
     root.attrib.update({key: every[key] for key in ("tests", "failures", "errors")})
     indent(root)
-    return '<?xml version="1.0" encoding="UTF-8"?>\n' + tostring(root, encoding="unicode") + "\n"
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + in_markup(tostring(root, encoding="unicode")) + "\n"
 
 
 def _counts(cases: list[Element]) -> dict[str, str]:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from kdiag.config.waivers import InForce, in_force
+from kdiag.console.printable import inert
 from kdiag.model import Capability, Finding, MachineInfo, Readiness, Remedy, Report, Status, Works
 from kdiag.report.faces.plain import line, pieces
 from kdiag.report.story.order import in_the_way, not_in_the_way, own_remedies, table_groups
@@ -28,8 +29,9 @@ _WORKS = {
 _STATUS = {Status.OK: "✅", Status.WARN: "🟡", Status.FAIL: "❌", Status.UNKNOWN: "❔", Status.SKIP: "➖"}
 
 #: What Markdown, or the HTML in it, takes as markup; `@`, `#` and the parts of addresses because GitHub makes
-#: mentions and links of them; at the start of a line also the marks of lists, headings and rules.
-_MARKUP = re.compile(r"[&<>\\`*_{}\[\]#!|~@$]|:(?=//)|(?<=www)\.|^[-+=]")
+#: mentions and links of them; at the start of a line also the marks of lists, headings and rules, and of
+#: an order to the log of a job.
+_MARKUP = re.compile(r"[&<>\\`*_{}\[\]#!|~@$]|:(?=//)|(?<=www)\.|^[-+=]|(?<!\S):(?=:)")
 _NUMBERED = re.compile(r"^(\d{1,9})([.)])(?=\s|$)")
 _LONGEST = 900_000
 _OBSERVED, _EVIDENCE = 1_000, 10_000
@@ -205,4 +207,4 @@ def _fenced(text: str, language: str = "text") -> Iterator[str]:
     """A code block whose fence is longer than any run of back quotes in it."""
     longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
-    yield from (f"{fence}{language}", *text.split("\n"), fence, "")
+    yield from (f"{fence}{language}", *inert(text).split("\n"), fence, "")

@@ -1,6 +1,7 @@
 """Strings from strangers made fit for files: neutralised as for a terminal, and of bounded length.
 
-`wrap.clean` says what is neutralised; here texts may keep their lines, and what is cut off is told.
+`wrap.visible` says what is neutralised; here texts may keep their lines, and what is cut off is told. What would be an
+order to the log of a CI job, each format says in its own way (`printable.inert` and its siblings).
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from kdiag.console.printable import instead
-from kdiag.console.wrap import clean
+from kdiag.console.wrap import visible
 
 if TYPE_CHECKING:
     from kdiag.model import Evidence
@@ -24,7 +25,7 @@ ROOM = 60_000
 def line(text: str, limit: int = LINE) -> str:
     """The text on one line; every character left is printable, so that XML, YAML and terminals take it."""
     head, note = _cut(text, limit)
-    return clean(head) + note
+    return visible(head) + note
 
 
 def block(text: str, limit: int = BLOCK) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timezone
 
 from kdiag.config.waivers import in_force, waivers_of
+from kdiag.console.printable import inert
 from kdiag.model import Readiness, Report, Status, Works
 from kdiag.report.faces.plain import line
 
@@ -98,7 +99,8 @@ def _labels(labels: Mapping[str, str]) -> str:
 
 
 def _escaped(value: str) -> str:
-    return line(value, 200).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    shown = inert(f'"{line(value, 200)}')[1:]  # a value never begins a line
+    return shown.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
 def _number(value: float) -> str:

@@ -15,6 +15,7 @@ from posixpath import normpath
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from kdiag.console.printable import in_json
 from kdiag.model import Finding, Report, Status
 from kdiag.report.faces.plain import block, line, pieces
 from kdiag.report.story.grade import Grade, Grades, grades
@@ -52,7 +53,7 @@ def render(report: Report, explain: Explain | None = None) -> str:
         "properties": _properties(report),
     }
     document = {"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}
-    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    return in_json(json.dumps(document, indent=2, ensure_ascii=False)) + "\n"
 
 
 def _driver(report: Report, told: list[Finding], explain: Explain | None) -> dict[str, object]:

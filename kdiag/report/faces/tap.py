@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
+from kdiag.console.printable import in_json
 from kdiag.model import Capability, Finding, Report, Status, Works
 from kdiag.report.faces.plain import line, pieces
 from kdiag.report.story.grade import Grade, Grades, grades
@@ -81,11 +82,11 @@ def _diagnosis(
         yield f"      summary: {_string(finding.summary)}"
         yield f"      reason: {_string(finding.reason)}"
         seen = [f"{source}: {observed}" for source, observed in pieces(finding.evidence, 500, 5_000)]
-        yield f"      seen: {json.dumps(seen, ensure_ascii=False)}"
+        yield f"      seen: {in_json(json.dumps(seen, ensure_ascii=False))}"
         fix = [line(command) for remedy in finding.remedies for command in remedy.commands]
-        yield f"      fix: {json.dumps(fix, ensure_ascii=False)}"
+        yield f"      fix: {in_json(json.dumps(fix, ensure_ascii=False))}"
     yield "  ..."
 
 
 def _string(text: str) -> str:
-    return json.dumps(line(text), ensure_ascii=False)
+    return in_json(json.dumps(line(text), ensure_ascii=False))

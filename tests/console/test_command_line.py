@@ -1,0 +1,68 @@
+"""Commands as this person can type them: what sudo finds by name, and what needs its path."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from kdiag.console.command_line import program, secure_path, typed
+
+DEBIAN = 'Defaults\tenv_reset\nDefaults\tsecure_path="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"\n'
+RED_HAT = "Defaults    always_set_home\nDefaults    secure_path = /sbin:/bin:/usr/sbin:/usr/bin\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "local"),
+    [
+        (DEBIAN, True),
+        (RED_HAT, False),
+        (DEBIAN + RED_HAT, False),
+        ("Defaults env_reset,secure_path=/usr/local/bin:/bin\n", True),
+        ("# Defaults secure_path=/usr/local/bin\n", False),
+        ("Defaults:other secure_path=/usr/local/bin\n", False),
+        ("Defaults !secure_path\n", False),
+        ("root ALL=(ALL:ALL) ALL\n", False),
+        ("", False),
+    ],
+)
+def test_where_sudo_looks(text: str, local: bool, tmp_path: Path) -> None:
+    (tmp_path / "sudoers").write_text(text)
+    assert ("/usr/local/bin" in secure_path((str(tmp_path / "sudoers"),))) is local
+    assert "/bin" in secure_path((str(tmp_path / "sudoers"),))
+
+
+def test_what_is_added_counts(tmp_path: Path) -> None:
+    (tmp_path / "sudoers").write_text(RED_HAT)
+    (tmp_path / "sudoers.d").mkdir()
+    (tmp_path / "sudoers.d" / "local").write_text("Defaults secure_path = /opt/bin:/bin\n")
+    assert "/opt/bin" in secure_path((str(tmp_path / "sudoers"),))
+
+
+def test_without_sudo(tmp_path: Path) -> None:
+    assert secure_path((str(tmp_path / "none"),)) == ("/usr/sbin", "/usr/bin", "/sbin", "/bin")
+
+
+def test_the_name_where_it_is_found_and_the_path_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "a place"
+    place.mkdir()
+    (place / "kdiag").write_text("#!/bin/sh\n")
+    (place / "kdiag").chmod(0o755)
+    monkeypatch.setattr(sys, "argv", [str(place / "kdiag"), "check"])
+    (tmp_path / "sudoers").write_text(f"Defaults secure_path=/bin:{tmp_path}\n")
+    sudoers = (str(tmp_path / "sudoers"),)
+    monkeypatch.setenv("PATH", f"/bin:{place}")
+    assert program(root=True, sudoers=sudoers) == "kdiag"
+    assert program(root=False, sudoers=sudoers) == f"'{place}/kdiag'"
+    monkeypatch.setenv("PATH", "/bin")
+    assert program(root=True, sudoers=sudoers) == f"'{place}/kdiag'"
+
+
+def test_a_command_for_root_and_for_others() -> None:
+    assert typed("sudo kdiag fix", root=True, kdiag="/opt/kdiag") == "/opt/kdiag fix"
+    assert (
+        typed("sudo kdiag fix", root=False, kdiag="/usr/local/bin/kdiag") == "sudo /usr/local/bin/kdiag fix"
+    )
