@@ -103,7 +103,7 @@ def _examine(machine: Machine) -> Report:
 
 
 def _cut_short(places: Places) -> str:
-    from kdiag.fix.changes.kinds import describe
+    from kdiag.fix.effects import describe
     from kdiag.fix.journal import Journal
 
     return ", ".join(describe(e.effect) for e in Journal(places.journal).entries() if not e.finished)

@@ -20,7 +20,7 @@ from kdiag.fix.store.places import Places
 
 def take_back(request: Request, console: Console, around: Surroundings, places: Places) -> int:
     """Undo everything; the exit status. Raises FixError."""
-    from kdiag.fix.changes.kinds import describe
+    from kdiag.fix.effects import describe
     from kdiag.fix.journal import Journal
     from kdiag.fix.undo import undo
 

@@ -14,8 +14,9 @@ from kdiag.fix.changes import kinds as steps
 from kdiag.fix.changes import mount
 from kdiag.fix.context import World
 from kdiag.fix.effects import UNTIL_REBOOT, Mounted
+from kdiag.fix.entries import Entry
 from kdiag.fix.errors import FixError
-from kdiag.fix.journal import Entry, Journal
+from kdiag.fix.journal import Journal
 from kdiag.fix.plan.values import Plan, Step
 
 #: Called with a step and the parts of it that are done: (step, done, total).
@@ -148,7 +149,7 @@ def settle(world: World, journal: Journal) -> tuple[str, ...]:
         elif entry.finished:
             continue
         elif is_ours(entry, world):
-            journal.done(entry, entry.effect)
+            journal.done(entry, steps.noted(entry.effect))
         else:
             said.append(steps.unmake(entry, world))
             journal.undone(entry)

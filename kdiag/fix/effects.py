@@ -1,7 +1,7 @@
 """What a step changes on the machine, as values that say enough to take it back: this is what the journal
 holds.
 
-Values read from a journal are checked as if a stranger had written them: an undo acts only on things of the
+Values read from a journal are checked as if another user had written them: an undo acts only on things of the
 shapes that a fix can make.
 """
 
@@ -16,10 +16,27 @@ Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
 #: A file name that is a release, or begins with one: no path, no hidden file, no option.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+_~-]{0,254}", re.ASCII)
 _PACKAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+_:~^-]{0,254}", re.ASCII)
+_IDENTITY = re.compile(r"\d{1,20}:\d{1,20} (?=/)", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 #: The file systems that may be mounted, and where the kernel wants them.
 MOUNT_POINTS = {"tracefs": "/sys/kernel/tracing", "debugfs": "/sys/kernel/debug"}
+
+#: Package manager -> how packages that it installed are removed: by its own lower tool, which refuses to remove what
+#: something else has come to need.
+REMOVAL: dict[str, tuple[str, ...]] = {
+    "apt-get": ("dpkg", "--purge"),
+    "dnf": ("rpm", "-e"),
+    "yum": ("rpm", "-e"),
+    "tdnf": ("rpm", "-e"),
+    "zypper": ("rpm", "-e"),
+    "pacman": ("pacman", "-R", "--noconfirm"),
+    "apk": ("apk", "del"),
+    "xbps-install": ("xbps-remove", "-y"),
+}
+
+#: Fields that are known only once the change is made.
+LATER = ("added", "made")
 
 
 class BadEffect(ValueError):
@@ -64,7 +81,7 @@ class Loaded:
 @dataclass(frozen=True, slots=True)
 class Unpacked:
     """A header tree below the store. origin: the archive's file, or the module's that holds it. made: the
-    directories above it that are missing before, outermost first.
+    directories above it that are missing before, outermost first (`kdiag.fix.store.made`).
 
     target is empty in a plan that has to load the module before the archive's name can be known.
     """
@@ -122,20 +139,24 @@ class Linked:
 @dataclass(frozen=True, slots=True)
 class Installed:
     """Packages. wanted: those asked for and not installed before; added: everything that came, once it is
-    known.
+    known. before: all that was there before, by the names that `added` has; empty where an earlier kdiag did not
+    note it.
     """
 
     kind: ClassVar[str] = "packages"
     manager: str
     wanted: tuple[str, ...]
     added: tuple[str, ...] = ()
+    before: tuple[str, ...] = ()
 
     def check(self) -> None:
         """Raises BadEffect."""
         if not self.wanted or not all(_PACKAGE.fullmatch(name) for name in (*self.wanted, *self.added)):
             raise BadEffect("a package's name is not one")
-        if re.fullmatch(r"[a-z][a-z0-9-]{0,30}", self.manager, re.ASCII) is None:
-            raise BadEffect(f"{self.manager!r} is not a package manager")
+        if self.manager not in REMOVAL:
+            raise BadEffect(f"{self.manager!r:.100} is not a package manager that kdiag knows")
+        if there := {*self.added} & {*self.before}:
+            raise BadEffect(f"{', '.join(sorted(there))}: noted as there before, and as installed by the fix")
 
 
 Effect = Mounted | Loaded | Unpacked | Written | Linked | Installed
@@ -147,6 +168,19 @@ _KINDS: dict[str, type[Effect]] = {
 UNTIL_REBOOT = (Mounted, Loaded)
 
 
+def describe(effect: Effect) -> str:
+    """The thing in a few words."""
+    if isinstance(effect, Mounted):
+        return f"{effect.fstype} at {effect.where}"
+    if isinstance(effect, Loaded):
+        return f"the module {effect.module}"
+    if isinstance(effect, (Unpacked, Written)):
+        return effect.target
+    if isinstance(effect, Linked):
+        return f"the link {effect.path}"
+    return f"the packages {', '.join(effect.added or effect.wanted)}"
+
+
 def to_json(effect: Effect) -> dict[str, Json]:
     """The effect as the journal writes it."""
     values: dict[str, Json] = {"kind": effect.kind}
@@ -156,12 +190,16 @@ def to_json(effect: Effect) -> dict[str, Json]:
     return values
 
 
-def from_json(value: Json) -> Effect:
-    """The effect that the journal holds. Raises BadEffect for anything that `to_json` could not have made."""
+def from_json(value: Json, since: Json = 2) -> Effect:
+    """The effect that the journal holds. since: the version of the journal; the first had no `before`. Raises
+    BadEffect for anything that `to_json` could not have made.
+    """
     if not isinstance(value, dict) or not isinstance(kind := value.get("kind"), str) or kind not in _KINDS:
         raise BadEffect("not an effect")
     cls = _KINDS[kind]
     wanted = {field.name: str(field.type) for field in fields(cls)}
+    if since == 1 and "before" in wanted:
+        value = {"before": [], **value}
     if value.keys() != {"kind", *wanted}:
         raise BadEffect(f"a {kind} has the fields {', '.join(wanted)}")
     found = {name: _typed(value[name], text, f"{kind}.{name}") for name, text in wanted.items()}
@@ -181,6 +219,11 @@ def _typed(value: Json, wanted: str, where: str) -> str | tuple[str, ...]:
     raise BadEffect(f"{where} has the wrong type")
 
 
+def without_identity(directory: str) -> str:
+    """The path of a directory that is noted with what tells it from others (`kdiag.fix.store.made`)."""
+    return _IDENTITY.sub("", directory)
+
+
 def _absolute(path: str) -> list[str]:
     """The parts of a plain absolute path. Raises BadEffect for any other."""
     parts = path.split("/")
@@ -191,7 +234,7 @@ def _absolute(path: str) -> list[str]:
 
 def _above(made: tuple[str, ...], path: str) -> None:
     """Directories that can have been made for `path`."""
-    for directory in made:
+    for directory in map(without_identity, made):
         _absolute(directory)
         if not path.startswith(f"{directory}/"):
             raise BadEffect(f"{directory!r:.200} is never made for {path!r:.200}")

@@ -8,10 +8,13 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
+from kdiag.fix.lines import at_rest
 from kdiag.fix.options import Options
 from kdiag.fix.store.places import Places
 
 _BTF = "/sys/kernel/btf/vmlinux"
+#: A longer journal is left to those who have time.
+_JOURNAL = 1 << 20
 
 
 class Ready(NamedTuple):
@@ -58,9 +61,8 @@ def ready(places: Places, options: Options) -> Ready | None:
 
 
 def _cut_short(journal: Path) -> bool:
-    """Whether a change was announced and is neither done nor undone, or the journal is not to be read so easily.
-
-    Counts lines of `kdiag.fix.journal`, and leaves all else to it.
+    """Whether the journal has to be read in full: a change was announced and is neither done nor undone, or the
+    journal is damaged or cannot be read so easily.
     """
     try:
         fd = os.open(journal, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -69,11 +71,12 @@ def _cut_short(journal: Path) -> bool:
     except OSError:
         return True
     try:
-        data = os.read(fd, 1 << 20)
+        data = os.read(fd, _JOURNAL)
+    except OSError:
+        return True
     finally:
         os.close(fd)
-    begun, done = data.count(b'{"event":"begin",'), data.count(b'{"event":"done",')
-    return begun != done or data.count(b'{"event":"undone",') > done or not data.endswith(b"\n")
+    return len(data) == _JOURNAL or not at_rest(data)
 
 
 def _served(path: str) -> bool:

@@ -10,9 +10,10 @@ from pathlib import Path
 
 from kdiag.fix.changes import kinds as steps
 from kdiag.fix.context import World
-from kdiag.fix.effects import Linked, Unpacked
+from kdiag.fix.effects import Linked, Unpacked, describe
+from kdiag.fix.entries import Entry
 from kdiag.fix.errors import FixError
-from kdiag.fix.journal import Entry, Journal
+from kdiag.fix.journal import Journal
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +40,7 @@ def undo(world: World, journal: Journal, *, after: Callable[[str], None] | None 
         needed = _needed_by(entry, kept)
         try:
             if needed is not None:
-                raise FixError(
-                    f"{steps.describe(entry.effect)} stays: {steps.describe(needed.effect)} needs it"
-                )
+                raise FixError(f"{describe(entry.effect)} stays: {describe(needed.effect)} needs it")
             text = steps.unmake(entry, world)
         except FixError as error:
             kept.append(entry)
@@ -83,10 +82,11 @@ def prune(paths: Collection[Path], world: World, journal: Journal) -> tuple[str,
     """Remove these of `unneeded`, and forget them in the journal. Only for the holder of the lock. Raises
     FixError.
     """
-    from kdiag.fix.changes.tree import sweep
     from kdiag.fix.errors import from_os_error
+    from kdiag.fix.store import made
     from kdiag.fix.store.trees import remove
 
+    entries = journal.entries()
     for path in paths:
         if path.parent == world.places.btf:
             try:
@@ -95,9 +95,9 @@ def prune(paths: Collection[Path], world: World, journal: Journal) -> tuple[str,
                 raise from_os_error(error, path.parent) from None
         else:
             remove(path)
-        sweep(path.parent)
+    made.sweep(world.places)
     gone = {str(path) for path in paths}
-    for entry in journal.entries():
+    for entry in entries:
         if getattr(entry.effect, "target", None) in gone and not isinstance(entry.effect, Linked):
             journal.undone(entry)
     journal.tidy()

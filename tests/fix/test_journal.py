@@ -25,8 +25,9 @@ from kdiag.fix.effects import (
     from_json,
     to_json,
 )
+from kdiag.fix.entries import parse
 from kdiag.fix.errors import FixError
-from kdiag.fix.journal import Journal, parse
+from kdiag.fix.journal import Journal
 
 BASE = "/var/cache/kdiag"
 EFFECTS: tuple[Effect, ...] = (

@@ -10,9 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from kdiag import trust
-from kdiag.fix.changes.tree import missing, sweep
 from kdiag.fix.effects import Written
 from kdiag.fix.errors import FixError, from_os_error
+from kdiag.fix.store.made import missing
 
 
 def prepare(effect: Written) -> Written:
@@ -72,7 +72,6 @@ def unmake(effect: Written, *, finished: bool) -> str:
             said = f"removed {target}"
     except OSError as error:
         raise from_os_error(error, target.parent) from None
-    sweep(target.parent, effect.made)
     return said
 
 

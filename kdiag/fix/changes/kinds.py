@@ -7,11 +7,24 @@ again after it has been taken back.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from kdiag.fix.changes import btf_file as bare
 from kdiag.fix.changes import link, module, mount, packages, tree
 from kdiag.fix.context import World
-from kdiag.fix.effects import UNTIL_REBOOT, Effect, Linked, Loaded, Mounted, Unpacked, Written
-from kdiag.fix.journal import Entry
+from kdiag.fix.effects import (
+    UNTIL_REBOOT,
+    Effect,
+    Installed,
+    Linked,
+    Loaded,
+    Mounted,
+    Unpacked,
+    Written,
+    describe,
+)
+from kdiag.fix.entries import Entry
+from kdiag.fix.store import made
 
 __all__ = ["make", "prepare", "there", "unmake"]
 
@@ -26,6 +39,8 @@ def prepare(effect: Effect, world: World) -> Effect:
         return bare.prepare(effect)
     if isinstance(effect, Linked):
         return link.prepare(effect, world)
+    if isinstance(effect, Installed):
+        return packages.prepare(effect, world)
     return effect
 
 
@@ -51,11 +66,11 @@ def make(effect: Effect, world: World, content: bytes | None = None) -> Effect:
     if isinstance(effect, Loaded):
         return module.make(effect, world)
     if isinstance(effect, Unpacked):
-        return tree.make(effect, world)
+        return noted(tree.make(effect, world))
     if isinstance(effect, Written):
-        return bare.make(effect, content or b"")
+        return noted(bare.make(effect, content or b""))
     if isinstance(effect, Linked):
-        return link.make(effect)
+        return noted(link.make(effect))
     return packages.make(effect, world)
 
 
@@ -71,22 +86,21 @@ def unmake(entry: Entry, world: World) -> str:
     if isinstance(effect, Loaded):
         return module.unmake(effect, world)
     if isinstance(effect, Unpacked):
-        return tree.unmake(effect, finished=entry.finished)
-    if isinstance(effect, Written):
-        return bare.unmake(effect, finished=entry.finished)
-    if isinstance(effect, Linked):
-        return link.unmake(effect)
-    return packages.unmake(effect, world)
+        said = tree.unmake(effect, finished=entry.finished)
+    elif isinstance(effect, Written):
+        said = bare.unmake(effect, finished=entry.finished)
+    elif isinstance(effect, Linked):
+        said = link.unmake(effect)
+    else:
+        return packages.unmake(effect, world, entry.at, finished=entry.finished)
+    if not isinstance(effect, Linked):
+        made.sweep(world.places)
+    made.take_away(effect.made, since=entry.at, same_boot=entry.boot == world.boot)
+    return said
 
 
-def describe(effect: Effect) -> str:
-    """The thing in a few words."""
-    if isinstance(effect, Mounted):
-        return f"{effect.fstype} at {effect.where}"
-    if isinstance(effect, Loaded):
-        return f"the module {effect.module}"
-    if isinstance(effect, (Unpacked, Written)):
-        return effect.target
-    if isinstance(effect, Linked):
-        return f"the link {effect.path}"
-    return f"the packages {', '.join(effect.added or effect.wanted)}"
+def noted(effect: Effect) -> Effect:
+    """The effect once it is made, with what tells the directories made for it from others."""
+    if isinstance(effect, (Unpacked, Written, Linked)):
+        return replace(effect, made=made.identified(effect.made))
+    return effect

@@ -10,7 +10,7 @@ import stat
 from dataclasses import replace
 
 from kdiag.fix.context import World
-from kdiag.fix.effects import Linked
+from kdiag.fix.effects import Linked, without_identity
 from kdiag.fix.errors import FixError
 from kdiag.fix.store.places import Places
 
@@ -41,8 +41,8 @@ def prepare(effect: Linked, world: World) -> Linked:
     if problem:
         raise FixError(f"no link is made: {problem}", "kdiag replaces nothing; `kdiag env` needs no link")
     parent = os.path.dirname(effect.path)
-    missing = tuple(d for d in (os.path.dirname(parent), parent) if not os.path.isdir(d))
-    return replace(effect, made=missing)
+    lacking = tuple(d for d in (os.path.dirname(parent), parent) if not os.path.isdir(d))
+    return replace(effect, made=lacking)
 
 
 def there(effect: Linked) -> bool:
@@ -56,7 +56,7 @@ def there(effect: Linked) -> bool:
 def make(effect: Linked) -> Linked:
     """Make the directories and the link. Raises FixError."""
     try:
-        for directory in effect.made:
+        for directory in map(without_identity, effect.made):
             with contextlib.suppress(FileExistsError):
                 os.mkdir(directory, 0o755)
         os.symlink(effect.target, effect.path)
@@ -69,9 +69,7 @@ def make(effect: Linked) -> Linked:
 
 
 def unmake(effect: Linked) -> str:
-    """Remove the link if it points where we pointed it, and the directories we made if they are empty. Raises
-    FixError.
-    """
+    """Remove the link if it points where we pointed it. Raises FixError."""
     said = f"the link {effect.path}: not there any more, or never was"
     try:
         if there(effect):
@@ -79,9 +77,6 @@ def unmake(effect: Linked) -> str:
             said = f"removed the link {effect.path}"
         elif os.path.lexists(effect.path):
             said = f"{in_the_way(effect.path)}: not ours, it stays"
-        for directory in reversed(effect.made):
-            if os.path.isdir(directory) and not os.listdir(directory):
-                os.rmdir(directory)
     except OSError as error:
         raise FixError(f"{effect.path} cannot be removed: {os.strerror(error.errno or 0)}") from None
     return said

@@ -1,7 +1,5 @@
-"""Installing the exact header package, and removing what came with it.
-
-Removal goes through the manager's own lower tool (dpkg, rpm), which refuses to remove what something else has
-come to need.
+"""Installing the exact header package, and removing what came with it: what was not there before, by the journal's
+list and by the package manager's own account.
 """
 
 from __future__ import annotations
@@ -12,12 +10,13 @@ from typing import TYPE_CHECKING
 
 from kdiag.fix.changes.command import DPKG_FAILED, last_line, run
 from kdiag.fix.context import World
-from kdiag.fix.effects import Installed
+from kdiag.fix.effects import REMOVAL, Installed
 from kdiag.fix.errors import FixError
 from kdiag.parse.errors import ParseError
 from kdiag.system import Unavailable
 
 if TYPE_CHECKING:
+    from kdiag.fix.changes.package_log import Came
     from kdiag.machine import Machine
     from kdiag.parse.packages import Package
 
@@ -28,22 +27,11 @@ _FAILED_HERE = (DPKG_FAILED, "E: dpkg was interrupted", "E: Could not get lock")
 #: Of the whole status file; a thousand packages have 1 MB.
 _LIMIT = 256 * 1024 * 1024
 
-_REMOVE: dict[str, tuple[str, ...]] = {
-    "apt-get": ("dpkg", "--purge"),
-    "dnf": ("rpm", "-e"),
-    "yum": ("rpm", "-e"),
-    "tdnf": ("rpm", "-e"),
-    "zypper": ("rpm", "-e"),
-    "pacman": ("pacman", "-R", "--noconfirm"),
-    "apk": ("apk", "del"),
-    "xbps-install": ("xbps-remove", "-y"),
-}
-
 
 def planned(machine: Machine) -> Installed | None:
     """What installing this kernel's header package would change; None if kdiag cannot do it, or not undo it."""
     advice = machine.packages.advice
-    if not advice.install or not advice.name or advice.install[-1][0] not in _REMOVE:
+    if not advice.install or not advice.name or advice.install[-1][0] not in REMOVAL:
         return None
     try:
         lacking = machine.packages.lacking
@@ -52,6 +40,12 @@ def planned(machine: Machine) -> Installed | None:
     # The package itself pulls its parts; only where it is there already, parts are named.
     wanted = (advice.name,) if advice.name in lacking else lacking
     return Installed(advice.install[-1][0], wanted) if wanted else None
+
+
+def prepare(effect: Installed, world: World) -> Installed:
+    """Note what is there before. Raises FixError where the database cannot be read."""
+    names = _installed(world)
+    return replace(effect, before=tuple(sorted({one for several in names.values() for one in several})))
 
 
 def there(effect: Installed, world: World) -> bool:
@@ -95,22 +89,54 @@ def _install(effect: Installed, world: World) -> None:
         raise FixError(f"{effect.manager} reports success, and {', '.join(effect.wanted)} is not installed")
 
 
-def unmake(effect: Installed, world: World) -> str:
-    """Remove what came, as far as it is still there. Raises FixError if something else needs it now."""
-    listed = effect.added or effect.wanted
-    present = {p for names in _installed(world).values() for p in names}
-    gone = tuple(name for name in listed if name in present)
-    if not gone:
-        return f"{', '.join(listed)}: not installed any more, or never was"
-    _remove(effect.manager, gone, world)
-    rest = "" if effect.added else " (the installation was cut short: what came with it stays)"
-    return f"removed the packages {', '.join(gone)}{rest}"
+def unmake(effect: Installed, world: World, at: str, *, finished: bool) -> str:
+    """Remove what came, as far as it is still there. at: when the journal announced it. Raises FixError where it is
+    not proven that the fix installed it, and if something else needs it now.
+    """
+    listed = effect.added if finished else effect.wanted
+    names = _to_remove(effect, _installed(world), finished=finished)
+    if not names:
+        return f"{', '.join(listed) or 'packages'}: not installed any more, or never by this fix"
+    _prove(effect, names, at, world)
+    _remove(effect.manager, names, world)
+    rest = "" if finished else " (the installation was cut short: what came with it stays)"
+    return f"removed the packages {', '.join(names)}{rest}"
+
+
+def _to_remove(effect: Installed, now: Names, *, finished: bool) -> tuple[str, ...]:
+    """What came and is there. After an installation that was cut short only what was asked for: what else came since
+    the announcement may have come by other ways.
+    """
+    if finished:
+        return tuple(name for name in effect.added if any(name in several for several in now.values()))
+    found: list[str] = []
+    for name, several in now.items():
+        for one in several:
+            # rpm removes by name-version.arch, and is asked for a name, or for a name with a version.
+            asked = name in effect.wanted or any(one == w or one.startswith(f"{w}.") for w in effect.wanted)
+            if asked and one not in effect.before:
+                found.append(one)
+    return tuple(sorted(found))
+
+
+def _prove(effect: Installed, names: tuple[str, ...], at: str, world: World) -> None:
+    """Raise FixError unless the fix announced at this time installed them: they were not there before, and the
+    manager's own account, where it has one, does not say otherwise.
+    """
+    account = _account(world)
+    by_hand = f"remove them by hand if you want that: {' '.join((*REMOVAL[effect.manager], *names))}"
+    for name in names:
+        when = account.get(name)
+        if when is not None and when.before(at):
+            raise FixError(f"the packages stay: {when.source} says that {name} was there before", by_hand)
+        if when is None and not effect.before:
+            raise FixError(f"the packages stay: nothing tells that kdiag installed {name}", by_hand)
 
 
 def _remove(manager: str, names: tuple[str, ...], world: World) -> None:
     if not names:
         return
-    command = (*_REMOVE[manager], *names)
+    command = (*REMOVAL[manager], *names)
     status, output = run(command, world, world.long_limit)
     left = {p for found in _installed(world).values() for p in found}
     if status != 0 or left & set(names):
@@ -136,6 +162,20 @@ def _new(before: Names, after: Names) -> tuple[str, ...]:
         if old <= now:
             found += now - old
     return tuple(sorted(found))
+
+
+def _account(world: World) -> dict[str, Came]:
+    """When packages came, by the names by which they are removed."""
+    from kdiag.fix.changes.package_log import by_log, by_rpm
+    from kdiag.machine import Machine
+
+    try:
+        kind, path = Machine(world.system).packages.database or ("", "")
+        if kind != "rpm":
+            return by_log(world.system, kind)
+        return by_rpm((_removable(package, kind), package) for package in _read(world, kind, path))
+    except (Unavailable, ParseError) as error:
+        raise FixError(f"the package database cannot be read: {error}") from None
 
 
 def _installed(world: World) -> Names:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import os
 import stat
@@ -12,6 +11,7 @@ from pathlib import Path
 from kdiag.fix.context import World
 from kdiag.fix.effects import Unpacked
 from kdiag.fix.errors import FixError
+from kdiag.fix.store.made import missing
 from kdiag.machine.kheaders import ARCHIVE
 from kdiag.parse.errors import ParseError
 from kdiag.system import Unavailable
@@ -78,7 +78,7 @@ def _archive(effect: Unpacked, world: World) -> bytes:
 
 
 def unmake(effect: Unpacked, *, finished: bool) -> str:
-    """Remove the tree, what an interrupted run left of it, and the directories around it that are left empty.
+    """Remove the tree, and what an interrupted run left of it.
     Raises FixError if something else is in its place, unless the tree was never finished.
     """
     from kdiag.fix.store.trees import remove
@@ -88,7 +88,6 @@ def unmake(effect: Unpacked, *, finished: bool) -> str:
     if there:
         remove(target)
     unfinished = clean(target.parent)
-    sweep(target.parent, effect.made)
     if there:
         return f"removed {target}"
     return (
@@ -133,16 +132,3 @@ def _busy(path: Path) -> bool:
     finally:
         os.close(fd)
     return os.lstat(path).st_uid != os.geteuid()
-
-
-def missing(directory: Path) -> tuple[str, ...]:
-    """The directories that have to be made so that this one is there, outermost first."""
-    return tuple(str(place) for place in reversed((directory, *directory.parents)) if not place.is_dir())
-
-
-def sweep(directory: Path, made: tuple[str, ...] = ()) -> None:
-    """Remove a directory of the store, kdiag's own above it, and those that were made for it, if they are empty."""
-    for place in (directory, directory.parent, *map(Path, reversed(made))):
-        if place.name in ("headers", "btf", "kdiag") or str(place) in made:
-            with contextlib.suppress(OSError):
-                place.rmdir()

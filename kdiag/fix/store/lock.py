@@ -12,7 +12,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from kdiag import trust
+from kdiag.fix.effects import without_identity
 from kdiag.fix.errors import FixError
+from kdiag.fix.store.made import identified, take_away
 
 #: Unpacking takes seconds, installing packages minutes.
 PATIENCE = 900.0
@@ -46,9 +48,7 @@ def discard(directory: Path) -> None:
             made = [os.fsdecode(name) for name in lock.read_bytes().split(b"\0")[1:]]
             lock.unlink()
             directory.rmdir()
-            for place in reversed(made):
-                if str(directory).startswith(f"{place}/"):
-                    os.rmdir(place)
+            take_away(name for name in made if str(directory).startswith(f"{without_identity(name)}/"))
 
 
 def _names(directory: Path) -> list[str]:
@@ -101,6 +101,7 @@ def _open(directory: Path) -> tuple[int, tuple[str, ...]]:
         parents = reversed(directory.parents)
         made = tuple(str(place) for place in parents if not place.is_dir())
         _prepare(directory)
+        made = identified(made)
         path = directory / "lock"
         try:
             fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)

@@ -20,7 +20,8 @@ class Package:
     version: as the manager writes it, revision included, an epoch in front (`1:2.3-4`). state:
     `installed`, or where it is not quite that, dpkg's word for it (`config-files`: removed,
     `half-installed`: broken). provides: as the manager writes it (`kernel-devel-uname-r =
-    6.14.0-63.fc42.x86_64`). depends: names alone, the first of alternatives (dpkg only).
+    6.14.0-63.fc42.x86_64`). depends: names alone, the first of alternatives (dpkg only). since: when it was
+    installed, in seconds since 1970 (rpm only).
     """
 
     name: str
@@ -29,6 +30,7 @@ class Package:
     state: str = "installed"
     provides: tuple[str, ...] = ()
     depends: tuple[str, ...] = ()
+    since: int | None = None
 
     @property
     def installed(self) -> bool:

@@ -11,9 +11,11 @@ import struct
 from kdiag.parse.errors import ParseError
 from kdiag.parse.packages import Package
 
-_NAME, _VERSION, _RELEASE, _EPOCH, _ARCH = 1000, 1001, 1002, 1003, 1022
+_NAME, _VERSION, _RELEASE, _EPOCH, _INSTALL_TIME, _ARCH = 1000, 1001, 1002, 1003, 1008, 1022
 _PROVIDE_NAME, _PROVIDE_FLAGS, _PROVIDE_VERSION = 1047, 1112, 1113
-_TAGS = frozenset({_NAME, _VERSION, _RELEASE, _EPOCH, _ARCH, _PROVIDE_NAME, _PROVIDE_FLAGS, _PROVIDE_VERSION})
+_TAGS = frozenset(
+    {_NAME, _VERSION, _RELEASE, _EPOCH, _INSTALL_TIME, _ARCH, _PROVIDE_NAME, _PROVIDE_FLAGS, _PROVIDE_VERSION}
+)
 
 _INT32, _STRING, _STRING_ARRAY, _I18N_STRING = 4, 6, 8, 9
 
@@ -55,11 +57,13 @@ def package(header: bytes) -> Package:
     body = header[data : data + size]
     version, release = (_text(body, index, tag) or "" for tag in (_VERSION, _RELEASE))
     epoch = _numbers(body, index, _EPOCH)
+    since = _numbers(body, index, _INSTALL_TIME)
     return Package(
         name=_text(body, index, _NAME) or "",
         version=(f"{epoch[0]}:" if epoch else "") + f"{version}-{release}",
         arch=_text(body, index, _ARCH),
         provides=_provides(body, index),
+        since=since[0] if since else None,
     )
 
 
