@@ -290,7 +290,7 @@ def package(machine: Machine) -> Iterator[Finding]:
             ),
         )
         return
-    if advice.obtainable == "unknown" or not advice.name:
+    if not advice.name:
         yield unknown(
             "which package has headers for this kernel is not known",
             reason="; ".join(filter(None, (advice.reason, _of_others(machine)))),
@@ -327,6 +327,8 @@ def package(machine: Machine) -> Iterator[Finding]:
         for name in lacking
     ]
     reason = _of_others(machine)
+    if advice.obtainable == "unknown":
+        reason = "; ".join(filter(None, (advice.reason, reason)))
     if advice.here == "no":
         reason = f"{advice.here_reason}; {reason}" if reason else advice.here_reason
     yield fail(
@@ -334,7 +336,7 @@ def package(machine: Machine) -> Iterator[Finding]:
         reason=reason,
         evidence=(*absent, *evidence),
         causes=("environment.container", "kernel.rebooted"),
-        remedies=_own(machine),
+        remedies=_own(machine) or _instead(machine),
         wrong_remedies=tuple(
             WrongRemedy(f"installing {trap}", "user-space (UAPI) headers only") for trap in advice.traps[:2]
         ),

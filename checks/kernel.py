@@ -50,8 +50,8 @@ def identity(machine: Machine) -> Iterator[Finding]:
     evidence = [Evidence("uname -r", kernel.release), files]
     if found is None:
         yield unknown(
-            f"{kernel.release} is no release that kdiag knows: a kernel somebody built",
-            reason="headers for it come from whoever built it",
+            f"{kernel.release} is a kernel that kdiag does not know",
+            reason="neither its name nor /proc/version tells whose it is: its headers are where it came from",
             evidence=tuple(evidence),
         )
         return

@@ -124,6 +124,8 @@ def _rpm_devel(release: str) -> Names:
     base, _, variant = release.partition("+")
     if not variant and re.search(r"\.rt\d+\.", base):
         variant = "rt"
+    if ".centos.plus." in base:
+        variant = "plus"
     package = f"kernel-{variant}-devel" if variant else "kernel-devel"
     manager = "yum" if ".el7" in release else None
     return Names(f"{package}-{base}", metas=(package, "kernel-devel-matched"), manager=manager)
@@ -147,6 +149,12 @@ def _elrepo(release: str) -> Names:
 def _amazon_numbered(release: str) -> Names:
     line = "kernel{}.{}-devel".format(*version_of(release))
     return Names(f"{line}-{release}", alternatives=(f"kernel-devel-{release}",), metas=(line,))
+
+
+def _mageia(release: str) -> Names:
+    """6.6.22-desktop-1.mga9 is of kernel-desktop 6.6.22-1.mga9."""
+    found = re.fullmatch(r"([\d.]+)-([a-z]+(?:-\w+)??)-(\d+\.mga\d+)", release)
+    return Names(f"kernel-{found[2]}-devel-{found[1]}-{found[3]}" if found else None)
 
 
 def _photon(release: str) -> Names:
@@ -220,6 +228,7 @@ NAMES: Mapping[str, Callable[[str], Names]] = {
     "oracle-uek": _oracle_uek,
     "elrepo": _elrepo,
     "amazonlinux-2023-numbered": _amazon_numbered,
+    "mageia": _mageia,
     "photon": _photon,
     "suse": _suse,
     "arch": _arch,

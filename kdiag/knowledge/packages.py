@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypedDict, cast
 
 from kdiag.knowledge.kernels import Confidence, KernelIdentity
-from kdiag.knowledge.managers import install_commands
+from kdiag.knowledge.managers import family_of, install_commands
 from kdiag.knowledge.package_kinds import UAPI_PACKAGES
 from kdiag.knowledge.package_names import NAMES, Names, ubuntu
+from kdiag.knowledge.package_owners import Owner, by_owner, said_by
 from kdiag.knowledge.suites import Answer, Suite, suite_of, used
 from kdiag.knowledge.tables import table
 
@@ -30,11 +31,16 @@ SAFE_RELEASE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+_~-]{0,127}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What is known of a system's package manager. sources: where apt takes packages from, None if not known."""
+    """What is known of a system's packages. sources: where apt takes them from, None if not known. owner: what brought
+    the running kernel, None if no database tells.
+    """
 
     manager: str | None = None
     sources: Iterable[Source] | None = None
+    owner: Owner | None = None
 
+
+NOTHING_KNOWN = Place()
 
 _OF_RPM = frozenset({"dnf", "yum", "microdnf", "tdnf"})
 
@@ -87,6 +93,8 @@ class _Scheme(TypedDict, total=False):
     reason: str
     repository: str
     hosts: list[str]
+    enable: list[str]
+    stems: str
     traps: list[str]
     trees: list[str]
     gone: str
@@ -104,7 +112,7 @@ def header_package(
     identity: KernelIdentity | None,
     arch: str | None = None,
     os_release: OsRelease | None = None,
-    place: Place | None = None,
+    place: Place = NOTHING_KNOWN,
 ) -> HeaderPackage:
     """The header package for `release`, which `identity` (from `kernels.identify`) names the owner of.
 
@@ -116,12 +124,11 @@ def header_package(
             "unknown", "the release string is not one that a package could be named after", ()
         )
     if identity is None:
-        return _unidentified(release, os_release)
+        return _unidentified(release, os_release, place)
     scheme = _schemes()[identity.headers]
-    place = place or Place()
-    names = _names(identity, scheme, release)
+    names = _names(identity, scheme, release, place.owner)
     suite = _suite(identity, scheme)
-    obtainable = scheme["obtainable"]
+    obtainable = _obtainable(scheme, place.owner)
     here, here_reason = _served_here(identity, scheme, os_release)
     usual = names.manager or scheme.get("manager")
     # Of one family, this system's own counts: yum where there is no dnf.
@@ -132,7 +139,7 @@ def header_package(
     return HeaderPackage(
         obtainable=obtainable,
         reason=scheme["reason"],
-        decided_by=identity.decided_by,
+        decided_by=identity.decided_by + said_by(place.owner),
         name=names.name,
         version=names.version,
         parts=names.parts,
@@ -140,7 +147,7 @@ def header_package(
         alternatives=names.alternatives,
         metas=names.metas,
         manager=manager,
-        install=install_commands(manager, _wanted(names)) if names.name and manager else (),
+        install=_install(manager, names, scheme) if obtainable != "no" else (),
         here="no" if obtainable == "no" else here,
         here_reason=scheme["reason"] if obtainable == "no" else here_reason,
         suite=suite,
@@ -154,7 +161,25 @@ def header_package(
     )
 
 
-def _names(identity: KernelIdentity, scheme: _Scheme, release: str) -> Names:
+def _install(manager: str | None, names: Names, scheme: _Scheme) -> tuple[tuple[str, ...], ...]:
+    if not names.name or not manager:
+        return ()
+    commands = install_commands(manager, _wanted(names))
+    enable = tuple(scheme.get("enable", ()))
+    return tuple((command[0], *enable, *command[1:]) for command in commands)
+
+
+def _obtainable(scheme: _Scheme, owner: Owner | None) -> Answer:
+    """Of Arch's kernels, those that its repositories have; others were built from its user repository."""
+    stems = scheme.get("stems")
+    if owner is not None and owner.database == "pacman" and stems is not None:
+        return "yes" if re.fullmatch(stems, owner.stem) else "unknown"
+    return scheme["obtainable"]
+
+
+def _names(identity: KernelIdentity, scheme: _Scheme, release: str, owner: Owner | None) -> Names:
+    if (names := by_owner(owner, release, identity.headers)) is not None:
+        return names
     if identity.headers == "ubuntu":
         return ubuntu(release, identity.build)
     if identity.headers in NAMES:
@@ -197,21 +222,49 @@ def _served_here(
         return "yes", f"ID={mine} is the distribution of this kernel ({identity.name})"
     if mine in scheme.get("maybe_ids", ()):
         return "unknown", f"ID={mine} is right for {identity.name}, if its repository is configured here"
+    family = family_of(os_release)
+    if not scheme["os_ids"] and family is not None and scheme.get("manager") in family.managers:
+        return "unknown", f"ID={mine} is right for {identity.name}, if its repository is configured here"
     relatives = set(os_release.id_like) & set(scheme["os_ids"])
     if relatives and not any(mine in other.get("os_ids", ()) for other in _schemes().values()):
         return "unknown", f"ID={mine} derives from {', '.join(sorted(relatives))} and may have its packages"
     return "no", f"the kernel is {identity.name}, this root is ID={mine}: install on the machine's own system"
 
 
-def _unidentified(release: str, os_release: OsRelease | None) -> HeaderPackage:
-    system = f"; os-release says ID={os_release.id}, which need not have built it" if os_release else ""
+def _unidentified(release: str, os_release: OsRelease | None, place: Place) -> HeaderPackage:
+    owner, os_id = place.owner, os_release.id if os_release is not None else None
+    names = by_owner(owner, release) or Names(None)
+    scheme = _scheme_of(owner, os_id)
+    if owner is not None and names.name is not None:
+        reason = (
+            f"the package {owner.package} brought this kernel: where that came from, its headers are as well"
+        )
+    else:
+        reason = (
+            f"{release} is a kernel that kdiag does not know: where it came from, its headers are as well"
+        )
+        if os_id:
+            reason += f" (os-release says ID={os_id}, which need not have built it)"
     return HeaderPackage(
-        obtainable="unknown",
-        reason=f"release {release} names no kernel that kdiag knows{system}",
-        decided_by=(f"release {release}",),
+        obtainable="unknown" if scheme is None else "yes",
+        reason=reason if scheme is None else scheme["reason"],
+        decided_by=(f"release {release}", *said_by(owner)),
+        name=names.name,
+        version=names.version,
+        manager=place.manager if scheme else None,
+        install=_install(place.manager, names, scheme) if scheme else (),
+        here="yes" if scheme else "unknown",
         trees=(f"/lib/modules/{release}/build",),
         traps=tuple(sorted(UAPI_PACKAGES)),
     )
+
+
+def _scheme_of(owner: Owner | None, os_id: str | None) -> _Scheme | None:
+    """The scheme of a kernel that its distribution's package brought, whatever its release string says."""
+    if owner is None or os_id is None:
+        return None
+    schemes = (scheme for scheme in _schemes().values() if os_id in scheme["os_ids"] and "stems" in scheme)
+    return next((scheme for scheme in schemes if re.fullmatch(scheme["stems"], owner.stem)), None)
 
 
 def _cos_archive(identity: KernelIdentity, arch: str | None, os_release: OsRelease | None) -> tuple[str, ...]:

@@ -8,38 +8,24 @@ import re
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from kdiag.machine.package_database import PLACES, is_package, read_database
+from kdiag.machine.text import read_text
 from kdiag.parse.errors import ParseError
 from kdiag.system import Unavailable
 
 if TYPE_CHECKING:
     from kdiag.knowledge.managers import Family
+    from kdiag.knowledge.package_owners import Owner
     from kdiag.knowledge.packages import HeaderPackage
     from kdiag.machine import Machine
     from kdiag.parse.osrelease import OsRelease
-    from kdiag.parse.packages import Package, Wanted
+    from kdiag.parse.packages import Package
     from kdiag.parse.packages.apt_sources import Source
-    from kdiag.system import System
 
-#: Kind of database -> the places where it may be.
-_DATABASES = {
-    "dpkg": ("/var/lib/dpkg/status",),
-    "apk": ("/lib/apk/db/installed", "/usr/lib/apk/db/installed"),
-    "pacman": ("/var/lib/pacman/local",),
-    "rpm": (
-        "/var/lib/rpm/rpmdb.sqlite",
-        "/usr/lib/sysimage/rpm/rpmdb.sqlite",
-        "/usr/lib/sysimage/rpm/Packages.db",
-        "/var/lib/rpm/Packages.db",
-        "/var/lib/rpm/Packages",
-    ),
-    "xbps": ("/var/db/xbps/pkgdb-0.38.plist",),
-}
 #: The package manager that writes each kind of database, where os-release tells no more.
 _MANAGERS = {"dpkg": "apt", "rpm": "dnf", "apk": "apk", "pacman": "pacman", "xbps": "xbps"}
 _APT_PARTS = "/etc/apt/sources.list.d"
 _MOST_SOURCES = 100
-#: Databases of large systems have 10 to 200 MB.
-_LIMIT = 512 * 1024 * 1024
 _TOOLS = ("bpftrace", "bpftool", "bpfcc-tools", "bcc-tools", "bcc")
 
 
@@ -71,7 +57,7 @@ class Packages:
         The distribution decides which one counts: Fedora has a package of dpkg, Debian one of rpm.
         """
         family = self._family
-        for kind, paths in _DATABASES.items():
+        for kind, paths in PLACES.items():
             if family is None or kind == family.database:
                 for path in paths:
                     if self._system.stat(path) is not None:
@@ -109,8 +95,44 @@ class Packages:
         except Unavailable:
             arch = None
         kernel = self._machine.kernel
-        place = Place(self.manager, self.apt_sources)
+        place = Place(self.manager, self.apt_sources, self._owner)
         return header_package(kernel.release, kernel.identity, arch, self._os_release, place)
+
+    @cached_property
+    def _owner(self) -> Owner | None:
+        """The package that brought the running kernel; None if no database tells."""
+        from kdiag.knowledge.package_kinds import kernel_stem
+        from kdiag.knowledge.package_owners import Owner
+
+        try:
+            kind, path = self.database or ("", "")
+            if kind == "pacman":
+                return self._pkgbase(path)
+            release = self._machine.kernel.release
+            for package in self._interesting:
+                stem = kernel_stem(kind, package.name)
+                mine = {
+                    "dpkg": stem == release,
+                    "rpm": is_package(package, f"{package.name}-{release}", None),
+                    "xbps": package.version == release,
+                }.get(kind, False)
+                if stem is not None and mine:
+                    return Owner(kind, package.name, stem, package.version)
+        except Unavailable:
+            pass
+        return None
+
+    def _pkgbase(self, database: str) -> Owner | None:
+        """Arch's kernel packages leave their name beside the modules."""
+        from kdiag.knowledge.package_owners import Owner
+        from kdiag.knowledge.packages import SAFE_RELEASE
+
+        directory = self._machine.modules.directory
+        name = read_text(self._system, f"{directory}/pkgbase", 256) if directory is not None else None
+        if not name or SAFE_RELEASE.fullmatch(name) is None:
+            return None
+        found = read_database(self._system, "pacman", database, lambda package: package == name)
+        return Owner("pacman", name, name, found[0].version) if found else None
 
     @cached_property
     def apt_sources(self) -> tuple[Source, ...] | None:
@@ -228,57 +250,3 @@ class Packages:
             return tuple(sorted({p.name for p in self._interesting if p.name in UAPI_PACKAGES}))
         except Unavailable:
             return ()
-
-
-def read_database(system: System, kind: str, path: str, matters: Wanted) -> tuple[Package, ...]:
-    """The packages of one database whose name `matters`.
-
-    `kind` and `path` as in `Packages.database`. Raises Unavailable (unreadable) and ParseError (damaged).
-    """
-    if kind == "pacman":
-        from kdiag.parse.packages import pacman
-
-        return pacman.installed(system.listdir(path) or (), matters)
-    if kind == "rpm":
-        from kdiag.parse.packages import rpm
-
-        # What was written and is not yet in the file is in the log beside it. The log first: what moves from it into
-        # the file meanwhile is then in both, which does no harm.
-        log = _log(system, path)
-        return rpm.installed(system.read(path, _LIMIT) or b"", matters, log)
-    data = system.read(path, _LIMIT) or b""
-    if kind == "dpkg":
-        from kdiag.parse.packages import dpkg
-
-        return dpkg.installed(data, matters)
-    if kind == "apk":
-        from kdiag.parse.packages import apk
-
-        return apk.installed(data, matters)
-    from kdiag.parse.packages import xbps
-
-    return xbps.installed(data, matters)
-
-
-def _log(system: System, path: str) -> bytes:
-    """SQLite's write-ahead log of an rpm database (sqlite.org/wal.html); empty where there is none."""
-    if not path.endswith(".sqlite"):
-        return b""
-    try:
-        return system.read(f"{path}-wal", _LIMIT) or b""
-    except Unavailable as gap:
-        if not gap.reason.endswith("not recorded"):
-            raise
-        return b""
-
-
-def is_package(package: Package, wanted: str, version: str | None) -> bool:
-    """Whether an installed package is the one called `wanted`, in `version` if one is given (`*` at its end: any
-    rebuild). RPM packages are asked for as NAME-VERSION or NAME-VERSION.ARCH, and their version may have an epoch.
-    """
-    bare = package.version.partition(":")[2] or package.version
-    if package.name == wanted:
-        if version is None:
-            return True
-        return bare.startswith(version[:-1]) if version.endswith("*") else version in (bare, package.version)
-    return wanted in (f"{package.name}-{bare}", f"{package.name}-{bare}.{package.arch}")

@@ -54,6 +54,23 @@ REPORTED: dict[str, str | None] = {
 
 #: More shapes than the table has examples for.
 SHAPES = {
+    "6.9.12-205.fsync.fc40.x86_64": "fedora-rebuilt",
+    "6.11.5-307.bazzite.fc41.x86_64": "fedora-rebuilt",
+    "6.17.7-ba01.fc43.x86_64": "fedora-rebuilt",
+    "7.2.6-cachyos1.fc43.x86_64": "fedora-rebuilt",
+    "6.9.8-1.surface.fc40.x86_64": "fedora-rebuilt",
+    "6.6.48-1.qubes.fc37.x86_64": "qubes",
+    "6.8.2-300.fc40.x86_64": "fedora-any",
+    "6.19.0-0.rc7.260128g1f97d9dcf5364.49.fc44.x86_64": "fedora-rawhide",
+    "4.18.0-513.24.1.lve.el8.x86_64": "cloudlinux",
+    "4.19.90-24.4.v2101.ky10.x86_64": "el-alike",
+    "6.11.8-1-liquorix-amd64": "liquorix",
+    "6.6.30-x64v2-xanmod1": "xanmod",
+    "6.11.5-zabbly+": "zabbly",
+    "6.16.8+kali-amd64": "kali",
+    "6.0.0-3mx-amd64": "mx",
+    "6.9.3-x86_64-linode164": "provider",
+    "6.6.44-production+truenas": "appliance",
     "5.4.0-1094-aws": "ubuntu-cloud-flavours",
     "6.8.0-1013-nvidia-64k": "ubuntu-cloud-flavours",
     "6.8.0-31-generic-64k": "ubuntu-24.04",
@@ -121,7 +138,7 @@ def test_records_are_sound() -> None:
 
 
 def test_the_table_stays_small() -> None:
-    assert TABLE.stat().st_size < 60 * 1024
+    assert TABLE.stat().st_size < 72 * 1024
 
 
 @pytest.mark.parametrize(("release", "family"), REPORTED.items())

@@ -331,3 +331,109 @@ def test_ubuntus_hwe_kernel_without_headers(examine: Examine) -> None:
     (remedy,) = found.remedies
     assert remedy.title == "Install linux-headers-6.14.0-27-generic"
     assert remedy.commands[-1] == "sudo apt-get install linux-headers-6.14.0-27-generic"
+
+
+# -- kernels of others: the database tells which package brought them ------------------------------------------------
+
+
+def bazzite(*packages: tuple[str, str, str]) -> World:
+    system = w.os_release("bazzite", "40", "Bazzite 40", ID_LIKE="fedora")
+    world = w.linux("6.9.12-205.fsync.fc40.x86_64", system, builder="mockbuild@copr")
+    world.remove("/var/lib/dpkg/status")
+    return world.file(
+        "/usr/lib/sysimage/rpm/rpmdb.sqlite", parts.rpm_database(("filesystem", "3", "1"), *packages)
+    )
+
+
+def test_a_rebuilt_fedora_kernel(examine: Examine) -> None:
+    """Nothing of Fedora's is offered for it; what is installed for another kernel is named as that."""
+    report = examine(
+        bazzite(("kernel-core", "6.9.12", "205.fsync.fc40"), ("kernel-devel", "6.10.12", "200.fc40"))
+    )
+    identity = report.finding("kernel.identity")
+    assert identity is not None
+    assert "rebuilt by a third party (fsync)" in identity.summary
+    found = report.finding("headers.package")
+    assert found is not None
+    assert found.status is Status.FAIL
+    assert "kernel-devel-6.9.12-205.fsync.fc40.x86_64 is not installed" in found.summary
+    assert "kernel-devel 6.10.12-200.fc40" in found.reason
+    assert not any("kernel-devel" in command for command in commands(found))
+
+
+def test_a_rebuilt_fedora_kernel_with_its_headers(examine: Examine) -> None:
+    """As CachyOS' repository has them: the packages have a name of their own."""
+    world = bazzite(
+        ("kernel-cachyos-core", "7.2.6", "cachyos1.fc43"), ("kernel-cachyos-devel", "7.2.6", "cachyos1.fc43")
+    )
+    world.file("/proc/version", "Linux version 7.2.6-cachyos1.fc43.x86_64 (mockbuild@copr)")
+    world.release = "7.2.6-cachyos1.fc43.x86_64"
+    found = package(world, examine)
+    assert found.status is Status.OK, found
+    assert "kernel-cachyos-devel" in found.summary
+
+
+@pytest.mark.parametrize("line", ["kernel-ml", "kernel-lt"])
+def test_elrepo_by_the_database(line: str, examine: Examine) -> None:
+    release = "6.8.1-1.el8.elrepo.x86_64"
+    world = w.linux(release, w.os_release("rocky", "8.9", "Rocky Linux 8.9", ID_LIKE='"rhel centos fedora"'))
+    database = parts.rpm_database(
+        (f"{line}-core", "6.8.1", "1.el8.elrepo"), ("kernel-devel", "4.18.0", "513.el8")
+    )
+    world.remove("/var/lib/dpkg/status").file("/var/lib/rpm/rpmdb.sqlite", database)
+    found = package(world, examine)
+    assert commands(found) == [f"sudo dnf --enablerepo=elrepo-kernel install {line}-devel-{release}"]
+    assert "kernel-devel 4.18.0-513.el8" in found.reason
+
+
+@pytest.mark.parametrize(
+    ("release", "base", "version", "command"),
+    [
+        ("6.6.48-1-lts", "linux-lts", "6.6.48-1", "sudo pacman -S linux-lts-headers"),
+        ("6.9.4-zen1-1-zen", "linux-zen", "6.9.4.zen1-1", "sudo pacman -S linux-zen-headers"),
+        ("6.9.1-273-tkg-bore", "linux-tkg-bore", "6.9.1-273", None),
+        ("6.9.0-mine", "linux-mine", "6.9.0-1", None),
+    ],
+)
+def test_arch_by_pkgbase(
+    release: str, base: str, version: str, command: str | None, examine: Examine
+) -> None:
+    """Arch's packages leave their name beside the modules; those of its user repository cannot be had by pacman."""
+    world = w.linux(release, known.ARCH, builder="linux@archlinux", config_at="/proc/config.gz")
+    world.remove("/var/lib/dpkg/status").file(f"/var/lib/pacman/local/{base}-{version}/desc")
+    world.file(f"/lib/modules/{release}/pkgbase", f"{base}\n")
+    found = package(world, examine)
+    assert f"{base}-headers is not installed" in found.summary
+    assert commands(found) == ([command] if command else [])
+    world.file(f"/var/lib/pacman/local/{base}-headers-{version}/desc")
+    assert package(world, examine).status is Status.OK
+
+
+def test_a_package_that_somebody_built(examine: Examine) -> None:
+    """`make bindeb-pkg` makes both; kdiag knows neither the kernel nor a repository of it."""
+    release = "6.9.0-acme"
+    world = w.installed(w.linux(release, w.DEBIAN["12"], builder="me@home"), f"linux-image-{release}")
+    report = examine(world)
+    identity, found = report.finding("kernel.identity"), report.finding("headers.package")
+    assert identity is not None
+    assert found is not None
+    assert "a kernel that kdiag does not know" in identity.summary
+    assert f"linux-headers-{release} is not installed" in found.summary
+    assert not commands(found)
+    assert package(w.installed(world, f"linux-headers-{release}"), examine).status is Status.OK
+
+
+@pytest.mark.parametrize(
+    ("source", "kind"),
+    [
+        ("deb http://deb.xanmod.org releases main", "safe"),
+        ("deb http://deb.debian.org/debian bookworm main", "manual"),
+    ],
+)
+def test_a_third_partys_repository(source: str, kind: str, examine: Examine) -> None:
+    world = w.linux("6.6.30-x64v3-xanmod1", w.DEBIAN["12"], builder="root@xanmod")
+    found = package(world.file("/etc/apt/sources.list", f"{source}\n"), examine)
+    (remedy,) = found.remedies
+    assert remedy.kind == kind
+    assert "XanMod" in remedy.title
+    assert bool(remedy.commands) == (kind == "safe")

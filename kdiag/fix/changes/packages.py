@@ -197,7 +197,7 @@ def _installed(world: World) -> Names:
 
 
 def _read(world: World, kind: str, path: str) -> tuple[Package, ...]:
-    from kdiag.machine.packages import read_database
+    from kdiag.machine.package_database import read_database
 
     if kind != "dpkg":
         return read_database(world.system, kind, path, lambda _name: True)
