@@ -9,43 +9,7 @@ from kdiag.machine import Machine
 from kdiag.model import Evidence, Finding, Remedy, Status, expect, expected, fail, ok, unknown, warn
 from kdiag.system import ProbeResult, Unavailable
 
-#: What can make the kernel answer EPERM or EACCES; the runner keeps those that are not fine.
-_REFUSALS = (
-    "privileges.userns",
-    "privileges.capabilities",
-    "privileges.seccomp",
-    "privileges.memlock",
-    "privileges.lsm",
-)
-#: What can make the kernel answer ENOSYS.
-_NOT_THERE = ("environment.vm", "config.BPF_SYSCALL", "privileges.seccomp")
-
-
-def _explain(machine: Machine, result: ProbeResult) -> str:
-    """What an errno of bpf(2) means here (kernel/bpf/syscall.c)."""
-    if result.name == "EPERM":
-        if not machine.privileges.initial_user_namespace:
-            return "EPERM: capabilities of a user namespace do not count for bpf(2)"
-        if not machine.privileges.has("CAP_SYS_ADMIN") and not machine.privileges.has("CAP_BPF"):
-            return "EPERM: CAP_BPF (or CAP_SYS_ADMIN) is missing"
-        return (
-            "EPERM although the capabilities are held: a filter, a security module, or a limit of this kernel"
-        )
-    if result.name == "EACCES":
-        return "EACCES: a security module refuses, or the capability for this kind of program is missing"
-    if result.name == "ENOSYS":
-        return "ENOSYS: this kernel has no bpf(2) (CONFIG_BPF_SYSCALL), or a seccomp filter hides it"
-    if result.name == "EINVAL":
-        return "EINVAL: this kernel does not know it"
-    return result.describe()
-
-
-def _not_allowed(machine: Machine, result: ProbeResult) -> bool:
-    """Whether the answer is about us, not about the kernel: then the configuration is what can be told."""
-    if result.name not in ("EPERM", "EACCES"):
-        return False
-    return not machine.privileges.is_root and machine.privileges.initial_user_namespace
-
+from .refusals import BPF, PERF, TRACING, explain, only_root_may
 
 #: The plurals of the verbs that follow the name of something asked for.
 _PLURALS = {"is": "are", "needs": "need", "works": "work"}
@@ -100,15 +64,15 @@ def bpf_map(machine: Machine) -> Iterator[Finding]:
     result = machine.bpf.create_map
     if result.ok:
         yield ok("bpf(2) works", evidence=(Evidence("bpf(BPF_MAP_CREATE)", "ok"),))
-    elif _not_allowed(machine, result) and machine.privileges.initial_user_namespace:
+    elif only_root_may(machine, BPF, result):
         yield _by_config(machine, "bpf(2)", ("BPF_SYSCALL",), result)
     else:
-        causes = _NOT_THERE if result.name == "ENOSYS" else _REFUSALS
+        why = explain(machine, BPF, result)
         yield fail(
             "bpf(2) is refused",
-            reason=_explain(machine, result),
-            evidence=(Evidence("bpf(BPF_MAP_CREATE)", result.describe()),),
-            causes=causes,
+            reason=why.reason,
+            evidence=(Evidence("bpf(BPF_MAP_CREATE)", result.describe()), *why.evidence),
+            causes=why.causes,
         )
 
 
@@ -133,19 +97,18 @@ def programs(machine: Machine) -> Iterator[Finding]:
         evidence = (Evidence(f"bpf(BPF_PROG_LOAD, {kind})", result.describe()),)
         if result.ok:
             yield ok(f"{what} load", id=finding_id, title=title, evidence=evidence)
-        elif _not_allowed(machine, result):
+        elif only_root_may(machine, TRACING, result):
             found = _by_config(machine, what, options, result)
             yield _renamed(found, finding_id, title)
         else:
+            why = explain(machine, TRACING, result)
             yield fail(
                 f"{what} do not load",
                 id=finding_id,
                 title=title,
-                reason=_explain(machine, result),
-                evidence=evidence,
-                causes=tuple(f"config.{name}" for name in options)
-                if result.name == "EINVAL"
-                else (_NOT_THERE if result.name == "ENOSYS" else _REFUSALS),
+                reason=why.reason,
+                evidence=(*evidence, *why.evidence),
+                causes=why.causes or tuple(f"config.{name}" for name in options),
             )
 
 
@@ -174,7 +137,7 @@ def _tracing_program(
     evidence = (Evidence("bpf(2)", f"{result.detail or 'load and attach'}: {result.describe()}"),)
     if result.ok:
         return ok(f"{what} {_verb(what, 'works')}", evidence=evidence)
-    if _not_allowed(machine, result):
+    if only_root_may(machine, TRACING, result):
         found = _by_config(machine, what, options, result)
         if found.status is Status.FAIL or found.likely is None:
             return found
@@ -185,23 +148,21 @@ def _tracing_program(
             causes=("privileges.root", "privileges.capabilities"),
             with_root="one program, loaded and dropped, tells",
         )
+    why = explain(machine, TRACING, result)
+    reason, causes = why.reason, why.causes or causes
     if result.name == "ENOTSUPP":
         reason = "the kernel loads the program and cannot attach it: no BPF trampoline for this architecture or build"
-    elif result.name == "EPERM":
-        reason = (
-            "other programs load and the capabilities are held, "
-            "so it is this kernel that refuses BPF trampolines"
-        )
     elif result.name == "EBUSY":
         reason = (
             "EBUSY: the function has no room for a trampoline (the kernel was built without function tracing)"
         )
-    else:
-        reason = _explain(machine, result)
+    elif result.name == "EPERM" and machine.bpf.program("kprobe").ok:
+        # The same capabilities, the same system call and the same filter: what is left is this kind of program.
+        reason = "other programs load, so it is this kernel that refuses BPF trampolines"
     return fail(
         f"the kernel refuses {what.removesuffix('s')} programs ({result.name} at {result.detail or 'load'})",
         reason=reason,
-        evidence=evidence,
+        evidence=(*evidence, *why.evidence),
         causes=causes,
     )
 
@@ -268,41 +229,29 @@ def kprobe_multi(machine: Machine) -> Iterator[Finding]:
     )
     if result.ok or result.name == "ESRCH":
         yield ok("kprobe.multi works", evidence=evidence)
-    elif _not_allowed(machine, result):
+    elif only_root_may(machine, TRACING, result):
         yield _by_config(machine, "kprobe.multi", ("FPROBE",), result)
-    else:
+    elif result.name in ("EINVAL", "EOPNOTSUPP", "ENOTSUP"):
+        # Before 5.18 the kind is not known; without CONFIG_FPROBE it is not supported (kernel/trace/bpf_trace.c).
         yield fail(
             "this kernel has no kprobe.multi",
-            reason=f"the kernel does not know this kind of link ({result.describe()})"
-            if result.name == "EINVAL"
-            else result.describe(),
+            reason=f"the kernel does not know this kind of link ({result.describe()})",
             evidence=evidence,
             causes=("config.FPROBE", "config.KPROBES"),
         )
+    else:
+        why = explain(machine, TRACING, result)
+        yield fail(
+            "kprobe.multi is refused",
+            reason=why.reason,
+            evidence=(*evidence, *why.evidence),
+            causes=why.causes or ("config.FPROBE", "config.KPROBES"),
+        )
 
 
-def _explain_perf(machine: Machine, result: ProbeResult) -> tuple[str, tuple[str, ...]]:
-    """What an errno of perf_event_open(2) means here, and the findings that explain it."""
-    if result.name in ("EACCES", "EPERM"):
-        level = machine.privileges.sysctl("kernel.perf_event_paranoid")
-        causes = (
-            "privileges.userns",
-            "privileges.capabilities",
-            "sysctl.kernel.perf_event_paranoid",
-            "privileges.seccomp",
-            "privileges.lsm",
-        )
-        if level is not None and level >= 3:
-            return (
-                f"kernel.perf_event_paranoid is {level}: Debian and Ubuntu then want CAP_SYS_ADMIN",
-                causes,
-            )
-        return f"{result.describe()}: CAP_PERFMON is missing, or a filter refuses the call", causes
-    if result.name == "ENOSYS":
-        return "this kernel has no perf_event_open(2) (CONFIG_PERF_EVENTS), or a filter hides it", (
-            "config.PERF_EVENTS",
-        )
-    return result.describe(), ()
+def _traces(machine: Machine) -> bool:
+    """Whether the one who asks holds what bpftrace asks for: then a refusal is theirs, and root's is another matter."""
+    return not machine.privileges.lacking("CAP_BPF", "CAP_PERFMON")
 
 
 @check("perf.events", "perf_event_open(2) is there and allowed", ids=("perf.events", "perf.output"))
@@ -320,12 +269,18 @@ def perf(machine: Machine) -> Iterator[Finding]:
         if result.ok:
             yield ok(f"{what} open", id=finding_id, evidence=evidence)
             continue
-        reason, causes = _explain_perf(machine, result)
-        if not machine.privileges.is_root and result.name in ("EACCES", "EPERM"):
+        if only_root_may(machine, PERF, result) and not _traces(machine):
             found = _by_config(machine, what, ("PERF_EVENTS",), result, call="perf_event_open(2)")
             yield _renamed(found, finding_id, "perf_event_open(2) is there and allowed")
         else:
-            yield fail(f"{what} are refused", id=finding_id, reason=reason, evidence=evidence, causes=causes)
+            why = explain(machine, PERF, result)
+            yield fail(
+                f"{what} are refused",
+                id=finding_id,
+                reason=why.reason,
+                evidence=(*evidence, *why.evidence),
+                causes=why.causes,
+            )
 
 
 @check("perf.hardware", "Hardware counters")
@@ -353,7 +308,7 @@ def hardware(machine: Machine) -> Iterator[Finding]:
                 ),
             ),
         )
-    elif not machine.privileges.is_root:
+    elif only_root_may(machine, PERF, result):
         yield unknown(
             "hardware counters are not for this user",
             reason=result.describe(),
@@ -362,5 +317,10 @@ def hardware(machine: Machine) -> Iterator[Finding]:
             with_root="one call tells",
         )
     else:
-        reason, causes = _explain_perf(machine, result)
-        yield warn("hardware counters cannot be opened", reason=reason, evidence=evidence, causes=causes)
+        why = explain(machine, PERF, result)
+        yield warn(
+            "hardware counters cannot be opened",
+            reason=why.reason,
+            evidence=(*evidence, *why.evidence),
+            causes=why.causes,
+        )

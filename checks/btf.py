@@ -20,7 +20,9 @@ from kdiag.model import (
     skip,
     unknown,
 )
-from kdiag.system import Unavailable
+from kdiag.system import ProbeResult, Unavailable
+
+from .refusals import LISTING, explain, only_root_may
 
 _NO_BTF_REMEDIES = {
     "docker-desktop": Remedy(
@@ -278,15 +280,15 @@ def by_id(machine: Machine) -> Iterator[Finding]:
             reason="kernels before 5.11 have none for themselves",
             evidence=evidence,
         )
-    elif machine.privileges.is_root:
-        yield fail("BTF objects may not be listed", evidence=evidence, causes=("privileges.capabilities",))
-    else:
+    elif only_root_may(machine, LISTING, result):
         yield unknown(
             "only root may list BTF objects",
             evidence=evidence,
             causes=("privileges.root",),
             with_root="one call tells",
         )
+    else:
+        yield _not_listed(machine, result)
 
 
 @check("btf.fentry-test", "The function that bpftrace tries fentry with", late=True)
@@ -402,7 +404,7 @@ def _by_id(machine: Machine) -> Finding:
                 ),
             ),
         )
-    if not machine.privileges.is_root:
+    if only_root_may(machine, LISTING, result):
         found = _by_file(machine)
         if found.status is not Status.OK:
             return found
@@ -412,11 +414,16 @@ def _by_id(machine: Machine) -> Finding:
             causes=("privileges.root",),
             with_root="one call tells",
         )
+    return _not_listed(machine, result)
+
+
+def _not_listed(machine: Machine, result: ProbeResult) -> Finding:
+    why = explain(machine, LISTING, result)
     return fail(
         "BTF objects may not be listed",
-        reason="bpf(BPF_BTF_GET_NEXT_ID) wants CAP_SYS_ADMIN",
-        evidence=evidence,
-        causes=("privileges.capabilities", "privileges.userns"),
+        reason=why.reason,
+        evidence=(Evidence("bpf(BPF_BTF_GET_NEXT_ID)", result.describe()), *why.evidence),
+        causes=why.causes,
     )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 
 from kdiag.check import check
 from kdiag.machine import Machine
+from kdiag.machine.privileges import CAPABILITIES
 from kdiag.model import (
     Evidence,
     Finding,
@@ -21,7 +22,9 @@ from kdiag.model import (
     unknown,
     warn,
 )
-from kdiag.system import Unavailable
+from kdiag.system import ProbeResult, Unavailable
+
+from .refusals import BPF, PERF, Call, explain
 
 SUDO = Remedy("privileges.sudo", "Run kdiag as root", commands=("sudo kdiag check",), run_on="here")
 
@@ -93,10 +96,7 @@ def capabilities(machine: Machine) -> Iterator[Finding]:
     status = machine.privileges.status
     evidence = (
         Evidence("/proc/self/status CapEff", f"{status.effective_mask:016x}"),
-        Evidence(
-            "/proc/self/status CapBnd",
-            ", ".join(sorted(status.bounding)) if len(status.bounding) < 30 else "full or nearly",
-        ),
+        Evidence("/proc/self/status CapBnd", _bounding(machine)),
     )
     missing = _missing(machine)
     if not missing:
@@ -120,7 +120,8 @@ def capabilities(machine: Machine) -> Iterator[Finding]:
     wrong: tuple[WrongRemedy, ...] = ()
     if bounded:
         reason += f"; the bounding set lacks {', '.join(bounded)}, so nothing started from here can gain them"
-        wrong = (WrongRemedy("sudo inside the container", "the bounding set has no such capability to give"),)
+        where = " inside the container" if machine.environment.container is not None else ""
+        wrong = (WrongRemedy(f"sudo{where}", "the bounding set has no such capability to give"),)
     yield fail(
         f"without {' and '.join(missing)}",
         reason=reason,
@@ -131,15 +132,19 @@ def capabilities(machine: Machine) -> Iterator[Finding]:
     )
 
 
+def _bounding(machine: Machine) -> str:
+    """The bounding set in words: what is in it, or the little that is not."""
+    held = machine.privileges.status.bounding
+    gone = [c for c in map("CAP_{}".format, CAPABILITIES) if machine.privileges.knows(c) and c not in held]
+    if not gone:
+        return "full"
+    return f"all but {', '.join(gone)}" if len(gone) < len(held) else ", ".join(sorted(held)) or "empty"
+
+
 def _missing(machine: Machine) -> list[str]:
     """What tracing lacks. CAP_BPF and CAP_PERFMON came with 5.8; before, CAP_SYS_ADMIN was all there was."""
     privileges = machine.privileges
-    missing: list[str] = []
-    if not privileges.has("CAP_SYS_ADMIN"):
-        if privileges.knows("CAP_BPF"):
-            missing += [c for c in ("CAP_BPF", "CAP_PERFMON") if not privileges.has(c)]
-        else:
-            missing.append("CAP_SYS_ADMIN")
+    missing = [*privileges.lacking("CAP_BPF", "CAP_PERFMON")]
     if not privileges.is_root:
         missing += [c for c in ("CAP_DAC_READ_SEARCH", "CAP_DAC_OVERRIDE") if not privileges.has(c)]
     if (
@@ -159,7 +164,7 @@ def _more(machine: Machine, bounded: bool) -> tuple[Remedy, ...]:
         return (SUDO,)
     if machine.environment.container is not None:
         return _container_caps(machine)
-    where = "whoever starts this shell or service (systemd: CapabilityBoundingSet=, capsh, setpriv)"
+    where = "what starts this shell or service (systemd: CapabilityBoundingSet=, capsh, setpriv)"
     return (Remedy("privileges.parent", "Start it without dropping capabilities", "manual", (), where),)
 
 
@@ -212,12 +217,54 @@ def seccomp(machine: Machine) -> Iterator[Finding]:
     elif mode == 0:
         yield ok("no seccomp filter", evidence=evidence)
     else:
-        yield warn(
+        yield _filtered(machine, evidence)
+
+
+def _filtered(machine: Machine, evidence: tuple[Evidence, ...]) -> Finding:
+    """A filter cannot be read: what it refuses shows in the answers to the calls."""
+    stopped = []
+    asked: tuple[tuple[Call, Callable[[], ProbeResult]], ...] = (
+        (BPF, lambda: machine.bpf.create_map),
+        (PERF, lambda: machine.bpf.profile),
+    )
+    for call, ask in asked:
+        try:
+            answer = ask()
+        except Unavailable:
+            continue
+        if not answer.ok and explain(machine, call, answer).causes[:1] == ("privileges.seccomp",):
+            stopped.append(f"{call.name}: {answer.describe()}")
+    if not stopped:
+        return warn(
             "a seccomp filter is active",
             reason="it may refuse bpf(2) or perf_event_open(2)",
             evidence=evidence,
             causes=("environment.container",),
         )
+    return fail(
+        f"a seccomp filter refuses {' and '.join(text.partition(':')[0] for text in stopped)}",
+        reason="no capability helps against a filter, and no process can take its own filter away",
+        evidence=(*evidence, *(Evidence(*text.split(": ", 1)) for text in stopped)),
+        causes=("environment.container",),
+        remedies=(_unfiltered(machine),),
+    )
+
+
+def _unfiltered(machine: Machine) -> Remedy:
+    """A filter is set by what starts the process, and inherited."""
+    place = machine.environment.container
+    if place is not None and place.kind in ("docker", "podman", "kind"):
+        engine = "podman" if place.kind == "podman" else "docker"
+        command = f"{engine} run --security-opt seccomp=unconfined ... IMAGE"
+        return Remedy(
+            "privileges.seccomp", "Start it without the filter", "unsafe", (command,), run_on="the host"
+        )
+    if place is not None and place.kind == "kubernetes":
+        title = "Set securityContext.seccompProfile.type: Unconfined in the pod"
+        return Remedy("privileges.seccomp", title, "unsafe", run_on="the cluster's client")
+    where = place.name if place is not None else "the service that starts this (systemd: SystemCallFilter=)"
+    title = "Start it without the filter, or let it allow bpf and perf_event_open"
+    return Remedy("privileges.seccomp", title, "manual", run_on=f"outside of {where}" if place else where)
 
 
 @check("privileges.no-new-privs", "sudo can give privileges")

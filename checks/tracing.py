@@ -70,7 +70,7 @@ def tracefs(machine: Machine) -> Iterator[Finding]:
                 evidence=(*evidence, Evidence(tracing.root, f"{names} entries")),
             )
         except Unavailable as gap:
-            if machine.privileges.is_root:
+            if machine.privileges.may_look:
                 yield fail(
                     "tracefs is mounted and does not open",
                     reason=gap.reason,
@@ -387,7 +387,7 @@ def _event(machine: Machine, group: str, name: str, what: str, option: str) -> F
     try:
         number = machine.tracing.event(group, name)
     except Unavailable as gap:
-        if machine.privileges.is_root:
+        if machine.privileges.may_look:
             return fail(
                 f"the id of {what} cannot be read",
                 reason=gap.reason,
@@ -433,7 +433,7 @@ def functions(machine: Machine) -> Iterator[Finding]:
     try:
         readable = machine.tracing.readable_file("available_filter_functions")
     except Unavailable as gap:
-        if machine.privileges.is_root:
+        if machine.privileges.may_look:
             yield fail(
                 "available_filter_functions does not open",
                 reason=_kept_back(path, gap),
@@ -471,7 +471,7 @@ def kallsyms(machine: Machine) -> Iterator[Finding]:
     evidence = (Evidence("/proc/kallsyms", lines[0] if lines else "empty"),)
     if lines and not zero:
         yield ok("kernel symbols have addresses", evidence=evidence)
-    elif machine.privileges.is_root:
+    elif machine.privileges.has("CAP_SYSLOG"):
         yield warn(
             "kernel stacks have no symbol names: addresses are hidden",
             evidence=evidence,

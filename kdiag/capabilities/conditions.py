@@ -296,6 +296,7 @@ def bcc_tools(_b: Behaviour) -> Expression:
         need("bpf.map"),
         need("headers.bcc"),
         need("bpf.prog.kprobe"),
+        need("perf.events"),
         at_worst_caveat(need("tracing.kprobes"), "those that use kprobes do not work"),
     )
 
@@ -309,5 +310,7 @@ def core_tools(_b: Behaviour) -> Expression:
         any_of(need("btf.vmlinux", tolerate_warn=True), need("btf.fallback")),
         need("btf.readers"),
         at_worst_caveat(need("bpf.fentry"), "those that use fentry do not work"),
+        # libbpf attaches kprobes, uprobes and tracepoints through perf events (src/libbpf.c).
+        at_worst_caveat(need("perf.events"), "those that use kprobes or tracepoints do not work"),
         at_worst_caveat(need("tracing.kprobes"), "those that use kprobes do not work"),
     )

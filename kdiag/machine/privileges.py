@@ -124,13 +124,33 @@ class Privileges:
 
     def knows(self, capability: str) -> bool:
         """Whether this kernel has `capability` at all (/proc/sys/kernel/cap_last_cap); true if it does not say."""
-        last = read_number(self._system, "/proc/sys/kernel/cap_last_cap")
+        last = self._last_capability
         return last is None or CAPABILITIES.index(capability.removeprefix("CAP_")) <= last
+
+    @cached_property
+    def _last_capability(self) -> int | None:
+        return read_number(self._system, "/proc/sys/kernel/cap_last_cap")
+
+    def lacking(self, *wanted: str) -> tuple[str, ...]:
+        """Those of these capabilities that are not held. CAP_SYS_ADMIN holds what CAP_BPF and CAP_PERFMON do, and is
+        what kernels before 5.8 ask for, which have neither.
+        """
+        split = {"CAP_BPF", "CAP_PERFMON"}
+        if self.has("CAP_SYS_ADMIN"):
+            wanted = tuple(name for name in wanted if name not in split)
+        elif split & {*wanted} and not self.knows("CAP_BPF"):
+            wanted = tuple(dict.fromkeys("CAP_SYS_ADMIN" if name in split else name for name in wanted))
+        return tuple(name for name in wanted if not self.has(name))
 
     @property
     def is_root(self) -> bool:
-        """Effective uid 0, whatever its capabilities."""
+        """Effective uid 0, whatever its capabilities. Who may do a thing is asked of the capabilities."""
         return self._system.identity().euid == 0
+
+    @property
+    def may_look(self) -> bool:
+        """Whether the modes of root's files are no obstacle: for root, and for two capabilities."""
+        return self.is_root or self.has("CAP_DAC_OVERRIDE") or self.has("CAP_DAC_READ_SEARCH")
 
     @cached_property
     def initial_user_namespace(self) -> bool:

@@ -1,0 +1,146 @@
+"""What an errno of bpf(2) or perf_event_open(2) means here, and which findings explain it.
+
+An errno alone has several causes: the capabilities that the caller holds, its user namespace, a filter in its way and
+what other calls answer tell them apart (kernel/bpf/syscall.c, kernel/events/core.c).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kdiag.machine import Machine
+from kdiag.model import Evidence
+from kdiag.system import ProbeResult, Unavailable
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why the kernel said no: for people, what was looked at for it, and the findings that explain it."""
+
+    reason: str
+    causes: tuple[str, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A system call: what it asks for beside CAP_SYS_ADMIN, its option, and a sysctl that only comes with it."""
+
+    name: str
+    capabilities: tuple[str, ...]
+    option: str
+    sysctl: str
+
+
+BPF = Call("bpf(2)", ("CAP_BPF",), "BPF_SYSCALL", "kernel.unprivileged_bpf_disabled")
+TRACING = Call("bpf(2)", ("CAP_BPF", "CAP_PERFMON"), "BPF_SYSCALL", "kernel.unprivileged_bpf_disabled")
+#: Walking the ids of BTF objects (kernel/bpf/syscall.c, bpf_obj_get_next_id).
+LISTING = Call("bpf(2)", ("CAP_SYS_ADMIN",), "BPF_SYSCALL", "kernel.unprivileged_bpf_disabled")
+PERF = Call("perf_event_open(2)", ("CAP_PERFMON",), "PERF_EVENTS", "kernel.perf_event_paranoid")
+
+
+def only_root_may(machine: Machine, call: Call, result: ProbeResult) -> bool:
+    """Whether a user without the capabilities was refused: that says nothing about the machine, for root may."""
+    if result.name not in ("EPERM", "EACCES") or machine.privileges.is_root:
+        return False
+    return machine.privileges.initial_user_namespace and bool(_lacking(machine, call))
+
+
+def explain(machine: Machine, call: Call, result: ProbeResult) -> Refusal:
+    """What this answer to this call means for the one who asks."""
+    if result.name in ("EPERM", "EACCES"):
+        return _refused(machine, call, result)
+    if result.name == "ENOSYS":
+        return _no_such_call(machine, call)
+    if result.name == "EINVAL" and call is not PERF:
+        return Refusal("EINVAL: this kernel does not know it")
+    return Refusal(result.describe())
+
+
+def _lacking(machine: Machine, call: Call) -> tuple[str, ...]:
+    if call is PERF and _paranoid(machine) >= 3:
+        # Debian's and Ubuntu's patch asks for CAP_SYS_ADMIN itself (kernel/events/core.c, perf_paranoid_any).
+        return () if machine.privileges.has("CAP_SYS_ADMIN") else ("CAP_SYS_ADMIN",)
+    return machine.privileges.lacking(*call.capabilities)
+
+
+def _paranoid(machine: Machine) -> int:
+    try:
+        return machine.privileges.sysctl("kernel.perf_event_paranoid") or 0
+    except Unavailable:
+        return 0
+
+
+def _refused(machine: Machine, call: Call, result: ProbeResult) -> Refusal:
+    """EPERM or EACCES: not allowed to this one, or to all."""
+    name = result.name
+    if not machine.privileges.initial_user_namespace:
+        text = f"{name}: capabilities of a user namespace do not count for {call.name}"
+        return Refusal(text, ("privileges.userns",))
+    lacking = _lacking(machine, call)
+    if lacking and call is PERF and _paranoid(machine) >= 3:
+        return Refusal(
+            f"kernel.perf_event_paranoid is {_paranoid(machine)}: Debian and Ubuntu then ask for CAP_SYS_ADMIN",
+            ("sysctl.kernel.perf_event_paranoid", "privileges.capabilities"),
+        )
+    if lacking:
+        also = " (or CAP_SYS_ADMIN)" if "CAP_SYS_ADMIN" not in lacking else ""
+        verb = "is" if len(lacking) == 1 else "are"
+        return Refusal(
+            f"{name}: {' and '.join(lacking)}{also} {verb} missing",
+            ("privileges.capabilities", "sysctl.kernel.perf_event_paranoid")
+            if call is PERF
+            else ("privileges.capabilities",),
+        )
+    if _filtered(machine):
+        return Refusal(
+            f"{name} although the capabilities are held: the seccomp filter of this process refuses {call.name}",
+            ("privileges.seccomp", "privileges.lsm"),
+            (Evidence("/proc/self/status Seccomp", "2"),),
+        )
+    return Refusal(
+        f"{name} although the capabilities are held and no filter is active: a security module, or a limit of this "
+        "kernel",
+        ("privileges.lsm", "privileges.memlock"),
+    )
+
+
+def _filtered(machine: Machine) -> bool:
+    try:
+        return machine.privileges.status.seccomp == 2
+    except Unavailable:
+        return False
+
+
+def _no_such_call(machine: Machine, call: Call) -> Refusal:
+    """ENOSYS: a kernel without the call, or a filter that says so. What comes with the call tells which."""
+    signs = _signs(machine, call)
+    if signs and _filtered(machine):
+        return Refusal(
+            f"ENOSYS: this kernel has {call.name}, and the seccomp filter of this process hides it",
+            ("privileges.seccomp",),
+            (*signs, Evidence("/proc/self/status Seccomp", "2")),
+        )
+    causes = ("environment.vm", f"config.{call.option}", "privileges.seccomp")
+    if _filtered(machine):
+        text = (
+            f"ENOSYS: this kernel has no {call.name} (CONFIG_{call.option}), or the seccomp filter hides it"
+        )
+        return Refusal(text, causes)
+    return Refusal(f"ENOSYS: this kernel has no {call.name} (CONFIG_{call.option})", causes, signs)
+
+
+def _signs(machine: Machine, call: Call) -> tuple[Evidence, ...]:
+    """What shows that the kernel was built with the call: a sysctl of its own, else the configuration."""
+    try:
+        value = machine.privileges.sysctl(call.sysctl)
+        if value is not None:
+            return (Evidence(call.sysctl, f"{value}: this kernel has it"),)
+    except Unavailable:
+        pass
+    try:
+        if machine.config.value(call.option) == "y":
+            return (Evidence(machine.config.found.path, f"CONFIG_{call.option}=y"),)
+    except Unavailable:
+        pass
+    return ()
