@@ -100,8 +100,8 @@ def variant(real: Report, release: int, fault: int) -> Report:
     broken = {root: _ROOTS[root] for root in chance.sample(roots, chance.randrange(0, len(roots)))}
     findings = tuple(_finding(f, release, broken) for f in real.findings)
     capabilities = tuple(_capability(c, broken) for c in real.capabilities)
-    machine = replace(
-        real.machine, release=_RELEASES[release], distribution=_SYSTEMS[release % len(_SYSTEMS)]
+    machine = real.machine._replace(
+        release=_RELEASES[release], distribution=_SYSTEMS[release % len(_SYSTEMS)]
     )
     return replace(real, machine=machine, findings=findings, capabilities=capabilities)
 
@@ -135,9 +135,9 @@ def _finding(finding: Finding, release: int, broken: dict[str, tuple[str, ...]])
 def _capability(capability: Capability, broken: dict[str, tuple[str, ...]]) -> Capability:
     for root, waiting in broken.items():
         if capability.id in waiting:
-            return replace(capability, status=Works.FAILS, because=f"{root} is not fine", findings=(root,))
+            return capability._replace(status=Works.FAILS, because=f"{root} is not fine", findings=(root,))
     if any(capability.id in waiting for waiting in _ROOTS.values()):
-        return replace(capability, status=Works.WORKS, because="", findings=())
+        return capability._replace(status=Works.WORKS, because="", findings=())
     return capability
 
 

@@ -12,8 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from kdiag.machine import Machine
@@ -22,8 +21,7 @@ if TYPE_CHECKING:
 _ID = re.compile(r"[a-z][a-z0-9_-]*(\.[A-Za-z0-9_-]+)+")
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(NamedTuple):
     """One check. `run` yields one finding or several; one without an id of its own gets the check's.
 
     ids: the ids of the findings where they are not the check's own; a trailing `*` stands for any rest.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -40,8 +40,7 @@ class Readiness(str, Enum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(NamedTuple):
     """One thing that was looked at (`source`: a path, a call, a command) and what was seen there."""
 
     source: str
@@ -58,16 +57,14 @@ def expect(source: str, said: str, of: str = "") -> Evidence:
     return Evidence(source, f"expected of {of}: {said}" if of else f"expected: {said}")
 
 
-@dataclass(frozen=True, slots=True)
-class WrongRemedy:
+class WrongRemedy(NamedTuple):
     """Advice that people meet on the web and that cannot help here, with the reason against it."""
 
     advice: str
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class Remedy:
+class Remedy(NamedTuple):
     """One way to repair a finding.
 
     kind: `safe` (adds only, can be undone), `unsafe` (changes how the machine behaves) or `manual` (a
@@ -152,8 +149,7 @@ def skip(summary: str, **rest: Unpack[_Rest]) -> Finding:
     return Finding(Status.SKIP, summary, **rest)
 
 
-@dataclass(frozen=True, slots=True)
-class Capability:
+class Capability(NamedTuple):
     """Something a person wants to do, and whether this machine lets them.
 
     because: the deciding reason in a few words; findings: ids of the findings that decided, most decisive
@@ -170,8 +166,7 @@ class Capability:
     with_root: Works | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """The answer in one sentence, and the next command to type."""
 
     status: Readiness
@@ -179,8 +174,7 @@ class Verdict:
     next: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class MachineInfo:
+class MachineInfo(NamedTuple):
     """Where we are, in words for people; empty strings and None for what is not known."""
 
     release: str = ""

@@ -7,7 +7,6 @@ FIFOs, directories where files are expected, loops of links, sparse files, missi
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from pathlib import Path
 
 from fixtures_builder import World
@@ -37,7 +36,7 @@ def plant(world: World, root: Path) -> Path:
 
 def _of_root(found: Stat | None) -> Stat | None:
     """Whoever runs the tests owns what was planted; on the described machine that is root."""
-    return replace(found, uid=0) if found is not None and found.uid == os.geteuid() else found
+    return found._replace(uid=0) if found is not None and found.uid == os.geteuid() else found
 
 
 class Planted(Live):

@@ -7,8 +7,7 @@ the release is not known, the conditions of every one are tried; if they disagre
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from kdiag.capabilities import conditions
 from kdiag.capabilities.expression import Context, Expression, Outcome, need
@@ -24,8 +23,7 @@ DEFAULT_REQUIRED = ("hello", "tracepoint-args", "tracepoint-net", "tracepoint-sc
 _ABOUT_THE_USER = frozenset({"privileges.root", "privileges.capabilities"})
 
 
-@dataclass(frozen=True, slots=True)
-class Definition:
+class Definition(NamedTuple):
     """A capability before it is judged. `needs` builds the expression for one behaviour of bpftrace."""
 
     id: str

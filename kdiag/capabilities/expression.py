@@ -7,7 +7,7 @@ The order of certainty is: fails, unknown, caveat, works; all-of takes the worst
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from kdiag.model import Finding, Status, Works
 
@@ -21,8 +21,7 @@ _BY_STATUS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What an expression came to. findings: the ids that decided, most decisive first."""
 
     works: Works
@@ -38,12 +37,11 @@ class Outcome:
 Expression = Callable[["Context"], Outcome]
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(NamedTuple):
     """The findings by id, and those ids that count as fine (`assume`): the answer to "and as root?"."""
 
     findings: Mapping[str, Finding]
-    assume: frozenset[str] = field(default_factory=frozenset)
+    assume: frozenset[str] = frozenset()
 
 
 def need(finding_id: str, *, tolerate_warn: bool = False, refuse_warn: bool = False) -> Expression:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from kdiag.check import Check
 from kdiag.trust import here
@@ -18,8 +18,7 @@ GROUP = "kdiag.checks"
 BUILTIN = "kdiag_checks"
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """A check and where it comes from."""
 
     check: Check
@@ -33,8 +32,7 @@ class Found:
         return self.module == BUILTIN or self.module.startswith(f"{BUILTIN}.")
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(NamedTuple):
     """A package of checks, or one of its modules, that could not be used."""
 
     name: str
@@ -42,16 +40,14 @@ class Problem:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Registry:
+class Registry(NamedTuple):
     """The checks in the order of their ids, and what went wrong while finding them."""
 
     checks: tuple[Found, ...]
     problems: tuple[Problem, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Package:
+class _Package(NamedTuple):
     module: str
     distribution: str
     version: str

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -60,7 +59,7 @@ def compare(given: Sequence[str], baseline: str | None = None, *, every_column: 
         more = f"\n{_complaints(skipped)}" if skipped else ""
         raise BadInput(f"one machine cannot be compared: name another one, or a --baseline{more}")
     found = compared(fold, reference, baseline or "", None if every_column else SHOWN)
-    found = replace(found, skipped=tuple(skipped))
+    found = found._replace(skipped=tuple(skipped))
     status = exit_status(found)
     return Compared(
         found, exits.USAGE if skipped and status != exits.NOT_READY else status, _complaints(skipped)

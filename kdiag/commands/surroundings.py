@@ -5,9 +5,8 @@ from __future__ import annotations
 import contextlib
 import signal
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from kdiag.fix.options import Options
 from kdiag.fix.store.places import Places
@@ -21,19 +20,17 @@ if TYPE_CHECKING:
     from kdiag.model import Report
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """What was typed."""
 
-    options: Options = field(default_factory=Options)
+    options: Options = Options()
     yes: bool = False
     dry_run: bool = False
     undo: bool = False
     prune: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
+class Surroundings(NamedTuple):
     """What the command works on, so that it can be tried elsewhere: None is this machine."""
 
     look: Fresh | None = None

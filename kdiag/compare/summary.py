@@ -12,7 +12,6 @@ import json
 import marshal
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from kdiag.model import Capability, Finding, MachineInfo, Report, Status
@@ -33,8 +32,7 @@ class Fact(NamedTuple):
     next: str
 
 
-@dataclass(frozen=True, slots=True)
-class Essence:
+class Essence(NamedTuple):
     """A report as far as it is compared. answers: what makes two machines the same, as a value to look up: the
     status of every capability and every finding, and the causes.
     """

@@ -6,6 +6,7 @@ The fields that `kdiag.compare.view` asks for are all here; renderers only read.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 #: A machine's properties in the order in which they are told (fields of kdiag.model.MachineInfo).
 PROPERTIES = ("release", "arch", "kernel", "distribution", "container", "vm", "bpftrace", "user")
@@ -24,8 +25,7 @@ class Column:
     values: tuple[tuple[str, tuple[tuple[str, int], ...]], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
+class Cell(NamedTuple):
     """What a column says about a row. status: of Works or Status, empty where it was not asked; because: in a line;
     cause: id of the finding at the root of it; worse: it was better in the baseline.
     """
@@ -36,8 +36,7 @@ class Cell:
     worse: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """A capability or a finding (`kind`) with a cell for every column. machines: how many it does not (fully) work
     on, or are not as they should be, the columns that are not shown included.
     """
@@ -49,8 +48,7 @@ class Row:
     machines: int
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(NamedTuple):
     """Rows that differ for the same reason. id: of the finding at the root, empty if none explains it; cause: that
     in words; machines: on how many.
     """
@@ -61,16 +59,14 @@ class Group:
     rows: tuple[Row, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(NamedTuple):
     """A finding in a chain of causes."""
 
     id: str
     summary: str
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """What became of a capability since the baseline.
 
     kind: `lost` (worked, fails), `unknown` (worked, cannot be told), `worse` (works with a caveat only now) or
@@ -89,8 +85,7 @@ class Change:
     next: str
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(NamedTuple):
     """Machines side by side. total: machines without the baseline; hidden: columns that are left out, and their
     machines; alike: rows that are the same in every column; baseline: the index of its column, or None; skipped:
     inputs that could not be read, with the reason.

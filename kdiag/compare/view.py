@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from kdiag.report.faces.html_view import STATUSES, WORKS, Mark
 from kdiag.report.faces.plain import line
@@ -165,8 +165,7 @@ class Column:
     baseline: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
+class Cell(NamedTuple):
     """A cell. faded: its reason is another one than that of the group it is shown in."""
 
     mark: Mark
@@ -174,8 +173,7 @@ class Cell:
     faded: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """A row; reasons: each different reason with the columns that have it."""
 
     id: str
@@ -184,8 +182,7 @@ class Row:
     reasons: tuple[tuple[Mark, str, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Cause:
+class Cause(NamedTuple):
     """Why things differ: the findings that it shows in, and the capabilities that it decides."""
 
     id: str
@@ -195,8 +192,7 @@ class Cause:
     affects: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """What became of some capabilities, for the same reason and in the same columns."""
 
     mark: Mark
@@ -207,8 +203,7 @@ class Change:
     next: str
 
 
-@dataclass(frozen=True, slots=True)
-class Matrix:
+class Matrix(NamedTuple):
     """The page's content; legend: the marks that occur; worse: whether something is; rest: what is not shown."""
 
     title: str

@@ -17,9 +17,8 @@ brings code in, and a report always tells what was waived.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from datetime import date
@@ -41,8 +40,7 @@ class ConfigError(ValueError):
         self.message = message
 
 
-@dataclass(frozen=True, slots=True)
-class Named:
+class Named(NamedTuple):
     """A name in the file that has to exist. kind: `capability`, `check` or `finding`."""
 
     kind: str
@@ -50,8 +48,7 @@ class Named:
     line: int
 
 
-@dataclass(frozen=True, slots=True)
-class Config:
+class Config(NamedTuple):
     """What a file says; None and empty where it says nothing. baseline: resolved from the file's directory."""
 
     path: str = ""

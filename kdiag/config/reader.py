@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date, datetime, timezone
 from pathlib import Path
+from typing import NamedTuple
 
 from kdiag.config.file import PYPROJECT, Config, ConfigError, Named
 from kdiag.config.toml_lines import line_of, lines
@@ -76,8 +76,7 @@ def inner(document: dict[str, object], path: Path) -> Mapping[str, object] | Non
     return inner if isinstance(inner, dict) else None
 
 
-@dataclass(frozen=True, slots=True)
-class _Reader:
+class _Reader(NamedTuple):
     """A file's values on their way into a Config: knows where each stands."""
 
     path: str

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from kdiag.model import Capability, Finding, Readiness, Report, Status, Verdict, Works
 
@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 _FINE = (Status.OK, Status.SKIP)
 
 
-@dataclass(frozen=True, slots=True)
-class Waiver:
+class Waiver(NamedTuple):
     """Somebody's word that `id` (of a finding or a capability) does not count, up to and with the day `until`."""
 
     id: str
@@ -35,8 +34,7 @@ class Waived(Report):
     waivers: tuple[Waiver, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class InForce:
+class InForce(NamedTuple):
     """What is waived in a report, by id, and the waivers that it does not need (any more)."""
 
     findings: Mapping[str, Waiver]

@@ -76,10 +76,10 @@ def localised(report: Report, *, root: bool, kdiag: str) -> Report:
             return one
         commands = tuple(typed(c, root=root, kdiag=kdiag) for c in one.commands)
         undo = tuple(typed(c, root=root, kdiag=kdiag) for c in one.undo)
-        return replace(one, commands=commands, undo=undo)
+        return one._replace(commands=commands, undo=undo)
 
     def finding(one: Finding) -> Finding:
         return replace(one, remedies=tuple(map(remedy, one.remedies))) if one.remedies else one
 
-    verdict = replace(report.verdict, next=typed(report.verdict.next, root=root, kdiag=kdiag))
+    verdict = report.verdict._replace(next=typed(report.verdict.next, root=root, kdiag=kdiag))
     return replace(report, findings=tuple(map(finding, report.findings)), verdict=verdict)

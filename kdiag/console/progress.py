@@ -5,8 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from kdiag.console import output, printable
 from kdiag.console.terminal import Terminal, moves
@@ -26,8 +25,7 @@ class Step(Protocol):
 Watch = Callable[[Step, int, int], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Console:
+class Console(NamedTuple):
     """Where it is said. ask: puts a yes-or-no question, None without a terminal; watch: a progress bar for a
     while, None where lines have to do.
     """

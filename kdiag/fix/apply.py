@@ -8,7 +8,7 @@ import contextlib
 import os
 import signal
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from kdiag.fix.changes import kinds as steps
 from kdiag.fix.changes import mount
@@ -24,8 +24,7 @@ Watch = Callable[[Step, int, int], None]
 After = Callable[[str], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(NamedTuple):
     """A step that is done. already: it was, before we came to it."""
 
     step: Step
@@ -91,7 +90,7 @@ def _watched(world: World, step: Step, watch: Watch | None) -> World:
     def progress(done: int, total: int) -> None:
         seen(step, done, total)
 
-    return replace(world, progress=progress)
+    return world._replace(progress=progress)
 
 
 def _failed(message: str, hint: str, mine: list[Entry], world: World, journal: Journal) -> FixError:

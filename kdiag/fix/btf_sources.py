@@ -10,9 +10,8 @@ import hashlib
 import os
 import re
 import stat
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from kdiag import trust
 from kdiag.fix.errors import FixError
@@ -42,8 +41,7 @@ _REGISTERS = {
 _RELEASE = re.compile(r"\d+\.\d+[.\d]*[-+~.\w]*", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """BTF that can be used. proven: whether it is known to be of the running build; a file's BTF does not
     tell.
     """

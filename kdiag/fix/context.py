@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from kdiag.fix.store.places import Places
 from kdiag.system import System, Unavailable
@@ -18,8 +18,7 @@ def _silent(_done: int, _total: int) -> None:
     """Nobody watches."""
 
 
-@dataclass(frozen=True, slots=True)
-class World:
+class World(NamedTuple):
     """The place of work.
 
     srcarch: the kernel's name of the architecture (`x86`). boot: the running boot's id. path: directories
@@ -36,7 +35,7 @@ class World:
     limit: float = 60.0
     long_limit: float = 1800.0
     inherit: int | None = None
-    progress: Progress = field(default=_silent)
+    progress: Progress = _silent
 
 
 def boot_id(system: System) -> str:

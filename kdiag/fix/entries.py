@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from kdiag.fix import lines
 from kdiag.fix.effects import (
@@ -24,8 +24,7 @@ VERSION = 2
 _ID = re.compile(r"[0-9a-f]{16}", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """A change that has not been undone. announced: what was known before it. finished: whether it is known to have
     happened in full. boot: the boot it happened in.
     """
@@ -130,7 +129,7 @@ def _ended(known: Json, entry: Entry) -> Entry:
     effect = from_json({**to_json(entry.announced), **known})
     if _apart_from_later(effect) != _apart_from_later(entry.announced):
         raise BadEffect("the end of something else")
-    return replace(entry, effect=effect, finished=True)
+    return entry._replace(effect=effect, finished=True)
 
 
 def _apart_from_later(effect: Effect) -> dict[str, Json]:

@@ -14,7 +14,6 @@ import os
 import stat
 import time
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 
 from kdiag.fix import lines
@@ -54,7 +53,7 @@ class Journal:
     def done(self, entry: Entry, effect: Effect) -> Entry:
         """The change is made; `effect` is what is known now."""
         self._append(done_line(entry, effect))
-        return replace(entry, effect=effect, finished=True)
+        return entry._replace(effect=effect, finished=True)
 
     def undone(self, entry: Entry) -> None:
         """The change is taken back, or never happened."""

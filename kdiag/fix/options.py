@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(NamedTuple):
     """What the user allows or asks for. load: the kheaders module; packages: installing; link:
     /lib/modules/R/build; btf: a file.
     """

@@ -5,8 +5,8 @@ pruning the store.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from kdiag.fix.changes import kinds as steps
 from kdiag.fix.context import World
@@ -16,8 +16,7 @@ from kdiag.fix.errors import FixError
 from kdiag.fix.journal import Journal
 
 
-@dataclass(frozen=True, slots=True)
-class Undone:
+class Undone(NamedTuple):
     """What an undo came to. said: in words, in the order it was done; problems: (what, hint) of all that is
     still there.
     """

@@ -5,8 +5,7 @@ smoke programs again.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from kdiag.model import Capability, Report, Status, Works
 from kdiag.system import System
@@ -16,8 +15,7 @@ if TYPE_CHECKING:
     from kdiag.fix.plan.values import Plan
 
 
-@dataclass(frozen=True, slots=True)
-class SmokeSummary:
+class SmokeSummary(NamedTuple):
     """How many of the smoke programs worked."""
 
     works: int

@@ -6,14 +6,12 @@ starts.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Version = tuple[int, int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Behaviour:
+class Behaviour(NamedTuple):
     """What one bpftrace release does. Paths and functions in comments are those of bpftrace's repository.
 
     `version` is the release asked for, `since` the oldest release that behaves the same in every field,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from dataclasses import replace
 
 from kdiag.knowledge.behaviour import Behaviour, Version
 from kdiag.knowledge.bpftrace_history import NEWEST_READ, OLDEST_READ, ROWS
@@ -28,7 +27,7 @@ def behaviour(version: Version) -> Behaviour:
     """The behaviour of one release; never fails. One beyond the table gets its nearest row, `known=False`."""
     place = bisect_right([row.since for row in ROWS], version)
     row = ROWS[max(place - 1, 0)]
-    return replace(row, version=version, known=version >= OLDEST_READ and version[:2] <= NEWEST_READ[:2])
+    return row._replace(version=version, known=version >= OLDEST_READ and version[:2] <= NEWEST_READ[:2])
 
 
 def parse_version(output: str) -> Version | None:

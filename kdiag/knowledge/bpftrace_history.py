@@ -7,8 +7,6 @@ stands for that commit. "Inferred" marks what was concluded from the code withou
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from kdiag.knowledge.behaviour import Behaviour
 
 OLDEST_READ = (0, 9, 0)
@@ -78,26 +76,22 @@ _0_9_0 = Behaviour(
     tools_including_libc=frozenset(),
 )
 
-_0_9_1 = replace(
-    _0_9_0,
+_0_9_1 = _0_9_0._replace(
     since=(0, 9, 1),
     types_header="definitions",  # 60263e171 clang_parser: workaround for asm goto in Kernel 5+ headers
 )
-_0_9_3 = replace(
-    _0_9_1,
+_0_9_3 = _0_9_1._replace(
     since=(0, 9, 3),
     unpacks_kheaders="always",  # 896fafbe9 utils: unpack kheaders.tar.xz if necessary (#768)
     btf_source="file-list",  # 43530aa9c Add BTF class
     btf_types="without-definitions",  # the same; -b/--btf forces it
     tools_including_kernel=_TOOLS_09 | {"naptime", "tcplife", "tcpsynbl"},
 )
-_0_9_4 = replace(
-    _0_9_3,
+_0_9_4 = _0_9_3._replace(
     since=(0, 9, 4),
     honours_btf_variable=True,  # 5bbeb31d5 Rename BPFTRACE_BTF_TEST to BPFTRACE_BTF
 )
-_0_10_0 = replace(
-    _0_9_4,
+_0_10_0 = _0_9_4._replace(
     since=(0, 10, 0),
     lockdown_check="file-or-ubuntu-probe",  # 37d28c261 detect lockdown mode
     fentry_names=("kfunc",),  # 69c8fd459 Add BTF::resolve_args function to resolve kfunc arguments
@@ -106,14 +100,12 @@ _0_10_0 = replace(
     info_layout="lines",
     info_fentry_key="kfunc",
 )
-_0_11_0 = replace(
-    _0_10_0,
+_0_11_0 = _0_10_0._replace(
     since=(0, 11, 0),
     clang_runs="always",  # c6816f161 Don't rely on <linux/types.h> being present
     fentry_test="strlen",  # f315925f9 Add bpffeature test for func
 )
-_0_12_0 = replace(
-    _0_11_0,
+_0_12_0 = _0_11_0._replace(
     since=(0, 12, 0),
     fentry_test="",  # 19e15bf7f Use kfunc__sched_fork instead of kfunc__strlen: every BTF has that
     unpacks_kheaders="without-btf",  # 17bbcd2b0 kheader: Do not unpack kheaders if system has BTF
@@ -123,27 +115,23 @@ _0_12_0 = replace(
     memlock_prefix="ERROR",  # 693d407fa Logging: change error/warning info to use new logging infra
     tools_including_kernel=_0_9_3.tools_including_kernel | {"biosnoop"},
 )
-_0_13_0 = replace(
-    _0_12_0,
+_0_13_0 = _0_12_0._replace(
     since=(0, 13, 0),
     warns_untraceable=True,  # 97346686a Warn if attaching kprobe to non-traceable function
 )
-_0_15_0 = replace(
-    _0_13_0,
+_0_15_0 = _0_13_0._replace(
     since=(0, 15, 0),
     honours_kernel_build=True,  # 8c08ca357 Add BPFTRACE_KERNEL_BUILD env var for out-of-tree kernel build
     defines_have_btf=True,
     tools_including_kernel=frozenset({"runqlat"}),
     tools_including_libc=_TCP_LIBC,
 )
-_0_16_0 = replace(
-    _0_15_0,
+_0_16_0 = _0_15_0._replace(
     since=(0, 16, 0),
     kprobe_multi=True,  # 5ab53fad2 Add support for multi kprobe
     tools_including_kernel=frozenset({"runqlat", "undump"}),
 )
-_0_17_0 = replace(
-    _0_16_0,
+_0_17_0 = _0_16_0._replace(
     since=(0, 17, 0),
     clang_runs="when-types",  # 14782d8fd Avoid running ClangParser if not necessary
     types_header="definitions-without-btf",
@@ -158,45 +146,39 @@ _0_17_0 = replace(
     tools_including_kernel=frozenset({"runqlat"}),
 )
 # 870e96bea bpftrace: Load vmlinux BTF using btf__load_vmlinux_btf() (cd8c1b188 of 0.18, taken over)
-_0_17_1 = replace(_0_17_0, since=(0, 17, 1), btf_source="libbpf")
-_0_18_0 = replace(
-    _0_17_1,
+_0_17_1 = _0_17_0._replace(since=(0, 17, 1), btf_source="libbpf")
+_0_18_0 = _0_17_1._replace(
     since=(0, 18, 0),
     clang_runs="with-definitions",  # ded5b3116 Field analyser: resolve struct fields on deref
     rawtracepoint="any",
     fentry_check="attach",  # 292509aa8 fix kfunc detection
 )
-_0_19_0 = replace(
-    _0_18_0,
+_0_19_0 = _0_18_0._replace(
     since=(0, 19, 0),
     unpacks_kheaders="always",  # 91db77c57 Decouple kheaders unpacking from BTF support; inferred
     args_operators=(".", "->"),  # e73f0d5d4 Replace args->x by args.x in docs and tools; -> stays accepted
     iterators="any",  # 7b45ce9d2 get all iters from btf
 )
-_0_20_0 = replace(
-    _0_19_0,
+_0_20_0 = _0_19_0._replace(
     since=(0, 20, 0),
     fentry_names=("fentry", "kfunc"),  # 4151babaf Add fentry/fexit aliases for kfunc/kretfunc
     uprobe_multi=True,
 )
-_0_20_2 = replace(
-    _0_20_0, since=(0, 20, 2), checks_kheaders_owner=True
+_0_20_2 = _0_20_0._replace(
+    since=(0, 20, 2), checks_kheaders_owner=True
 )  # unpack_kheaders_tar_xz(), CVE-2024-2313
-_0_20_4 = replace(
-    _0_20_2,
+_0_20_4 = _0_20_2._replace(
     since=(0, 20, 4),
     unpacks_kheaders="never",  # d0a569254 Don't unpack kernel headers or look in tmp (#3156)
     header_warning="before-parsing",
 )
-_0_21_0 = replace(
-    _0_20_4,
+_0_21_0 = _0_20_4._replace(
     since=(0, 21, 0),
     memlock_prefix="WARNING",  # c8fd334f5 Update log messages (#3105)
     kprobe_modules=True,
     tools_including_libc=frozenset(),
 )
-_0_22_0 = replace(
-    _0_21_0,
+_0_22_0 = _0_21_0._replace(
     since=(0, 22, 0),
     header_warning="after-failure",  # 3e915ae21 kernel headers: only print kheaders not found warning if
     bad_btf_variable="warning",  # 05274e6a0 BTF: Handle btf__parse_raw() errors
@@ -204,14 +186,12 @@ _0_22_0 = replace(
     info_fentry_key="fentry",  # fadc2fc7c Deprecate k(ret)func probes in favor of fentry/fexit
     tools_including_kernel=frozenset(),
 )
-_0_23_0 = replace(
-    _0_22_0,
+_0_23_0 = _0_22_0._replace(
     since=(0, 23, 0),
     types_header="tracepoints-without-btf",  # c26c57052 Drop clang_workarounds.h
     info_stream="stdout",  # 3b0b4704b Change bpftrace flag outputs from stderr to stdout
 )
-_0_24_0 = replace(
-    _0_23_0,
+_0_24_0 = _0_23_0._replace(
     since=(0, 24, 0),
     header_warning="never",  # 7839fa01a ast: use new PassManager when possible (#3869)
     clang_runs="always",  # the same: CreateClangParsePass has no condition; inferred
@@ -222,8 +202,7 @@ _0_24_0 = replace(
     partial_attach="error",  # config.h: missing_probes = error; docs/migration_guide.md
     start_line=("stderr", "Attached"),
 )
-_0_25_0 = replace(
-    _0_24_0,
+_0_25_0 = _0_24_0._replace(
     since=(0, 25, 0),
     kconfig_include="if-readable",  # eb81cb4c9 Only include the kconfig header if it exists (#5013)
     types_header="never",
@@ -236,10 +215,10 @@ _0_25_0 = replace(
     min_kernel_warning=(5, 15, 0),  # be5522f47 Add warning for low kernel versions (#4553)
     info_fentry_key=None,
 )
-_0_25_1 = replace(
-    _0_25_0, since=(0, 25, 1), first_check="privileges"
+_0_25_1 = _0_25_0._replace(
+    since=(0, 25, 1), first_check="privileges"
 )  # 3a8297b24 Fix: privilege check (#5097)
-_0_26_0 = replace(_0_25_1, since=(0, 26, 0), needs_proc_modules=False)  # parse_modules(): ENOENT is no error
+_0_26_0 = _0_25_1._replace(since=(0, 26, 0), needs_proc_modules=False)  # parse_modules(): ENOENT is no error
 
 ROWS: tuple[Behaviour, ...] = (
     *(_0_9_0, _0_9_1, _0_9_3, _0_9_4, _0_10_0, _0_11_0, _0_12_0, _0_13_0, _0_15_0, _0_16_0, _0_17_0, _0_17_1),

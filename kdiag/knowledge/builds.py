@@ -12,8 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Version = tuple[int, int]
 
@@ -56,8 +55,7 @@ DEBIAN: Mapping[str, Version] = {
 _UNMARKED = ("oem", "nvidia", "realtime", "intel", "xilinx", "tegra", "bluefield")
 
 
-@dataclass(frozen=True, slots=True)
-class Build:
+class Build(NamedTuple):
     """What the version of a build says. distribution: as os-release would call it; series: its release, None where it
     is not said. said: the words that say so, or where it comes from.
     """

@@ -13,8 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
-from typing import Literal, TypedDict, cast
+from typing import Literal, NamedTuple, TypedDict, cast
 
 from kdiag.knowledge import builds
 from kdiag.knowledge.builds import Build
@@ -31,16 +30,14 @@ Kind = Literal["distribution", "vendor", "third-party", "self-built", "not-linux
 _LONGEST_RELEASE = 128
 
 
-@dataclass(frozen=True, slots=True)
-class Expected:
+class Expected(NamedTuple):
     """What such a kernel is expected to have: y, m, n (n also where that kernel knows no such option)."""
 
     value: str
     confidence: Confidence
 
 
-@dataclass(frozen=True, slots=True)
-class KernelIdentity:
+class KernelIdentity(NamedTuple):
     """Whose kernel it is.
 
     confidence: how sure the identification is. decided_by: the signals that decided, in words. expected:
@@ -137,7 +134,7 @@ def identify(  # noqa: PLR0913  every signal may be missing
             continue
         identity = _identity(record, release, proc_version, machine, signs)
         if "{" in identity.name:
-            identity = replace(identity, name=identity.name.format(**found.groupdict("")))
+            identity = identity._replace(name=identity.name.format(**found.groupdict("")))
         if identity.family not in ("debian", "ubuntu"):
             return identity
         said = " ".join(filter(None, (proc_version, version)))
@@ -223,11 +220,10 @@ def _built(
     found = _FLAVOUR.fullmatch(release)
     flavour = found[1] if found else ""
     decided = identity.decided_by + ((build.said,) if build.said else ())
-    identity = replace(identity, build=build, flavour=flavour, decided_by=decided)
+    identity = identity._replace(build=build, flavour=flavour, decided_by=decided)
     if build.distribution != family:
         owner = build.distribution or ""
-        return replace(
-            identity,
+        return identity._replace(
             name=f"{owner.capitalize()} {builds.number(release)}",
             family=owner,
             confidence="unverified",
@@ -235,8 +231,7 @@ def _built(
             headers="kali" if owner == "kali" else "third-party-deb",
         )
     if identity.confidence == "unverified" and os_id != family:
-        return replace(
-            identity,
+        return identity._replace(
             name=f"a kernel that is named as {family.capitalize()}'s are and was built by another",
             kind="third-party",
             headers="third-party-deb",
@@ -248,8 +243,8 @@ def _built(
             name: Expected(was.value, "likely" if was.confidence == "verified" else was.confidence)
             for name, was in identity.expected.items()
         }
-        identity = replace(identity, expected=expected)
-    return replace(identity, name=builds.title(build, flavour, builds.number(release)))
+        identity = identity._replace(expected=expected)
+    return identity._replace(name=builds.title(build, flavour, builds.number(release)))
 
 
 def _values(record: _Record) -> dict[str, str]:

@@ -7,15 +7,13 @@ databases are then there, too. Where a distribution has had two managers, the pr
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from kdiag.parse.osrelease import OsRelease
 
 
-@dataclass(frozen=True, slots=True)
-class Family:
+class Family(NamedTuple):
     """database: kind of the package database. managers: by preference; the first whose program is there is taken,
     the first of all where that cannot be seen.
     """

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from kdiag.knowledge.behaviour import Version
 
@@ -12,8 +11,7 @@ Weight = Literal["stop", "cause", "consequence", "harmless"]
 something else, often printed above it; harmless: printed by runs that work."""
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """A known message. `pattern` is searched in one line; its named groups become the details of a match.
 
     `findings` are ids of findings that can explain it, likeliest first (empty: it lies in the script or the

@@ -8,8 +8,8 @@ line is often not the one that matters (the RLIMIT_MEMLOCK line is printed by ru
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 from kdiag.knowledge.message import Message, Weight
 from kdiag.knowledge.messages_table import MESSAGES
@@ -20,8 +20,7 @@ _MAX_LINE = 2_000
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
-@dataclass(frozen=True, slots=True)
-class Explained:
+class Explained(NamedTuple):
     """One message found in a text: its line (number from 1), the text of the line, the values it named."""
 
     message: Message

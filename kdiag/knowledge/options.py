@@ -11,9 +11,8 @@ lib/Kconfig.debug.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
-from typing import TypedDict, cast
+from typing import NamedTuple, TypedDict, cast
 
 from kdiag.knowledge.tables import table
 
@@ -28,8 +27,7 @@ _ACCEPTED = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(NamedTuple):
     """One option, its name without CONFIG_.
 
     accepted: values that will do, best first; () where any value is as good. required_by: tools whose

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from kdiag.knowledge.builds import Build
 from kdiag.knowledge.kernels import Confidence
 
 
-@dataclass(frozen=True, slots=True)
-class Names:
+class Names(NamedTuple):
     """What a scheme says about one release.
 
     version: the package version that belongs to the release where the name does not carry it; a trailing

@@ -7,13 +7,12 @@ of Arch may call its kernel what it wants.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from kdiag.knowledge.package_names import Names
 
 
-@dataclass(frozen=True, slots=True)
-class Owner:
+class Owner(NamedTuple):
     """The installed package that brought the running kernel. database: the kind of the database that says so; stem:
     what its packages have in common (`kernel-ml`, `linux-zen`); version: the package's.
     """

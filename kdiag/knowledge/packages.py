@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypedDict, cast
+from typing import TYPE_CHECKING, NamedTuple, TypedDict, cast
 
 from kdiag.knowledge.kernels import Confidence, KernelIdentity
 from kdiag.knowledge.managers import family_of, install_commands
@@ -29,8 +28,7 @@ if TYPE_CHECKING:
 SAFE_RELEASE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+_~-]{0,127}", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """What is known of a system's packages. sources: where apt takes them from, None if not known. owner: what brought
     the running kernel, None if no database tells.
     """
@@ -45,8 +43,7 @@ NOTHING_KNOWN = Place()
 _OF_RPM = frozenset({"dnf", "yum", "microdnf", "tdnf"})
 
 
-@dataclass(frozen=True, slots=True)
-class HeaderPackage:
+class HeaderPackage(NamedTuple):
     """The header package of one kernel.
 
     obtainable: `yes` says that the distribution makes it, not that the repository still has it (see

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from kdiag.knowledge.builds import DEBIAN, Build
 
@@ -53,8 +52,7 @@ _UBUNTU_NAMES = {
 _FIXED = frozenset(_DEBIAN_NAMES.values()) | frozenset(_UBUNTU_NAMES.values())
 
 
-@dataclass(frozen=True, slots=True)
-class Suite:
+class Suite(NamedTuple):
     """Where the packages are.
 
     names: as apt's sources call it, the first is what to call it; any of them will do. of: the release of the

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from kdiag.system import Unavailable
 
@@ -26,8 +25,7 @@ class NoBtf(Unavailable):
     """The kernel serves no BTF: a definite no, unlike its parent."""
 
 
-@dataclass(frozen=True, slots=True)
-class ModuleBtf:
+class ModuleBtf(NamedTuple):
     """Module BTF: the names served, how many were parsed, and (name, message) of those that are broken."""
 
     names: tuple[str, ...]
@@ -50,8 +48,7 @@ def fallback_paths(release: str) -> tuple[str, ...]:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Fallback:
+class Fallback(NamedTuple):
     """An ELF file on libbpf's list. problem is empty for one that holds sound BTF of this very build.
 
     same_build: by GNU build-id against /sys/kernel/notes, None if one of the two cannot be known. seen: False for a
@@ -65,8 +62,7 @@ class Fallback:
     seen: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Survey:
+class Survey(NamedTuple):
     """What kdiag wants to know of the kernel's BTF, without the BTF itself.
 
     size in bytes; counts by kind name, highest: the name of the highest kind; ids: of the functions that probes attach

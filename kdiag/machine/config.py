@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from kdiag.parse.errors import ParseError
 from kdiag.system import Unavailable
@@ -17,16 +16,14 @@ if TYPE_CHECKING:
 _IMAGE_LIMIT = 192 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(NamedTuple):
     """One place that was tried. outcome: `used`, `absent`, or why not."""
 
     path: str
     outcome: str
 
 
-@dataclass(frozen=True, slots=True)
-class ConfigHit:
+class ConfigHit(NamedTuple):
     """The configuration in use. by_kernel: served by the running kernel itself, so it cannot be another's."""
 
     path: str

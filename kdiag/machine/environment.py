@@ -7,9 +7,8 @@ inode numbers of the initial namespaces.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from kdiag.machine.text import exists, read_text
 from kdiag.system import Unavailable
@@ -66,8 +65,7 @@ _IMMUTABLE_IDS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """A recognised environment. kind: stable word; name: for people; signs: (path, what was seen)."""
 
     kind: str

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from kdiag.machine.text import read_text
 from kdiag.parse import utsrelease
@@ -22,8 +21,7 @@ PREPARED = "/var/cache/kdiag/headers"
 VARIABLES = ("BPFTRACE_KERNEL_SOURCE", "BPFTRACE_KERNEL_BUILD", "BPFTRACE_BTF", "BCC_KERNEL_SOURCE")
 
 
-@dataclass(frozen=True, slots=True)
-class Chain:
+class Chain(NamedTuple):
     """A path followed link by link. end: where it arrives; broken: the first path that does not exist, None
     if whole.
     """
@@ -112,8 +110,7 @@ def _first_missing(system: System, path: str) -> str:
     return missing
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
+class Selection(NamedTuple):
     """The directories a tool takes. via: the variable or the links that led there; missing: a variable's
     path is not there.
     """
@@ -124,8 +121,7 @@ class Selection:
     missing: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Tree:
+class Tree(NamedTuple):
     """A header tree (source and build side, often the same directory), judged.
 
     missing: files of the completeness test that are not there; release: UTS_RELEASE it was made for;

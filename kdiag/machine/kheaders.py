@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from kdiag.parse.errors import ParseError
 from kdiag.system import Unavailable
@@ -19,8 +18,7 @@ ARCHIVE = "/sys/kernel/kheaders.tar.xz"
 _LIMIT = 64 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class ModuleState:
+class ModuleState(NamedTuple):
     """Where the kheaders module stands.
 
     state: `loaded`, `builtin`, `loadable`, `blocked` (on disk, loading impossible), `deleted` (listed, file

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from kdiag.machine.text import read_number, read_text
 from kdiag.system import Unavailable
@@ -82,8 +81,7 @@ def capability_names(mask: int) -> frozenset[str]:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class ProcessStatus:
+class ProcessStatus(NamedTuple):
     """What /proc/self/status tells (man 5 proc_pid_status). seccomp: 0 off, 1 strict, 2 filter."""
 
     effective: frozenset[str]

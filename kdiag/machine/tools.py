@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from kdiag.system import Unavailable
 
@@ -33,8 +32,7 @@ _LIBRARY_DIRS = (
 _TIMEOUT = 10.0
 
 
-@dataclass(frozen=True, slots=True)
-class Tool:
+class Tool(NamedTuple):
     """An installed program. version: numbers and as printed; origin: `snap`, a package with its version,
     `by hand`.
     """

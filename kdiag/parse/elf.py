@@ -9,8 +9,7 @@ read whole tables while they are constructed, which hostile files can make arbit
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from kdiag.parse.errors import ParseError
 
@@ -34,8 +33,7 @@ _MACHINES = {
 _TYPES = {1: "relocatable", 2: "executable", 3: "shared", 4: "core"}
 
 
-@dataclass(frozen=True, slots=True)
-class ElfIdent:
+class ElfIdent(NamedTuple):
     """The first 20 bytes: `bits` 32 or 64, `machine` as `uname -m` says it ("em_N" for a number not in the
     table), `kind` relocatable (.o, .ko), executable (vmlinux), shared (also position-independent programs)
     or core.
@@ -47,8 +45,7 @@ class ElfIdent:
     kind: str
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
+class Note(NamedTuple):
     """One ELF note; the meaning of `type` depends on `name` ("GNU" 3 is the build id, "Linux" 0x100 the
     build salt).
     """

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
+from typing import NamedTuple
 
 from kdiag.parse.errors import ParseError
 
@@ -31,8 +31,7 @@ _INTEGER = re.compile(r"-?[0-9]{1,20}|0[xX][0-9a-fA-F]{1,16}")
 _COMPLETE_OPTIONS = 200
 
 
-@dataclass(frozen=True, slots=True)
-class KernelConfig:
+class KernelConfig(NamedTuple):
     """What a configuration file says.
 
     `values` maps option names without `CONFIG_` to the raw text after `=` (strings keep their quotes), `n`

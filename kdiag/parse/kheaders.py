@@ -10,8 +10,7 @@ everything. Nothing is extracted.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from kdiag.parse import compression, tarstream, utsrelease
 from kdiag.parse.errors import ParseError
@@ -35,16 +34,14 @@ _KCONFIG, _AUTOCONF, _TYPES = (
 _NOTED = frozenset((_KCONFIG, _AUTOCONF, _TYPES))
 
 
-@dataclass(frozen=True, slots=True)
-class Peek:
+class Peek(NamedTuple):
     """What the packed archive says by itself: sizes in bytes, of the xz stream and of the tar inside."""
 
     compressed: int
     uncompressed: int
 
 
-@dataclass(frozen=True, slots=True)
-class ArchiveInfo:
+class ArchiveInfo(NamedTuple):
     """What is in the archive.
 
     `whole` tells whether all of it was read. If not, None means "not seen so far", the numbers count what

@@ -7,7 +7,7 @@ modules.dep and modules.builtin are what depmod(8) and the kernel's build write 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from kdiag.parse.errors import ParseError
 
@@ -17,8 +17,7 @@ _LOADED = re.compile(  # name size references users state address (taints)
 )
 
 
-@dataclass(frozen=True, slots=True)
-class ModuleFile:
+class ModuleFile(NamedTuple):
     """A module's file: `path` as modules.dep writes it, usually relative to /lib/modules/RELEASE
     (`kernel/kernel/kheaders.ko.xz`), and the paths of all it depends on, direct and indirect.
     """
@@ -34,8 +33,7 @@ class ModuleFile:
         return found[0] if found else ""
 
 
-@dataclass(frozen=True, slots=True)
-class LoadedModule:
+class LoadedModule(NamedTuple):
     """A line of /proc/modules. `size` in bytes; `references` None where the kernel cannot unload modules;
     `state` Live, Loading or Unloading; `taints` the letters in brackets, "" for none. The address is left
     out: it is zero for ordinary users.

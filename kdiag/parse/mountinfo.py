@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from kdiag.parse.errors import ParseError
 
@@ -22,8 +23,7 @@ _DEVICE = re.compile(rb"(\d{1,10}):(\d{1,10})")
 _OCTAL = re.compile(rb"\\([0-3][0-7]{2})")
 
 
-@dataclass(frozen=True, slots=True)
-class Mount:
+class Mount(NamedTuple):
     """One line. Paths are decoded, their escapes undone; bytes that are not UTF-8 become surrogate escapes.
 
     root: the directory of the file system that is mounted (`/` but for bind mounts). optional: the fields

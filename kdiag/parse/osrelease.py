@@ -8,7 +8,7 @@ start-up against 0.1 ms here, so it is the oracle of the tests and not a depende
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from kdiag.parse.errors import ParseError
 
@@ -23,8 +23,7 @@ _ESCAPE = re.compile(r'\\(["$`\\])')
 _ANY_ESCAPE = re.compile(r"\\(.)")
 
 
-@dataclass(frozen=True, slots=True)
-class OsRelease:
+class OsRelease(NamedTuple):
     """The fields that kdiag uses; None: not set (os-release(5) lets readers assume `linux`, not so here)."""
 
     id: str | None = None

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from enum import Enum
 from typing import cast
 
@@ -82,13 +83,16 @@ def _mapped(value: object, redactor: Redactor) -> object:
         return Evidence(redactor.text(value.source), sensitive.text(value.source, value.observed, redactor))
     if isinstance(value, str) and not isinstance(value, Enum):
         return redactor.text(value)
+    if isinstance(value, tuple) and hasattr(value, "_make"):  # a NamedTuple, before what it is made of
+        make: Callable[..., object] = type(value)
+        return make(*(_mapped(item, redactor) for item in value))
     if isinstance(value, tuple):
         return tuple(_mapped(item, redactor) for item in value)
     if isinstance(value, dict):
         return {key: _mapped(item, redactor) for key, item in value.items()}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = {f.name: _mapped(getattr(value, f.name), redactor) for f in dataclasses.fields(value)}
-        return dataclasses.replace(value, **fields)
+        return replace(value, **fields)
     return value
 
 

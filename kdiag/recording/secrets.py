@@ -6,7 +6,7 @@ The places are looked at outside of the recording, which holds only what the che
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from kdiag.system import System, Unavailable
 
@@ -37,8 +37,7 @@ _IDS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Secrets:
+class Secrets(NamedTuple):
     """hosts and users: names fit to be replaced as words anywhere, longest first; homes: (directory, whose) outside
     of /home; ids: serial numbers and the like.
     """

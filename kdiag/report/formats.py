@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 
 from kdiag.words import did_you_mean
 
@@ -17,8 +16,7 @@ if TYPE_CHECKING:
 Explain = Callable[[str], str]
 
 
-@dataclass(frozen=True, slots=True)
-class Format:
+class Format(NamedTuple):
     """A face of the report. suffixes: of file names that mean it. utf8: whether the document is UTF-8 whatever
     the locale; the others are for a terminal or a log, in its encoding.
     """
@@ -29,8 +27,7 @@ class Format:
     utf8: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(NamedTuple):
     """What renderers may want to know besides the report. The first four are for `text` only; explain: for
     `sarif` and `html`, which carry the checks' own words.
     """

@@ -13,8 +13,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from kdiag.console import output as console
 from kdiag.report.formats import FORMATS, Options, UnknownFormat, named, of_path, render_as
@@ -30,8 +29,7 @@ class BadOutputs(ValueError):
     """Formats and files that do not go together; the message says what to type instead."""
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
+class Output(NamedTuple):
     """One document to write: a format's name, and a path or `-`."""
 
     format: str

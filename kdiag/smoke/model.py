@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from kdiag.model import MachineInfo, Works
 
@@ -21,8 +21,7 @@ class SmokeError(Exception):
     """kdiag itself could not do its part: start the process that causes the events, for instance."""
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(NamedTuple):
     """One program's answer.
 
     needs: the capabilities it stands on, `capability` the first of them. message: the tool's decisive line (or ours
@@ -50,8 +49,7 @@ class Result:
         return self.outcome in (Outcome.WORKS, Outcome.WARNS)
 
 
-@dataclass(frozen=True, slots=True)
-class SmokeReport:
+class SmokeReport(NamedTuple):
     """All results of one run. required: ids of the capabilities that decide the exit status."""
 
     kdiag: str

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from kdiag.knowledge.behaviour import Behaviour
 from kdiag.smoke.cause import Cause
@@ -25,8 +25,7 @@ class Skip(Exception):
     """This program cannot be run here, for a reason that says nothing about the kernel or the tool."""
 
 
-@dataclass(frozen=True, slots=True)
-class Scene:
+class Scene(NamedTuple):
     """What a script and its proof are written from. exact_pids: whether the kernel's process ids are ours."""
 
     behaviour: Behaviour
@@ -56,16 +55,14 @@ class Scene:
         return str(pid) if self.exact_pids else r"\d+"
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
+class Shown(NamedTuple):
     """What may be in the proof besides the scene: the answers of the causing process, bpftrace's own pid."""
 
     answers: tuple[str, ...]
     pid: int
 
 
-@dataclass(frozen=True, slots=True)
-class Program:
+class Program(NamedTuple):
     """One small program.
 
     needs: capabilities, the one that it stands for first. arguments: for bpftrace; may raise Skip. proof: a pattern

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from kdiag.parse.elf import machine, notes, section
 from kdiag.parse.errors import ParseError
@@ -21,8 +21,7 @@ _PLACES = re.compile(r".*/(python\d|libpython|libc[.-]|libpthread[.-])[^/]*")
 KNOWN = frozenset({("libc", "pthread_create"), ("libpthread", "pthread_create"), ("python", "gc__start")})
 
 
-@dataclass(frozen=True, slots=True)
-class Probe:
+class Probe(NamedTuple):
     """A USDT probe. semaphore: whether it only fires where a tracer has raised its counter."""
 
     path: str

@@ -16,7 +16,7 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import IO, cast
+from typing import IO, NamedTuple, cast
 
 from kdiag.smoke.cause import Cause
 
@@ -32,8 +32,7 @@ _DRAIN_LIMIT = 1.0
 _PR_SET_PDEATHSIG = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(NamedTuple):
     """Seconds: until bpftrace says that it attaches, from then until the event is seen, until it ends when asked."""
 
     start: float = 60.0
@@ -41,8 +40,7 @@ class Limits:
     end: float = 15.0
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """What to run and what to look for.
 
     env: None for the environment as it is. action: of the causing process, empty for none. proof: the pattern by
@@ -61,8 +59,7 @@ class Plan:
         return bool(re.search(self.proof(pid), output.decode("utf-8", "replace"), re.MULTILINE))
 
 
-@dataclass(frozen=True, slots=True)
-class Observation:
+class Observation(NamedTuple):
     """What one run of bpftrace came to.
 
     seen: the proof was found; started: it said that it attaches; timed_out: a limit passed. status: as

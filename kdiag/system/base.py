@@ -6,8 +6,7 @@ Merging the last two is how other tools come to tell falsehoods.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, NamedTuple, Protocol
 
 #: The most that `read` takes in unless the caller knows better.
 READ_LIMIT = 64 * 1024 * 1024
@@ -32,8 +31,7 @@ class Unavailable(Exception):
         return cls(f"{path}: {errnos.name(number)}: {errnos.words(number)}", error.errno)
 
 
-@dataclass(frozen=True, slots=True)
-class Stat:
+class Stat(NamedTuple):
     """What stat(2) tells, as far as kdiag asks. kind: file, dir, link, fifo, socket, char, block."""
 
     kind: str
@@ -44,8 +42,7 @@ class Stat:
     target: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Uname:
+class Uname(NamedTuple):
     """uname(2), without the node name."""
 
     sysname: str
@@ -54,8 +51,7 @@ class Uname:
     machine: str
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(NamedTuple):
     """Who examines the machine. memlock: RLIMIT_MEMLOCK soft and hard in bytes, -1 for unlimited."""
 
     uid: int
@@ -65,8 +61,7 @@ class Identity:
     interpreter: str
 
 
-@dataclass(frozen=True, slots=True)
-class CommandResult:
+class CommandResult(NamedTuple):
     """What a command said. seconds: wall time, 0.0 in a recording."""
 
     argv: tuple[str, ...]
@@ -76,8 +71,7 @@ class CommandResult:
     seconds: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class ProbeResult:
+class ProbeResult(NamedTuple):
     """The outcome of a harmless system call: errno 0 means that it succeeded. seconds: wall time."""
 
     errno: int

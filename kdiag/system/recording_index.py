@@ -9,8 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from kdiag.system.base import CommandResult, Identity, ProbeResult, Stat, Uname, Unavailable
 from kdiag.words import found_instead
@@ -31,8 +30,7 @@ class BadRecording(ValueError):
     """Not a recording, or not a sound one; the message names the file and the place."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pieces:
+class Pieces(NamedTuple):
     """A file of which only some ranges are stored. size: of the whole; ranges: (offset, length), ascending;
     shared: (offset, path) where another recorded file is what stands there: a vmlinux holds the BTF of sysfs.
     """
@@ -42,8 +40,7 @@ class Pieces:
     shared: tuple[tuple[int, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Index:
+class Index(NamedTuple):
     """recording.json, validated.
 
     unavailable: reason and errno by path, by `read PATH` where one question had an answer of its own, and by

@@ -230,5 +230,5 @@ def test_what_was_not_looked_at_is_not_claimed() -> None:
     fails = Capability("hello", "Hello", "bpftrace", Works.FAILS, "no", ("bpf.map",))
     made = replace(judged([NEW], {}), findings=(), capabilities=(fails,), required=("hello",))
     assert answer(made) == "That cannot be told from what was looked at."
-    works_here = replace(fails, status=Works.WORKS)
+    works_here = fails._replace(status=Works.WORKS)
     assert answer(replace(made, capabilities=(works_here,))) == "Not for the required things (*)."

@@ -144,8 +144,8 @@ def test_where_we_are_has_the_kernel_on_its_first_line_and_what_runs_on_it_on_th
         "",
     ]
     assert shown(report(machine=machine), 120).splitlines()[0].endswith("kernel ·")
-    assert shown(report(machine=replace(machine, user="user 1000"))).splitlines()[2] == "  user 1000"
-    short = replace(machine, distribution="", container="", bpftrace="0.17.0")
+    assert shown(report(machine=machine._replace(user="user 1000"))).splitlines()[2] == "  user 1000"
+    short = machine._replace(distribution="", container="", bpftrace="0.17.0")
     assert shown(report(machine=short)).splitlines()[:2] == [
         "6.18.44-fc-v669 x86_64 · Firecracker microVM kernel · bpftrace 0.17.0 · root",
         "",
@@ -349,7 +349,7 @@ def test_what_only_stands_between_cause_and_symptom_is_left_to_verbose() -> None
 
 def test_a_link_that_decides_or_can_be_repaired_is_told() -> None:
     made = chain(fail("1", id="a.one", remedies=(FIX,)), fail("2", id="a.two"), fail("3", id="a.three"))
-    capability = replace(made.capabilities[0], findings=("a.end", "a.three"))
+    capability = made.capabilities[0]._replace(findings=("a.end", "a.three"))
     text = shown(replace(made, capabilities=(capability,)))
     assert told(text) == ["a.cause", "a.one", "a.three", "a.end"]
     assert re.findall(r"because  of (.*)", text) == ["a.cause", "a.one", "a.three"]
@@ -500,7 +500,7 @@ def test_a_remedy_by_hand_names_its_place_in_the_same_line() -> None:
     text = shown(report(fail("x", id="a.b", remedies=remedies)))
     assert "    fix      Let the PMU through (by hand: the VM's settings; needs reboot)\n" in text
     assert "run on" not in text
-    here = replace(remedies[0], run_on="here", needs=())
+    here = remedies[0]._replace(run_on="here", needs=())
     assert "    fix      Let the PMU through (by hand)\n" in shown(
         report(fail("x", id="a.b", remedies=(here,)))
     )
@@ -593,7 +593,7 @@ def test_each_limit_is_told_by_what_its_reason_quotes_or_by_what_decides() -> No
         "include": "it cannot be",
         "fentry": "btf is missing",
     }
-    capabilities = tuple(replace(c, because=quoting.get(c.id, "")) for c in made.capabilities)
+    capabilities = tuple(c._replace(because=quoting.get(c.id, "")) for c in made.capabilities)
     blocks = {**made.blocks, "a.tool": ("openat", *made.blocks["a.tool"])}
     made = replace(made, capabilities=capabilities)
     assert sketched(shown(made)) == ["a.tool", "a.kprobes", "a.btf"]

@@ -135,11 +135,9 @@ def test_locations_are_the_paths_of_the_evidence() -> None:
     base = everything()
 
     def uri(*evidence: Evidence, root: str = "/") -> tuple[str, str]:
-        from dataclasses import replace
 
-        report = replace(
-            base,
-            machine=replace(base.machine, root=root),
+        report = base._replace(
+            machine=base.machine._replace(root=root),
             findings=(finding("x.y", Status.FAIL, evidence=evidence),),
         )
         (result,) = run(report)["results"]

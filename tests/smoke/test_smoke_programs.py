@@ -6,7 +6,6 @@ import contextlib
 import re
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -124,7 +123,7 @@ def test_only_the_very_event_is_a_proof(cause: Cause, name: str, line: str, prov
 
 
 def test_in_a_pid_namespace_the_unique_name_is_the_proof(cause: Cause) -> None:
-    inside = replace(scene(cause), exact_pids=False)
+    inside = scene(cause)._replace(exact_pids=False)
     chosen = next(one for one in PROGRAMS if one.id == "tracepoint-args")
     assert re.search(chosen.proof(inside, Shown((), 1)), f"{cause.comm} openat 77 {cause.name}")
     assert not re.search(chosen.proof(inside, Shown((), 1)), f"{cause.comm} openat 77 other")

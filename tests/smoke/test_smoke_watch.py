@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import re
 import shutil
@@ -191,7 +190,7 @@ def test_an_exception_in_the_listener_ends_bpftrace(fake: Path, behaving: Env, c
 def test_an_event_that_cannot_be_caused_says_nothing_about_bpftrace(fake: Path, behaving: Env) -> None:
     broken = start()
     try:
-        request = dataclasses.replace(plan(fake, behaving("silent"), broken), action="nonsense")
+        request = plan(fake, behaving("silent"), broken)._replace(action="nonsense")
         seen = watch(request, lambda: None)
         assert judge(seen, broken.comm, None)[:2] == (
             Outcome.SKIPPED,
@@ -216,7 +215,7 @@ def test_without_loopback_nothing_is_said_about_bpftrace(fake: Path, behaving: E
         connection = next(one for one in PROGRAMS if one.id == "tracepoint-net")
         with pytest.raises(Skip, match="loopback"):
             connection.arguments(Scene(behaviour((0, 17, 0)), alone))
-        request = dataclasses.replace(plan(fake, behaving("silent"), alone), action="tcp")
+        request = plan(fake, behaving("silent"), alone)._replace(action="tcp")
         outcome, message, _ = judge(watch(request, lambda: None), alone.comm, None)
         assert outcome is Outcome.SKIPPED
         assert "no TCP connection over the loopback: [Errno" in message

@@ -9,7 +9,7 @@ import calendar
 import re
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from kdiag.parse.packages import Package
 from kdiag.system import System, Unavailable
@@ -28,8 +28,7 @@ _PACMAN_LINE = re.compile(
 _DAY = 86_400.0
 
 
-@dataclass(frozen=True, slots=True)
-class Came:
+class Came(NamedTuple):
     """When a package came, in seconds since 1970, give or take `blur`; who says so."""
 
     when: float

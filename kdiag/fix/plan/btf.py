@@ -4,8 +4,6 @@ file of the user's.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from kdiag.fix.btf_sources import Found, from_fallbacks, from_file, in_store
 from kdiag.fix.effects import Written
 from kdiag.fix.plan.subject import BTF, Subject
@@ -23,7 +21,7 @@ def plan_btf(subject: Subject) -> Part:
     if kernel.status is Status.OK:
         part = _point_to_it(subject)
         unneeded = (f"--btf {given}: not needed, the kernel serves its own BTF, and it is sound.",)
-        return replace(part, notes=part.notes + unneeded) if given else part
+        return part._replace(notes=part.notes + unneeded) if given else part
     if not _honoured(subject):
         newer = "The installed bpftrace does not know BPFTRACE_BTF: use a newer one."
         return Part(notes=(sentence(kernel), newer), unmet=True)

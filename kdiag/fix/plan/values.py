@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from kdiag.fix.effects import Effect
 
@@ -12,8 +11,7 @@ if TYPE_CHECKING:
     from kdiag.model import Finding
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """One thing to do. changes: what it changes on the machine, with paths; empty for steps that only choose
     what tools are pointed to.
 
@@ -28,11 +26,10 @@ class Step:
     undo: str = ""
     helps: tuple[str, ...] = ()
     effect: Effect | None = None
-    content: bytes | None = field(default=None, repr=False)
+    content: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """The steps for one subject, what cannot be done and why, and the path that results.
 
     unmet: something is lacking that these steps do not bring.
@@ -44,8 +41,7 @@ class Part:
     unmet: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """What will be done, and what results. tree, btf: what the variables will point to, None for nothing.
 
     link: where tools will find the tree without variables, None for nowhere of our making. repairs: ids of

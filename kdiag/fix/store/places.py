@@ -7,12 +7,11 @@ about.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Places:
+class Places(NamedTuple):
     """Directories. headers: where trees are made; search: where trees are looked for, own ones first; state:
     journal and lock.
 

@@ -7,14 +7,13 @@ predicate over package names, because a machine has thousands of packages and a 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 #: Says by name which packages are asked for.
 Wanted = Callable[[str], bool]
 
 
-@dataclass(frozen=True, slots=True)
-class Package:
+class Package(NamedTuple):
     """One package of a database.
 
     version: as the manager writes it, revision included, an epoch in front (`1:2.3-4`). state:

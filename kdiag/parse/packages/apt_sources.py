@@ -7,14 +7,13 @@ Format: sources.list(5). A line `deb [options] uri suite component...` in files 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _LINE = re.compile(r"^[ \t]*deb[ \t]+(?:\[[^\]\n]*\][ \t]*)?(\S+)[ \t]+(\S+)", re.MULTILINE)
 _NO = ("no", "false", "without", "off", "disable")
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(NamedTuple):
     """One place that apt takes binary packages from."""
 
     uri: str

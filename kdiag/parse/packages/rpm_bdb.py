@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from kdiag.parse.errors import ParseError
 from kdiag.parse.packages import Package, Wanted, rpm_header
@@ -25,8 +25,7 @@ _ON_PAGE, _OFF_PAGE = 1, 3
 _CHECKSUM_FLAG = 1
 
 
-@dataclass(frozen=True, slots=True)
-class _Database:
+class _Database(NamedTuple):
     data: bytes
     order: str
     page_size: int

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from kdiag.config.waivers import InForce, Waiver
 from kdiag.model import Capability, Finding, MachineInfo, Readiness, Remedy, Report, Status, Works
@@ -23,8 +23,7 @@ _BAR = 1000
 _LINKS = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(NamedTuple):
     """A status for the eye: an icon's name, a word, a tone (colour). Never the colour alone."""
 
     icon: str
@@ -52,16 +51,14 @@ VERDICTS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(NamedTuple):
     """A name, and the anchor of what it names on this page; empty where it is not here."""
 
     text: str
     anchor: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """A line of the capability table."""
 
     mark: Mark
@@ -75,8 +72,7 @@ class Row:
     findings: tuple[Link, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Fix:
+class Fix(NamedTuple):
     """A remedy; notes: what it takes, in words."""
 
     title: str
@@ -85,8 +81,7 @@ class Fix:
     undo: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Card:
+class Card(NamedTuple):
     """A finding. open: whether its details are unfolded at first."""
 
     id: str

@@ -62,7 +62,7 @@ def _properties(report: Report) -> Element:
     """Where the report was made: what tells the runs of a matrix of kernels apart."""
     properties = Element("properties")
     values = {"kdiag.version": report.kdiag, "kdiag.verdict": report.verdict.status.value}
-    values |= {f"machine.{name}": getattr(report.machine, name) for name in MachineInfo.__slots__}
+    values |= {f"machine.{name}": getattr(report.machine, name) for name in MachineInfo._fields}
     for name, value in values.items():
         if value:
             SubElement(properties, "property", {"name": name, "value": line(value)})

@@ -5,8 +5,8 @@ An error is what fails the job: a required capability that fails or cannot be to
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 from kdiag.config.waivers import InForce, Waiver, in_force
 from kdiag.model import Capability, Finding, Report, Status, Works
@@ -26,8 +26,7 @@ class Grade(IntEnum):
     ERROR = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Grades:
+class Grades(NamedTuple):
     """The grades of one report's capabilities and findings, by id, and what is waived in it."""
 
     capabilities: dict[str, Grade]

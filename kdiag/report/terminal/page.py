@@ -5,7 +5,7 @@ SGR codes are written by hand: rich takes 28 ms to import and tabulate 23, and a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from kdiag.console.wrap import clean, pad, wrap
 from kdiag.model import Readiness, Status, Works
@@ -39,8 +39,7 @@ VERDICTS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(NamedTuple):
     """A terminal to write for. width: columns; unicode: whether its encoding takes more than ASCII."""
 
     width: int
