@@ -167,7 +167,7 @@ def _tracing_program(
     )
 
 
-@check("bpf.fentry", "fentry and fexit", late=True)
+@check("bpf.fentry", "fentry and fexit")
 def fentry(machine: Machine) -> Iterator[Finding]:
     """Loads an empty fentry program, attaches it to bpf_fentry_test1 (a function that only the kernel's
     self-tests call) and drops it. Loading alone proves nothing: arm64 before 6.0 loads and cannot attach
@@ -190,14 +190,14 @@ def fentry(machine: Machine) -> Iterator[Finding]:
     )
 
 
-@check("bpf.iter", "BPF iterators", late=True)
+@check("bpf.iter", "BPF iterators")
 def iterator(machine: Machine) -> Iterator[Finding]:
     """Loads an empty task iterator program and drops it (5.8, needs BTF)."""
     options = ("BPF_SYSCALL", "DEBUG_INFO_BTF")
     yield _tracing_program(machine, "iterators", lambda: machine.bpf.iterator, options, ())
 
 
-@check("bpf.loop", "Loops in programs", late=True)
+@check("bpf.loop", "Loops in programs")
 def loop(machine: Machine) -> Iterator[Finding]:
     """Whether the kernel has the helper bpf_loop (5.17), by its own BTF: bpftrace needs it for loops over ranges, which
     the stock tools of 0.25 and newer have (`Missing required kernel feature: loop`).

@@ -49,7 +49,7 @@ _NO_BTF_REMEDIES = {
 }
 
 
-@check("btf.vmlinux", "The kernel's BTF", late=True)
+@check("btf.vmlinux", "The kernel's BTF")
 def vmlinux(machine: Machine) -> Iterator[Finding]:
     """Reads /sys/kernel/btf/vmlinux whole: header, every type record, every name and type reference; and
     looks task_struct up.
@@ -130,7 +130,7 @@ def _absent(machine: Machine) -> Finding:
     )
 
 
-@check("btf.modules", "BTF of modules", late=True)
+@check("btf.modules", "BTF of modules")
 def modules(machine: Machine) -> Iterator[Finding]:
     """Split BTF of loaded modules in /sys/kernel/btf (5.11, CONFIG_DEBUG_INFO_BTF_MODULES), parsed on top
     of vmlinux, the smallest first up to half a megabyte.
@@ -161,7 +161,7 @@ def modules(machine: Machine) -> Iterator[Finding]:
         yield fail("no module serves BTF", evidence=evidence, causes=("config.DEBUG_INFO_BTF_MODULES",))
 
 
-@check("btf.fallback", "BTF elsewhere", late=True)
+@check("btf.fallback", "BTF elsewhere")
 def fallback(machine: Machine) -> Iterator[Finding]:
     """The files that libbpf tries where sysfs has no BTF: ELF images with a .BTF section, checked to be of
     this very build by their build-id. See it yourself: `readelf -S /boot/vmlinux-$(uname -r) | grep BTF`.
@@ -210,7 +210,7 @@ def _sysfs_broken(machine: Machine) -> bool:
     return False
 
 
-@check("btf.readers", "The installed libbpf can read this BTF", late=True)
+@check("btf.readers", "The installed libbpf can read this BTF")
 def readers(machine: Machine) -> Iterator[Finding]:
     """The highest kind of type in the kernel's BTF against what the installed libbpf reads: ENUM64 (kernel
     6.0) needs libbpf 1.0, and an older one refuses the whole of it. Tools that carry a libbpf of their own
@@ -242,7 +242,7 @@ def readers(machine: Machine) -> Iterator[Finding]:
         )
 
 
-@check("btf.bpftrace", "BTF that the installed bpftrace gets", late=True)
+@check("btf.bpftrace", "BTF that the installed bpftrace gets")
 def for_bpftrace(machine: Machine) -> Iterator[Finding]:
     """Where the installed release of bpftrace takes BTF from, and whether that works here.
 
@@ -265,7 +265,7 @@ def for_bpftrace(machine: Machine) -> Iterator[Finding]:
         yield _by_file(machine)
 
 
-@check("btf.by-id", "The kernel gives BTF by id", late=True)
+@check("btf.by-id", "The kernel gives BTF by id")
 def by_id(machine: Machine) -> Iterator[Finding]:
     """Whether bpf(2) lists the kernel's BTF as an object (5.11): bpftrace 0.17.0 takes BTF that way, and attaches
     kfunc by it also where BPFTRACE_BTF brings the types.
@@ -291,7 +291,7 @@ def by_id(machine: Machine) -> Iterator[Finding]:
         yield _not_listed(machine, result)
 
 
-@check("btf.fentry-test", "The function that bpftrace tries fentry with", late=True)
+@check("btf.fentry-test", "The function that bpftrace tries fentry with")
 def fentry_test(machine: Machine) -> Iterator[Finding]:
     """bpftrace 0.11 tests fentry (kfunc) on strlen, and has none where the kernel's BTF lacks that function: Debian's
     5.10, for instance, whose BTF has traceable functions only. Later releases use sched_fork, which every BTF has.

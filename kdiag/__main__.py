@@ -1,4 +1,4 @@
-"""The console script, and `python -m kdiag`: begin what takes long, then import the command line and run it."""
+"""The console script, and `python -m kdiag`: import the command line and run it."""
 
 import os
 import sys
@@ -18,11 +18,6 @@ def _trusted_path() -> list[str]:
 
 def _run() -> int:
     sys.path[:] = _trusted_path()
-    from kdiag.console import ending
-    from kdiag.machine import ahead
-
-    ending.at_end(ahead.stop)
-    ahead.begin(sys.argv[1:])
     from kdiag.cli import run
 
     return run(sys.argv[1:])

@@ -33,8 +33,6 @@ class Check(NamedTuple):
     #: The docstring as written, not yet dedented.
     doc: str = ""
     ids: tuple[str, ...] = ()
-    #: It asks for what another process is still reading (kdiag.machine.ahead): run after those that need not wait.
-    late: bool = False
 
     @property
     def finding_ids(self) -> tuple[str, ...]:
@@ -43,13 +41,13 @@ class Check(NamedTuple):
 
 
 def check(
-    check_id: str, title: str, *, ids: tuple[str, ...] = (), late: bool = False
+    check_id: str, title: str, *, ids: tuple[str, ...] = ()
 ) -> Callable[[Callable[[Machine], Iterator[Finding]]], Check]:
     """Make a Check of a function; its docstring is what `kdiag explain` prints."""
     if not _ID.fullmatch(check_id):
         raise ValueError(f"a check's id looks like `subject.detail`, not {check_id!r}")
 
     def wrap(function: Callable[[Machine], Iterator[Finding]]) -> Check:
-        return Check(check_id, title, function, function.__doc__ or "", ids, late)
+        return Check(check_id, title, function, function.__doc__ or "", ids)
 
     return wrap

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from kdiag.checking.prefetch import waits
 from kdiag.model import Evidence, Finding, Status, unknown
 from kdiag.system import Unavailable
 
@@ -16,11 +17,7 @@ if TYPE_CHECKING:
 
 def run(machine: Machine, registry: Registry, chosen: Iterable[Found]) -> tuple[Finding, ...]:
     """The findings of the chosen checks, in the order of their ids, which are unique."""
-    done = [
-        (found, finding)
-        for found in sorted(chosen, key=lambda f: f.check.late)
-        for finding in run_one(machine, found)
-    ]
+    done = [(found, finding) for found in sorted(chosen, key=waits) for finding in run_one(machine, found)]
     findings: dict[str, Finding] = {}
     # Built-in findings take their ids first: capabilities follow ids, and a stranger must not answer for us.
     for found, finding in sorted(done, key=lambda pair: not pair[0].builtin):

@@ -152,9 +152,11 @@ def _system(root: str, recording: str) -> System:
 def _examine(system: System, known: Registry, chosen: Sequence[Found], required: Sequence[str]) -> Examined:
     from kdiag.capabilities.analysis import analyse
     from kdiag.capabilities.definitions import DEFAULT_REQUIRED
+    from kdiag.checking.prefetch import Ahead
     from kdiag.machine import Machine
+    from kdiag.system.live import Live
 
-    machine = Machine(system)
+    machine = Machine(system, Ahead(system, chosen) if type(system) is Live and system.live else None)
     return Examined(machine, analyse(machine, known, chosen, required or DEFAULT_REQUIRED))
 
 

@@ -9,8 +9,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from kdiag.machine.bpf import Bpf
-    from kdiag.machine.btf import BtfFacts
+    from kdiag.machine.btf import BtfFacts, Survey
     from kdiag.machine.config import ConfigFacts
     from kdiag.machine.environment import Environment
     from kdiag.machine.headers import Headers
@@ -27,8 +29,16 @@ if TYPE_CHECKING:
 class Machine:
     """All facts about the machine behind `system`; a fact's module is imported when it is first asked for."""
 
-    def __init__(self, system: System) -> None:
+    def __init__(self, system: System, survey: Callable[[], Survey] | None = None) -> None:
+        """survey: where the kernel's BTF was, or is being, read already; else it is read when it is asked for."""
         self.system = system
+        self._survey = survey
+
+    def survey(self) -> Survey:
+        """The kernel's BTF, surveyed. Raises as `kdiag.machine.btf.survey` does."""
+        from kdiag.machine.btf import survey
+
+        return self._survey() if self._survey is not None else survey(self.system)
 
     @cached_property
     def kernel(self) -> Kernel:

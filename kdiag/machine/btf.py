@@ -150,11 +150,10 @@ class BtfFacts:
     @cached_property
     def _survey(self) -> Survey | Exception:
         """The survey or what it raised: a broken BTF is not read again for every question."""
-        from kdiag.machine.ahead import surveyed
         from kdiag.parse.btf import BtfError
 
         try:
-            return surveyed(self._system) or survey(self._system)
+            return self._machine.survey()
         except (Unavailable, BtfError) as error:
             return error
 
