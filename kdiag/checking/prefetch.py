@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, NoReturn
 
 from kdiag.checking import remembered
+from kdiag.checking.runner import waits
 from kdiag.console import ending
 from kdiag.machine.btf import Survey, survey
 from kdiag.parse.errors import ParseError
@@ -24,31 +25,10 @@ if TYPE_CHECKING:
     from kdiag.checking.registry import Found
     from kdiag.system import System
 
-#: The checks that ask for the kernel's BTF: run after those that need not wait for it.
-WAITING = frozenset(
-    {
-        "bpf.fentry",
-        "bpf.iter",
-        "bpf.loop",
-        "btf.bpftrace",
-        "btf.by-id",
-        "btf.fallback",
-        "btf.fentry-test",
-        "btf.modules",
-        "btf.readers",
-        "btf.vmlinux",
-    }
-)
-
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 #: Far more than reading takes on the slowest machine; after that this process reads itself.
 _PATIENCE = 20.0
-
-
-def waits(found: Found) -> bool:
-    """Whether the check asks for what is read ahead. A package's own check never counts as such."""
-    return found.builtin and found.check.id in WAITING
 
 
 class Ahead:

@@ -6,13 +6,34 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from kdiag.checking.prefetch import waits
 from kdiag.model import Evidence, Finding, Status, unknown
 from kdiag.system import Unavailable
 
 if TYPE_CHECKING:
     from kdiag.checking.registry import Found, Registry
     from kdiag.machine import Machine
+
+
+#: The checks that ask for the kernel's BTF: run after those that need not wait for it.
+WAITING = frozenset(
+    {
+        "bpf.fentry",
+        "bpf.iter",
+        "bpf.loop",
+        "btf.bpftrace",
+        "btf.by-id",
+        "btf.fallback",
+        "btf.fentry-test",
+        "btf.modules",
+        "btf.readers",
+        "btf.vmlinux",
+    }
+)
+
+
+def waits(found: Found) -> bool:
+    """Whether the check asks for what is read ahead (kdiag.checking.prefetch). A package's own check never counts as such."""
+    return found.builtin and found.check.id in WAITING
 
 
 def run(machine: Machine, registry: Registry, chosen: Iterable[Found]) -> tuple[Finding, ...]:
