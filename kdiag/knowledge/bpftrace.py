@@ -14,6 +14,7 @@ from kdiag.knowledge.bpftrace_history import NEWEST_READ, OLDEST_READ, ROWS
 
 _NUMBERS = r"v?(\d{1,3})\.(\d{1,4})(?:\.(\d{1,4}))?(?!\d)"
 _NAMED = re.compile(rf"(?<!\S)bpftrace\s+{_NUMBERS}", re.IGNORECASE)
+_WHO = re.compile(r"^bpftrace v?\w", re.MULTILINE)
 _BARE = re.compile(rf"\s*{_NUMBERS}\S*\s*")
 
 
@@ -42,3 +43,8 @@ def parse_version(output: str) -> Version | None:
         return None
     major, minor, patch = found.groups()
     return int(major), int(minor), int(patch or 0)
+
+
+def says_bpftrace(output: str) -> bool:
+    """Whether this is how bpftrace answers `--version`, all releases: `bpftrace v0.17.0`. Perl says "This is perl"."""
+    return _WHO.search(output) is not None

@@ -17,6 +17,7 @@ from kdiag.knowledge.behaviour import Behaviour
 from kdiag.model import MachineInfo, Works
 from kdiag.smoke import judge
 from kdiag.smoke.cause import Cause, start
+from kdiag.smoke.identity import Doubt, doubt
 from kdiag.smoke.model import Outcome, Result, SmokeError, SmokeReport, agreement, worst
 from kdiag.smoke.programs import PROGRAMS, Program, Scene, Shown, Skip
 from kdiag.smoke.watch import Limits, Observation, Plan, watch
@@ -25,6 +26,8 @@ from kdiag.words import did_you_mean
 #: Told of every program: with None when it starts and while it runs, with its result at the end.
 Listener = Callable[[Program, Result | None], None]
 
+#: Seconds in which nothing can be tried.
+_LEAST = 0.01
 _INITIAL_PID_NAMESPACE = 0xEFFFFFFC  # PROC_PID_INIT_INO, include/linux/proc_ns.h
 
 
@@ -51,6 +54,7 @@ class _Run:
     exact_pids: bool
     stack: ExitStack
     causes: dict[str, Cause] = field(default_factory=dict)
+    doubt: Doubt | None = None
     hello_seconds: float | None = None
     stopped: str = ""
 
@@ -87,6 +91,8 @@ def run(  # noqa: PLR0913  what a run depends on
         )
         for program in programs:
             state.listener(program, None)
+            if program is programs[0]:
+                state.doubt = _doubt(state)
             predicted = worst(tuple(predictions.get(need) for need in program.needs))
             result = _one(program, state, predicted)
             results.append(result)
@@ -128,13 +134,12 @@ def _one(program: Program, state: _Run, predicted: Works | None) -> Result:
 
     if state.stopped:
         return result(Outcome.SKIPPED, state.stopped)
-    if state.deadline - began < 0.01:
+    if state.deadline - began < _LEAST:
         return result(Outcome.SKIPPED, "the time limit for all programs was reached")
     if state.bpftrace is None:
         return result(Outcome.FAILS, "bpftrace is not installed")
-    why = _untrusted(state.bpftrace)
-    if why:
-        return result(Outcome.SKIPPED, f"{state.bpftrace} was not run as root: {why}")
+    if state.doubt is not None:
+        return result(*state.doubt)
     try:
         scene, arguments = _prepare(program, state)
     except Skip as skip:
@@ -149,6 +154,18 @@ def _one(program: Program, state: _Run, predicted: Works | None) -> Result:
             judge.output(seen),
         )
     return result(*judge.judge(seen, scene.cause.comm, program.almost), arguments, judge.output(seen))
+
+
+def _doubt(state: _Run) -> Doubt | None:
+    """Why nothing that bpftrace prints will be believed; None if there is no such reason, or nothing to ask."""
+    left = state.deadline - time.monotonic()
+    if state.bpftrace is None or left < _LEAST:
+        return None
+    why = _untrusted(state.bpftrace)
+    if why:
+        return Doubt(Outcome.SKIPPED, f"{state.bpftrace} was not run as root: {why}", arguments=())
+    found = doubt(state.bpftrace, state.env, min(left, _limits(None, heavy=False).start))
+    return None if time.monotonic() >= state.deadline else found
 
 
 def _prepare(program: Program, state: _Run) -> tuple[Scene, tuple[str, ...]]:

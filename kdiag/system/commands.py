@@ -8,6 +8,7 @@ import signal
 import stat
 import subprocess
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from kdiag.system.base import CommandResult, Unavailable
@@ -129,8 +130,8 @@ def kill(process: subprocess.Popen[bytes]) -> None:
             stream.close()
 
 
-def launch(argv: tuple[str, ...], timeout: float) -> Running:
-    """Start a command in a session of its own, with no input, in the C locale."""
+def launch(argv: tuple[str, ...], timeout: float, env: Mapping[str, str] | None = None) -> Running:
+    """Start a command in a session of its own, with no input, in the C locale. env: None for ours."""
     if os.geteuid() == 0 and os.path.isabs(argv[0]) and os.path.exists(argv[0]):
         why = distrusted(argv[0])
         if why:
@@ -142,7 +143,7 @@ def launch(argv: tuple[str, ...], timeout: float) -> Running:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
-            env={**os.environ, "LC_ALL": "C"},
+            env={**(os.environ if env is None else env), "LC_ALL": "C"},
         )
     except OSError as error:
         return Running(argv, timeout, failure=Unavailable.from_os_error(argv[0], error))

@@ -44,7 +44,7 @@ def owner() -> int:
 def event(name: str = f"{COMM}-file", pid: int | None = None) -> None:
     """What the script for hello or for openat would print."""
     if "hello" in SCRIPT:
-        say(f"{COMM} hello 42")
+        say(f"{COMM} hello 42 {time.monotonic_ns()}")
         sys.exit(0)
     say(f"{COMM} openat {owner() if pid is None else pid} {name}")
 
@@ -156,4 +156,7 @@ def environment() -> None:
     works()
 
 
+if SCRIPT == "--version":
+    say("bpftrace v0.17.0")
+    sys.exit(0)
 globals()[os.environ.get("FAKE", "works")]()

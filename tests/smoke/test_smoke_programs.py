@@ -83,7 +83,9 @@ def test_the_script_is_no_proof(program: Program, cause: Cause) -> None:
 @pytest.mark.parametrize(
     ("name", "line", "proves"),
     [
-        ("hello", "{comm} hello 42", True),
+        ("hello", "{comm} hello 42 1234567890123", True),
+        ("hello", "{comm} hello 42", False),
+        ("hello", "{comm} hello 42 0", False),
         ("tracepoint-args", "{comm} openat {pid} {comm}-file", True),
         ("tracepoint-args", "{comm} openat {pid} {comm}-fil", False),
         ("tracepoint-args", "{comm} openat 1 {comm}-file", False),

@@ -142,7 +142,7 @@ def test_what_a_link_to_proc_leads_to(tmp_path: Path, way: str) -> None:
         "    except Unavailable as gap: print(path, 'unavailable')\n"
     )
     command = [unshare, "-m", "sh", "-c", script, str(tmp_path / "r"), sys.executable, code]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=HANG)
     need(done.returncode != 77, "a mount namespace")
     assert done.stdout.split() == [
         "/etc/os-release", "unavailable", "/etc/mtab", "unavailable", "/etc/passwd", "unavailable",

@@ -1,0 +1,62 @@
+"""Who is it? Before anything that a program prints is believed, it is asked for its version, as bpftrace answers that.
+
+PATH may lead to anything by that name: a wrapper that fails, a link to perl (which runs `BEGIN { ... }` as well), an
+empty script.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from kdiag.knowledge.bpftrace import says_bpftrace
+from kdiag.knowledge.messages import explain
+from kdiag.smoke.model import Outcome
+from kdiag.system.base import CommandResult, Unavailable
+from kdiag.system.commands import launch
+
+_LONGEST = 120
+
+
+class Doubt(NamedTuple):
+    """Why nothing of this program is believed, as the outcome of each smoke program."""
+
+    outcome: Outcome
+    message: str
+    meaning: str = ""
+    arguments: tuple[str, ...] = ("--version",)
+    output: str = ""
+
+
+def doubt(bpftrace: Path, env: Mapping[str, str] | None, limit: float) -> Doubt | None:
+    """None if it says that it is bpftrace. limit: seconds that it may take."""
+    try:
+        answer = launch((str(bpftrace), "--version"), limit, env).result()
+    except Unavailable as gap:
+        return Doubt(Outcome.FAILS, f"who it is could not be asked: {gap.reason}")
+    said = "\n".join(filter(None, (answer.stderr.strip(), answer.stdout.strip())))
+    if answer.status:
+        known = explain(said)
+        message = (
+            known[0].text
+            if known
+            else f"`bpftrace --version` ended with status {answer.status}: {_first(said)}"
+        )
+        return Doubt(Outcome.FAILS, message, known[0].message.meaning if known else "", output=said[:4000])
+    if says_bpftrace(_either(answer)):
+        return None
+    return Doubt(
+        Outcome.FAILS,
+        f"{bpftrace} is not bpftrace: `{bpftrace.name} --version` answered {_first(said)}",
+        output=said[:4000],
+    )
+
+
+def _either(answer: CommandResult) -> str:
+    return f"{answer.stdout}\n{answer.stderr}"
+
+
+def _first(said: str) -> str:
+    line = next((line.strip() for line in said.splitlines() if line.strip()), "")
+    return repr(line[:_LONGEST]) if line else "nothing"
