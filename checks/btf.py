@@ -338,7 +338,7 @@ def _variable(machine: Machine, path: str, consequence: str) -> Finding:
         if data is None:
             problem = "there is no such file"
         else:
-            parse(data)
+            parse(data, served=path == VMLINUX)
             return ok(f"BPFTRACE_BTF: {path} is sound BTF", evidence=(Evidence("$BPFTRACE_BTF", path),))
     except (Unavailable, BtfError) as error:
         problem = str(error)

@@ -45,6 +45,11 @@ def btf(*, enum64: bool = True, order: str = "<") -> bytes:
     return encoder.encode(order)
 
 
+def circular_btf() -> bytes:
+    """BTF with a task_struct that contains itself: libbpf takes it, and what asks for its size never comes back."""
+    return Encoder().add(composite(Kind.STRUCT, "task_struct", ("pid", 1, 0))).encode()
+
+
 def module_btf(base: bytes) -> bytes:
     """Split BTF of a module on top of `base`: one struct that points to its vmlinux's task_struct."""
     strings = struct.unpack_from("<I", base, 20)[0]

@@ -153,7 +153,10 @@ def mismatch(btf: Btf, source_arch: str | None) -> str:
     registers = btf.find("pt_regs", (Kind.STRUCT,))
     wanted = _REGISTERS.get(source_arch or "")
     if registers is not None and wanted is not None:
-        members = {member.name for member in btf.members(registers, flatten=True)}
+        try:
+            members = {member.name for member in btf.members(registers, flatten=True)}
+        except ParseError as error:
+            return f"is not the BTF of a kernel: {error}"
         if wanted not in members:
             others = [arch for arch, member in _REGISTERS.items() if member in members]
             return f"is of another architecture ({', '.join(others) or 'unknown'}), this one is {source_arch}"

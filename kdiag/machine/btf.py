@@ -99,7 +99,7 @@ def survey(system: System) -> Survey:
         if system.stat("/sys/kernel") is None:
             raise Unavailable("/sys is not mounted: whether the kernel serves BTF is not known")
         raise NoBtf(f"{VMLINUX} is not there")
-    btf = parse(data)
+    btf = parse(data, served=True)
     ids = ((name, btf.find(name, (Kind.FUNC,))) for name in FUNCTIONS)
     task = btf.find("task_struct", (Kind.STRUCT,))
     return Survey(
@@ -131,7 +131,7 @@ def _modules(system: System, base: Btf) -> ModuleBtf:
         try:
             data = system.read(f"{SYSFS}/{name}")
             if data is not None:
-                parse(data, base=base)
+                parse(data, base=base, served=True)
                 parsed += 1
         except Unavailable:
             continue
@@ -174,7 +174,8 @@ class BtfFacts:
         known = self.vmlinux
         if name in FUNCTIONS:
             return known.function(name)
-        return parse(self._machine.system.read(VMLINUX) or b"").find(name, (Kind.FUNC,))
+        data = self._machine.system.read(VMLINUX) or b""
+        return parse(data, served=True).find(name, (Kind.FUNC,))
 
     @property
     def modules(self) -> ModuleBtf:

@@ -143,6 +143,13 @@ ROWS: list[Row] = [
     ("btf.readers", "old libbpf", old_libbpf, FAIL, r"ENUM64.*1\.0"),
     ("btf.bpftrace", "no BTF at all", lambda x: w.without_btf(x).remove(f"{TREE}/vmlinux"), FAIL, "no BTF"),
     ("btf.bpftrace", "old libbpf", old_libbpf, FAIL, "too old"),
+    (
+        "btf.bpftrace",
+        "the variable's BTF is what bpftrace never gets through",
+        lambda x: x.file("/tmp/x.btf", parts.circular_btf()).env("BPFTRACE_BTF", "/tmp/x.btf"),
+        FAIL,
+        "is part of itself",
+    ),
     ("btf.bpftrace", "the variable is wrong", lambda x: x.env("BPFTRACE_BTF", "/nowhere"), FAIL, "/nowhere"),
     ("btf.fentry-test", "0.11 and no strlen", lambda x: w.bpftrace(x, "0.11.3"), FAIL, "strlen.*absent"),
     ("btf.by-id", "5.10", probes(errno.ENOENT, "bpf:btf-ids"), FAIL, "ENOENT"),

@@ -334,8 +334,8 @@ def program(one: Case, name: str, script: str) -> Path:
 # -- BTF -------------------------------------------------------------------------------------------------------------
 
 
-def btf(registers: str = "orig_ax", pointer: int = 8, order: str = "<") -> bytes:
-    """The BTF of a very small kernel: task_struct, list_head, pt_regs."""
+def btf(registers: str = "orig_ax", pointer: int = 8, order: str = "<", more: tuple[int, ...] = ()) -> bytes:
+    """The BTF of a very small kernel: task_struct, list_head, pt_regs; `more` are the words of type 5 and on."""
     strings = b"\0"
     words: list[int] = []
 
@@ -353,6 +353,7 @@ def btf(registers: str = "orig_ax", pointer: int = 8, order: str = "<") -> bytes
     composite("task_struct", ("pid", 0), ("tgid", 32))
     composite("list_head", ("next", 0), ("prev", pointer * 8))
     composite("pt_regs", (registers, 0))
+    words.extend(more)
     types = struct.pack(f"{order}{len(words)}I", *words)
     head = struct.pack(f"{order}HBB5I", 0xEB9F, 1, 0, 24, 0, len(types), len(types), len(strings))
     return head + types + strings

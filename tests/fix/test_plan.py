@@ -340,6 +340,8 @@ def test_btf_from_a_file(tmp_path: Path, name: str, data: bytes) -> None:
         ("mine.btf", b"hello", "not BTF"),
         ("mine.btf", btf()[:40], "truncated"),
         ("mine.btf", btf(order=">"), "big-endian"),
+        ("mine.btf", btf(more=(0, 2 << 24, 5)), "type 5 is part of itself"),
+        ("vmlinux", vmlinux(btf(more=(0, 10 << 24, 6, 0, 10 << 24, 5))), "is part of itself"),
         ("mine.btf", btf(registers="pstate"), "arm64"),
         ("mine.btf", btf(registers="something"), "unknown"),
         ("mine.btf", btf(pointer=4), "pointers of 4 bytes"),

@@ -60,8 +60,9 @@ def test_the_build_id_tells_another_build(running: bytes, same: bool, tmp_path: 
         parts.btf(),
         parts.btf_elf(b""),
         parts.btf_elf(parts.btf()[:40]),
+        parts.btf_elf(parts.circular_btf()),
     ],
-    ids=["empty", "magic", "zeros", "noise", "bare BTF", "empty section", "cut section"],
+    ids=["empty", "magic", "zeros", "noise", "bare BTF", "empty section", "cut section", "a circle"],
 )
 def test_files_that_are_not_what_they_claim(data: bytes, tmp_path: Path) -> None:
     world = w.without_btf(w.linux(RELEASE)).file(f"/boot/vmlinux-{RELEASE}", data)

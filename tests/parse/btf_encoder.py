@@ -32,12 +32,12 @@ def record(kind: int, name: str, size_or_type: Word, *rest: Word, vlen: int = 0,
     return [Name(name), flag << 31 | kind << 24 | vlen, size_or_type, *rest]
 
 
-def composite(kind: Kind, name: str, *members: tuple[str, int, int], flag: int = 0) -> Words:
+def composite(kind: Kind, name: str, *members: tuple[str, int, int], flag: int = 0, size: int = 32) -> Words:
     """A STRUCT or UNION with members of (name, type id, offset)."""
     words: Words = []
     for member, type_id, offset in members:
         words += [Name(member), Ref(type_id), offset]
-    return record(kind, name, 32, *words, vlen=len(members), flag=flag)
+    return record(kind, name, size, *words, vlen=len(members), flag=flag)
 
 
 @dataclass
@@ -102,9 +102,9 @@ def assemble(types: bytes, strings: bytes, order: str = "<", **header: int) -> b
 SAMPLE_RECORDS = [
     record(Kind.INT, "int", 4, 0x01000020),  # 1
     record(Kind.PTR, "", Ref(4)),  # 2
-    record(Kind.ARRAY, "", 0, Ref(1), Ref(1), 16),  # 3
+    record(Kind.ARRAY, "", 0, Ref(1), Ref(1), 4),  # 3
     composite(Kind.STRUCT, "task_struct", ("comm", 3, 0), ("pid", 1, 128), ("", 5, 160)),  # 4
-    composite(Kind.UNION, "", ("flags", 1, 4 << 24 | 3), ("next", 2, 0), flag=1),  # 5
+    composite(Kind.UNION, "", ("flags", 1, 4 << 24), ("next", 2, 0), flag=1, size=8),  # 5
     record(Kind.ENUM, "colour", 4, Name("RED"), 0, Name("BLUE"), 0xFFFFFFFF, vlen=2),  # 6
     record(Kind.FWD, "elsewhere", 0, flag=1),  # 7
     record(Kind.TYPEDEF, "pid_t", Ref(1)),  # 8

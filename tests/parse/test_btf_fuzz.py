@@ -23,8 +23,8 @@ def plainly_valid(
 ) -> bool:
     """Whether the records of BTF with an old header and no layout are in order, told one field at a time.
 
-    It follows btf_parse_type_sec() and btf_validate_type() of libbpf:src/btf.c and the *_check_meta() of the
-    kernel's kernel/bpf/btf.c, and shares nothing with the reader that it is compared with.
+    It follows btf_parse_type_sec() and btf_validate_type() of libbpf:src/btf.c and, for what has to be zero, the
+    *_check_meta() of the kernel's kernel/bpf/btf.c, and shares nothing with the reader that it is compared with.
     """
     order = "<" if data[:2] == b"\x9f\xeb" else ">"
     hdr_len, type_off, type_len, str_len = (
@@ -54,8 +54,10 @@ def plainly_valid(
         each = {4: 12, 5: 12, 6: 8, 13: 8, 15: 12, 19: 12}.get(kind, 0)
         if (
             not 1 <= kind <= 19
-            or (not each and vlen > (2 if kind == 12 else 0))
+            or (not each and vlen > (1 if kind == 12 else 0))
             or at + size + vlen * each > end
+            or (kind in (2, 3, 9, 10, 11, 13) and name)
+            or (kind in (3, 7) and target)
         ):
             return False
         if kind == 12:
@@ -82,7 +84,7 @@ def plainly_valid(
 def try_everything(data: bytes, base: Btf | None = None) -> Btf | None:
     """Read, and ask whatever can be asked of what was read; None if it was refused."""
     try:
-        btf = parse(data, base=base)
+        btf = parse(data, base=base, served=True)
     except BtfError as error:
         assert error.message
         assert error.offset is not None
@@ -231,10 +233,10 @@ def test_vmlinux_of_the_other_byte_order_reads_the_same(vmlinux: bytes) -> None:
     hdr_len, type_off, type_len = struct.unpack_from("=III", vmlinux, 4)
     begin = hdr_len + type_off
     words = struct.unpack_from(f"={type_len // 4}I", vmlinux, begin)
-    here = parse(vmlinux)
+    here = parse(vmlinux, served=True)
     order = ">" if here.byteorder == "little" else "<"
     strings = vmlinux[here.string_section[0] : here.string_section[1]]
-    there = parse(assemble(struct.pack(f"{order}{len(words)}I", *words), strings, order))
+    there = parse(assemble(struct.pack(f"{order}{len(words)}I", *words), strings, order), served=True)
     assert there.byteorder != here.byteorder
     assert there.counts == here.counts
     task = here.find("task_struct", {Kind.STRUCT})

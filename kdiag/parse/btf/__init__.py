@@ -6,10 +6,10 @@
     {m.name for m in btf.members(task, flatten=True)} >= {"comm", "pid"}
 
 The format is defined by the kernel's include/uapi/linux/btf.h and Documentation/bpf/btf.rst. What is
-accepted is what libbpf's btf_parse_hdr(), btf_parse_type_sec() and btf_sanity_check() accept
-(libbpf:src/btf.c), because libbpf is what the tracing tools read BTF with, as long as it also meets what
-the kernel's kernel/bpf/btf.c demands of version, flags, unknown header bytes, vlen and the presence of
-types. The kernel alone also forbids gaps between sections and bytes after the last one; they pass here.
+accepted is what the kernel's kernel/bpf/btf.c accepts from a program, but for a type that is part of itself,
+of which it overlooks a few: all such are refused, because what reads them through libbpf hangs or crashes.
+libbpf (src/btf.c) accepts much more. BTF that the running kernel serves need not be judged again (`served`):
+then records, references and names only have to be where they can be.
 
 Everything wrong is a `BtfError` with the byte offset in the input.
 """

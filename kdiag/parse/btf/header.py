@@ -5,7 +5,7 @@ from __future__ import annotations
 from struct import unpack_from
 from typing import Literal, NamedTuple
 
-from kdiag.parse.btf.kinds import MAX_KIND, BtfError, Shape
+from kdiag.parse.btf.kinds import MAX_KIND, MAX_NAME_OFFSET, BtfError, Shape
 
 ByteOrder = Literal["little", "big"]
 
@@ -61,7 +61,10 @@ def read_header(data: bytes, *, split: bool) -> Header:
     if not type_len and not split:
         raise BtfError("the type section is empty", 12)
     _check_strings(data, strings, split)
-    layouts = _layouts(data, order, length, types[1], strings[0]) if length >= HEADER else None
+    layouts, layout = None, None
+    if length >= HEADER:
+        layouts, layout = _layouts(data, order, length, types[1], strings[0])
+    _check_gaps(len(data), length, types, layout, strings)
     return Header(byteorder, version, length, types, strings, layouts)
 
 
@@ -87,12 +90,26 @@ def _section(data: bytes, name: str, begin: int, size: int, field: int) -> tuple
     return begin, end
 
 
+def _check_gaps(size: int, begin: int, *sections: tuple[int, int] | None) -> None:
+    """That the sections follow one another and nothing follows them, as btf_check_sec_info() demands."""
+    at = begin
+    for section in sections:
+        if section is not None:
+            if section[0] != at:
+                raise BtfError(f"{section[0] - at} bytes belong to no section", at)
+            at = section[1]
+    if at != size:
+        raise BtfError(f"{size - at} bytes follow the last section", at)
+
+
 def _check_strings(data: bytes, strings: tuple[int, int], split: bool) -> None:
     begin, end = strings
     if begin == end:
         if split:  # all its names may be the base's
             return
         raise BtfError("the string section is empty", 20)
+    if end - begin - 1 > MAX_NAME_OFFSET:
+        raise BtfError(f"a string section of {end - begin} bytes, the kernel takes {MAX_NAME_OFFSET + 1}", 20)
     if data[end - 1]:
         raise BtfError("the string section does not end with NUL", end - 1)
     if data[begin] and not split:
@@ -102,7 +119,7 @@ def _check_strings(data: bytes, strings: tuple[int, int], split: bool) -> None:
 
 def _layouts(
     data: bytes, order: str, length: int, types_end: int, strings_begin: int
-) -> tuple[Shape | None, ...] | None:
+) -> tuple[tuple[Shape | None, ...] | None, tuple[int, int] | None]:
     """The layout section of newer BTF: how long a record of each kind is, so that one can be skipped.
 
     It came with kernel 7.1 and needs a pahole newer than 1.31 (cilium/ebpf#2042, cilium/ci-kernels#92;
@@ -112,16 +129,17 @@ def _layouts(
     """
     off, size = unpack_from(order + "II", data, OLD_HEADER)
     if not size:
-        return None
+        return None, None
     begin, end = _section(data, "layout", length + off, size, 24)
     if off % 4 or size % 4:
         raise BtfError(f"layout section at {off} with {size} bytes is not aligned to 4", 24)
     if begin < types_end or end > strings_begin:
         raise BtfError("the layout section is not between the type and the string section", 24)
-    end = min(end, begin + 4 * (MAX_KIND + 1))
+    last = min(end, begin + 4 * (MAX_KIND + 1))
     # struct btf_layout: u8 info_sz and elem_sz in bytes, u16 flags
-    pairs = zip(data[begin:end:4], data[begin + 1 : end : 4], strict=True)
-    return tuple(
+    pairs = zip(data[begin:last:4], data[begin + 1 : last : 4], strict=True)
+    shapes = tuple(
         None if info % 4 or elem % 4 else Shape("n.." + "." * (info // 4), "." * (elem // 4))
         for info, elem in pairs
     )
+    return shapes, (begin, end)

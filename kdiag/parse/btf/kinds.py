@@ -39,41 +39,47 @@ class Kind(IntEnum):
 class Shape(NamedTuple):
     """The 32-bit words of a record: the fixed ones, then those of each of its vlen elements.
 
-    A letter per word: `n` is a name's offset in the string section, `t` a type id, `.` anything else.
-    The first three words are struct btf_type; the second of them is the info word: kind, vlen and flag.
+    A letter per word. A name's offset in the string section is `i` where the kernel demands an identifier,
+    `o` where it may be 0 as well, `n` where it is another text; `t` is a type id, `0` always zero, `.` anything
+    else. The first three words are struct btf_type; the second of them is the info word: kind, vlen and flag.
     """
 
     fixed: str
     element: str = ""
 
 
-_PLAIN = Shape("n..")
-_REFERENCE = Shape("n.t")
+_QUALIFIER = Shape("0.t")
+_COMPOSITE = Shape("o..", "ot.")
 
 SHAPES: dict[int, Shape] = {
     Kind.INT: Shape("n..."),
-    Kind.PTR: _REFERENCE,
-    Kind.ARRAY: Shape("n..tt."),
-    Kind.STRUCT: Shape("n..", "nt."),
-    Kind.UNION: Shape("n..", "nt."),
-    Kind.ENUM: Shape("n..", "n."),
-    Kind.FWD: _PLAIN,
-    Kind.TYPEDEF: _REFERENCE,
-    Kind.VOLATILE: _REFERENCE,
-    Kind.CONST: _REFERENCE,
-    Kind.RESTRICT: _REFERENCE,
-    Kind.FUNC: _REFERENCE,
-    Kind.FUNC_PROTO: Shape("n.t", "nt"),
-    Kind.VAR: Shape("n.t."),
+    Kind.PTR: _QUALIFIER,
+    Kind.ARRAY: Shape("0.0tt."),
+    Kind.STRUCT: _COMPOSITE,
+    Kind.UNION: _COMPOSITE,
+    Kind.ENUM: Shape("o..", "i."),
+    Kind.FWD: Shape("i.0"),
+    Kind.TYPEDEF: Shape("i.t"),
+    Kind.VOLATILE: _QUALIFIER,
+    Kind.CONST: _QUALIFIER,
+    Kind.RESTRICT: _QUALIFIER,
+    Kind.FUNC: Shape("i.t"),
+    Kind.FUNC_PROTO: Shape("0.t", "ot"),
+    Kind.VAR: Shape("i.t."),
     Kind.DATASEC: Shape("n..", "t.."),
-    Kind.FLOAT: _PLAIN,
+    Kind.FLOAT: Shape("n.."),
     Kind.DECL_TAG: Shape("n.t."),
-    Kind.TYPE_TAG: _REFERENCE,
-    Kind.ENUM64: Shape("n..", "n.."),
+    Kind.TYPE_TAG: Shape("n.t"),
+    Kind.ENUM64: Shape("o..", "i.."),
 }
 
+COMPOSITES = (Kind.STRUCT, Kind.UNION)
+MODIFIERS = (Kind.TYPEDEF, Kind.VOLATILE, Kind.CONST, Kind.RESTRICT, Kind.TYPE_TAG)
+
 MAX_KIND = 0x7F  # what fits into an info word
-MAX_FUNC_LINKAGE = 2  # a FUNC has no elements, its vlen is the linkage: BTF_FUNC_EXTERN is the last
+MAX_TYPE = 0xFFFFF  # BTF_MAX_TYPE: the kernel passes over types beyond it
+MAX_NAME_OFFSET = 0xFFFFFF  # BTF_MAX_NAME_OFFSET
+MAX_FUNC_LINKAGE = 1  # a FUNC has no elements, its vlen is the linkage; the kernel takes no BTF_FUNC_EXTERN
 
 
 def info_kind(info: int) -> int:
@@ -95,7 +101,7 @@ def info_flag(info: int) -> bool:
 
     STRUCT and UNION: member offsets also hold bit-field sizes; FWD: a union; ENUM and ENUM64: signed;
     DECL_TAG and TYPE_TAG: the name is a whole __attribute__ (Documentation/bpf/btf.rst). Nothing is wrong
-    with it elsewhere: kinds got a meaning for it later on, and libbpf masks it out where it knows none. So
+    with it elsewhere to libbpf, which masks it out where it knows no meaning; kinds got one later on. So
     an old libbpf reads vmlinux BTF with flagged tags (1.6.0 is the first to print them as attributes,
     libbpf:cc278ff7c0d2). Only a kernel before commit 53ee0d66d7a6 (February 2025) refuses such a tag, in
     the BTF of a BPF program.

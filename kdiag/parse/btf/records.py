@@ -15,12 +15,22 @@ from struct import pack
 from typing import NamedTuple
 
 from kdiag.parse.btf.header import Header
-from kdiag.parse.btf.kinds import MAX_FUNC_LINKAGE, SHAPES, BtfError, Kind, Shape, info_kind, info_vlen
+from kdiag.parse.btf.kinds import (
+    MAX_FUNC_LINKAGE,
+    MAX_TYPE,
+    SHAPES,
+    BtfError,
+    Kind,
+    Shape,
+    info_kind,
+    info_vlen,
+)
 
 CHUNK = 8192  # words in one big integer: the time is the same from 4k to 64k
 LANE_MAX = 0x7FFFFFFF  # the greatest possible limit of a word, also libbpf's of type ids and name offsets
 
 _KIND_OF_HIGH_BYTE = bytes(byte & 0x7F for byte in range(256))
+_FUNC_PROTO = bytes((Kind.FUNC_PROTO,))
 _IS_FUNC = bytes(byte == Kind.FUNC for byte in range(256))
 
 
@@ -63,6 +73,10 @@ def read_records(data: bytes, header: Header, space: Space) -> Records:
         words.byteswap()
     section = _Section(words, header, space)
     infos_at, infos, shapes = _walk(section)
+    if len(section.space.base_kinds) + len(infos) - 1 > MAX_TYPE:
+        raise section.error(
+            MAX_TYPE + 1 - len(section.space.base_kinds), 0, "is more than the kernel can have"
+        )
     high_bytes = array("I", infos).tobytes()[3 if sys.byteorder == "little" else 0 :: 4]
     kinds = high_bytes.translate(_KIND_OF_HIGH_BYTE)
     _check_references(section, infos_at, infos, shapes)
@@ -135,7 +149,8 @@ def _check_references(
 def _limits(section: _Section, count: int, shapes: dict[int, Shape]) -> dict[int, bytes]:
     """By info word, the greatest values the words of a record may have: all ones where any will do."""
     lanes = {
-        "n": pack("=I", min(section.space.names_end - 1, LANE_MAX)),
+        **dict.fromkeys("ion", pack("=I", min(section.space.names_end - 1, LANE_MAX))),
+        "0": bytes(4),
         "t": pack("=I", min(len(section.space.base_kinds) + count - 1, LANE_MAX)),
         ".": b"\xff\xff\xff\xff",
     }
@@ -173,7 +188,9 @@ def _first_exceeding(
         letters = shapes[info].fixed + shapes[info].element * info_vlen(info)
         for index, letter in enumerate(letters, at - 1):
             word = section.words[index]
-            if letter == "n" and word >= names_end:
+            if letter == "0" and word:
+                return section.error(nth, index, f"has a {word} where there must be 0")
+            if letter in "ion" and word >= names_end:
                 what = f"has a name at {word}, but the strings end at {names_end}{hint}"
                 return section.error(nth, index, what)
             if letter == "t" and word > last_type:
@@ -182,10 +199,11 @@ def _first_exceeding(
 
 
 def _check_functions(section: _Section, infos_at: list[int], kinds: bytes) -> None:
-    """That every FUNC refers to a FUNC_PROTO: libbpf since 1.3.0 refuses other BTF."""
+    """That every FUNC refers to a FUNC_PROTO: the kernel and libbpf since 1.3.0 refuse other BTF."""
     words, all_kinds = section.words, section.space.base_kinds + kinds
-    types = [words[at + 1] for at in compress(infos_at, kinds.translate(_IS_FUNC))]
-    if set(map(all_kinds.__getitem__, types)) <= {Kind.FUNC_PROTO}:
+    after = words[1:]  # the word after an info word has the info word's index in it
+    types = map(after.__getitem__, compress(infos_at, kinds.translate(_IS_FUNC)))
+    if not bytes(map(all_kinds.__getitem__, types)).strip(_FUNC_PROTO):
         return
     for nth, at in enumerate(infos_at):
         if kinds[nth] == Kind.FUNC and all_kinds[words[at + 1]] != Kind.FUNC_PROTO:

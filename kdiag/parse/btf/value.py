@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import compress, islice
 from typing import NamedTuple
 
 from kdiag.parse.btf.header import ByteOrder
-from kdiag.parse.btf.kinds import BtfError, Kind, info_flag, info_vlen
+from kdiag.parse.btf.kinds import COMPOSITES, MODIFIERS, BtfError, Kind, info_flag, info_vlen
 from kdiag.parse.btf.records import Records
+from kdiag.parse.btf.types import Resolution
 
 # Bounds against BTF made to exhaust its reader; the kernel's own are 32 (MAX_RESOLVE_DEPTH) and 512 bytes
 # (KSYM_NAME_LEN).
 MAX_FLATTENED = 65_536
 MAX_DEPTH = 32
 MAX_NAME = 1024
-
-_COMPOSITES = (Kind.STRUCT, Kind.UNION)
-_MODIFIERS = (Kind.TYPEDEF, Kind.VOLATILE, Kind.CONST, Kind.RESTRICT, Kind.TYPE_TAG)
+#: How many places where a name, or a number like its offset, is found are tried before all types are looked at.
+MAX_TRIES = 64
 
 
 class Member(NamedTuple):
@@ -61,6 +62,7 @@ class Btf:
     type_section: tuple[int, int] = field(repr=False)
     records: Records = field(repr=False)
     data: bytes = field(repr=False)
+    resolution: Resolution | None = field(repr=False, default=None)
 
     def kinds_by_id(self) -> bytes:
         """The kind of every type by its id, void's 0 and the base's types included."""
@@ -92,11 +94,16 @@ class Btf:
         """
         if self.base and (found := self.base.find(name, kinds)) is not None:
             return found
-        offsets = dict(self._name_offsets(name))
+        text = name.encode("utf-8", "surrogateescape") + b"\0"
+        if text == b"\0" or text.count(b"\0") > 1:
+            return None
+        offsets = dict(islice(self._name_offsets(text), MAX_TRIES + 1))
+        if len(offsets) > MAX_TRIES:
+            return self._find_any(lambda offset: self._reads(offset, text), kinds)
         whole = [offset for offset, is_whole in offsets.items() if is_whole]
         if len(whole) == 1 and (found := self._find_one(whole[0], kinds)) is not None:
             return found
-        return self._find_any(offsets, kinds) if offsets else None
+        return self._find_any(offsets.__contains__, kinds) if offsets else None
 
     def members(self, type_id: int, *, flatten: bool = False) -> tuple[Member, ...]:
         """The members of a STRUCT or UNION, in order.
@@ -108,7 +115,7 @@ class Btf:
         return tuple(self._flattened(type_id) if flatten else self._members(type_id))
 
     def _members(self, type_id: int) -> Iterator[Member]:
-        if self.kind(type_id) not in _COMPOSITES:
+        if self.kind(type_id) not in COMPOSITES:
             raise BtfError(f"type {type_id} is neither a struct nor a union and has no members")
         owner, nth = self._owner(type_id)
         words, start = owner.records.words, owner.records.infos_at[nth] + 2
@@ -122,6 +129,7 @@ class Btf:
 
     def _flattened(self, type_id: int) -> Iterator[Member]:
         seen = 0
+        inner: dict[int, int | None] = {}  # by a member's type, so that no modifiers are taken off twice
         stack = [(0, self._members(type_id))]
         while stack:
             start, members = stack[-1]
@@ -133,19 +141,21 @@ class Btf:
             if seen > MAX_FLATTENED or len(stack) > MAX_DEPTH:
                 raise BtfError(f"type {type_id} has anonymous members nested without end")
             moved = member._replace(bit_offset=start + member.bit_offset)
-            inner = None if member.name else self._composite(member.type_id)
-            if inner is None:
+            if not member.name and member.type_id not in inner:
+                inner[member.type_id] = self._composite(member.type_id)
+            nested = None if member.name else inner[member.type_id]
+            if nested is None:
                 yield moved
             else:
-                stack.append((moved.bit_offset, self._members(inner)))
+                stack.append((moved.bit_offset, self._members(nested)))
 
     def _composite(self, type_id: int) -> int | None:
         """The struct or union that a type is when const, typedef and the like are taken off."""
-        for _ in range(MAX_DEPTH):
+        for _ in range(MAX_DEPTH + 1):
             kind = self.kind(type_id)
-            if kind in _COMPOSITES:
+            if kind in COMPOSITES:
                 return type_id
-            if kind not in _MODIFIERS:
+            if kind not in MODIFIERS:
                 return None
             owner, nth = self._owner(type_id)
             type_id = owner.records.words[owner.records.infos_at[nth] + 1]
@@ -170,30 +180,39 @@ class Btf:
             raise BtfError(f"a name is longer than {MAX_NAME} bytes", begin)
         return owner.data[begin:end].decode("utf-8", "surrogateescape")
 
-    def _name_offsets(self, name: str) -> Iterator[tuple[int, bool]]:
-        """Every offset that reads as `name`, and whether one of the section's strings begins there.
+    def _name_offsets(self, text: bytes) -> Iterator[tuple[int, bool]]:
+        """Every offset that reads as `text`, NUL included, and whether one of the section's strings begins there.
 
         Otherwise it is the tail of a longer string, which a producer may use to save space.
         """
-        text = name.encode("utf-8", "surrogateescape")
-        if not text or b"\0" in text:
-            return
         owner: Btf | None = self
         while owner:
             begin, end = owner.string_section
-            at = owner.data.find(text + b"\0", begin, end)
+            at = owner.data.find(text, begin, end)
             while at >= 0:
                 yield at - begin + owner.names_from, at == begin or owner.data[at - 1] == 0
-                at = owner.data.find(text + b"\0", at + 1, end)
+                at = owner.data.find(text, at + 1, end)
             owner = owner.base
 
+    def _reads(self, offset: int, text: bytes) -> bool:
+        """Whether `text`, NUL included, is what a name offset reads as."""
+        owner = self
+        while owner.base and offset < owner.names_from:
+            owner = owner.base
+        return owner.data.startswith(text, owner.string_section[0] + offset - owner.names_from)
+
     def _find_one(self, offset: int, kinds: Collection[Kind]) -> int | None:
-        """The first own type with that name offset: finds its bytes, then whether a record begins there."""
+        """The first own type with that name offset: finds its bytes, then whether a record begins there.
+
+        None too where the same bytes are in too many other places.
+        """
         begin, end = self.type_section
         _, infos_at, own_kinds = self.records
         wanted = offset.to_bytes(4, self.byteorder)
         at = self.data.find(wanted, begin, end)
-        while at >= 0:
+        for _ in range(MAX_TRIES):
+            if at < 0:
+                break
             index = (at - begin) // 4 + 1
             nth = bisect_left(infos_at, index)
             aligned = (at - begin) % 4 == 0
@@ -202,10 +221,11 @@ class Btf:
             at = self.data.find(wanted, at + 1, end)
         return None
 
-    def _find_any(self, offsets: Collection[int], kinds: Collection[Kind]) -> int | None:
-        """The first own type with one of these name offsets: looks at all of them."""
+    def _find_any(self, is_name: Callable[[int], bool], kinds: Collection[Kind]) -> int | None:
+        """The first own type of these kinds whose name offset is one: looks at all of them."""
         words, infos_at, own_kinds = self.records
-        for nth, at in enumerate(infos_at):
-            if words[at - 1] in offsets and own_kinds[nth] in kinds:
+        chosen = own_kinds.translate(bytes(byte in kinds for byte in range(256)))
+        for nth in compress(range(len(own_kinds)), chosen):
+            if is_name(words[infos_at[nth] - 1]):
                 return self.first_id + nth
         return None
