@@ -32,7 +32,7 @@ WAITING = frozenset(
 
 
 def waits(found: Found) -> bool:
-    """Whether the check asks for what is read ahead (kdiag.checking.prefetch). A package's own check never counts as such."""
+    """Whether the check asks for what is read ahead (kdiag.checking.prefetch); a plug-in's check never counts."""
     return found.builtin and found.check.id in WAITING
 
 

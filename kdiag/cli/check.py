@@ -29,6 +29,7 @@ from kdiag.console import output as console
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from kdiag.checking.prefetch import Ahead
     from kdiag.checking.registry import Found, Registry
     from kdiag.config.file import Config
     from kdiag.machine import Machine
@@ -149,14 +150,18 @@ def _system(root: str, recording: str) -> System:
     return Live(root)
 
 
+def _ahead(system: System, chosen: Sequence[Found]) -> Ahead:
+    from kdiag.checking.prefetch import Ahead  # a recording is played back where this cannot be imported
+
+    return Ahead(system, chosen)
+
+
 def _examine(system: System, known: Registry, chosen: Sequence[Found], required: Sequence[str]) -> Examined:
     from kdiag.capabilities.analysis import analyse
     from kdiag.capabilities.definitions import DEFAULT_REQUIRED
-    from kdiag.checking.prefetch import Ahead
     from kdiag.machine import Machine
-    from kdiag.system.live import Live
 
-    machine = Machine(system, Ahead(system, chosen) if type(system) is Live and system.live else None)
+    machine = Machine(system, _ahead(system, chosen) if system.live else None)
     return Examined(machine, analyse(machine, known, chosen, required or DEFAULT_REQUIRED))
 
 
