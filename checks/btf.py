@@ -102,13 +102,9 @@ def vmlinux(machine: Machine) -> Iterator[Finding]:
         yield ok(f"BTF is whole: {btf.n_types} types", evidence=evidence)
 
 
-#: Machines of `uname -m` whose kernels are big-endian; all others that run bpftrace are little-endian.
-_BIG_ENDIAN = ("s390x", "s390", "ppc64", "ppc", "mips", "mips64", "sparc64", "armeb", "aarch64_be")
-
-
 def _byte_order(machine: Machine) -> str | None:
     try:
-        return "big" if machine.kernel.arch in _BIG_ENDIAN else "little"
+        return machine.kernel.byteorder
     except Unavailable:
         return None
 

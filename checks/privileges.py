@@ -174,9 +174,12 @@ def userns(machine: Machine) -> Iterator[Finding]:
 
     Root of a user namespace holds every capability there and none over the kernel: bpf(2) says EPERM, and
     tools report tracepoints as missing. See it yourself: `cat /proc/self/uid_map` shows `0 0 4294967295` on
-    the machine itself.
+    the machine itself, and `readlink /proc/self/ns/user` user:[4026531837].
     """
-    evidence = (Evidence("/proc/self/uid_map", machine.privileges.uid_map or "absent"),)
+    evidence = (
+        Evidence("/proc/self/ns/user", machine.privileges.user_namespace or "not shown"),
+        Evidence("/proc/self/uid_map", machine.privileges.uid_map or "absent"),
+    )
     if machine.privileges.initial_user_namespace:
         yield ok("the machine's own user namespace", evidence=evidence)
         return
@@ -346,6 +349,11 @@ def _size(value: int) -> str:
     return "unlimited" if value == -1 else f"{value // 1024} kB"
 
 
+#: What denies nothing: SELinux permissive; AppArmor's unconfined, and profiles in a mode that only logs or less
+#: (`NAME (complain)`, `NAME (unconfined)`; security/apparmor/policy.c, aa_profile_mode_names).
+_LENIENT = ("permissive", "unconfined", "(complain)", "(unconfined)")
+
+
 @check("privileges.lsm", "Security modules")
 def lsm(machine: Machine) -> Iterator[Finding]:
     """SELinux and AppArmor as far as they concern this process. A denial by either shows as EACCES from
@@ -367,7 +375,7 @@ def lsm(machine: Machine) -> Iterator[Finding]:
             unseen = unseen or gap.reason
             continue
         evidence.append(Evidence(name, value or "not active"))
-        if value and value not in ("permissive", "unconfined"):
+        if value and not value.endswith(_LENIENT):
             concerns.append(f"{name}: {value}")
     try:
         evidence.append(Evidence("/sys/kernel/security/lsm", ", ".join(machine.privileges.security_modules)))

@@ -248,8 +248,8 @@ def test_capabilities_by_capsh() -> None:
 
 
 def test_user_namespace() -> None:
-    mapped = Path("/proc/self/uid_map").read_text().split()
-    assert (status("privileges.userns") is Status.OK) is (mapped == ["0", "0", "4294967295"])
+    own = os.readlink("/proc/self/ns/user") == "user:[4026531837]"
+    assert (status("privileges.userns") is Status.OK) is own
 
 
 def test_container() -> None:
@@ -489,6 +489,38 @@ def test_with_btf_hidden() -> None:
     there, _ = in_another_state("mount -t tmpfs none /sys/kernel/btf")
     assert there["btf.vmlinux"]["status"] == "fail"
     assert there["capability core-tools"]["status"] == "fails" or there["btf.fallback"]["status"] == "ok"
+
+
+def test_in_a_user_namespace_with_the_map_of_the_machine() -> None:
+    """systemd's PrivateUsers=identity: every uid is itself, and no capability counts for the kernel."""
+    need_root()
+    code = (
+        "import ctypes, os, sys\n"
+        "ready, mapped = os.pipe(), os.pipe()\n"
+        "child = os.fork()\n"
+        "if child == 0:\n"
+        "    done = ctypes.CDLL(None, use_errno=True).unshare(0x10000000)\n"
+        "    os.write(ready[1], b'y' if done == 0 else b'n')\n"
+        "    os.read(mapped[0], 1)\n"
+        "    if done: os._exit(99)\n"
+        "    os.execv(sys.executable, [sys.executable, '-m', 'kdiag', 'check', '--format', 'json'])\n"
+        "if os.read(ready[0], 1) == b'y':\n"
+        "    for name in ('uid_map', 'gid_map'):\n"
+        "        with open(f'/proc/{child}/{name}', 'w') as file: file.write('0 0 4294967295')\n"
+        "os.write(mapped[1], b'x')\n"
+        "os._exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False
+    )
+    need(done.returncode != 99, "user namespaces")
+    rows = {row["id"]: row for row in json.loads(done.stdout)["findings"]}
+    assert rows["privileges.userns"]["status"] == "fail"
+    assert {e["source"]: e["observed"] for e in rows["privileges.userns"]["evidence"]}[
+        "/proc/self/uid_map"
+    ] == "0 0 4294967295"
+    for finding_id in ("bpf.map", "bpf.prog.kprobe"):
+        assert "user namespace" in rows[finding_id]["reason"], rows[finding_id]
 
 
 def test_with_proc_hidden() -> None:

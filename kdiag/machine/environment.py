@@ -17,7 +17,13 @@ if TYPE_CHECKING:
     from kdiag.machine import Machine
 
 #: Inode numbers of the namespaces that the kernel made at boot.
-_INITIAL = {"pid": 4026531836, "ipc": 4026531839, "uts": 4026531838, "cgroup": 4026531835, "user": 4026531837}
+INITIAL_NAMESPACES = {
+    "pid": 4026531836,
+    "ipc": 4026531839,
+    "uts": 4026531838,
+    "cgroup": 4026531835,
+    "user": 4026531837,
+}
 
 _MANAGERS = {
     "docker": "Docker",
@@ -89,7 +95,7 @@ class Environment:
         """Which of our namespaces are not the machine's own; None if that cannot be told."""
         foreign: list[str] = []
         seen = False
-        for name, inode in _INITIAL.items():
+        for name, inode in INITIAL_NAMESPACES.items():
             try:
                 link = self._system.lstat(f"/proc/self/ns/{name}")
             except Unavailable:
@@ -200,6 +206,8 @@ class Environment:
     @cached_property
     def vm(self) -> Place | None:
         """The virtual machine that the kernel runs in, None on bare metal as far as files tell."""
+        if self._ec2_metal():
+            return None
         for look in (self._vendor_vm, self._gvisor, self._dmi, self._xen, self._device_tree, self._cpuinfo):
             place = look()
             if place is not None:
@@ -245,13 +253,35 @@ class Environment:
                     values[field] = read_text(self._system, path, 4096) or ""
                 except Unavailable:
                     values[field] = ""
-            if values[field].startswith(prefix) and not values[field].endswith(".metal"):
+            if values[field].startswith(prefix):
                 return Place(name.lower().split(" ")[0], name, ((path, values[field]),))
         return None
 
+    def _ec2_metal(self) -> bool:
+        """Amazon's machines without a hypervisor: i3.metal, m7i.metal-24xl. The vendor is the same."""
+        try:
+            vendor = read_text(self._system, "/sys/class/dmi/id/sys_vendor", 4096)
+            product = read_text(self._system, "/sys/class/dmi/id/product_name", 4096) or ""
+        except Unavailable:
+            return False
+        return vendor == "Amazon EC2" and product.partition(".")[2].partition("-")[0] == "metal"
+
     def _xen(self) -> Place | None:
+        """The type is xen also in the domain that owns the hardware (systemd, detect_vm_xen_dom0)."""
         kind = read_text(self._system, "/sys/hypervisor/type", 4096)
-        return Place("xen", "Xen", (("/sys/hypervisor/type", kind),)) if kind == "xen" else None
+        if kind != "xen" or self._xen_owner():
+            return None
+        return Place("xen", "Xen", (("/sys/hypervisor/type", kind),))
+
+    def _xen_owner(self) -> bool:
+        """Whether this is Xen's first domain: XENFEAT_dom0, bit 11 (include/xen/interface/features.h)."""
+        features = read_text(self._system, "/sys/hypervisor/properties/features", 4096)
+        if features is not None:
+            try:
+                return bool(int(features, 16) >> 11 & 1)
+            except ValueError:
+                pass
+        return "control_d" in (read_text(self._system, "/proc/xen/capabilities", 4096) or "").split(",")
 
     def _device_tree(self) -> Place | None:
         path = "/proc/device-tree/hypervisor/compatible"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
@@ -44,6 +44,22 @@ _SOURCE_ARCH = {
     "mips64": "mips",
 }
 
+#: Machines of `uname -m` whose kernels are big-endian, and those that are either.
+_BIG_ENDIAN = (
+    "s390x",
+    "s390",
+    "ppc64",
+    "ppc",
+    "sparc64",
+    "sparc",
+    "parisc64",
+    "parisc",
+    "m68k",
+    "aarch64_be",
+    "armeb",
+)
+_EITHER = ("mips", "mips64")
+
 MODULE_DIRS = ("/lib/modules", "/usr/lib/modules", "/run/booted-system/kernel-modules/lib/modules")
 
 
@@ -68,8 +84,8 @@ class Kernel:
         try:
             return self.uname.release
         except Unavailable as gap:
-            found = sorted(
-                {name for directory in MODULE_DIRS[:2] for name in self._system.listdir(directory) or ()}
+            found = releases(
+                name for directory in MODULE_DIRS[:2] for name in self._system.listdir(directory) or ()
             )
             if len(found) == 1:
                 return found[0]
@@ -164,6 +180,13 @@ class Kernel:
         return self.uname.machine
 
     @cached_property
+    def byteorder(self) -> str | None:
+        """`little` or `big`; None where uname(2) leaves it open and no program of this user space can be read."""
+        if self.arch in _EITHER:
+            return None if self.interpreter is None else self.interpreter.byteorder
+        return "big" if self.arch in _BIG_ENDIAN or re.fullmatch(r"armv\d\w*b", self.arch) else "little"
+
+    @cached_property
     def interpreter(self) -> ElfIdent | None:
         """The ELF identification of the Python that runs kdiag: the architecture of this user space."""
         try:
@@ -203,3 +226,16 @@ class Kernel:
 def source_arch_of(machine: str) -> str | None:
     """The name below arch/ for a machine name as of uname, ELF or a package, None if not known."""
     return _SOURCE_ARCH.get(machine)
+
+
+def releases(names: Iterable[str]) -> list[str]:
+    """Those of the names below /lib/modules that are kernel releases, the newest last. Others are there too
+    (extramodules-arch, updates): a release begins with two numbers.
+    """
+    return sorted({name for name in names if re.match(r"\d+\.\d+", name)}, key=_age)
+
+
+def _age(release: str) -> list[tuple[bool, int, str]]:
+    """A release as numbers and words: 6.9.7 is older than 6.12.48."""
+    parts = re.findall(r"\d+|[A-Za-z]+", release)
+    return [(part.isdigit(), int(part) if part.isdigit() else 0, part) for part in parts]

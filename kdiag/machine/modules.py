@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from kdiag.machine.kernel import MODULE_DIRS
+from kdiag.machine.kernel import MODULE_DIRS, releases
 from kdiag.machine.text import read_text
 from kdiag.parse.errors import ParseError
 from kdiag.system import Unavailable
@@ -34,11 +34,9 @@ class Modules:
 
     @cached_property
     def other_releases(self) -> tuple[str, ...]:
-        """Releases other than the examined one that have a module directory here."""
-        names: set[str] = set()
-        for base in MODULE_DIRS:
-            names.update(self._system.listdir(base) or ())
-        return tuple(sorted(names - {self._machine.kernel.release}))
+        """Releases other than the examined one that have a module directory here, the newest last."""
+        found = releases(name for base in MODULE_DIRS for name in self._system.listdir(base) or ())
+        return tuple(name for name in found if name != self._machine.kernel.release)
 
     @cached_property
     def outdated(self) -> bool:
@@ -115,7 +113,7 @@ class Modules:
         if privileges.sysctl("kernel.modules_disabled") == 1:
             reasons.append(
                 (
-                    "privileges.sysctls",
+                    "sysctl.kernel.modules_disabled",
                     "kernel.modules_disabled is 1: no module can be loaded until the next boot",
                 )
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
+from kdiag.machine.environment import INITIAL_NAMESPACES
 from kdiag.machine.text import read_number, read_text
 from kdiag.system import Unavailable
 
@@ -154,13 +155,27 @@ class Privileges:
     def initial_user_namespace(self) -> bool:
         """Whether uid 0 here is uid 0 of the machine (man 7 user_namespaces; kernels without USER_NS have
         no map).
+
+        The inode tells: a namespace whose map is that of the machine (`unshare --map-users=all`, systemd's
+        PrivateUsers=identity) gives no capability over the kernel either.
         """
+        if self.user_namespace not in (None, f"user:[{INITIAL_NAMESPACES['user']}]"):
+            return False
         text = read_text(self._system, "/proc/self/uid_map")
         if text is None:
             if self._system.stat("/proc/self/status") is None:
                 raise Unavailable("/proc is not mounted: the user namespace is not known")
             return True
         return text.split() == ["0", "0", "4294967295"]
+
+    @cached_property
+    def user_namespace(self) -> str | None:
+        """What /proc/self/ns/user names, such as user:[4026531837]; None where it cannot be seen."""
+        try:
+            link = self._system.lstat("/proc/self/ns/user")
+        except Unavailable:
+            return None
+        return link.target or None if link is not None else None
 
     @cached_property
     def uid_map(self) -> str:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import known_machines as known
 import pytest
 import worlds as w
+from conftest import report_on
 from fixtures_builder import World
 
 from kdiag.machine import Machine
 from kdiag.machine.environment import Environment, Place
+from kdiag.machine.kernel import releases
+from kdiag.model import Status
 
 
 def environment(world: World) -> Environment:
@@ -31,7 +34,6 @@ def test_bare_metal() -> None:
         ("product_name", "KVM", "kvm"),
         ("product_name", "OpenStack Nova", "kvm"),
         ("sys_vendor", "Amazon EC2", "amazon"),
-        ("product_name", "Amazon EC2 m5.metal", None),
         ("sys_vendor", "VMware, Inc.", "vmware"),
         ("sys_vendor", "innotek GmbH", "virtualbox"),
         ("product_name", "VirtualBox", "virtualbox"),
@@ -123,3 +125,126 @@ def test_without_proc_a_marker_counts() -> None:
 def test_immutable(system: str, expected: str | None) -> None:
     world = w.linux().file("/etc/os-release", w.os_release(system, "1", system))
     assert kind(environment(world).immutable) == expected
+
+
+@pytest.mark.parametrize(
+    ("product", "expected"),
+    [
+        ("m5.metal", None),
+        ("m7i.metal-24xl", None),
+        ("u-6tb1.metal", None),
+        ("m5.large", "amazon"),
+        ("m5.metallic", "amazon"),
+        ("", "amazon"),
+    ],
+)
+def test_amazons_machines_without_a_hypervisor(product: str, expected: str | None) -> None:
+    world = w.linux().file("/sys/class/dmi/id/sys_vendor", "Amazon EC2\n")
+    world.file("/sys/class/dmi/id/product_name", f"{product}\n")
+    assert kind(environment(world).vm) == expected
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({}, "xen"),
+        ({"/sys/hypervisor/properties/features": "00000000,0001c8f5\n"}, "xen"),
+        ({"/sys/hypervisor/properties/features": "000023f5\n"}, "xen"),
+        ({"/sys/hypervisor/properties/features": "00002ef5\n"}, None),
+        ({"/proc/xen/capabilities": "control_d\n"}, None),
+        ({"/proc/xen/capabilities": "\n"}, "xen"),
+    ],
+)
+def test_the_first_domain_of_xen_owns_the_machine(files: dict[str, str], expected: str | None) -> None:
+    world = w.linux().file("/sys/hypervisor/type", "xen\n").files({**files})
+    assert kind(environment(world).vm) == expected
+
+
+@pytest.mark.parametrize(
+    ("names", "newest_last"),
+    [
+        (("extramodules-arch", "6.12.48-1-lts", "6.9.7-arch1-1"), ["6.9.7-arch1-1", "6.12.48-1-lts"]),
+        (("6.1.0-9-amd64", "6.1.0-50-amd64", "updates", "kernel"), ["6.1.0-9-amd64", "6.1.0-50-amd64"]),
+        (("5.10-rc3", "5.10.0", "lost+found"), ["5.10-rc3", "5.10.0"]),
+    ],
+)
+def test_releases_below_lib_modules(names: tuple[str, ...], newest_last: list[str]) -> None:
+    assert releases(names) == newest_last
+
+
+def test_an_upgrade_names_the_newest_installed_kernel() -> None:
+    world = w.linux().remove("/lib/modules")
+    for name in ("6.12.200-1-lts", "6.9.7-arch1-1", "extramodules-arch"):
+        world.file(f"/lib/modules/{name}/modules.dep", "")
+    found = report_on(world.recording()).finding("kernel.rebooted")
+    assert found is not None and "6.12.200-1-lts is installed" in found.summary
+
+
+def test_no_upgrade_where_no_other_kernel_is_installed() -> None:
+    world = w.linux().remove("/lib/modules").file("/lib/modules/extramodules-arch/version", "")
+    found = report_on(world.recording()).finding("kernel.rebooted")
+    assert found is not None and found.status is Status.SKIP
+
+
+@pytest.mark.parametrize(
+    ("machine", "elf", "expected"),
+    [
+        ("mips64", 1, "little"),
+        ("mips64", 2, "big"),
+        ("mips", 1, "little"),
+        ("x86_64", 1, "little"),
+        ("s390x", 2, "big"),
+        ("s390x", 1, "big"),  # an interpreter that runs emulated says nothing about the kernel
+        ("ppc64le", 1, "little"),
+        ("armv7l", 1, "little"),
+        ("armv7b", 2, "big"),
+    ],
+)
+def test_the_byte_order_of_the_kernel(machine: str, elf: int, expected: str) -> None:
+    mark = "little" if elf == 1 else "big"
+    numbers = (2).to_bytes(2, mark) + (8).to_bytes(2, mark)  # type: ignore[arg-type]
+    head = b"\x7fELF\2" + bytes([elf]) + b"\1" + bytes(9) + numbers + bytes(44)
+    world = w.linux().file("/usr/bin/python3", head)
+    world.machine = machine
+    assert Machine(world.recording()).kernel.byteorder == expected
+
+
+def test_a_byte_order_that_nothing_tells() -> None:
+    world = w.linux().remove("/usr/bin/python3")
+    world.machine = "mips64"
+    assert Machine(world.recording()).kernel.byteorder is None
+
+
+@pytest.mark.parametrize(
+    ("profile", "status"),
+    [
+        ("usr.bin.foo (complain)", Status.OK),
+        ("chrome (unconfined)", Status.OK),
+        ("unconfined", Status.OK),
+        ("docker-default (enforce)", Status.WARN),
+        ("a//&b (mixed)", Status.WARN),
+        ("tool (kill)", Status.WARN),
+    ],
+)
+def test_a_profile_that_denies_nothing(profile: str, status: Status) -> None:
+    world = w.linux().file("/proc/self/attr/current", f"{profile}\n")
+    found = report_on(world.recording()).finding("privileges.lsm")
+    assert found is not None and found.status is status, found
+
+
+def test_a_module_that_must_not_be_loaded_names_the_sysctl() -> None:
+    """The cause is a finding that exists, or it is dropped."""
+    world = w.kheaders(w.sysctls(w.linux(), modules_disabled=1), "module")
+    found = report_on(world.recording()).finding("kheaders.module")
+    assert found is not None and "sysctl.kernel.modules_disabled" in found.causes
+
+
+def test_a_user_namespace_with_the_map_of_the_machine() -> None:
+    """`unshare --map-users=all` by root, systemd's PrivateUsers=identity: the inode tells."""
+    world = w.linux().link("/proc/self/ns/user", "user:[4026532201]")
+    w.answers(world, in_machine=False)
+    report = report_on(world.recording())
+    found = report.finding("privileges.userns")
+    assert found is not None and found.status is Status.FAIL
+    refused = report.finding("bpf.map")
+    assert refused is not None and refused.causes == ("privileges.userns",)
