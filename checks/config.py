@@ -56,11 +56,13 @@ def _expected(machine: Machine) -> str:
 
 
 def _load_configs(machine: Machine) -> tuple[Remedy, ...]:
+    """modules.dep may list a module whose file is gone, or that cannot be loaded here."""
     try:
         path = machine.modules.find("configs")
+        there = path is not None and machine.system.stat(path) is not None and not machine.modules.obstacles
     except Unavailable:
-        path = None
-    if path is None:
+        there = False
+    if not there:
         return ()
     return (
         Remedy(

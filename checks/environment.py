@@ -103,7 +103,9 @@ def immutable(machine: Machine) -> Iterator[Finding]:
         seen = Evidence("/run/ostree-booted, /etc/os-release", "no sign of an immutable system")
         yield ok("packages can be installed the usual way", evidence=(seen,))
         return
-    yield warn(f"{place.name}: packages are layered or absent", evidence=_signs(place))
+    image = machine.environment.image
+    how = image.how if image is not None else "packages are layered or absent"
+    yield warn(f"{place.name}: {how}", evidence=_signs(place))
 
 
 @check(

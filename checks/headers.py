@@ -9,7 +9,7 @@ from kdiag.knowledge.recipes import RECIPE
 from kdiag.machine import Machine
 from kdiag.machine.headers import Selection, Tree
 from kdiag.model import Evidence, Finding, Remedy, WrongRemedy, fail, ok, unknown, warn
-from kdiag.remedies.packages import header_package
+from kdiag.remedies.packages import header_package, instead
 from kdiag.system import Unavailable
 
 
@@ -232,14 +232,6 @@ def bcc(machine: Machine) -> Iterator[Finding]:
         )
 
 
-def _instead(machine: Machine) -> tuple[Remedy, ...]:
-    """What to do where no package is known."""
-    return tuple(
-        Remedy("headers.instead", text, "manual", run_on="whoever maintains this kernel")
-        for text in machine.packages.advice.instead[:2]
-    )
-
-
 def _installed(machine: Machine, name: str, version: str | None, evidence: tuple[Evidence, ...]) -> Finding:
     """A package whose name and version say nothing of the release may hold another kernel's headers: the files tell."""
     release = machine.kernel.release
@@ -284,7 +276,7 @@ def package(machine: Machine) -> Iterator[Finding]:
             reason=advice.reason,
             evidence=tuple(evidence),
             causes=("kernel.identity",),
-            remedies=_instead(machine),
+            remedies=instead(machine),
             wrong_remedies=(
                 WrongRemedy(f"apt install linux-headers-{machine.kernel.release}", advice.reason),
             ),
@@ -296,7 +288,7 @@ def package(machine: Machine) -> Iterator[Finding]:
             reason="; ".join(filter(None, (advice.reason, _of_others(machine)))),
             evidence=tuple(evidence),
             causes=("kernel.identity",),
-            remedies=_instead(machine),
+            remedies=instead(machine),
         )
         return
     try:
@@ -336,7 +328,7 @@ def package(machine: Machine) -> Iterator[Finding]:
         reason=reason,
         evidence=(*absent, *evidence),
         causes=("environment.container", "kernel.rebooted"),
-        remedies=_own(machine) or _instead(machine),
+        remedies=_own(machine) or instead(machine),
         wrong_remedies=tuple(
             WrongRemedy(f"installing {trap}", "user-space (UAPI) headers only") for trap in advice.traps[:2]
         ),

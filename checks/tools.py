@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from kdiag.check import check
 from kdiag.machine import Machine
 from kdiag.model import Evidence, Finding, Remedy, fail, ok, skip, warn
-from kdiag.remedies.packages import install
+from kdiag.remedies.packages import bcc_package, install
 
 
 @check("tools.bpftrace", "bpftrace")
@@ -94,7 +94,7 @@ def bcc(machine: Machine) -> Iterator[Finding]:
         Evidence("libbcc", f"{library[0]}" if library else "absent"),
     )
     if where is None:
-        package = "bpfcc-tools" if machine.packages.manager == "apt" else "bcc-tools"
+        package = bcc_package(machine)
         yield fail(
             "BCC is not installed", evidence=evidence, remedies=install(machine, "bcc.install", package)
         )

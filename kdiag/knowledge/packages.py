@@ -43,6 +43,18 @@ NOTHING_KNOWN = Place()
 _OF_RPM = frozenset({"dnf", "yum", "microdnf", "tdnf"})
 
 
+class Way(NamedTuple):
+    """Something to do where there is no package. on: who or where. when: it is of use with BTF (`btf`) or without it
+    (`no-btf`), or where the module kheaders may be loaded (`kheaders`); empty: always.
+    """
+
+    do: str
+    commands: tuple[str, ...] = ()
+    on: str = "here"
+    needs: tuple[str, ...] = ()
+    when: str = ""
+
+
 class HeaderPackage(NamedTuple):
     """The header package of one kernel.
 
@@ -72,11 +84,19 @@ class HeaderPackage(NamedTuple):
     suite: Suite | None = None
     suite_used: Answer = "unknown"
     gone: str = ""
-    instead: tuple[str, ...] = ()
+    instead: tuple[Way, ...] = ()
     traps: tuple[str, ...] = ()
     trees: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     confidence: Confidence = "unverified"
+
+
+class _Way(TypedDict, total=False):
+    do: str
+    commands: list[str]
+    on: str
+    needs: list[str]
+    when: str
 
 
 class _Scheme(TypedDict, total=False):
@@ -95,7 +115,7 @@ class _Scheme(TypedDict, total=False):
     traps: list[str]
     trees: list[str]
     gone: str
-    instead: list[str]
+    instead: list[_Way]
     notes: list[str]
     confidence: Confidence
 
@@ -150,7 +170,7 @@ def header_package(
         suite=suite,
         suite_used="unknown" if suite is None else used(suite, place.sources, system),
         gone=scheme["gone"],
-        instead=(*_filled(scheme.get("instead", ()), release), *_cos_archive(identity, arch, os_release)),
+        instead=(*_ways(scheme, release), *_cos_archive(identity, arch, os_release)),
         traps=_filled(scheme["traps"], release),
         trees=_filled(scheme["trees"], release),
         notes=_filled(scheme["notes"], release),
@@ -197,6 +217,19 @@ def _wanted(names: Names) -> tuple[str, ...]:
     """What to name in the command: the package alone pulls its parts, but for SUSE's unversioned pair."""
     assert names.name is not None  # noqa: S101
     return (names.name, *names.parts) if names.version and names.parts else (names.name,)
+
+
+def _ways(scheme: _Scheme, release: str) -> tuple[Way, ...]:
+    return tuple(
+        Way(
+            way["do"].replace("{release}", release),
+            _filled(way.get("commands", ()), release),
+            way.get("on", "here"),
+            tuple(way.get("needs", ())),
+            way.get("when", ""),
+        )
+        for way in scheme.get("instead", ())
+    )
 
 
 def _filled(texts: Sequence[str], release: str) -> tuple[str, ...]:
@@ -264,11 +297,12 @@ def _scheme_of(owner: Owner | None, os_id: str | None) -> _Scheme | None:
     return next((scheme for scheme in schemes if re.fullmatch(scheme["stems"], owner.stem)), None)
 
 
-def _cos_archive(identity: KernelIdentity, arch: str | None, os_release: OsRelease | None) -> tuple[str, ...]:
+def _cos_archive(identity: KernelIdentity, arch: str | None, os_release: OsRelease | None) -> tuple[Way, ...]:
     """Where Container-Optimized OS keeps the headers of a build (kubectl-trace#48), if the build is known."""
     if identity.headers != "cos" or os_release is None or os_release.id != "cos" or not os_release.build_id:
         return ()
     if SAFE_RELEASE.fullmatch(os_release.build_id) is None:
         return ()
     board = "lakitu-arm64/" if arch in ("aarch64", "arm64") else ""
-    return (f"gs://cos-tools/{os_release.build_id}/{board}kernel-headers.tgz",)
+    archive = f"gs://cos-tools/{os_release.build_id}/{board}kernel-headers.tgz"
+    return (Way(f"Unpack the headers of this build of the system: {archive}"),)

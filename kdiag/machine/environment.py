@@ -14,6 +14,7 @@ from kdiag.machine.text import exists, read_text
 from kdiag.system import Unavailable
 
 if TYPE_CHECKING:
+    from kdiag.knowledge.image_systems import ImageSystem
     from kdiag.machine import Machine
 
 #: Inode numbers of the namespaces that the kernel made at boot.
@@ -61,14 +62,6 @@ _DMI = (
     ("product_name", "Apple Virtualization", "Apple Virtualization"),
     ("product_name", "Google Compute Engine", "Google Compute Engine"),
 )
-
-_IMMUTABLE_IDS = {
-    "talos": "Talos Linux",
-    "bottlerocket": "Bottlerocket",
-    "flatcar": "Flatcar Container Linux",
-    "cos": "Container-Optimized OS",
-    "nixos": "NixOS",
-}
 
 
 class Place(NamedTuple):
@@ -319,7 +312,28 @@ class Environment:
         """A system whose files are not changed by a package manager."""
         if exists(self._system, "/run/ostree-booted"):
             return Place("ostree", "an ostree system", (("/run/ostree-booted", "exists"),))
+        from kdiag.knowledge.image_systems import image_system
+
         system = self._machine.kernel.os_release
-        if system is not None and system.id in _IMMUTABLE_IDS:
-            return Place(system.id, _IMMUTABLE_IDS[system.id], (("/etc/os-release", f"ID={system.id}"),))
-        return None
+        found = image_system(system)
+        if system is None or found is None:
+            return None
+        return Place(found.kind, found.name, (("/etc/os-release", f"ID={system.id}"),))
+
+    @cached_property
+    def image(self) -> ImageSystem | None:
+        """How a program comes onto such a system, None for any other."""
+        from kdiag.knowledge.image_systems import by_kind
+
+        if self.immutable is None:
+            return None
+        try:
+            rpm_ostree = exists(self._system, "/usr/bin/rpm-ostree")
+        except Unavailable:
+            rpm_ostree = self._descends_from_fedora
+        return by_kind(self.immutable.kind, rpm_ostree=rpm_ostree)
+
+    @property
+    def _descends_from_fedora(self) -> bool:
+        system = self._machine.kernel.os_release
+        return system is not None and system.descends_from("fedora")

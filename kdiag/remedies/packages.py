@@ -10,6 +10,7 @@ from kdiag.model import Remedy
 from kdiag.system import Unavailable
 
 if TYPE_CHECKING:
+    from kdiag.knowledge.image_systems import ImageSystem
     from kdiag.knowledge.suites import Suite
     from kdiag.machine import Machine
 
@@ -48,6 +49,9 @@ def header_package(machine: Machine) -> Remedy | None:
             "the host",
             ("root", "network"),
         )
+    image = machine.environment.image
+    if image is not None:
+        return _onto_image(image, "headers.package-image", advice.name or "") if image.layers else None
     if suite is not None and advice.suite_used != "yes" and (not suite.usual or advice.suite_used == "no"):
         return _from_elsewhere(machine, suite, commands)
     return Remedy(INSTALL_HEADERS, title, "safe", commands, needs=("root", "network"))
@@ -99,14 +103,60 @@ def _wanted(machine: Machine) -> tuple[str, ...]:
 
 
 def install(machine: Machine, remedy_id: str, package: str) -> tuple[Remedy, ...]:
-    """Installing a package of this distribution, if its manager is known; () where it is not."""
-    manager = machine.packages.manager
-    if manager is None or machine.environment.immutable is not None:
-        return ()
-    commands = _as_root(install_commands(manager, (package,)))
+    """Installing a package of this distribution, if it is known how; () where it is not."""
+    image = machine.environment.image
+    if image is not None and machine.environment.container is None:
+        return (_onto_image(image, remedy_id, package),)
+    commands = _as_root(install_commands(machine.packages.manager or "", (package,)))
     if not commands:
         return ()
     return (Remedy(remedy_id, f"Install {package}", commands=commands, needs=("root", "network")),)
+
+
+def _onto_image(image: ImageSystem, remedy_id: str, package: str) -> Remedy:
+    """How a package comes onto a system that is an image."""
+    return Remedy(
+        remedy_id,
+        image.way.format(package=package),
+        "unsafe" if image.commands and image.run_on == "here" else "manual",
+        tuple(command.format(package=package) for command in image.commands),
+        image.run_on,
+        image.needs,
+    )
+
+
+def bcc_package(machine: Machine) -> str:
+    """What BCC's tools are called here: Debian and its family have a name of their own for them."""
+    image = machine.environment.image
+    apt = image.apt if image is not None else machine.packages.manager == "apt"
+    return "bpfcc-tools" if apt else "bcc-tools"
+
+
+def instead(machine: Machine) -> tuple[Remedy, ...]:
+    """What helps where no package is to be had: only what this machine lacks, each with who can do it."""
+    return tuple(
+        Remedy("headers.instead", way.do, "manual", way.commands, way.on, way.needs)
+        for way in machine.packages.advice.instead
+        if _of_use(machine, way.when)
+    )[:2]
+
+
+def _of_use(machine: Machine, when: str) -> bool:
+    if when in ("btf", "no-btf"):
+        return _has_btf(machine) is (when == "btf")
+    if when == "kheaders":
+        state = machine.kheaders.module.state
+        hidden = state in ("absent", "unknown") and machine.environment.container is not None
+        return hidden or state in ("loadable", "unknown")
+    return True
+
+
+def _has_btf(machine: Machine) -> bool:
+    try:
+        machine.btf.vmlinux  # noqa: B018  asked for whether it is there
+    except (Unavailable, ValueError):
+        return False
+    return True
 
 
 def _as_root(commands: tuple[tuple[str, ...], ...]) -> tuple[str, ...]:

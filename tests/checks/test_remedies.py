@@ -58,7 +58,9 @@ def test_a_pod_cannot_set_sysctls_or_mount(examine: Examine) -> None:
 def test_container_optimized_os_is_told_where_its_headers_are(examine: Examine) -> None:
     report = examine(known.cos())
     assert "cos-tools/17162.40.5" in words(report) or "kdiag fix" in words(report)
-    assert not [c for c in commands(report) if re.search(r"\b(apt|dnf|yum)\b", c)]
+    here = [c for f in report.findings for r in f.remedies if r.run_on == "here" for c in r.commands]
+    assert not [c for c in here if re.search(r"\b(apt|apt-get|dnf|yum)\b", c)]
+    assert "apt-get install bpftrace" in commands(report), "in the node's toolbox, which is Debian's"
 
 
 @pytest.mark.parametrize("name", ["wsl2-5.15", "wsl2-6.18", "wsl2-6.18-uapi"])

@@ -13,7 +13,7 @@ import worlds as w
 from conftest import Examine
 from fixtures_builder import World
 
-from kdiag.model import Finding, Status
+from kdiag.model import Finding, Remedy, Status
 
 
 def package(world: World, examine: Examine) -> Finding:
@@ -437,3 +437,87 @@ def test_a_third_partys_repository(source: str, kind: str, examine: Examine) -> 
     assert remedy.kind == kind
     assert "XanMod" in remedy.title
     assert bool(remedy.commands) == (kind == "safe")
+
+
+# -- systems that are images -----------------------------------------------------------------------------------------
+
+
+def remedies_of(world: World, examine: Examine, finding_id: str) -> list[Remedy]:
+    found = examine(world).finding(finding_id)
+    assert found is not None
+    return list(found.remedies)
+
+
+def test_rpm_ostree_layers_tools_and_headers(examine: Examine) -> None:
+    release = "6.11.4-301.fc41.x86_64"
+    world = w.linux(release, w.os_release("fedora", "41", "Fedora CoreOS 41", VARIANT_ID="coreos"))
+    world.remove("/var/lib/dpkg/status").file("/run/ostree-booted").program(
+        "rpm-ostree", "/usr/bin/rpm-ostree"
+    )
+    world.file(
+        "/usr/lib/sysimage/rpm/rpmdb.sqlite", parts.rpm_database(("kernel-core", "6.11.4", "301.fc41"))
+    )
+    (tool,) = remedies_of(world, examine, "tools.bpftrace")
+    assert tool.commands == ("sudo rpm-ostree install bpftrace", "sudo systemctl reboot")
+    (headers,) = remedies_of(world, examine, "headers.package")
+    assert headers.commands[0] == f"sudo rpm-ostree install kernel-devel-{release}"
+    assert headers.id != "headers.package", "kdiag fix does not do that by itself"
+
+
+@pytest.mark.parametrize(
+    ("os_id", "kind", "word"),
+    [
+        ("flatcar", "manual", "container"),
+        ("steamos", "unsafe", "steamos-readonly disable"),
+        ("opensuse-microos", "unsafe", "transactional-update pkg install bpftrace"),
+        ("ubuntu-core", "unsafe", "snap install bpftrace"),
+        ("talos", "manual", "pod"),
+        ("haos", "manual", "container"),
+        ("nixos", "unsafe", "systemPackages"),
+    ],
+)
+def test_an_image_gets_its_own_way(os_id: str, kind: str, word: str, examine: Examine) -> None:
+    """Never the package manager whose database happens to lie in the image."""
+    world = w.linux("6.6.1-x", w.os_release(os_id, "1", os_id), builder="a@b")
+    (remedy,) = remedies_of(world, examine, "tools.bpftrace")
+    assert remedy.kind == kind
+    assert word in " ".join((remedy.title, *remedy.commands))
+    assert not any(command.startswith("sudo apt-get") for command in remedy.commands)
+
+
+def test_a_container_on_an_image_is_none(examine: Examine) -> None:
+    """A Debian container on Flatcar: its own apt works for tools."""
+    world = w.container(w.linux("6.12.51-flatcar", w.DEBIAN["12"], builder="a@b"), w.ALL_CAPABILITIES)
+    (remedy,) = remedies_of(world, examine, "tools.bpftrace")
+    assert remedy.commands[-1] == "sudo apt-get install bpftrace"
+
+
+# -- ways where there is no package ----------------------------------------------------------------------------------
+
+
+def test_nobody_is_told_to_load_what_is_not_there(examine: Examine) -> None:
+    """kheaders on WSL 6.18 and on the nodes of Google: only where the module may be there."""
+    world = known.cos()
+    assert any(
+        "modprobe kheaders" in c for r in remedies_of(world, examine, "headers.package") for c in r.commands
+    )
+    world = known.cos()
+    w.modules(world).remove(f"/lib/modules/{world.release}/kernel/kernel/kheaders.ko")
+    assert not any(
+        "modprobe" in c for r in remedies_of(world, examine, "headers.package") for c in r.commands
+    )
+
+
+def test_orbstack_says_nothing_of_what_works_there(examine: Examine) -> None:
+    """Its own archive is served: nobody has to maintain a kernel for that."""
+    for remedy in remedies_of(known.orbstack_container(), examine, "headers.package"):
+        assert "/sys/kernel" not in remedy.title
+        assert "maintains" not in remedy.run_on
+
+
+def test_configs_is_loaded_only_where_it_is(examine: Examine) -> None:
+    world = known.raspberry_pi()
+    assert not remedies_of(world, examine, "config.source")
+    world.file(f"/lib/modules/{world.release}/kernel/kernel/configs.ko", b"\x7fELF")
+    (remedy,) = remedies_of(world, examine, "config.source")
+    assert remedy.commands == ("sudo modprobe configs",)

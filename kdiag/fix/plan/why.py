@@ -5,7 +5,7 @@ from __future__ import annotations
 from kdiag.fix.plan.subject import HEADERS, Subject
 from kdiag.fix.plan.values import sentence
 from kdiag.model import Remedy
-from kdiag.remedies.packages import INSTALL_HEADERS, header_package
+from kdiag.remedies.packages import INSTALL_HEADERS, header_package, instead
 from kdiag.system import Unavailable
 
 
@@ -45,8 +45,9 @@ def _package(subject: Subject) -> tuple[str, ...]:
     """Whether a package could bring them."""
     advice = subject.machine.packages.advice
     if advice.obtainable == "no":
-        instead = f" Instead: {'; '.join(advice.instead[:2])}." if advice.instead else ""
-        return (f"No package has headers for this kernel: {advice.reason}.{instead}",)
+        ways = "; ".join(remedy.title for remedy in instead(subject.machine))
+        other = f" Instead: {ways}." if ways else ""
+        return (f"No package has headers for this kernel: {advice.reason}.{other}",)
     if advice.obtainable == "unknown" or not advice.name:
         return (f"Which package has headers for this kernel is not known: {advice.reason}.",)
     if subject.machine.modules.outdated:
