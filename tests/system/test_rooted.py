@@ -20,6 +20,7 @@ from kdiag.system import Unavailable, syscalls
 from kdiag.system.live import Live
 from kdiag.system.recorder import Recorder
 from kdiag.system.rooted import READ, open_below, walk_below
+from tests.support.waiting import HANG
 
 SECRET = b"ID=secret\nPRETTY_NAME=OUTSIDE\n"
 _LOOK = os.O_PATH | os.O_CLOEXEC
