@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import sys
-import tempfile
 import traceback
 
 from kdiag import __version__
 
 
 def write_report(error: BaseException) -> str:
-    """Write the details to a private file (mkstemp: no predictable name) and return the message for the
-    terminal.
-    """
+    """Write the details to a private file and return the message for the terminal."""
+    from kdiag.trust import scratch
+
     details = "".join(traceback.format_exception(type(error), error, error.__traceback__))
     text = (
         f"kdiag {__version__}, Python {platform.python_version()}, {platform.platform()}\n"
@@ -22,9 +20,7 @@ def write_report(error: BaseException) -> str:
     )
     head = f"this is a defect of kdiag, not of your machine: {type(error).__name__}: {error}"
     try:
-        handle, path = tempfile.mkstemp(prefix="kdiag-report-", suffix=".txt")
-        with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as out:
-            out.write(text)
+        path = scratch.kept("kdiag-report-", ".txt", text.encode("utf-8", "backslashreplace"))
     except OSError:
         return f"{head}\n\n{text}"
     return f"{head}\nPlease report it with the details in {path}"

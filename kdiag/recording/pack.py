@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from collections.abc import Mapping
-from pathlib import Path
 
 from kdiag.parse import compression, tarstream
 from kdiag.parse.errors import ParseError
@@ -52,14 +50,14 @@ def store(path: str) -> Store:
         return Directory(path)
     if os.path.basename(path) == "recording.json":
         return Directory(os.path.dirname(path) or ".")
+    from kdiag.trust import read
+
     try:
-        if path == "-":
-            data = sys.stdin.buffer.read(ARCHIVE_LIMIT + 1)
-        else:
-            with open(path, "rb") as file:
-                data = file.read(ARCHIVE_LIMIT + 1)
+        data = (
+            sys.stdin.buffer.read(ARCHIVE_LIMIT + 1) if path == "-" else read.user_file(path, ARCHIVE_LIMIT)
+        )
     except (OSError, ValueError) as error:
-        why = os.strerror(error.errno or 0) if isinstance(error, OSError) else "not a path"
+        why = error.strerror or error if isinstance(error, OSError) else "not a path"
         raise BadRecording(f"{path}: {why}") from None
     return archive(data, "standard input" if path == "-" else path)
 
@@ -142,13 +140,19 @@ def packed(files: Mapping[str, bytes], path: str, when: int) -> bytes:
 
 def write(path: str, files: Mapping[str, bytes], when: int) -> int:
     """Write a recording, an archive whole or not at all; the bytes it takes. Raises CannotWrite."""
+    from kdiag.trust import write as room
+
     check_output(path)
     try:
         if path.endswith(SUFFIXES):
-            return _write_file(path, packed(files, path, when))
-        return _write_directory(path, files)
+            data = packed(files, path, when)
+            room.file(path, data)
+            return len(data)
+        # The index comes last: without it, a directory is no recording.
+        room.tree(path, {name: files[name] for name in sorted(files, key=lambda n: n == "recording.json")})
     except OSError as error:
-        raise CannotWrite(f"{error.filename or path}: {os.strerror(error.errno or 0)}") from None
+        raise CannotWrite(f"{path}: {error.strerror or error}") from None
+    return sum(map(len, files.values()))
 
 
 def packable(files: Mapping[str, bytes]) -> dict[str, bytes]:
@@ -194,31 +198,3 @@ def _zstd(data: bytes) -> bytes:
     except ImportError:
         raise CannotWrite("the Python package zstandard is not installed: write a .tar.xz instead") from None
     return zstandard.ZstdCompressor(level=12).compress(data)
-
-
-def _write_file(path: str, data: bytes) -> int:
-    handle, temporary = tempfile.mkstemp(dir=os.path.dirname(os.path.abspath(path)), prefix=".kdiag-")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
-    return len(data)
-
-
-def _umask() -> int:
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
-
-
-def _write_directory(path: str, files: Mapping[str, bytes]) -> int:
-    base = Path(path)
-    for name in sorted(files, key=lambda n: n == "recording.json"):  # last: without it, it is no recording
-        target = base / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(files[name])
-    return sum(map(len, files.values()))

@@ -12,7 +12,6 @@ import io
 import re
 import struct
 from collections.abc import Callable
-from pathlib import Path
 
 from kdiag.parse.errors import ParseError
 from kdiag.parse.packages import Package
@@ -22,6 +21,8 @@ Wanted = Callable[[str], bool]
 
 #: Smaller files are kept as they are.
 _WORTH_IT = 16 * 1024
+#: A database of a hundred packages has some 40 kB.
+_LARGEST_RPM = 64 * 1024 * 1024
 _INTERESTING = re.compile(
     r"linux|kernel|header|devel|bpf|bcc|libc6|glibc|musl|kmod|clang|llvm|trac|perf|dwarves|pahole|base-files"
 )
@@ -93,11 +94,12 @@ def _rpm(data: bytes, wanted: Wanted, log: bytes) -> Reduced:
 
 def _rpm_sqlite(packages: tuple[Package, ...]) -> bytes:
     import sqlite3
-    import tempfile
     from contextlib import closing
 
-    with tempfile.TemporaryDirectory(prefix="kdiag-") as directory:
-        path = Path(directory, "rpmdb.sqlite")
+    from kdiag.trust import read, scratch
+
+    with scratch.filled({}) as directory:
+        path = directory / "rpmdb.sqlite"
         with closing(sqlite3.connect(path)) as connection, connection:
             connection.execute("CREATE TABLE Packages (hnum INTEGER PRIMARY KEY, blob BLOB NOT NULL)")
             connection.execute(
@@ -106,7 +108,7 @@ def _rpm_sqlite(packages: tuple[Package, ...]) -> bytes:
             for number, package in enumerate(packages, 1):
                 connection.execute("INSERT INTO Packages VALUES (?, ?)", (number, _rpm_header(package)))
                 connection.execute("INSERT INTO Name VALUES (?, ?, 0)", (package.name, number))
-        return path.read_bytes()
+        return read.user_file(str(path), _LARGEST_RPM)
 
 
 def _rpm_header(package: Package) -> bytes:

@@ -236,13 +236,10 @@ class Recorder:
 
     def write(self, directory: str | Path) -> None:
         """Write the recording as it is, neither redacted nor packed, into an empty or new directory."""
-        base = Path(directory)
-        for name, data in self.stored().items():
-            target = base / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(data)
-        base.mkdir(parents=True, exist_ok=True)
-        (base / "recording.json").write_text(json.dumps(self.index(), indent=1) + "\n", encoding="utf-8")
+        from kdiag.trust import write
+
+        index = json.dumps(self.index(), indent=1) + "\n"
+        write.tree(str(directory), {**self.stored(), "recording.json": index.encode()})
 
 
 def _gap(gap: Unavailable) -> dict[str, Json]:

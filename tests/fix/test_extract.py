@@ -216,7 +216,7 @@ def test_a_link_planted_by_another_user_on_the_way(base: Path, tmp_path: Path) -
     victim.mkdir()
     (shared / "headers").symlink_to(victim)
     os.chown(shared / "headers", NOBODY, NOBODY, follow_symlinks=False)
-    with pytest.raises(FixError, match=f"headers belongs to uid {NOBODY}"):
+    with pytest.raises(FixError, match=f"headers is a symbolic link and belongs to uid {NOBODY}"):
         put(base)
     assert os.listdir(victim) == []
 

@@ -8,7 +8,6 @@ hands the log over too; rpm empties it when it is done.
 from __future__ import annotations
 
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -81,10 +80,11 @@ def _connected(source: bytes | Path, wal: bytes) -> Iterator[sqlite3.Connection]
             connection.deserialize(source[:18] + b"\1\1" + source[20:])
             yield connection
     else:
-        with tempfile.TemporaryDirectory(prefix="kdiag-rpm-") as directory:
-            path = Path(directory, "rpmdb.sqlite")
-            path.write_bytes(source)
-            if wal:
-                Path(directory, "rpmdb.sqlite-wal").write_bytes(wal)
-            with closing(sqlite3.connect(path)) as connection:
-                yield connection
+        from kdiag.trust import scratch
+
+        files = {"rpmdb.sqlite": source, **({"rpmdb.sqlite-wal": wal} if wal else {})}
+        with (
+            scratch.filled(files) as directory,
+            closing(sqlite3.connect(directory / "rpmdb.sqlite")) as connection,
+        ):
+            yield connection

@@ -1,0 +1,85 @@
+"""Whose something is, and who else could change it: the one judgement, of what is open already."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+
+class Untrusted(OSError):
+    """Another user has, or had, a hand in this path; the text says where. An OSError, so that it is reported as one."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(errno.EPERM, text)
+
+    def __str__(self) -> str:
+        return self.strerror or ""
+
+
+def problem(info: os.stat_result, what: str) -> str:
+    """Who else could change what `info` is about, "" if no other user.
+
+    In a sticky directory others may make new names, but neither change nor remove what is there. Everybody may write
+    to /dev/null: the mode of a device says who may use it, not who decides what it is.
+    """
+    if info.st_uid not in (0, os.geteuid()) and info.st_uid != unmapped_owner():
+        return f"{what} belongs to uid {info.st_uid}"
+    if stat.S_ISLNK(info.st_mode) or stat.S_ISCHR(info.st_mode) or _sticky(info):
+        return ""
+    if info.st_mode & stat.S_IWOTH:
+        return f"{what} is writable by everybody (mode {stat.S_IMODE(info.st_mode):04o})"
+    if info.st_mode & stat.S_IWGRP and not _private_group(info):
+        return f"{what} is writable by the group {info.st_gid} (mode {stat.S_IMODE(info.st_mode):04o})"
+    return ""
+
+
+def entry_problem(info: os.stat_result, parent: os.stat_result, what: str) -> str:
+    """The same of a name in a directory that is `parent`, which was judged itself.
+
+    Where everybody may make names, they may give a second one to a file or link of root's (link(2); only where
+    fs.protected_hardlinks is 0), and real root's files cannot be told from another user's if neither has an id here.
+    """
+    if found := problem(info, what):
+        return found
+    if _sticky(parent) and parent.st_mode & 0o022:
+        if not stat.S_ISDIR(info.st_mode) and info.st_nlink > 1:
+            return f"{what} has a second name (a hard link), and anybody may make one there"
+        if info.st_uid not in (0, os.geteuid()):
+            return f"{what} belongs to uid {info.st_uid}, which stands for all users without an id here"
+    return ""
+
+
+def unmapped_owner() -> int | None:
+    """The id that the owner of `/` has, where our user namespace maps nobody to it (user_namespaces(7)).
+
+    There (`unshare --map-root-user`) real root's files seem to belong to the overflow id: they are as good as `/`
+    itself, whose owner nobody inside can be.
+    """
+    owner = os.stat("/").st_uid
+    if owner == 0:
+        return None
+    try:
+        with open("/proc/self/uid_map") as file:
+            ranges = [tuple(map(int, line.split())) for line in file]
+    except (OSError, ValueError):
+        return None
+    return None if any(first <= owner < first + count for first, _, count in ranges) else owner
+
+
+def _sticky(info: os.stat_result) -> bool:
+    return stat.S_ISDIR(info.st_mode) and bool(info.st_mode & stat.S_ISVTX)
+
+
+def _private_group(info: os.stat_result) -> bool:
+    """Whether the group is its owner's alone, as where every user has a group of the same number and umask is 002."""
+    if not info.st_uid or info.st_gid != info.st_uid:
+        return False
+    import grp
+    import pwd
+
+    try:
+        members = grp.getgrgid(info.st_gid).gr_mem
+        return all(name == pwd.getpwuid(info.st_uid).pw_name for name in members)
+    except KeyError:
+        return False
