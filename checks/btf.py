@@ -253,8 +253,13 @@ def for_bpftrace(machine: Machine) -> Iterator[Finding]:
     variable = machine.headers.variable("BPFTRACE_BTF")
     if behaviour.btf_source == "none":
         yield fail("this release of bpftrace does not read BTF", causes=("tools.bpftrace",))
-    elif variable and behaviour.honours_btf_variable:
-        yield _variable(machine, variable, behaviour.bad_btf_variable)
+    elif variable is not None and behaviour.honours_btf_variable:
+        problem = _wrong_variable(machine, variable)
+        evidence = (Evidence("$BPFTRACE_BTF", variable or "set, and empty"),)
+        if problem:
+            yield fail(f"BPFTRACE_BTF: {problem}", evidence=evidence, causes=("btf.variable",))
+        else:
+            yield ok(f"BPFTRACE_BTF: {variable} is sound BTF", evidence=evidence)
     elif behaviour.btf_source == "kernel-id":
         yield _by_id(machine)
     else:
@@ -326,28 +331,32 @@ def fentry_test(machine: Machine) -> Iterator[Finding]:
     )
 
 
-def _variable(machine: Machine, path: str, consequence: str) -> Finding:
-    from kdiag.parse.btf import BtfError, parse
-
-    try:
-        data = machine.system.read(path)
-        if data is None:
-            problem = "there is no such file"
-        else:
-            parse(data, served=path == VMLINUX)
-            return ok(f"BPFTRACE_BTF: {path} is sound BTF", evidence=(Evidence("$BPFTRACE_BTF", path),))
-    except (Unavailable, BtfError) as error:
-        problem = str(error)
-        if data_is_elf(machine, path):
-            problem = "an ELF file; bpftrace wants the bare BTF"
-    return fail(
+@check("btf.variable", "BPFTRACE_BTF names BTF")
+def variable(machine: Machine) -> Iterator[Finding]:
+    """Whether what BPFTRACE_BTF names is bare BTF. A wrong one is worse than none: bpftrace looks nowhere else, and
+    0.17 to 0.21 die of it whatever the script needs. See it yourself: `bpftool btf dump file $BPFTRACE_BTF`.
+    """
+    path, behaviour = machine.headers.variable("BPFTRACE_BTF"), machine.tools.behaviour
+    if path is None:
+        yield ok("BPFTRACE_BTF is not set", evidence=(Evidence("$BPFTRACE_BTF", "not set"),))
+        return
+    evidence = (Evidence("$BPFTRACE_BTF", path or "set, and empty"),)
+    if behaviour is not None and not behaviour.honours_btf_variable:
+        yield skip("this release of bpftrace does not look at BPFTRACE_BTF", evidence=evidence)
+        return
+    problem = _wrong_variable(machine, path)
+    if not problem:
+        yield ok(f"{path} is sound BTF", evidence=evidence)
+        return
+    consequence = {
+        "ignored": "bpftrace then silently has no BTF",
+        "crash": "bpftrace then dies of a segmentation fault, also with scripts that need no BTF",
+        "warning": "bpftrace then warns and has no BTF",
+    }
+    yield fail(
         f"BPFTRACE_BTF points to something that is not BTF: {problem}",
-        reason={
-            "ignored": "bpftrace then silently has no BTF",
-            "crash": "bpftrace then may crash",
-            "warning": "bpftrace then warns and has no BTF",
-        }[consequence],
-        evidence=(Evidence("$BPFTRACE_BTF", path),),
+        reason=consequence[behaviour.bad_btf_variable] if behaviour is not None else "",
+        evidence=evidence,
         remedies=(
             Remedy(
                 "btf.unset",
@@ -357,6 +366,22 @@ def _variable(machine: Machine, path: str, consequence: str) -> Finding:
             ),
         ),
     )
+
+
+def _wrong_variable(machine: Machine, path: str) -> str:
+    """What is wrong with the file that BPFTRACE_BTF names, empty if it is BTF."""
+    from kdiag.parse.btf import BtfError, parse
+
+    if not path:
+        return "it is set and empty, which counts as a path"
+    try:
+        data = machine.system.read(path)
+        if data is None:
+            return f"{path} is not there"
+        parse(data, served=path == VMLINUX)
+    except (Unavailable, BtfError) as error:
+        return "an ELF file; bpftrace takes the bare BTF only" if data_is_elf(machine, path) else str(error)
+    return ""
 
 
 def data_is_elf(machine: Machine, path: str) -> bool:

@@ -26,15 +26,14 @@ def variables(machine: Machine) -> Iterator[Finding]:
     except Unavailable as gap:
         yield skip("the environment is not part of this system", reason=gap.reason)
         return
-    evidence = tuple(Evidence(f"${name}", value if value else "not set") for name, value in known.items())
-    for name, chosen in (
-        ("BPFTRACE_KERNEL_SOURCE", headers.for_bpftrace),
-        ("BCC_KERNEL_SOURCE", headers.for_bcc),
-    ):
-        if chosen is not None and chosen.via == name and chosen.missing:
+    evidence = tuple(Evidence(f"${name}", _shown(value)) for name, value in known.items())
+    for name in ("BPFTRACE_KERNEL_SOURCE", "BCC_KERNEL_SOURCE"):
+        problem = "" if known[name] is None else _wrong(machine, name)
+        if problem:
             yield fail(
-                f"{name} points to nothing: {chosen.source}",
-                reason="the tool takes it unseen, and every script that needs clang then stops at linux/kconfig.h",
+                f"{name} {problem}",
+                reason="the tool takes it unseen, and looks for headers nowhere else; "
+                "scripts that go through clang stop at the first file that is not there",
                 evidence=evidence,
                 remedies=(
                     Remedy(
@@ -47,16 +46,35 @@ def variables(machine: Machine) -> Iterator[Finding]:
                 wrong_remedies=(RECIPE,),
             )
             return
-    if known.get("BPFTRACE_KERNEL_BUILD") and not known.get("BPFTRACE_KERNEL_SOURCE"):
+    if known["BPFTRACE_KERNEL_BUILD"] is not None and known["BPFTRACE_KERNEL_SOURCE"] is None:
         yield warn(
             "BPFTRACE_KERNEL_BUILD alone does nothing",
             reason="bpftrace reads it only beside BPFTRACE_KERNEL_SOURCE",
             evidence=evidence,
         )
-    elif any(known[name] for name in ("BPFTRACE_KERNEL_SOURCE", "BCC_KERNEL_SOURCE")):
-        yield ok("the variables point to directories", evidence=evidence)
+    elif any(known[name] is not None for name in ("BPFTRACE_KERNEL_SOURCE", "BCC_KERNEL_SOURCE")):
+        yield ok("the variables point to complete trees", evidence=evidence)
     else:
         yield ok("no header variable is set", evidence=evidence)
+
+
+def _shown(value: str | None) -> str:
+    return "not set" if value is None else value or "set, and empty"
+
+
+def _wrong(machine: Machine, name: str) -> str:
+    """What is wrong with a variable that is set, empty where it names a complete tree."""
+    headers = machine.headers
+    if not headers.variable(name):
+        return "is set and empty: that counts as a path"
+    chosen, tree = headers.for_bpftrace, headers.bpftrace_tree
+    if name == "BCC_KERNEL_SOURCE":
+        chosen, tree = headers.for_bcc, headers.bcc_tree
+    if chosen is None or chosen.via != name or tree is None:
+        return ""
+    if chosen.missing:
+        return f"points to nothing: {chosen.source}"
+    return f"names an incomplete tree: {tree.missing[0]} is not there" if tree.missing else ""
 
 
 def _no_tree(machine: Machine) -> tuple[Evidence, ...]:

@@ -53,6 +53,8 @@ def _start(b: Behaviour) -> Expression:
     parts.append(
         at_worst_caveat(need("kernel.arch", tolerate_warn=True), "arguments and stacks may be wrong")
     )
+    if b.bad_btf_variable == "crash" and b.honours_btf_variable:
+        parts.append(need("btf.variable"))
     if b.needs_tracefs_at_start:
         parts.append(need("tracing.tracefs"))
     if b.needs_proc_modules:

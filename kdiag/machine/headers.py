@@ -155,9 +155,12 @@ class Headers:
         return {name: self._system.env(name) for name in VARIABLES}
 
     def variable(self, name: str) -> str | None:
-        """One variable; None also where the environment is not known (see `variables`)."""
+        """One variable; None also where the environment is not known (see `variables`).
+
+        The tools ask getenv(3) for a pointer: a variable that is set and empty is set.
+        """
         try:
-            return self.variables[name] or None
+            return self.variables[name]
         except Unavailable:
             return None
 
@@ -170,13 +173,17 @@ class Headers:
     @cached_property
     def for_bpftrace(self) -> Selection | None:
         """What bpftrace takes (get_kernel_dirs in src/utils.cpp): the variables unseen, else source and
-        build. BPFTRACE_KERNEL_BUILD counts since 0.15 (8c08ca357).
+        build. BPFTRACE_KERNEL_BUILD counts since 0.15 (8c08ca357). An empty variable meant "no headers" up to 0.21,
+        and has been the directory "" since (3e915ae21).
         """
         source = self.variable("BPFTRACE_KERNEL_SOURCE")
-        if source:
+        if source is not None:
             behaviour = self._machine.tools.behaviour
+            if not source and behaviour is not None and behaviour.version < (0, 22, 0):
+                return None
             honoured = behaviour is None or behaviour.honours_kernel_build
-            build = (self.variable("BPFTRACE_KERNEL_BUILD") if honoured else None) or source
+            build = self.variable("BPFTRACE_KERNEL_BUILD") if honoured else None
+            build = source if build is None else build
             return Selection(source, build, "BPFTRACE_KERNEL_SOURCE", missing=not self._is_dir(source))
         has_source, has_build = self.links["source"].is_dir, self.links["build"].is_dir
         base = f"/lib/modules/{self._machine.kernel.release}"
@@ -206,7 +213,7 @@ class Headers:
     def for_bcc(self) -> Selection | None:
         """What BCC takes (src/cc/frontends/clang/kbuild_helper.cc and loader.cc)."""
         source = self.variable("BCC_KERNEL_SOURCE")
-        if source:
+        if source is not None:
             return Selection(source, source, "BCC_KERNEL_SOURCE", missing=not self._is_dir(source))
         base = f"/lib/modules/{self._machine.kernel.release}"
         if not self.links["build"].is_dir:
@@ -215,7 +222,7 @@ class Headers:
         return Selection(f"{base}/source" if both else f"{base}/build", f"{base}/build", base)
 
     def _is_dir(self, path: str) -> bool:
-        info = self._system.stat(path)
+        info = self._system.stat(path) if path else None
         return info is not None and info.kind == "dir"
 
     @cached_property

@@ -128,7 +128,10 @@ class Privileges:
 
     @cached_property
     def _last_capability(self) -> int | None:
-        return read_number(self._system, "/proc/sys/kernel/cap_last_cap")
+        try:
+            return read_number(self._system, "/proc/sys/kernel/cap_last_cap")
+        except Unavailable:
+            return None
 
     def lacking(self, *wanted: str) -> tuple[str, ...]:
         """Those of these capabilities that are not held. CAP_SYS_ADMIN holds what CAP_BPF and CAP_PERFMON do, and is

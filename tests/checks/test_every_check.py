@@ -151,6 +151,9 @@ ROWS: list[Row] = [
         "is part of itself",
     ),
     ("btf.bpftrace", "the variable is wrong", lambda x: x.env("BPFTRACE_BTF", "/nowhere"), FAIL, "/nowhere"),
+    ("btf.variable", "nowhere", lambda x: x.env("BPFTRACE_BTF", "/nowhere"), FAIL, "/nowhere"),
+    ("btf.variable", "set and empty", lambda x: x.env("BPFTRACE_BTF", ""), FAIL, "empty"),
+    ("btf.variable", "an ELF file", lambda x: x.env("BPFTRACE_BTF", f"{TREE}/vmlinux"), FAIL, "ELF"),
     ("btf.fentry-test", "0.11 and no strlen", lambda x: w.bpftrace(x, "0.11.3"), FAIL, "strlen.*absent"),
     ("btf.by-id", "5.10", probes(errno.ENOENT, "bpf:btf-ids"), FAIL, "ENOENT"),
     # -- environment
@@ -246,6 +249,9 @@ ROWS: list[Row] = [
         FAIL,
         "/nowhere",
     ),
+    ("headers.env", "set and empty", lambda x: x.env("BPFTRACE_KERNEL_SOURCE", ""), FAIL, "empty"),
+    ("headers.env", "half a tree", lambda x: x.env("BPFTRACE_KERNEL_SOURCE", TREE), FAIL, "incomplete"),
+    ("headers.env", "half a tree for BCC", lambda x: x.env("BCC_KERNEL_SOURCE", COMMON), FAIL, "incomplete"),
     ("headers.env", "BCC's", lambda x: x.env("BCC_KERNEL_SOURCE", "/nowhere"), FAIL, "BCC_KERNEL_SOURCE"),
     ("headers.env", "_BUILD alone", lambda x: x.env("BPFTRACE_KERNEL_BUILD", "/usr/src"), WARN, "alone"),
     (
