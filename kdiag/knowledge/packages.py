@@ -144,15 +144,12 @@ def header_package(
         return _unidentified(release, os_release, place)
     scheme = _schemes()[identity.headers]
     names = _names(identity, scheme, release, place.owner)
-    suite = _suite(identity, scheme)
+    suite = _suite(identity, scheme, os_release)
     obtainable = _obtainable(scheme, place.owner)
     here, here_reason = _served_here(identity, scheme, os_release)
     usual = names.manager or scheme.get("manager")
     # Of one family, this system's own counts: yum where there is no dnf.
     manager = place.manager if here != "no" and {place.manager, usual} <= _OF_RPM else usual
-    system = None
-    if os_release is not None and os_release.id and os_release.version_id:
-        system = f"{os_release.id.capitalize()} {os_release.version_id}"
     return HeaderPackage(
         obtainable=obtainable,
         reason=scheme["reason"],
@@ -168,7 +165,7 @@ def header_package(
         here="no" if obtainable == "no" else here,
         here_reason=scheme["reason"] if obtainable == "no" else here_reason,
         suite=suite,
-        suite_used="unknown" if suite is None else used(suite, place.sources, system),
+        suite_used="unknown" if suite is None else used(suite, place.sources, _release_of(os_release)),
         gone=scheme["gone"],
         instead=(*_ways(scheme, release), *_cos_archive(identity, arch, os_release)),
         traps=_filled(scheme["traps"], release),
@@ -205,12 +202,34 @@ def _names(identity: KernelIdentity, scheme: _Scheme, release: str, owner: Owner
     return Names(template.format(release=release) if template else None)
 
 
-def _suite(identity: KernelIdentity, scheme: _Scheme) -> Suite | None:
+def _suite(identity: KernelIdentity, scheme: _Scheme, os_release: OsRelease | None) -> Suite | None:
     """Where the packages are: in a suite of the distribution, or in somebody's repository."""
     repository = scheme.get("repository")
     if repository is not None:
         return Suite((repository,), identity.name, usual=False, hosts=tuple(scheme.get("hosts", ())))
+    if os_release is not None and os_release.id in scheme["os_ids"]:
+        release = next((text for text in identity.decided_by if text.startswith("release ")), "")
+        if found := re.search(r"\.(?:fc|el|mga)(\d+)", release):
+            return _of_rpm(found[1], os_release)
     return suite_of(identity.build, identity.flavour)
+
+
+def _of_rpm(series: str, os_release: OsRelease) -> Suite | None:
+    """The repositories of one release of a distribution: RPM's names say for which a kernel was built. None where it is
+    this one: then there is nothing to say.
+    """
+    mine = (os_release.version_id or "").partition(".")[0]
+    if not mine.isdigit() or mine == series:
+        return None
+    title = (os_release.id or "").capitalize()
+    return Suite((f"the repositories of {title} {series}",), f"{title} {series}")
+
+
+def _release_of(os_release: OsRelease | None) -> str | None:
+    """`Debian 12`, `Rocky 9`: what a suite is of."""
+    if os_release is None or not os_release.id or not os_release.version_id:
+        return None
+    return f"{os_release.id.capitalize()} {os_release.version_id}"
 
 
 def _wanted(names: Names) -> tuple[str, ...]:
@@ -255,9 +274,11 @@ def _served_here(
     family = family_of(os_release)
     if not scheme["os_ids"] and family is not None and scheme.get("manager") in family.managers:
         return "unknown", f"ID={mine} is right for {identity.name}, if its repository is configured here"
-    relatives = set(os_release.id_like) & set(scheme["os_ids"])
-    if relatives and not any(mine in other.get("os_ids", ()) for other in _schemes().values()):
-        return "unknown", f"ID={mine} derives from {', '.join(sorted(relatives))} and may have its packages"
+    # What it is like most comes first: Linux Mint is like Ubuntu, and its Debian edition like Debian.
+    parent = os_release.id_like[0] if os_release.id_like else None
+    founders = {other["os_ids"][0] for other in _schemes().values() if other.get("os_ids")}
+    if parent in scheme["os_ids"] and mine not in founders:
+        return "unknown", f"ID={mine} derives from {parent} and may have its packages"
     return "no", f"the kernel is {identity.name}, this root is ID={mine}: install on the machine's own system"
 
 

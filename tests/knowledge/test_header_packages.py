@@ -156,6 +156,24 @@ def test_relatives_may_have_the_same_packages() -> None:
     assert package("6.8.12-4-pve", DEBIAN).here == "unknown"
     assert package("5.14.0-427.el9.x86_64", OsRelease(id="rocky", id_like=("rhel",))).here == "yes"
     assert package("6.1.0-50-amd64", OsRelease()).here == "unknown"
+    # Linux Mint's Debian edition is called as the one on Ubuntu is
+    assert package("6.1.0-50-amd64", OsRelease("linuxmint", ("debian",), "6")).here == "unknown"
+    assert package("6.1.0-50-amd64", OsRelease("linuxmint", ("ubuntu", "debian"), "22")).here == "no"
+
+
+@pytest.mark.parametrize(
+    ("release", "system", "used"),
+    [
+        ("6.9.12-200.fc40.x86_64", OsRelease("fedora", version_id="41"), "no"),
+        ("4.18.0-553.97.1.el8_10.x86_64", OsRelease("almalinux", ("rhel",), "9.4"), "no"),
+        ("5.14.0-427.el9.x86_64", OsRelease("rocky", ("rhel", "centos"), "9.4"), None),
+        ("6.9.12-200.fc41.x86_64", OsRelease("fedora", version_id="41"), None),
+    ],
+)
+def test_an_rpm_of_another_release(release: str, system: OsRelease, used: str | None) -> None:
+    """A kernel of Fedora 40 under the files of Fedora 41, as after half an upgrade: 41's repositories lack it."""
+    found = package(release, system)
+    assert (found.suite_used if found.suite else None) == used
 
 
 def test_install_commands_per_manager() -> None:

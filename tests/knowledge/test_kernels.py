@@ -56,6 +56,8 @@ REPORTED: dict[str, str | None] = {
 SHAPES = {
     "6.9.12-205.fsync.fc40.x86_64": "fedora-rebuilt",
     "6.11.5-307.bazzite.fc41.x86_64": "fedora-rebuilt",
+    "5.14.21-150500.55.19-default": "sles-15",
+    "6.11.8-1.g2b1e7a3-default": "opensuse-tumbleweed",
     "6.17.7-ba01.fc43.x86_64": "fedora-rebuilt",
     "7.2.6-cachyos1.fc43.x86_64": "fedora-rebuilt",
     "6.9.8-1.surface.fc40.x86_64": "fedora-rebuilt",
@@ -160,6 +162,8 @@ def test_shapes(release: str, owner: str) -> None:
         "",
         "6.1",
         "6.12.107-kdiaglab",
+        "6.1.0-mything-rt",
+        "6.6.30-1-debug",
         "6.6.30",
         "x" * 500,
         "6.1.0-50-amd64; reboot",
