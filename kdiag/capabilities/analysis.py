@@ -1,4 +1,4 @@
-"""From a system to a report: run the checks, judge the capabilities, say the verdict."""
+"""From a machine to a report: run the checks, judge the capabilities, give the verdict."""
 
 from __future__ import annotations
 
@@ -9,18 +9,15 @@ from typing import TYPE_CHECKING
 
 from kdiag import __version__
 from kdiag.capabilities.definitions import DEFAULT_REQUIRED, blocked, evaluate
+from kdiag.capabilities.verdict import judge
 from kdiag.checking.runner import run
-from kdiag.model import Capability, Finding, MachineInfo, Readiness, Report, Status, Verdict, Works
+from kdiag.model import MachineInfo, Report
 from kdiag.system import Unavailable
 
 if TYPE_CHECKING:
     from kdiag.checking.registry import Found, Registry
     from kdiag.knowledge.behaviour import Behaviour
     from kdiag.machine import Machine
-
-
-#: Longer chains of causes than this are nobody's.
-_DEEPEST = 50
 
 
 def analyse(
@@ -104,74 +101,3 @@ def _tool(machine: Machine) -> str:
     if tool is None:
         return "not installed"
     return ".".join(map(str, tool.version)) if tool.version else "version unknown"
-
-
-def judge(
-    capabilities: Sequence[Capability],
-    findings: Sequence[Finding],
-    required: Sequence[str],
-    blocks: dict[str, tuple[str, ...]],
-) -> Verdict:
-    """Ready if every required capability works, perhaps with a caveat; cannot tell if none fails and one is
-    unknown.
-    """
-    wanted = [capability for capability in capabilities if capability.id in required]
-    broken = [c for c in wanted if c.status is Works.FAILS]
-    unsure = [c for c in wanted if c.status is Works.UNKNOWN]
-    if broken:
-        reasons = list(dict.fromkeys(c.because for c in broken))
-        others = len(reasons) - 1
-        more = "" if others == 0 else f"; and {others} other reason{'s' if others > 1 else ''}"
-        if len(broken) == len(wanted):
-            what = (
-                "the required thing does not work"
-                if len(wanted) == 1
-                else f"none of the {len(wanted)} required things works"
-            )
-        else:
-            what = f"{len(broken)} of the {len(wanted)} required things {'does' if len(broken) == 1 else 'do'} not work"
-        text = f"{what}: {reasons[0]}{more}"
-        return Verdict(
-            Readiness.NOT_READY, text, _next(findings, [i for c in broken for i in c.findings], blocks)
-        )
-    if unsure:
-        return Verdict(
-            Readiness.UNKNOWN,
-            f"{unsure[0].title}: {unsure[0].because}",
-            _next(findings, [i for c in unsure for i in c.findings], blocks),
-        )
-    limits = [c for c in capabilities if c.status is not Works.WORKS and c.id not in required]
-    rest = (
-        f"; of the rest, {len(limits)} cannot or can only partly be done here"
-        if limits
-        else ", and so does all the rest"
-    )
-    what = "the required thing works" if len(wanted) == 1 else f"all {len(wanted)} required things work"
-    return Verdict(Readiness.READY, f"{what}{rest}", "kdiag smoke")
-
-
-def _next(findings: Sequence[Finding], decisive: Sequence[str], blocks: dict[str, tuple[str, ...]]) -> str:
-    """The first command among the remedies of what decided, causes before symptoms."""
-    by_id = {finding.id: finding for finding in findings}
-    seen: dict[str, None] = {}
-    for finding_id in decisive:
-        _causes_first(finding_id, by_id, seen, ())
-    for wanted in (Status.FAIL, Status.UNKNOWN, Status.WARN):
-        for finding_id in seen:
-            finding = by_id[finding_id]
-            if finding.status is wanted and (finding_id in blocks or wanted is Status.FAIL):
-                for remedy in finding.remedies:
-                    if remedy.commands:
-                        return " && ".join(remedy.commands)
-    return "kdiag check --verbose"
-
-
-def _causes_first(
-    finding_id: str, by_id: dict[str, Finding], seen: dict[str, None], above: tuple[str, ...]
-) -> None:
-    """Add the finding's causes and then itself; a circle of causes (a stranger's check) is cut where it closes."""
-    if finding_id in seen or finding_id in above or finding_id not in by_id or len(above) > _DEEPEST:
-        return
-    for cause in by_id[finding_id].causes:
-        _causes_first(cause, by_id, seen, (*above, finding_id))
-    seen.setdefault(finding_id)

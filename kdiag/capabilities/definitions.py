@@ -1,6 +1,6 @@
 """What a person can do here: each capability as an expression over findings, by the tool's own behaviour.
 
-`kdiag.capabilities.conditions` turns how a release of bpftrace behaves into what must be true of the machine. Where
+`kdiag.capabilities.bpftrace` turns how a release of bpftrace behaves into what must be true of the machine. Where
 the release is not known, the conditions of every one are tried; if they disagree, the answer is unknown.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from kdiag.capabilities import conditions
+from kdiag.capabilities import bpftrace, other_tools
 from kdiag.capabilities.expression import Context, Expression, Outcome, need
 from kdiag.model import Capability, Finding, Status, Works
 
@@ -38,97 +38,97 @@ DEFINITIONS: tuple[Definition, ...] = (
         "hello",
         "Hello (BEGIN)",
         "bpftrace",
-        conditions.hello,
+        bpftrace.hello,
         'BEGIN { printf("hello\\n"); }: bpftrace starts, loads, prints',
     ),
     Definition(
         "tracepoint-args",
         "Syscall tracepoints with arguments",
         "bpftrace",
-        conditions.tracepoint_args,
+        bpftrace.tracepoint_args,
         "tracepoint:syscalls:sys_enter_openat with str(args.filename)",
     ),
     Definition(
         "tracepoint-net",
         "Network tracepoints",
         "bpftrace",
-        conditions.tracepoint_net,
+        bpftrace.tracepoint_net,
         "tracepoint:sock:inet_sock_set_state with its arguments",
     ),
     Definition(
         "tracepoint-sched",
         "Scheduler tracepoints",
         "bpftrace",
-        conditions.tracepoint_sched,
+        bpftrace.tracepoint_sched,
         "tracepoint:sched:sched_process_fork with its arguments",
     ),
     Definition(
-        "rawtracepoint", "Raw tracepoints", "bpftrace", conditions.rawtracepoint, "rawtracepoint:sched_switch"
+        "rawtracepoint", "Raw tracepoints", "bpftrace", bpftrace.rawtracepoint, "rawtracepoint:sched_switch"
     ),
-    Definition("kprobe", "kprobe, kretprobe", "bpftrace", conditions.kprobe, "kprobe:vfs_read"),
+    Definition("kprobe", "kprobe, kretprobe", "bpftrace", bpftrace.kprobe, "kprobe:vfs_read"),
     Definition(
         "kprobe-multi",
         "kprobe wildcards",
         "bpftrace",
-        conditions.kprobe_multi,
+        bpftrace.kprobe_multi,
         "kprobe:tcp_*, attached at once through kprobe.multi",
     ),
     Definition(
-        "fentry", "fentry, fexit", "bpftrace", conditions.fentry, "fentry:vfs_read (kfunc in older releases)"
+        "fentry", "fentry, fexit", "bpftrace", bpftrace.fentry, "fentry:vfs_read (kfunc in older releases)"
     ),
     Definition(
         "struct",
         "Kernel structs without #include",
         "bpftrace",
-        conditions.struct,
+        bpftrace.struct,
         "((struct task_struct *)curtask)->comm, types from BTF",
     ),
     Definition(
         "include",
         "#include <linux/...>",
         "bpftrace",
-        conditions.include,
+        bpftrace.include,
         "scripts that include kernel headers, and constants that only headers have",
     ),
     Definition(
         "module-types",
         "Types of kernel modules",
         "bpftrace",
-        conditions.module_types,
+        bpftrace.module_types,
         "structs that a loadable module defines, from its BTF",
     ),
-    Definition("uprobe", "uprobe, uretprobe", "bpftrace", conditions.uprobe, "uprobe:/bin/bash:readline"),
-    Definition("usdt", "USDT", "bpftrace", conditions.usdt, "usdt:/path/to/program:probe"),
-    Definition("profile", "profile, interval", "bpftrace", conditions.profile, "profile:hz:99"),
-    Definition("software", "Software events", "bpftrace", conditions.profile, "software:page-faults:100"),
-    Definition("hardware", "Hardware events", "bpftrace", conditions.hardware, "hardware:cycles:1000000"),
+    Definition("uprobe", "uprobe, uretprobe", "bpftrace", bpftrace.uprobe, "uprobe:/bin/bash:readline"),
+    Definition("usdt", "USDT", "bpftrace", bpftrace.usdt, "usdt:/path/to/program:probe"),
+    Definition("profile", "profile, interval", "bpftrace", bpftrace.profile, "profile:hz:99"),
+    Definition("software", "Software events", "bpftrace", bpftrace.profile, "software:page-faults:100"),
+    Definition("hardware", "Hardware events", "bpftrace", bpftrace.hardware, "hardware:cycles:1000000"),
     Definition(
         "kstack",
         "Kernel stacks with symbols",
         "bpftrace",
-        conditions.kstack,
+        bpftrace.kstack,
         "profile:hz:99 { @[kstack] = count(); }",
     ),
-    Definition("iter", "Iterators", "bpftrace", conditions.iterator, "iter:task"),
+    Definition("iter", "Iterators", "bpftrace", bpftrace.iterator, "iter:task"),
     Definition(
         "stock-tools",
         "The stock .bt tools",
         "bpftrace",
-        conditions.stock_tools,
+        bpftrace.stock_tools,
         "opensnoop.bt, execsnoop.bt, runqlat.bt and the others",
     ),
     Definition(
         "bcc-tools",
         "BCC tools",
         "BCC",
-        conditions.bcc_tools,
+        other_tools.bcc_tools,
         "execsnoop-bpfcc and the others, compiled on this machine",
     ),
     Definition(
         "core-tools",
         "libbpf CO-RE tools",
         "libbpf",
-        conditions.core_tools,
+        other_tools.core_tools,
         "programs compiled elsewhere and fitted by BTF",
     ),
 )

@@ -121,7 +121,7 @@ def _verdict(report: Report, force: InForce) -> Verdict:
     waived = [id_ for id_ in report.required if id_ in force.capabilities]
     if not waived:
         return report.verdict
-    from kdiag.capabilities.analysis import judge
+    from kdiag.capabilities.verdict import judge
 
     left = tuple(id_ for id_ in report.required if id_ not in force.capabilities)
     names = ", ".join(_told(id_, force.capabilities[id_]) for id_ in waived)

@@ -78,6 +78,14 @@ class Behaviour(NamedTuple):
     """Accepted spellings of fentry, the preferred first; empty where it does not exist."""
 
     # Probes.
+    begin_program: Literal["uprobe", "raw-tracepoint"]
+    """What BEGIN is: a uprobe on bpftrace's own binary, or a raw tracepoint program."""
+    output: Literal["perf-events", "ring-buffer"]
+    """How a program's output reaches bpftrace."""
+    detach_reads_tracefs: bool
+    """Whether it detaches kprobes and uprobes through BCC's library, which looks into tracefs and complains without."""
+    usdt_needs_types: bool
+    """Whether a USDT probe brings a piece of C that needs the kernel's types."""
     rawtracepoint: Literal["absent", "any", "needs-btf"]
     fentry_check: Literal["none", "load", "attach", "late"]
     """How it is decided that fentry works: not at all (absent), loading a test program, loading and attaching
@@ -102,6 +110,8 @@ class Behaviour(NamedTuple):
     lockdown_check: Literal["none", "file-or-ubuntu-probe", "file"]
     """What stops at lockdown=confidentiality: nothing, the file or failing bpf() probes on an Ubuntu kernel,
     or the file /sys/kernel/security/lockdown alone (absent: goes on)."""
+    runs_shell_at_start: bool
+    """Whether it asks for the kernel's symbols through a shell (popen), else through /dev/fd."""
     needs_tracefs_at_start: bool
     """Whether available_events must be readable even for BEGIN (KernelInfoImpl::open)."""
     needs_proc_modules: bool
@@ -126,6 +136,8 @@ class Behaviour(NamedTuple):
 
     # tools/*.bt of the release (not tools/old), includes outside `#ifndef BPFTRACE_HAVE_BTF`.
     tools_including_kernel: frozenset[str]
+    tools_loop: bool
+    """Whether opensnoop and others loop over ranges, which needs bpf_loop()."""
     tools_including_libc: frozenset[str]
     """Tools that include <sys/socket.h>, a header of libc's development package."""
 

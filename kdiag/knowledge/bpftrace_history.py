@@ -50,6 +50,10 @@ _0_9_0 = Behaviour(
     args_operators=("->",),
     begin_names=("BEGIN",),
     fentry_names=(),
+    begin_program="uprobe",
+    output="perf-events",
+    detach_reads_tracefs=True,
+    usdt_needs_types=False,
     rawtracepoint="absent",
     fentry_check="none",
     fentry_test="",
@@ -62,6 +66,7 @@ _0_9_0 = Behaviour(
     partial_attach="warning",
     privileges="euid",
     lockdown_check="none",
+    runs_shell_at_start=True,
     needs_tracefs_at_start=False,
     needs_proc_modules=False,
     first_check="privileges",
@@ -73,6 +78,7 @@ _0_9_0 = Behaviour(
     info_fentry_key=None,
     start_line=("stdout", "Attaching"),
     tools_including_kernel=_TOOLS_09,
+    tools_loop=False,
     tools_including_libc=frozenset(),
 )
 
@@ -128,6 +134,7 @@ _0_15_0 = _0_13_0._replace(
 )
 _0_16_0 = _0_15_0._replace(
     since=(0, 16, 0),
+    begin_program="raw-tracepoint",  # AttachedProbe of 0.16: BEGIN and END are raw tracepoint programs
     kprobe_multi=True,  # 5ab53fad2 Add support for multi kprobe
     tools_including_kernel=frozenset({"runqlat", "undump"}),
 )
@@ -156,6 +163,7 @@ _0_18_0 = _0_17_1._replace(
 _0_19_0 = _0_18_0._replace(
     since=(0, 19, 0),
     unpacks_kheaders="always",  # 91db77c57 Decouple kheaders unpacking from BTF support; inferred
+    output="ring-buffer",  # 0.19 prints through BPF_MAP_TYPE_RINGBUF
     args_operators=(".", "->"),  # e73f0d5d4 Replace args->x by args.x in docs and tools; -> stays accepted
     iterators="any",  # 7b45ce9d2 get all iters from btf
 )
@@ -197,6 +205,9 @@ _0_24_0 = _0_23_0._replace(
     clang_runs="always",  # the same: CreateClangParsePass has no condition; inferred
     clang_failure_status=2,  # the same: main() returns 2 when a pass fails
     begin_names=("BEGIN", "begin"),  # e6b9aabe1 Make probe providers be case insensitive (#4371)
+    runs_shell_at_start=False,
+    detach_reads_tracefs=False,  # 0.24 attaches through libbpf, no longer through BCC's library
+    usdt_needs_types=True,  # bfd51f884
     rawtracepoint="needs-btf",  # 79e641407 Use correct prog and attach types for rawtracepoints
     kprobe_session=True,
     partial_attach="error",  # config.h: missing_probes = error; docs/migration_guide.md
@@ -212,6 +223,7 @@ _0_25_0 = _0_24_0._replace(
     needs_tracefs_at_start=True,  # 4a3b4dec7 cleanup: aggregate function info into mockable interfaces
     needs_proc_modules=True,  # the same: parse_modules() takes no absence; inferred
     first_check="tracefs",  # main.cpp: KernelInfoImpl::open before check_privileges(); inferred
+    tools_loop=True,
     min_kernel_warning=(5, 15, 0),  # be5522f47 Add warning for low kernel versions (#4553)
     info_fentry_key=None,
 )

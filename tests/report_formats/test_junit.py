@@ -16,7 +16,7 @@ import xmlschema
 from format_samples import everything, samples, waived
 from junitparser import Failure, JUnitXml, Skipped
 
-from kdiag.capabilities.analysis import judge
+from kdiag.capabilities.verdict import judge
 from kdiag.console import exits
 from kdiag.model import Report
 from kdiag.report.faces.junit import render

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
+from kdiag.capabilities.causes import causes_first
 from kdiag.model import Capability, Finding, Remedy, Report, Status, Works
 
 _RANK = {Status.FAIL: 0, Status.WARN: 1, Status.UNKNOWN: 2}
@@ -27,8 +28,8 @@ def in_the_way(report: Report) -> tuple[Finding, ...]:
         return _RANK[finding.status], not_required, not any(r.commands for r in finding.remedies)
 
     urgent_first = sorted((f for f in by_id.values() if f.id in shown), key=urgency)
-    causes_first = list(_causes_first(urgent_first, {id_: by_id[id_] for id_ in shown}))
-    return tuple(_symptoms_near(causes_first))
+    ordered = list(causes_first(urgent_first, {id_: by_id[id_] for id_ in shown}))
+    return tuple(_symptoms_near(ordered))
 
 
 def urgent(report: Report, findings: Iterable[Finding]) -> tuple[Finding, ...]:
@@ -113,25 +114,6 @@ def _with_causes(ids: Iterable[str], by_id: Mapping[str, Finding]) -> set[str]:
             seen.add(id_)
             waiting.extend(by_id[id_].causes)
     return seen
-
-
-def _causes_first(findings: Iterable[Finding], by_id: dict[str, Finding]) -> Iterator[Finding]:
-    """The findings, each after its causes. With a stack of its own: a chain may be of any length."""
-    entered: set[str] = set()
-    for first in findings:
-        if first.id in entered:
-            continue
-        entered.add(first.id)
-        stack = [(first, iter(first.causes))]
-        while stack:
-            finding, causes = stack[-1]
-            cause = next((c for c in causes if c in by_id and c not in entered), None)
-            if cause is None:
-                stack.pop()
-                yield finding
-            else:
-                entered.add(cause)
-                stack.append((by_id[cause], iter(by_id[cause].causes)))
 
 
 def _symptoms_near(findings: list[Finding]) -> Iterator[Finding]:

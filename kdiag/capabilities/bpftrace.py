@@ -1,7 +1,7 @@
-"""What must be true of the machine for each thing a person wants to do, by the tool's own behaviour.
+"""What must be true of the machine for each thing that a person wants to do with bpftrace, by the release's behaviour.
 
 Every function takes the behaviour of one bpftrace release (`kdiag.knowledge.bpftrace`) and gives an expression over
-findings. Nothing is decided here by a release number where the table of behaviours has a field for it.
+findings. No release number decides anything here: what a release does is a field of the table.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def _start(b: Behaviour) -> Expression:
         need("privileges.userns"),
         need("kernel.lockdown"),
         need("environment.sysfs"),
-        need("environment.dev-fd" if b.version >= (0, 24, 0) else "environment.shell"),
+        need("environment.shell" if b.runs_shell_at_start else "environment.dev-fd"),
         need("bpf.map"),
         need("privileges.memlock", tolerate_warn=True),
     ]
@@ -63,8 +63,8 @@ def _start(b: Behaviour) -> Expression:
 
 
 def _output(b: Behaviour) -> Expression:
-    """bpftrace prints through a ring buffer since 0.19, through perf events before."""
-    return need("perf.output") if b.version < (0, 19, 0) else always
+    """What the program's output goes through."""
+    return need("perf.output") if b.output == "perf-events" else always
 
 
 def _btf(_b: Behaviour) -> Expression:
@@ -131,8 +131,7 @@ def _clang(
 
 def hello(b: Behaviour) -> Expression:
     parts = [_start(b), _output(b), _clang(b)]
-    # BEGIN was a uprobe on bpftrace's own binary before it became a raw tracepoint program (0.16).
-    parts.append(need("tracing.uprobes") if b.version < (0, 16, 0) else need("bpf.prog.raw_tracepoint"))
+    parts.append(need("tracing.uprobes" if b.begin_program == "uprobe" else "bpf.prog.raw_tracepoint"))
     return all_of(*parts)
 
 
@@ -174,10 +173,8 @@ def kprobe(b: Behaviour) -> Expression:
 
 
 def _detach(b: Behaviour) -> Expression:
-    """BCC's library, which bpftrace used until 0.23, attaches through perf events and looks into tracefs
-    when it detaches.
-    """
-    if b.version >= (0, 24, 0):
+    """BCC's library attaches through perf events and looks into tracefs when it detaches."""
+    if not b.detach_reads_tracefs:
         return always
     return at_worst_caveat(need("tracing.tracefs"), "works, with error messages at the end")
 
@@ -256,8 +253,8 @@ def kprobe_multi(b: Behaviour) -> Expression:
 
 
 def usdt(b: Behaviour) -> Expression:
-    """As uprobes; since 0.24 (bfd51f884) with a piece of C that wants the kernel's types."""
-    return all_of(uprobe(b), _btf(b)) if b.version >= (0, 24, 0) else uprobe(b)
+    """As uprobes; later releases add a piece of C that needs the kernel's types."""
+    return all_of(uprobe(b), _btf(b)) if b.usdt_needs_types else uprobe(b)
 
 
 def kstack(b: Behaviour) -> Expression:
@@ -274,8 +271,7 @@ def module_types(b: Behaviour) -> Expression:
 
 def stock_tools(b: Behaviour) -> Expression:
     parts = [tracepoint_args(b), at_worst_caveat(kprobe(b), "those that use kprobes do not work")]
-    if b.version >= (0, 25, 0):
-        # opensnoop and others loop over ranges.
+    if b.tools_loop:
         parts.append(need("bpf.loop"))
     if b.tools_including_kernel:
         names = ", ".join(sorted(b.tools_including_kernel)[:4])
@@ -284,35 +280,3 @@ def stock_tools(b: Behaviour) -> Expression:
         text = f"{names}{f' and {more} more' if more > 0 else ''} {verb} kernel headers"
         parts.append(at_worst_caveat(include(b), text))
     return all_of(*parts)
-
-
-# -- other tools ----------------------------------------------------------------------------------------------------
-
-
-def bcc_tools(_b: Behaviour) -> Expression:
-    return all_of(
-        need("tools.bcc"),
-        need("privileges.root"),
-        need("privileges.userns"),
-        need("kernel.lockdown"),
-        need("bpf.map"),
-        need("headers.bcc"),
-        need("bpf.prog.kprobe"),
-        need("perf.events"),
-        at_worst_caveat(need("tracing.kprobes"), "those that use kprobes do not work"),
-    )
-
-
-def core_tools(_b: Behaviour) -> Expression:
-    return all_of(
-        need("privileges.capabilities"),
-        need("privileges.userns"),
-        need("kernel.lockdown"),
-        need("bpf.map"),
-        any_of(need("btf.vmlinux", tolerate_warn=True), need("btf.fallback")),
-        need("btf.readers"),
-        at_worst_caveat(need("bpf.fentry"), "those that use fentry do not work"),
-        # libbpf attaches kprobes, uprobes and tracepoints through perf events (src/libbpf.c).
-        at_worst_caveat(need("perf.events"), "those that use kprobes or tracepoints do not work"),
-        at_worst_caveat(need("tracing.kprobes"), "those that use kprobes do not work"),
-    )

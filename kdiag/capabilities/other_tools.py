@@ -1,0 +1,39 @@
+"""What must be true of the machine for BCC's tools and for libbpf CO-RE tools."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kdiag.capabilities.expression import Expression, all_of, any_of, at_worst_caveat, need
+
+if TYPE_CHECKING:
+    from kdiag.knowledge.behaviour import Behaviour
+
+
+def bcc_tools(_b: Behaviour) -> Expression:
+    return all_of(
+        need("tools.bcc"),
+        need("privileges.root"),
+        need("privileges.userns"),
+        need("kernel.lockdown"),
+        need("bpf.map"),
+        need("headers.bcc"),
+        need("bpf.prog.kprobe"),
+        need("perf.events"),
+        at_worst_caveat(need("tracing.kprobes"), "those that use kprobes do not work"),
+    )
+
+
+def core_tools(_b: Behaviour) -> Expression:
+    return all_of(
+        need("privileges.capabilities"),
+        need("privileges.userns"),
+        need("kernel.lockdown"),
+        need("bpf.map"),
+        any_of(need("btf.vmlinux", tolerate_warn=True), need("btf.fallback")),
+        need("btf.readers"),
+        at_worst_caveat(need("bpf.fentry"), "those that use fentry do not work"),
+        # libbpf attaches kprobes, uprobes and tracepoints through perf events (src/libbpf.c).
+        at_worst_caveat(need("perf.events"), "those that use kprobes or tracepoints do not work"),
+        at_worst_caveat(need("tracing.kprobes"), "those that use kprobes do not work"),
+    )
