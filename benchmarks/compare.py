@@ -20,8 +20,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.measure import Run, once
-from kdiag.capabilities.analysis import analyse
 from kdiag.capabilities.definitions import DEFAULT_REQUIRED
+from kdiag.checking.analysis import analyse
 from kdiag.checking.registry import discover
 from kdiag.machine import Machine
 from kdiag.model import Capability, Evidence, Finding, Report, Status, Works

@@ -98,7 +98,7 @@ def _report(config: pytest.Config) -> Report:
 
 
 def _look() -> Report:
-    from kdiag.capabilities.analysis import analyse
+    from kdiag.checking.analysis import analyse
     from kdiag.checking.registry import discover
     from kdiag.machine import Machine
     from kdiag.system.live import Live

@@ -20,8 +20,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from fixtures_builder import World
 
-from kdiag.capabilities.analysis import analyse
 from kdiag.capabilities.definitions import DEFAULT_REQUIRED
+from kdiag.checking.analysis import analyse
 from kdiag.checking.registry import Registry, discover
 from kdiag.machine import Machine
 from kdiag.model import Report

@@ -17,7 +17,7 @@ from pathlib import Path
 import kernel_parts as parts
 from conftest import builtin
 
-from kdiag.capabilities.analysis import analyse
+from kdiag.checking.analysis import analyse
 from kdiag.machine import Machine
 from kdiag.system.live import Live
 from kdiag.system.recorder import Recorder

@@ -8,9 +8,9 @@ import worlds as w
 from conftest import Examine, builtin
 from fixtures_builder import World
 
-from kdiag.capabilities.analysis import analyse
 from kdiag.capabilities.definitions import DEFAULT_REQUIRED, DEFINITIONS
 from kdiag.capabilities.verdict import judge
+from kdiag.checking.analysis import analyse
 from kdiag.checking.selection import choose
 from kdiag.machine import Machine
 from kdiag.model import Capability, Finding, Readiness, Remedy, Status, Works, fail, unknown

@@ -21,8 +21,8 @@ from conftest import as_user, builtin, need_root, report_on
 from fixtures_builder import World
 from planted import Planted, plant
 
-from kdiag.capabilities.analysis import analyse
 from kdiag.check import Check
+from kdiag.checking.analysis import analyse
 from kdiag.checking.registry import Found, Registry
 from kdiag.checking.runner import run
 from kdiag.machine import Machine

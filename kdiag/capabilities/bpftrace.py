@@ -1,6 +1,6 @@
 """What must be true of the machine for each thing that a person wants to do with bpftrace, by the release's behaviour.
 
-Every function takes the behaviour of one bpftrace release (`kdiag.knowledge.bpftrace`) and gives an expression over
+Every function takes the behaviour of one release (`kdiag.knowledge.tools.bpftrace`) and gives an expression over
 findings. No release number decides anything here: what a release does is a field of the table.
 """
 
@@ -23,7 +23,7 @@ from kdiag.capabilities.expression import (
 from kdiag.model import Status, Works
 
 if TYPE_CHECKING:
-    from kdiag.knowledge.behaviour import Behaviour
+    from kdiag.knowledge.tools.behaviour import Behaviour
 
 # -- pieces ---------------------------------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from kdiag.capabilities.expression import Context, Expression, Outcome, need
 from kdiag.model import Capability, Finding, Status, Works
 
 if TYPE_CHECKING:
-    from kdiag.knowledge.behaviour import Behaviour
+    from kdiag.knowledge.tools.behaviour import Behaviour
 
 #: What the exercises of a first bpftrace session need.
 DEFAULT_REQUIRED = ("hello", "tracepoint-args", "tracepoint-net", "tracepoint-sched")

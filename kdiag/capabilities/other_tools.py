@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from kdiag.capabilities.expression import Expression, all_of, any_of, at_worst_caveat, need
 
 if TYPE_CHECKING:
-    from kdiag.knowledge.behaviour import Behaviour
+    from kdiag.knowledge.tools.behaviour import Behaviour
 
 
 def bcc_tools(_b: Behaviour) -> Expression:

@@ -157,8 +157,8 @@ def _ahead(system: System, chosen: Sequence[Found]) -> Ahead:
 
 
 def _examine(system: System, known: Registry, chosen: Sequence[Found], required: Sequence[str]) -> Examined:
-    from kdiag.capabilities.analysis import analyse
     from kdiag.capabilities.definitions import DEFAULT_REQUIRED
+    from kdiag.checking.analysis import analyse
     from kdiag.machine import Machine
 
     machine = Machine(system, _ahead(system, chosen) if system.live else None)

@@ -85,7 +85,7 @@ def essence(document: Document, reader: Reader) -> Essence:
 
 def played_back(path: str) -> Report:
     """The report on a recording, by the checks of this kdiag. Raises BadRecording."""
-    from kdiag.capabilities.analysis import analyse
+    from kdiag.checking.analysis import analyse
     from kdiag.machine import Machine
     from kdiag.recording.pack import opened
 
@@ -117,9 +117,9 @@ def rendered(comparison: Comparison, output_format: str, options: Options) -> st
 
         return render_markdown(comparison)
     if output_format == "html":
-        from kdiag.report.faces.html import render_comparison
+        from kdiag.compare.html import render
 
-        return render_comparison(comparison)
+        return render(comparison)
     from kdiag.compare.text import render as render_text
 
     return render_text(

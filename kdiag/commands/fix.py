@@ -95,7 +95,7 @@ def _look(around: Surroundings, values: dict[str, str]) -> tuple[Machine, Report
 
 def _examine(machine: Machine) -> Report:
     """The built-in checks: a plan is made from nothing else."""
-    from kdiag.capabilities.analysis import analyse
+    from kdiag.checking.analysis import analyse
     from kdiag.checking.registry import discover
 
     registry = discover(plugins=False)

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from kdiag.fix.verify import SmokeSummary
-from kdiag.knowledge.bpftrace import behaviour
-from kdiag.knowledge.bpftrace_history import NEWEST_READ
+from kdiag.knowledge.tools.bpftrace import behaviour
+from kdiag.knowledge.tools.bpftrace_history import NEWEST_READ
 from kdiag.machine import Machine
 from kdiag.smoke import PROGRAMS, run
 from kdiag.smoke.model import Outcome

@@ -33,7 +33,7 @@ def smoke(  # noqa: PLR0913  the options of the command
 
     env: the whole environment for bpftrace, None for ours as it is. Raises UnknownName and SmokeError.
     """
-    from kdiag.capabilities.analysis import analyse
+    from kdiag.checking.analysis import analyse
     from kdiag.checking.registry import discover
     from kdiag.checking.selection import capabilities
     from kdiag.machine import Machine
@@ -70,8 +70,8 @@ def prove(  # noqa: PLR0913
     env: Mapping[str, str] | None = None,
 ) -> SmokeReport:
     """Run the programs on this machine, predicted by a report about it. Raises SmokeError."""
-    from kdiag.knowledge.bpftrace import behaviour
-    from kdiag.knowledge.bpftrace_history import NEWEST_READ
+    from kdiag.knowledge.tools.bpftrace import behaviour
+    from kdiag.knowledge.tools.bpftrace_history import NEWEST_READ
     from kdiag.smoke import run
     from kdiag.smoke.live import shown
 

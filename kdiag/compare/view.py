@@ -1,4 +1,4 @@
-"""What a comparison must have to be drawn as a page (`html.render_comparison`), and the page's content as values.
+"""What a comparison must have to be drawn as a page (`kdiag.compare.html`), and the page's content as values.
 
 Protocols, so that whoever compares need not know this module: frozen dataclasses with these fields fit as they are.
 """

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from kdiag.system import Unavailable
 
 if TYPE_CHECKING:
-    from kdiag.knowledge.behaviour import Behaviour
+    from kdiag.knowledge.tools.behaviour import Behaviour
     from kdiag.machine import Machine
 
 Version = tuple[int, int, int]
@@ -82,7 +82,7 @@ class Tools:
     @cached_property
     def bpftrace(self) -> Tool | None:
         """None if not installed. Its `problem` says why the version is not known."""
-        from kdiag.knowledge.bpftrace import parse_version
+        from kdiag.knowledge.tools.bpftrace import parse_version
 
         path = self.bpftrace_path
         if path is None:
@@ -105,7 +105,7 @@ class Tools:
     @cached_property
     def behaviour(self) -> Behaviour | None:
         """How the installed bpftrace behaves; None if none is installed or its version is not known."""
-        from kdiag.knowledge.bpftrace import behaviour
+        from kdiag.knowledge.tools.bpftrace import behaviour
 
         tool = self.bpftrace
         return behaviour(tool.version) if tool is not None and tool.version is not None else None

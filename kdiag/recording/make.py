@@ -70,7 +70,7 @@ def make(
     secrets: Secrets | None,
 ) -> Made:
     """Examine `system` by the chosen checks and make a recording of it; with `secrets` None nothing is redacted."""
-    from kdiag.capabilities.analysis import analyse
+    from kdiag.checking.analysis import analyse
     from kdiag.machine import Machine
 
     recorder = Recorder(system)
@@ -97,7 +97,7 @@ def _played(
     required: Sequence[str],
 ) -> tuple[Made, Report]:
     """The recording with what it does not give back, and the report that it gives."""
-    from kdiag.capabilities.analysis import analyse
+    from kdiag.checking.analysis import analyse
     from kdiag.machine import Machine
 
     draft, redactor = drafted

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from kdiag.knowledge.bpftrace import says_bpftrace
-from kdiag.knowledge.messages import explain
+from kdiag.knowledge.tools.bpftrace import says_bpftrace
+from kdiag.knowledge.tools.messages import explain
 from kdiag.smoke.model import Outcome
 from kdiag.system.base import CommandResult, Unavailable
 from kdiag.system.commands import launch

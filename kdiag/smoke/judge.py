@@ -6,7 +6,7 @@ import re
 import signal
 from collections.abc import Iterator
 
-from kdiag.knowledge.messages import Explained, explain
+from kdiag.knowledge.tools.messages import Explained, explain
 from kdiag.smoke.model import Outcome
 from kdiag.smoke.watch import Observation
 

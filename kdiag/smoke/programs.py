@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
-from kdiag.knowledge.behaviour import Behaviour
+from kdiag.knowledge.tools.behaviour import Behaviour
 from kdiag.smoke.cause import Cause
 
 #: Where distributions put bpftrace's own tools.

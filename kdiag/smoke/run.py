@@ -13,7 +13,7 @@ from pathlib import Path
 from kdiag import __version__
 from kdiag.capabilities.definitions import DEFAULT_REQUIRED
 from kdiag.checking.selection import UnknownName
-from kdiag.knowledge.behaviour import Behaviour
+from kdiag.knowledge.tools.behaviour import Behaviour
 from kdiag.model import MachineInfo, Works
 from kdiag.smoke import judge
 from kdiag.smoke.cause import Cause, start

@@ -12,6 +12,7 @@ from jsonschema import Draft202012Validator
 from kdiag.commands.compare import FORMATS, rendered
 from kdiag.compare.differences import compare
 from kdiag.compare.grouping import Fold
+from kdiag.compare.html import render as render_comparison
 from kdiag.compare.json import render as render_json
 from kdiag.compare.json import schema_text
 from kdiag.compare.markdown import render as render_markdown
@@ -20,7 +21,6 @@ from kdiag.compare.text import render as render_text
 from kdiag.compare.value import Comparison
 from kdiag.compare.view import matrix
 from kdiag.model import Report, Status, Works
-from kdiag.report.faces.html import render_comparison
 from kdiag.report.formats import Options
 
 VALIDATOR = Draft202012Validator(json.loads(schema_text()))

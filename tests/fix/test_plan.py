@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from doctored import KERNEL, RELEASE, SERVED, TRACEFS, Case, btf, case, notes, vmlinux
 
-from kdiag.capabilities.analysis import analyse
+from kdiag.checking.analysis import analyse
 from kdiag.checking.registry import discover
 from kdiag.fix.effects import Installed, Linked, Loaded, Mounted, Unpacked, Written
 from kdiag.fix.errors import FixError

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kdiag.knowledge.behaviour import Behaviour, Version
-from kdiag.knowledge.bpftrace import behaviour, parse_version
-from kdiag.knowledge.bpftrace_history import NEWEST_READ, ROWS
+from kdiag.knowledge.tools.behaviour import Behaviour, Version
+from kdiag.knowledge.tools.bpftrace import behaviour, parse_version
+from kdiag.knowledge.tools.bpftrace_history import NEWEST_READ, ROWS
 
 # Debian 11, 12, 13 and sid, run on booted kernels.
 V11, V17, V23, V27 = (0, 11, 3), (0, 17, 0), (0, 23, 2), (0, 27, 1)

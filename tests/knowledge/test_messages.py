@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kdiag.knowledge import messages
-from kdiag.knowledge.messages import explain
-from kdiag.knowledge.messages_table import MESSAGES
+from kdiag.knowledge.tools import messages
+from kdiag.knowledge.tools.messages import explain
+from kdiag.knowledge.tools.messages_table import MESSAGES
 from tests.support.patterns import Counted
 from tests.support.steps import linear
 

@@ -32,7 +32,7 @@ def importing(name, globals=None, locals=None, fromlist=(), level=0):
 """
 REPLAY = """
 import json, sys
-from kdiag.capabilities.analysis import analyse
+from kdiag.checking.analysis import analyse
 from kdiag.machine import Machine
 from kdiag.recording.pack import opened
 from kdiag.checking.registry import discover

@@ -9,9 +9,9 @@ from itertools import product
 import pytest
 
 from kdiag.capabilities.definitions import DEFAULT_REQUIRED, evaluate
-from kdiag.knowledge.behaviour import Behaviour
-from kdiag.knowledge.bpftrace import behaviour
-from kdiag.knowledge.bpftrace_history import ROWS
+from kdiag.knowledge.tools.behaviour import Behaviour
+from kdiag.knowledge.tools.bpftrace import behaviour
+from kdiag.knowledge.tools.bpftrace_history import ROWS
 from kdiag.model import (
     Capability,
     Evidence,

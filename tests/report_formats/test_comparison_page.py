@@ -9,10 +9,10 @@ import pytest
 from format_samples import HOSTILE, STORED, everything
 from test_html import TAGS, Page, ask, without_policy
 
+from kdiag.compare.html import render as render_comparison
 from kdiag.compare.value import Cell, Change, Column, Comparison, Group, Link, Row
 from kdiag.compare.view import Comparison as Wanted
 from kdiag.compare.view import matrix
-from kdiag.report.faces.html import render_comparison
 from kdiag.report.faces.json import render as render_json
 
 STATUSES = ("works", "caveat", "fails", "unknown", "ok", "warn", "fail", "skip", "")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from kdiag.console import exits
-from kdiag.knowledge.bpftrace import behaviour, says_bpftrace
+from kdiag.knowledge.tools.bpftrace import behaviour, says_bpftrace
 from kdiag.smoke import PROGRAMS, Outcome, SmokeReport, run, select, worked
 from kdiag.smoke.cause import Cause
 from kdiag.smoke.programs import Program, Scene, Shown, Skip

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kdiag.capabilities.definitions import DEFINITIONS
-from kdiag.knowledge.bpftrace import behaviour
-from kdiag.knowledge.bpftrace_history import ROWS
+from kdiag.knowledge.tools.bpftrace import behaviour
+from kdiag.knowledge.tools.bpftrace_history import ROWS
 from kdiag.parse.errors import ParseError
 from kdiag.smoke import PROGRAMS, Program
 from kdiag.smoke.cause import Cause

@@ -11,7 +11,7 @@ import pytest
 
 from kdiag.checking.selection import UnknownName
 from kdiag.console import exits
-from kdiag.knowledge.bpftrace import behaviour
+from kdiag.knowledge.tools.bpftrace import behaviour
 from kdiag.model import MachineInfo, Readiness, Works
 from kdiag.smoke import (
     PROGRAMS,

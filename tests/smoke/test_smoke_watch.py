@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from kdiag.knowledge.bpftrace import behaviour
+from kdiag.knowledge.tools.bpftrace import behaviour
 from kdiag.smoke.cause import Cause, start
 from kdiag.smoke.judge import judge
 from kdiag.smoke.model import Outcome, SmokeError

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kdiag.knowledge.messages_table import MESSAGES
+from kdiag.knowledge.tools.messages_table import MESSAGES
 from kdiag.parse import kconfig
 from kdiag.parse.packages import dpkg
 from tests.support.patterns import Counted

@@ -23,7 +23,6 @@ from kdiag.report.story.order import in_the_way, not_in_the_way, urgent
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-    from kdiag.compare.view import Comparison
     from kdiag.report.formats import Explain
 
 _TEMPLATES = Path(__file__).with_name("templates")
@@ -43,7 +42,7 @@ class _Section(NamedTuple):
 def render(report: Report, explain: Explain | None = None) -> str:
     """The page, ending in a newline. explain: the words of a finding's check, for those who unfold them."""
     force = in_force(report)
-    return _page(
+    return page(
         "report.html.j2",
         title=f"kdiag: {line(report.machine.release, 80) or 'report'}",
         made=" · ".join(filter(None, (f"kdiag {line(report.kdiag, 80)}", line(report.created, 80)))),
@@ -56,13 +55,6 @@ def render(report: Report, explain: Explain | None = None) -> str:
         waivers=waivers(force),
         sections=[section for section in _sections(report, force, explain) if section.cards],
     )
-
-
-def render_comparison(comparison: Comparison) -> str:
-    """Machines side by side, rows grouped by cause: a coloured matrix that scrolls, ending in a newline."""
-    from kdiag.compare.view import matrix
-
-    return _page("comparison.html.j2", wide=True, title=line(comparison.title, 200), view=matrix(comparison))
 
 
 def _sections(report: Report, force: InForce, explain: Explain | None) -> Iterable[_Section]:
@@ -85,7 +77,8 @@ def _sections(report: Report, force: InForce, explain: Explain | None) -> Iterab
     yield _Section("skipped", "Does not arise here", "", skipped, folded=True, calm=True)
 
 
-def _page(template: str, **values: object) -> str:
+def page(template: str, **values: object) -> str:
+    """A page of ours from one of the templates, ending in a newline."""
     css = _css()
     digest = b64encode(sha256(css.encode()).digest()).decode()
     policy = (

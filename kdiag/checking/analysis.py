@@ -16,7 +16,7 @@ from kdiag.system import Unavailable
 
 if TYPE_CHECKING:
     from kdiag.checking.registry import Found, Registry
-    from kdiag.knowledge.behaviour import Behaviour
+    from kdiag.knowledge.tools.behaviour import Behaviour
     from kdiag.machine import Machine
 
 
@@ -45,8 +45,8 @@ def _behaviours(machine: Machine) -> list[Behaviour]:
     """The one behaviour of the installed release; of the release that would be installed where there is
     none; every one's where a bpftrace is there and does not tell.
     """
-    from kdiag.knowledge.bpftrace import behaviour
-    from kdiag.knowledge.bpftrace_history import NEWEST_READ, ROWS
+    from kdiag.knowledge.tools.bpftrace import behaviour
+    from kdiag.knowledge.tools.bpftrace_history import NEWEST_READ, ROWS
 
     try:
         known = machine.tools.behaviour

@@ -11,8 +11,8 @@ import re
 from functools import cache
 from typing import NamedTuple
 
-from kdiag.knowledge.message import Message, Weight
-from kdiag.knowledge.messages_table import MESSAGES
+from kdiag.knowledge.tools.message import Message, Weight
+from kdiag.knowledge.tools.messages_table import MESSAGES
 
 _RANK: dict[Weight, int] = {"stop": 0, "cause": 1, "consequence": 2, "harmless": 3}
 _MAX_LINES = 20_000

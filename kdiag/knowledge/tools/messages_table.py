@@ -1,4 +1,4 @@
-"""The table behind `kdiag.knowledge.messages`.
+"""The table behind `kdiag.knowledge.tools.messages`.
 
 Wordings are bpftrace's (the file in src/ is named per group), libbpf's (src/libbpf.c, src/btf.c), bcc's
 (src/cc), clang's and modprobe's; meanings were established from those sources and from runs on booted
@@ -7,7 +7,7 @@ kernels, and say "probably" where they were not. Within the table the particular
 
 from __future__ import annotations
 
-from kdiag.knowledge.message import Message
+from kdiag.knowledge.tools.message import Message
 
 _R = "(?P<release>[^ /'\"]+)"
 

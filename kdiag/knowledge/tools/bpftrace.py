@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 
-from kdiag.knowledge.behaviour import Behaviour, Version
-from kdiag.knowledge.bpftrace_history import NEWEST_READ, OLDEST_READ, ROWS
+from kdiag.knowledge.tools.behaviour import Behaviour, Version
+from kdiag.knowledge.tools.bpftrace_history import NEWEST_READ, OLDEST_READ, ROWS
 
 _NUMBERS = r"v?(\d{1,3})\.(\d{1,4})(?:\.(\d{1,4}))?(?!\d)"
 _NAMED = re.compile(rf"(?<!\S)bpftrace\s+{_NUMBERS}", re.IGNORECASE)

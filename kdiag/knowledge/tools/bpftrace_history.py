@@ -1,4 +1,4 @@
-"""The table behind `kdiag.knowledge.bpftrace`: releases that changed something, and the commit that did it.
+"""The table behind `kdiag.knowledge.tools.bpftrace`: releases that changed something, and the commit that did it.
 
 Every row is the row before it with some answers changed, so that a reader sees what is new in a release. Read
 from a full clone of bpftrace/bpftrace up to e1b7c3934 (2026-08-08), tag by tag; 0.27 has no tag there and
@@ -7,7 +7,7 @@ stands for that commit. "Inferred" marks what was concluded from the code withou
 
 from __future__ import annotations
 
-from kdiag.knowledge.behaviour import Behaviour
+from kdiag.knowledge.tools.behaviour import Behaviour
 
 OLDEST_READ = (0, 9, 0)
 NEWEST_READ = (0, 27, 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from kdiag.knowledge.behaviour import Version
+from kdiag.knowledge.tools.behaviour import Version
 
 Weight = Literal["stop", "cause", "consequence", "harmless"]
 """stop: the tool refused to go on and says why; cause: names what is missing; consequence: follows from

@@ -1,0 +1,1 @@
+"""How the tracing tools behave, release by release, and what their messages mean."""
