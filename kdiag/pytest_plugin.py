@@ -108,11 +108,11 @@ def _look() -> Report:
 
 
 def _read(path: str) -> Report:
-    from pathlib import Path
-
+    from kdiag.compare.inputs import DOCUMENT_LIMIT
     from kdiag.report.read import BadReport, load
+    from kdiag.trust import read
 
     try:
-        return load(Path(path).read_bytes())
+        return load(read.user_file(path, DOCUMENT_LIMIT))
     except (OSError, BadReport) as error:
         raise pytest.UsageError(f"--kdiag-report {path}: {error}") from None

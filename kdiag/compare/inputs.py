@@ -76,8 +76,10 @@ def documents(path: str) -> Iterator[Document]:
     if os.path.isdir(path) or os.path.basename(path) == "recording.json":
         yield Document(path, recording=True)
         return
+    from kdiag.trust import read
+
     try:
-        with open(path, "rb") as file:
+        with read.opened(path) as file:
             start = file.peek(512)
             archive = start.startswith(_ARCHIVES) or start[257:262] == b"ustar"
             # `<(command)` of a shell cannot be read twice.
@@ -86,7 +88,7 @@ def documents(path: str) -> Iterator[Document]:
             else:
                 yield from _split(file, path)
     except OSError as error:
-        raise BadInput(f"{path}: {os.strerror(error.errno or 0)}") from None
+        raise BadInput(f"{path}: {error.strerror or error}") from None
     except ValueError as error:
         if isinstance(error, BadInput):
             raise

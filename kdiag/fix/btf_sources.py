@@ -6,6 +6,7 @@ What is kept is bare BTF, for BPFTRACE_BTF to point to: bpftrace takes no ELF fi
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
@@ -17,6 +18,7 @@ from kdiag import trust
 from kdiag.fix.errors import FixError
 from kdiag.parse.errors import ParseError
 from kdiag.system import Unavailable
+from kdiag.trust import read
 
 if TYPE_CHECKING:
     from kdiag.machine import Machine
@@ -200,18 +202,13 @@ def _of_another_kernel(path: str, release: str) -> str:
 
 def _file(path: str) -> bytes:
     try:
-        # O_NONBLOCK: a FIFO must not hang us.
-        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                # sysfs and proc serve regular files as well.
-                raise FixError(f"{path} is not a file")
-            data = file.read(_PACKED_LIMIT + 1)
+        return read.user_file(path, _PACKED_LIMIT)
     except (OSError, ValueError) as error:
-        text = os.strerror(error.errno or 0) if isinstance(error, OSError) else str(error)
+        if isinstance(error, OSError) and error.errno == errno.EFBIG:
+            text = f"it has more than {_PACKED_LIMIT >> 20} MiB: it is not the BTF of a kernel"
+        else:
+            text = (error.strerror or "") if isinstance(error, OSError) else str(error)
         raise FixError(f"{path}: {text}") from None
-    if len(data) > _PACKED_LIMIT:
-        raise FixError(f"{path} has more than {_PACKED_LIMIT >> 20} MiB: it is not the BTF of a kernel")
-    return data
 
 
 def _bare(data: bytes, path: str) -> bytes:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from kdiag.fix.errors import FixError
 from kdiag.parse import utsrelease
+from kdiag.trust import read
 
 SOURCE, BUILD, BCC, BTF = NAMES = (
     "BPFTRACE_KERNEL_SOURCE",
@@ -65,7 +66,7 @@ def problem(name: str, value: str, release: str) -> str:
         return "it is empty, which counts as a path"
     try:
         if name == BTF:
-            return "" if _head(value, 2) in (b"\x9f\xeb", b"\xeb\x9f") else f"{value} is not BTF"
+            return "" if read.head(value, 2) in (b"\x9f\xeb", b"\xeb\x9f") else f"{value} is not BTF"
         if not os.path.isdir(value):
             os.stat(value)
             return f"{value} is not a directory"
@@ -73,24 +74,17 @@ def problem(name: str, value: str, release: str) -> str:
         of = _release(value)
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
         return f"{error.filename or value} is not there"
+    except read.NotAFile:
+        return f"{value} is not a file"
     except (OSError, ValueError):
         return ""
     return "" if of in ("", release) else f"{value} is of {of}, not of {release}"
 
 
-def _head(path: str, size: int) -> bytes:
-    # A FIFO must not hang us.
-    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    try:
-        return os.read(fd, size)
-    finally:
-        os.close(fd)
-
-
 def _release(tree: str) -> str:
     """The release that a tree says it is of, "" if it does not say: the source half of Debian's does not."""
     try:
-        return utsrelease.release(_head(f"{tree}/{utsrelease.PATH}", utsrelease.LIMIT)) or ""
+        return utsrelease.release(read.head(f"{tree}/{utsrelease.PATH}", utsrelease.LIMIT)) or ""
     except OSError:
         return ""
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 from kdiag.parse.elf import machine, notes, section
 from kdiag.parse.errors import ParseError
+from kdiag.trust import read
 
 _STAPSDT = 3  # note type, https://sourceware.org/systemtap/wiki/UserSpaceProbeImplementation
 _LARGEST = 256 * 1024 * 1024
@@ -59,8 +59,6 @@ def find(paths: Iterable[str], *, avoid_semaphores: bool = False) -> Probe | Non
 
 def _probes_of(path: str) -> Iterator[tuple[str, str, bool]]:
     try:
-        file = Path(path)
-        if file.stat().st_size <= _LARGEST:
-            yield from probes(file.read_bytes())
+        yield from probes(read.user_file(path, _LARGEST))
     except (OSError, ParseError):
         return  # deleted since, or not to be read: then no probe is at hand there

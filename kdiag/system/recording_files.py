@@ -52,15 +52,12 @@ class Directory:
         return info.st_size if inside and stat_bits.S_ISREG(info.st_mode) else None
 
     def read(self, name: str) -> bytes:
-        path = self._path / name
+        from kdiag.trust import read
+
         try:
-            with open(path, "rb") as file:
-                data = file.read(FILE_LIMIT + 1)
+            return read.below(str(self._path), name, FILE_LIMIT)
         except OSError as error:
-            raise BadRecording(f"{path}: {os.strerror(error.errno or 0)}") from None
-        if len(data) > FILE_LIMIT:
-            raise BadRecording(f"{path}: larger than {FILE_LIMIT} bytes")
-        return data
+            raise BadRecording(f"{self._path / name}: {error.strerror or error}") from None
 
 
 class Memory:

@@ -10,7 +10,6 @@ import errno
 import io
 import os
 import stat
-from typing import BinaryIO, cast
 
 from kdiag.trust.linux import HERE, flags
 from kdiag.trust.owner import Untrusted, entry_problem
@@ -26,7 +25,11 @@ _KINDS = {
 }
 
 
-def opened(path: str) -> BinaryIO:
+class NotAFile(OSError):
+    """A FIFO, a socket, a device: opening it could hang, or do harm."""
+
+
+def opened(path: str) -> io.BufferedReader:
     """The file behind a name that the user gave, through whatever links. Raises OSError, with the reason in
     `strerror`, or ValueError for what no path can be.
     """
@@ -37,26 +40,44 @@ def opened(path: str) -> BinaryIO:
         return os.fdopen(os.dup(number), "rb")
     seen = os.open(path, flags("PATH", "CLOEXEC"))  # opens nothing: no driver is asked
     try:
-        info = os.fstat(seen)
-        _regular(info)
-        try:
-            fd = os.open(f"/proc/self/fd/{seen}", _FLAGS)
-        except FileNotFoundError:  # no /proc: by name, and the same one
-            fd = os.open(path, _FLAGS)
+        return _reopened(seen, path)
     finally:
         os.close(seen)
-    raw = _Steady(fd, "rb")
-    there = os.fstat(fd)
-    if (there.st_dev, there.st_ino) != (info.st_dev, info.st_ino):
-        raw.close()
-        raise Untrusted("it changed while it was opened")
-    return cast("BinaryIO", io.BufferedReader(raw))
 
 
 def user_file(path: str, limit: int) -> bytes:
     """All of a file that the user named. Raises OSError, also for more than `limit` bytes, or ValueError."""
     with opened(path) as file:
         return _bounded(file, limit)
+
+
+def head(path: str, size: int) -> bytes:
+    """The first bytes of a file that the user named. Raises OSError, or ValueError."""
+    with opened(path) as file:
+        return file.read(size)
+
+
+def below(base: str, name: str, limit: int) -> bytes:
+    """All of a file in a directory that the user named, which may be another user's: links lead to places in it, and
+    nowhere else, also if they change meanwhile. Raises OSError, or ValueError.
+    """
+    top = os.path.realpath(base)
+    hops = os.path.relpath(os.path.realpath(os.path.join(top, name)), top).split(os.sep)
+    if ".." in hops:
+        raise Untrusted("a link leads out of the directory")
+    if not HERE:
+        return user_file(os.path.join(top, *hops), limit)
+    fds = [os.open(top, flags("PATH", "CLOEXEC"))]
+    try:
+        for hop in hops:
+            fds.append(os.open(hop, flags("PATH", "NOFOLLOW", "CLOEXEC"), dir_fd=fds[-1]))
+            if stat.S_ISLNK(os.fstat(fds[-1]).st_mode):
+                raise Untrusted("it changed while it was opened")
+        with _reopened(fds[-1], hops[-1], fds[-2]) as file:
+            return _bounded(file, limit)
+    finally:
+        for fd in fds:
+            os.close(fd)
 
 
 def own_file(path: str, limit: int) -> bytes:
@@ -75,10 +96,26 @@ def own_file(path: str, limit: int) -> bytes:
             _regular(info)
             if why := entry_problem(info, found.parent, path):
                 raise Untrusted(why)
-            return _bounded(cast("BinaryIO", io.BufferedReader(raw)), limit)
+            return _bounded(io.BufferedReader(raw), limit)
 
 
-def _bounded(file: BinaryIO, limit: int) -> bytes:
+def _reopened(seen: int, name: str, at: int | None = None) -> io.BufferedReader:
+    """The file for reading that `seen` was opened on only to look. Without /proc it is opened by name: the same one."""
+    info = os.fstat(seen)
+    _regular(info)
+    try:
+        fd = os.open(f"/proc/self/fd/{seen}", _FLAGS)
+    except FileNotFoundError:
+        fd = os.open(name, _FLAGS, dir_fd=at)
+    raw = _Steady(fd, "rb")
+    there = os.fstat(fd)
+    if (there.st_dev, there.st_ino) != (info.st_dev, info.st_ino):
+        raw.close()
+        raise Untrusted("it changed while it was opened")
+    return io.BufferedReader(raw)
+
+
+def _bounded(file: io.BufferedReader, limit: int) -> bytes:
     data = file.read(limit + 1)
     if len(data) > limit:
         raise OSError(errno.EFBIG, f"it has more than {limit} bytes")
@@ -91,7 +128,7 @@ def _regular(info: os.stat_result) -> None:
     if not stat.S_ISREG(info.st_mode):
         kind = _KINDS.get(stat.S_IFMT(info.st_mode), "not a file")
         pipe = ": give what it holds by `-` or `<(command)`" if stat.S_ISFIFO(info.st_mode) else ""
-        raise OSError(errno.EINVAL, f"it is {kind}, not a file{pipe}")
+        raise NotAFile(errno.EINVAL, f"it is {kind}, not a file{pipe}")
 
 
 class _Steady(io.FileIO):
