@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kdiag.checking.registry import discover
-from kdiag.config.file import Config, ConfigError, Named, check_names, find, load
+from kdiag.config.file import check_names, find, load
 from kdiag.config.toml_lines import line_of, lines
+from kdiag.config.values import Config, ConfigError, Named
 from kdiag.config.waivers import Waiver
 
 TODAY = date(2029, 1, 1)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from kdiag.checking.prefetch import Ahead
     from kdiag.checking.registry import Found, Registry
-    from kdiag.config.file import Config
+    from kdiag.config.values import Config
     from kdiag.machine import Machine
     from kdiag.model import Report
     from kdiag.report.outputs import Output
@@ -109,7 +109,8 @@ def _color(asked: bool | None, settings: Config) -> bool | None:
 
 
 def settings_of(path: str) -> Config:
-    from kdiag.config.file import Config, ConfigError, find, load
+    from kdiag.config.file import find, load
+    from kdiag.config.values import Config, ConfigError
 
     try:
         if path == "auto":
@@ -127,7 +128,8 @@ def settings_of(path: str) -> Config:
 
 
 def _check_names(settings: Config, known: Registry) -> None:
-    from kdiag.config.file import ConfigError, check_names
+    from kdiag.config.file import check_names
+    from kdiag.config.values import ConfigError
 
     try:
         check_names(settings, known)

@@ -1,6 +1,6 @@
 """From the text of a configuration file to a `Config`: every value is checked, every mistake has its line.
 
-Apart from `config_file` so that a run without such a file does not pay for it.
+Apart from `kdiag.config.file` so that a run without such a file does not pay for it.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from datetime import date, datetime, timezone
 from pathlib import Path
 from typing import NamedTuple
 
-from kdiag.config.file import PYPROJECT, Config, ConfigError, Named
 from kdiag.config.toml_lines import line_of, lines
+from kdiag.config.values import PYPROJECT, Config, ConfigError, Named
 from kdiag.config.waivers import Waiver
 from kdiag.words import did_you_mean, found_instead
 
