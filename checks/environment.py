@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from kdiag.check import check
 from kdiag.machine import Machine
 from kdiag.machine.environment import Place
-from kdiag.model import Evidence, Finding, WrongRemedy, fail, ok, skip, unknown, warn
+from kdiag.model import Evidence, Finding, Remedy, WrongRemedy, fail, ok, skip, unknown, warn
 from kdiag.system import Unavailable
 
 
@@ -135,8 +135,39 @@ def filesystems(machine: Machine) -> Iterator[Finding]:
                 f"{path} is not there: {consequence}",
                 id=finding_id,
                 title=title,
+                evidence=(Evidence(path, "absent"),),
                 causes=("environment.container",),
+                remedies=_sysfs(machine) if finding_id == "environment.sysfs" else (),
             )
+
+
+def _sysfs(machine: Machine) -> tuple[Remedy, ...]:
+    """/sys itself, where it is not mounted at all."""
+    try:
+        if machine.system.stat("/sys/kernel") is not None:
+            return ()
+    except Unavailable:
+        return ()
+    return (
+        Remedy(
+            "sysfs.mount",
+            "Mount sysfs",
+            commands=("sudo mount -t sysfs sysfs /sys",),
+            needs=("root",),
+            undo=("sudo umount /sys",),
+        ),
+    )
+
+
+#: Of the process file system a second instance, which shows all of it.
+WHOLE_PROC = Remedy(
+    "proc.mount",
+    "Mount /proc without subset=pid, in place of this one",
+    "unsafe",
+    ("sudo mount -t proc proc /proc",),
+    needs=("root",),
+    undo=("sudo umount /proc",),
+)
 
 
 @check("kernel.modules", "Loadable modules")
@@ -144,7 +175,19 @@ def modules(machine: Machine) -> Iterator[Finding]:
     """Whether this kernel has loadable modules at all (/proc/modules). bpftrace 0.25 refuses to start
     without.
     """
-    loaded = machine.modules.loaded
+    try:
+        loaded = machine.modules.loaded
+    except Unavailable as gap:
+        if machine.system.stat("/proc/self/status") is None:
+            raise
+        # What the kernel has is not known; what the tools find is: no file.
+        yield fail(
+            "/proc/modules is not shown here",
+            reason=gap.reason,
+            evidence=(Evidence("/proc/modules", "absent"), Evidence("/proc/version", "absent")),
+            remedies=(WHOLE_PROC,),
+        )
+        return
     if loaded is None:
         yield fail(
             "this kernel has no loadable modules",

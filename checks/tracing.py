@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from kdiag.check import check
 from kdiag.machine import Machine
+from kdiag.machine.text import need_proc
 from kdiag.machine.tracing import BPFFS, DEBUGFS, TRACEFS
 from kdiag.model import (
     Evidence,
@@ -28,7 +29,7 @@ from kdiag.system import Unavailable
 def _mount(machine: Machine, kind: str, path: str) -> tuple[Remedy, ...]:
     """How to get a file system mounted here; nothing where the kernel does not have it."""
     try:
-        if kind not in machine.tracing.kernel_filesystems:
+        if kind not in machine.tracing.kernel_filesystems or machine.system.filesystem(path) is None:
             return ()
     except Unavailable:
         pass
@@ -97,6 +98,15 @@ def tracefs(machine: Machine) -> Iterator[Finding]:
             reason="it was built without tracing (CONFIG_TRACING), so mounting cannot help",
             evidence=tuple(evidence),
             causes=("config.TRACING", "environment.vm"),
+        )
+        return
+    if machine.system.filesystem(TRACEFS) is None:
+        # The kernel makes the directory (fs/tracefs/inode.c): where it is not, /sys is not the kernel's.
+        yield fail(
+            "tracefs is not mounted, and there is no place to mount it",
+            reason=f"{TRACEFS} is not there: /sys is not mounted, or not that of this kernel",
+            evidence=tuple(evidence),
+            causes=("environment.sysfs", "environment.container"),
         )
         return
     yield fail(
@@ -217,24 +227,48 @@ def _by_config(machine: Machine, what: str, option: str, why: str) -> Finding:
     )
 
 
+def _dynamic(machine: Machine, kind: str) -> tuple[bool | None, list[Evidence]]:
+    """Whether the kernel has kprobes or uprobes, None where what can be seen leaves it open.
+
+    The event source came with 4.17 (e12f03d7031a, 33ea4b24277b), the file in tracefs is older. Where tracefs cannot be
+    looked into, the lack of the source decides for a newer kernel, unless its configuration says otherwise.
+    """
+    pmu = kind in machine.tracing.pmus
+    evidence = [Evidence(f"/sys/bus/event_source/devices/{kind}", "exists" if pmu else "absent")]
+    events: bool | None = None
+    try:
+        root = machine.tracing.root
+        if root is not None:
+            events = f"{kind}_events" in machine.tracing.names
+            evidence.append(Evidence(f"{root}/{kind}_events", "exists" if events else "absent"))
+        else:
+            evidence.append(Evidence(f"{kind}_events", "tracefs is not mounted"))
+    except Unavailable as gap:
+        evidence.append(Evidence(f"{kind}_events", gap.reason))
+    if pmu or events:
+        return True, evidence
+    return (False if events is False or _new_enough(machine, kind) else None), evidence
+
+
+def _new_enough(machine: Machine, kind: str) -> bool:
+    try:
+        configured = machine.config.value(f"{kind.upper()}_EVENTS") == "y"
+    except Unavailable:
+        configured = False
+    return not configured and machine.kernel.version_numbers >= (4, 17, 0)
+
+
 @check("tracing.kprobes", "kprobes")
 def kprobes(machine: Machine) -> Iterator[Finding]:
     """Whether functions of the kernel can be probed: kprobe_events in tracefs, the kprobe event source, and
     the master switch in debugfs. See it yourself: `ls /sys/kernel/tracing/kprobe_events
     /sys/bus/event_source/devices/kprobe`.
     """
-    pmu = "kprobe" in machine.tracing.pmus
-    evidence = [Evidence("/sys/bus/event_source/devices/kprobe", "exists" if pmu else "absent")]
-    events: bool | None = None
-    if machine.tracing.root is not None:
-        try:
-            events = "kprobe_events" in machine.tracing.names
-            evidence.append(
-                Evidence(f"{machine.tracing.root}/kprobe_events", "exists" if events else "absent")
-            )
-        except Unavailable as gap:
-            evidence.append(Evidence(machine.tracing.root, gap.reason))
-    if not pmu and not events:
+    there, evidence = _dynamic(machine, "kprobe")
+    if there is None:
+        yield _by_config(machine, "kprobes", "KPROBE_EVENTS", evidence[-1].observed)
+        return
+    if not there:
         yield fail(
             "this kernel has no kprobes",
             reason="neither the kprobe event source nor kprobe_events exists, so it was built without them; "
@@ -330,24 +364,10 @@ def _remove(root: str, line: str) -> tuple[Remedy, ...]:
 @check("tracing.uprobes", "uprobes")
 def uprobes(machine: Machine) -> Iterator[Finding]:
     """Whether functions of programs can be probed: the uprobe event source or uprobe_events in tracefs."""
-    pmu = "uprobe" in machine.tracing.pmus
-    evidence = [Evidence("/sys/bus/event_source/devices/uprobe", "exists" if pmu else "absent")]
-    if pmu:
-        yield ok("uprobes are there", evidence=tuple(evidence))
-        return
-    try:
-        events = machine.tracing.root is not None and "uprobe_events" in machine.tracing.names
-        evidence.append(Evidence("uprobe_events", "exists" if events else "absent"))
-    except Unavailable as gap:
-        yield unknown(
-            "uprobes cannot be seen",
-            reason=gap.reason,
-            evidence=tuple(evidence),
-            causes=("privileges.root",),
-            with_root="a look into tracefs tells",
-        )
-        return
-    if events:
+    there, evidence = _dynamic(machine, "uprobe")
+    if there is None:
+        yield _by_config(machine, "uprobes", "UPROBE_EVENTS", evidence[-1].observed)
+    elif there:
         yield ok("uprobes are there", evidence=tuple(evidence))
     else:
         yield fail(
@@ -460,6 +480,15 @@ def kallsyms(machine: Machine) -> Iterator[Finding]:
     """
     head = machine.system.head("/proc/kallsyms", 256)
     if head is None:
+        try:
+            need_proc(machine.system, "/proc/kallsyms")
+        except Unavailable as gap:
+            yield unknown(
+                "/proc/kallsyms is not shown here: kernel stacks have no symbol names",
+                reason=gap.reason,
+                causes=("kernel.modules",),
+            )
+            return
         yield fail(
             "this kernel has no /proc/kallsyms",
             causes=("config.KALLSYMS",),

@@ -523,6 +523,27 @@ def test_in_a_user_namespace_with_the_map_of_the_machine() -> None:
         assert "user namespace" in rows[finding_id]["reason"], rows[finding_id]
 
 
+def test_without_sys() -> None:
+    """Nothing can be mounted below a /sys that is not there: the step that helps comes first."""
+    there, _ = in_another_state("mount --make-rprivate / && umount -l /sys")
+    assert there["environment.sysfs"]["status"] == "fail"
+    assert "mount -t sysfs" in json.dumps(there["environment.sysfs"]["remedies"])
+    for finding_id in ("tracing.tracefs", "tracing.debugfs", "tracing.bpffs"):
+        assert "empty mount point" not in there[finding_id]["reason"]
+        assert not there[finding_id]["remedies"], there[finding_id]
+    assert "environment.sysfs" in there["tracing.tracefs"]["causes"]
+
+
+def test_with_a_proc_of_processes_only() -> None:
+    """subset=pid (5.8): what is absent there, the kernel may well have."""
+    there, _ = in_another_state("mount -t proc -o subset=pid proc /proc")
+    for finding_id, row in there.items():
+        if finding_id.startswith("sysctl."):
+            assert row["status"] == "unknown", row
+    assert "not shown" in there["tracing.kallsyms"]["summary"]
+    assert "not shown" in there["kernel.modules"]["summary"]
+
+
 def test_with_proc_hidden() -> None:
     """bpftrace works then; kdiag cannot see who asks, and must not call it missing."""
     there, _ = in_another_state("mount -t tmpfs none /proc")

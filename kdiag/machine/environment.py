@@ -278,8 +278,8 @@ class Environment:
 
     def _device_tree(self) -> Place | None:
         path = "/proc/device-tree/hypervisor/compatible"
-        kind = read_text(self._system, path, 4096)
-        return Place("kvm", "KVM", ((path, kind),)) if kind and kind.startswith("linux,kvm") else None
+        kind = (self._system.read(path, 4096) or b"").decode("utf-8", "replace").strip("\0\n")
+        return Place("kvm", "KVM", ((path, kind),)) if kind.startswith("linux,kvm") else None
 
     def _cpuinfo(self) -> Place | None:
         data = self._system.read("/proc/cpuinfo", 4 * 1024 * 1024) or b""

@@ -88,8 +88,6 @@ class Modules:
         """Names of the loaded modules; None if this kernel has no loadable modules (no /proc/modules)."""
         text = read_text(self._system, "/proc/modules", 8 * 1024 * 1024)
         if text is None:
-            if self._system.stat("/proc/self/status") is None:
-                raise Unavailable("/proc is not mounted")
             return None
         return frozenset(line.split(" ", 1)[0] for line in text.splitlines() if line)
 

@@ -2,13 +2,34 @@
 
 from __future__ import annotations
 
+import re
+
 from kdiag.system import System, Unavailable
+
+#: What every /proc shows, also one that was mounted with subset=pid (Documentation/filesystems/proc.rst).
+_OF_PROCESSES = re.compile(r"/proc/(self|thread-self|\d+)(/|$)")
 
 
 def read_text(system: System, path: str, limit: int = 1024 * 1024) -> str | None:
     """A small text file without surrounding white space, None if absent; undecodable bytes are replaced."""
     data = system.read(path, limit)
-    return None if data is None else data.decode("utf-8", "replace").strip("\0\n\t ")
+    if data is None:
+        need_proc(system, path)
+        return None
+    return data.decode("utf-8", "replace").strip("\0\n\t ")
+
+
+def need_proc(system: System, path: str) -> None:
+    """Raises Unavailable where a file of /proc is absent because this /proc does not show the kernel: then nothing
+    follows from its absence. /proc/version is in every other one (fs/proc/version.c is always built).
+    """
+    if not path.startswith("/proc/") or path == "/proc/version" or _OF_PROCESSES.match(path):
+        return
+    if system.stat("/proc/version") is None:
+        hidden = (
+            "shows processes only (subset=pid)" if exists(system, "/proc/self/status") else "is not mounted"
+        )
+        raise Unavailable(f"{path} is not there, and /proc {hidden}")
 
 
 def read_number(system: System, path: str) -> int | None:

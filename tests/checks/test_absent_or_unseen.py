@@ -1,0 +1,113 @@
+"""What could not be looked at is not absent: a closed or unmounted tracefs, a /proc of processes only, no /sys."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable
+
+import pytest
+import worlds as w
+from conftest import report_on
+from fixtures_builder import World
+
+from kdiag.model import Finding, Report, Status
+
+AMAZON_2 = w.os_release("amzn", "2", "Amazon Linux 2")
+OLD = "4.14.355-275.570.amzn2.x86_64"
+KINDS = ("kprobe", "uprobe")
+
+
+def told(report: Report, finding_id: str) -> Finding:
+    found = report.finding(finding_id)
+    assert found is not None
+    return found
+
+
+def sourceless(
+    release: str,
+    config: str | None = "/boot/config-{release}",
+    hide: Callable[[World], World] = lambda world: world,
+    **options: str | None,
+) -> World:
+    """A kernel without the event sources of 4.17."""
+    world = hide(w.linux(release, AMAZON_2, config_at=config, options={**options}))
+    return world.remove(*(f"/sys/bus/event_source/devices/{kind}" for kind in KINDS))
+
+
+def closed(world: World) -> World:
+    return world.close("/sys/kernel/tracing").close("/sys/kernel/debug")
+
+
+@pytest.mark.parametrize("hide", [closed, w.unmounted, w.user])
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_old_kernel_may_have_what_only_tracefs_shows(kind: str, hide: Callable[[World], World]) -> None:
+    for config in ("/boot/config-{release}", None):
+        found = told(report_on(sourceless(OLD, config, hide).recording()), f"tracing.{kind}s")
+        assert found.status is Status.UNKNOWN, found
+        assert found.causes[:1] == ("tracing.tracefs",) or "privileges.root" in found.causes
+        assert (found.likely is Status.OK) is (config is not None)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_tracefs_shows_what_an_old_kernel_has(kind: str) -> None:
+    found = told(report_on(sourceless(OLD).recording()), f"tracing.{kind}s")
+    assert found.status is Status.OK
+    without = sourceless(OLD)
+    without.remove(f"/sys/kernel/tracing/{kind}_events", f"/sys/kernel/debug/tracing/{kind}_events")
+    assert told(report_on(without.recording()), f"tracing.{kind}s").status is Status.FAIL
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_new_kernel_without_the_source_has_none(kind: str) -> None:
+    """Unless its configuration says that it has."""
+    new = "6.12.107+deb13-amd64"
+    found = told(report_on(sourceless(new, None, w.unmounted).recording()), f"tracing.{kind}s")
+    assert found.status is Status.FAIL
+    off = {f"{kind.upper()}_EVENTS": "n"}
+    found = told(report_on(sourceless(new, hide=w.unmounted, **off).recording()), f"tracing.{kind}s")
+    assert found.status is Status.FAIL
+    on = {f"{kind.upper()}_EVENTS": "y"}
+    found = told(report_on(sourceless(new, hide=w.unmounted, **on).recording()), f"tracing.{kind}s")
+    assert found.status is Status.UNKNOWN
+
+
+def of_processes(world: World) -> World:
+    """/proc mounted with subset=pid."""
+    for path in [p for p in world.nodes if p.startswith("/proc/")]:
+        if not path.startswith(("/proc/self", "/proc/1/")):
+            world.remove(path)
+    return world
+
+
+def test_a_proc_of_processes_says_nothing_about_the_kernel() -> None:
+    report = report_on(of_processes(w.bpftrace(w.linux(), "0.23.2")).recording())
+    for found in report.findings:
+        if found.id.startswith("sysctl."):
+            assert found.status is Status.UNKNOWN, found
+        assert "this kernel has no /proc" not in found.summary, found
+    assert told(report, "tracing.kallsyms").status is Status.UNKNOWN
+    assert "not shown" in told(report, "kernel.modules").summary
+    assert told(report, "kernel.modules").remedies
+
+
+def test_what_a_whole_proc_lacks_the_kernel_lacks() -> None:
+    report = report_on(w.linux().remove("/proc/kallsyms", "/proc/modules").recording())
+    assert told(report, "tracing.kallsyms").status is Status.FAIL
+    assert told(report, "kernel.modules").summary == "this kernel has no loadable modules"
+
+
+def test_no_place_to_mount_on() -> None:
+    world = w.linux().remove("/sys")
+    report = report_on(world.recording())
+    tracefs = told(report, "tracing.tracefs")
+    assert tracefs.status is Status.FAIL and not tracefs.remedies
+    assert tracefs.causes == ("environment.sysfs",)
+    [remedy] = told(report, "environment.sysfs").remedies
+    assert remedy.commands == ("sudo mount -t sysfs sysfs /sys",)
+    assert "sysfs" in report.verdict.next, report.verdict
+
+
+def test_a_closed_debugfs_is_not_no_tracefs() -> None:
+    """/sys/kernel/tracing is a plain directory, and what is below /sys/kernel/debug is not to be seen."""
+    world = sourceless(OLD, hide=w.unmounted).refuse("/sys/kernel/debug/tracing", errno.EACCES)
+    assert told(report_on(world.recording()), "tracing.kprobes").status is Status.UNKNOWN
