@@ -29,7 +29,7 @@ _PASSING = frozenset((*MODIFIERS, Kind.VAR))  # what comes to something else
 _ROOM = dict.fromkeys((*_SIZELESS, Kind.DECL_TAG, *_PASSING), -1)
 _PLAIN_BESIDE_BIT_FIELDS = frozenset((*COMPOSITES, Kind.PTR, Kind.ARRAY))
 _PLAIN = _PLAIN_BESIDE_BIT_FIELDS | {Kind.ENUM, Kind.ENUM64}  # members that need whole bytes and no more
-_POINTED_TO = (_SIZED | _ENDS | {Kind.ARRAY}) - _SOURCES
+_REFERENCES = frozenset((*MODIFIERS, Kind.PTR, Kind.VAR))
 _TAGGED = frozenset((Kind.FUNC, *COMPOSITES, Kind.VAR, Kind.TYPEDEF))
 _RESOLVABLE = frozenset((*MODIFIERS, Kind.PTR, *COMPOSITES, Kind.ARRAY, Kind.FUNC, *_SOURCES))
 #: By mode, the kinds that are resolved on the way.
@@ -82,17 +82,19 @@ class _Walk:
 def resolve(types: Types, base: Resolution | None) -> Resolution:
     """Resolve all own types, a base's being resolved. Raises BtfError for what the kernel refuses."""
     walk = _start(types, base)
-    kinds, thirds, states = types.kinds, types.thirds, walk.states
+    kinds, states = types.kinds, walk.states
     for type_id in range(types.first_id, len(kinds)):
         kind = kinds[type_id]
         if kind == Kind.FUNC_PROTO:
             _check_prototype(walk, type_id)
         elif kind not in _RESOLVABLE or states[type_id] == _RESOLVED:
             continue
-        elif kind == Kind.FUNC:  # it and most pointers wait for nothing
+        elif kind == Kind.FUNC:  # it and most references wait for nothing
             _function(walk, type_id)
-        elif kind == Kind.PTR and kinds[thirds[type_id]] in _POINTED_TO:
-            states[type_id] = _RESOLVED
+        elif kind in _REFERENCES:
+            walk.mode = _FOR_POINTER if kind == Kind.PTR else _UNDECIDED
+            if _reference(walk, type_id, kind) is not None:
+                _resolve(walk, type_id)
         else:
             _resolve(walk, type_id)
     is_array = kinds.translate(bytes(byte == Kind.ARRAY for byte in range(256)))
