@@ -112,6 +112,70 @@ def programs(machine: Machine) -> Iterator[Finding]:
             )
 
 
+@check("bpf.test-run", "Programs can be run on demand")
+def test_run(machine: Machine) -> Iterator[Finding]:
+    """Runs an empty raw tracepoint program once by BPF_PROG_TEST_RUN (5.10), attached to nothing. bpftrace runs BEGIN
+    and END so: since 0.16 where the kernel can, since 0.22 in no other way.
+    """
+    try:
+        result = machine.bpf.test_run
+    except Unavailable as gap:
+        yield _by_younger_features(machine, gap.reason)
+        return
+    evidence = (Evidence("bpf(BPF_PROG_TEST_RUN)", f"{result.detail or 'run'}: {result.describe()}"),)
+    if result.ok:
+        yield ok("programs can be run on demand", evidence=evidence)
+    elif only_root_may(machine, TRACING, result):
+        yield _by_younger_features(machine, result.describe())
+    elif result.detail == "run" or result.name in ("ENOTSUPP", "EINVAL"):
+        yield fail(
+            "this kernel cannot run raw tracepoint programs on demand",
+            reason="5.10 brought it; bpftrace 0.22 and newer run BEGIN in no other way",
+            evidence=evidence,
+            causes=("bpf.prog.raw_tracepoint",),
+        )
+    else:
+        why = explain(machine, TRACING, result)
+        yield fail(
+            "programs may not be run on demand",
+            reason=why.reason,
+            evidence=(*evidence, *why.evidence),
+            causes=why.causes,
+        )
+
+
+def _by_younger_features(machine: Machine, why: str) -> Finding:
+    """Where it was not tried (older recordings did not ask): what came after 5.10 and was seen proves it."""
+    evidence = Evidence("bpf(BPF_PROG_TEST_RUN)", why)
+    newer: tuple[tuple[str, Callable[[], bool]], ...] = (
+        ("the kernel lists its BTF by id (5.11)", lambda: machine.bpf.btf_by_id.ok),
+        ("BPF memory is charged to the cgroup (5.11)", lambda: machine.bpf.charges_memcg.ok),
+        ("kprobe.multi is known (5.18)", lambda: machine.bpf.kprobe_multi.name == "ESRCH"),
+        ("the kernel has bpf_loop (5.17)", lambda: machine.btf.function("bpf_loop") is not None),
+    )
+    recent = machine.kernel.version_numbers >= (5, 10, 0)
+    for text, seen in newer:
+        try:
+            if recent and seen():
+                return ok("programs can be run on demand", evidence=(evidence, Evidence("bpf(2)", text)))
+        except (Unavailable, ValueError):
+            continue
+    if recent:
+        return expected(
+            "whether programs can be run on demand was not tried",
+            evidence=(evidence, expect("uname -r", "5.10 and newer can")),
+            causes=("privileges.root",),
+            with_root="one program, loaded and run, tells",
+        )
+    return unknown(
+        "whether programs can be run on demand was not tried",
+        reason="5.10 brought it; some distributions' older kernels have it, too",
+        evidence=(evidence,),
+        causes=("privileges.root",),
+        with_root="one program, loaded and run, tells",
+    )
+
+
 def _renamed(finding: Finding, finding_id: str, title: str) -> Finding:
     from dataclasses import replace
 

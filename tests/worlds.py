@@ -249,6 +249,8 @@ def answers(world: World, effective: int = ALL_CAPABILITIES, *, in_machine: bool
     world.probe("bpf:read-kernel", 0 if trace else denied)
     for kind in ("kprobe", "tracepoint", "perf_event", "raw_tracepoint"):
         world.probe(f"bpf:prog:{kind}", 0 if trace else denied)
+    runs = (0, "run") if numbers >= (5, 10) else (524, "run")
+    world.probe("bpf:test-run", *(runs if trace else (denied, "load")))
     multi = (errno.ESRCH, "attach") if numbers >= (6, 4) else (errno.EINVAL, "load")
     world.probe("bpf:kprobe-multi", *(multi if trace else (denied, "load")))
     for name in (f"bpf:fentry:{parts.FENTRY_TEST}", f"bpf:iter:{parts.ITER_TASK}"):

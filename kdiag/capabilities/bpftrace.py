@@ -130,9 +130,14 @@ def _clang(
 
 
 def hello(b: Behaviour) -> Expression:
-    parts = [_start(b), _output(b), _clang(b)]
-    parts.append(need("tracing.uprobes" if b.begin_program == "uprobe" else "bpf.prog.raw_tracepoint"))
-    return all_of(*parts)
+    return all_of(_start(b), _output(b), _clang(b), _begin(b))
+
+
+def _begin(b: Behaviour) -> Expression:
+    """What BEGIN and END are: a uprobe on bpftrace itself, a program that is run on demand, or either."""
+    on_demand = all_of(need("bpf.prog.raw_tracepoint"), need("bpf.test-run"))
+    uprobe = all_of(need("tracing.uprobes"), need("bpf.prog.kprobe"), need("perf.events"))
+    return {"uprobe": uprobe, "raw-tracepoint": on_demand}.get(b.begin_program, any_of(on_demand, uprobe))
 
 
 def _tracepoint(b: Behaviour, *extra: Expression) -> Expression:

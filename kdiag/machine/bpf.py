@@ -41,6 +41,14 @@ class Bpf:
         return self._system.probe("bpf:kprobe-multi")
 
     @cached_property
+    def test_run(self) -> ProbeResult:
+        """An empty raw tracepoint program run once by BPF_PROG_TEST_RUN (5.10).
+
+        A recording may not have it: Unavailable.
+        """
+        return self._system.probe("bpf:test-run")
+
+    @cached_property
     def read_kernel(self) -> ProbeResult:
         """A program that reads kernel memory loads: lockdown is not at confidentiality."""
         return self._system.probe("bpf:read-kernel")

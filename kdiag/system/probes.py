@@ -24,6 +24,7 @@ from kdiag.system.base import ProbeResult, Unavailable
 _OBJ_GET_INFO_BY_FD, _BTF_GET_FD_BY_ID = 15, 19
 #: vmlinux is the first object that a kernel makes of its own BTF; others come with programs and modules.
 _MOST_IDS = 256
+_PROG_TEST_RUN = 10
 _MAP_CREATE, _PROG_LOAD, _RAW_TRACEPOINT_OPEN, _BTF_GET_NEXT_ID, _LINK_CREATE = 0, 5, 17, 23, 28
 _PROGRAM_TYPES = {
     "socket_filter": 1,
@@ -152,6 +153,19 @@ def _program(kind: str) -> ProbeResult:
     return _outcome(loaded.fd)
 
 
+def _test_run() -> ProbeResult:
+    """An empty raw tracepoint program, run once by hand and attached to nothing: how bpftrace runs BEGIN. The kernel
+    learned it with 5.10 (1b4d60ec162f), and says ENOTSUPP before.
+    """
+    loaded = _Loaded(_PROGRAM_TYPES["raw_tracepoint"], _RETURN_ZERO)
+    try:
+        if loaded.fd < 0:
+            return ProbeResult(-loaded.fd, "load")
+        return ProbeResult(max(0, -syscalls.bpf(_PROG_TEST_RUN, struct.pack("=I", loaded.fd))), "run")
+    finally:
+        loaded.close()
+
+
 def _memcg() -> ProbeResult:
     """Helper 160, bpf_ktime_get_coarse_ns: it came with 5.11, as did memory-cgroup accounting instead of
     RLIMIT_MEMLOCK; libbpf decides by it too (src/bpf.c, probe_memcg_account)."""
@@ -225,6 +239,7 @@ _PLAIN: dict[str, Callable[[], ProbeResult]] = {
     "map": _map,
     "btf-ids": _btf_ids,
     "memcg": _memcg,
+    "test-run": _test_run,
     "kprobe-multi": _kprobe_multi,
     # bpf_probe_read_kernel came with 5.5. bpf_probe_read is as old as tracing programs; kernels that have both lock
     # both, and 5.4, which has only the old one, lets it load and refuses at run time.

@@ -78,8 +78,9 @@ class Behaviour(NamedTuple):
     """Accepted spellings of fentry, the preferred first; empty where it does not exist."""
 
     # Probes.
-    begin_program: Literal["uprobe", "raw-tracepoint"]
-    """What BEGIN is: a uprobe on bpftrace's own binary, or a raw tracepoint program."""
+    begin_program: Literal["uprobe", "either", "raw-tracepoint"]
+    """What BEGIN is: a uprobe on bpftrace's own binary, a raw tracepoint program, or that and the uprobe where the
+    kernel cannot run it on demand."""
     output: Literal["perf-events", "ring-buffer"]
     """How a program's output reaches bpftrace."""
     detach_reads_tracefs: bool

@@ -134,7 +134,8 @@ _0_15_0 = _0_13_0._replace(
 )
 _0_16_0 = _0_15_0._replace(
     since=(0, 16, 0),
-    begin_program="raw-tracepoint",  # AttachedProbe of 0.16: BEGIN and END are raw tracepoint programs
+    # bpffeature.cpp, has_raw_tp_special: a raw tracepoint program run by BPF_PROG_TEST_RUN, a uprobe where that fails
+    begin_program="either",
     kprobe_multi=True,  # 5ab53fad2 Add support for multi kprobe
     tools_including_kernel=frozenset({"runqlat", "undump"}),
 )
@@ -188,6 +189,7 @@ _0_21_0 = _0_20_4._replace(
 )
 _0_22_0 = _0_21_0._replace(
     since=(0, 22, 0),
+    begin_program="raw-tracepoint",  # bpftrace.cpp runs it and has nothing else
     header_warning="after-failure",  # 3e915ae21 kernel headers: only print kheaders not found warning if
     bad_btf_variable="warning",  # 05274e6a0 BTF: Handle btf__parse_raw() errors
     info_layout="columns",  # 72920bda3 feat(report): bpftrace --info made more compact (#3616)
