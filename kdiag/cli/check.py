@@ -83,7 +83,10 @@ def check(  # noqa: PLR0913, PLR0917  a parameter is an option
     except UnknownName as error:
         fail(str(error))
     examined = _examine(_system(root, recording), known, chosen, required)
-    report = _waived(examined.report, settings)
+    taken = _taken(
+        settings, require=split(require), only=split(only), skip=split(skip), format=formats or outputs
+    )
+    report = _waived(examined.report, settings, taken)
     if not recording and root == "/":
         from kdiag.console.command_line import localised, program
 
@@ -110,14 +113,18 @@ def _color(asked: bool | None, settings: Config) -> bool | None:
 
 def settings_of(path: str) -> Config:
     from kdiag.config.file import find, load
-    from kdiag.config.values import Config, ConfigError
+    from kdiag.config.values import Config, ConfigError, Refused
 
     try:
         if path == "auto":
             from pathlib import Path
 
             found = find(Path())
-            return Config() if found is None else load(found)
+            try:
+                return Config() if found is None else load(found)
+            except Refused as refused:
+                console.note(str(refused))
+                return Config()
         if not path:
             return Config()
         from pathlib import Path
@@ -167,12 +174,17 @@ def _examine(system: System, known: Registry, chosen: Sequence[Found], required:
     return Examined(machine, analyse(machine, known, chosen, required or DEFAULT_REQUIRED))
 
 
-def _waived(report: Report, settings: Config) -> Report:
-    if not settings.waivers:
-        return report
-    from kdiag.config.waivers import apply
+def _taken(settings: Config, **asked: Sequence[str]) -> list[str]:
+    """Which options come from the file: those that it has, and that were not given."""
+    return [key for key, given in asked.items() if getattr(settings, key) and not given]
 
-    return apply(report, settings.waivers)
+
+def _waived(report: Report, settings: Config, taken: Sequence[str]) -> Report:
+    if not settings.waivers and not taken:
+        return report
+    from kdiag.config.waivers import apply, told
+
+    return told(apply(report, settings.waivers, settings.path), taken, settings.path)
 
 
 def emit(

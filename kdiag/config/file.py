@@ -10,22 +10,27 @@
 Whatever is wrong is an error that names file and line: unknown keys and names, wrong types, expired waivers. Names
 are looked up by `check_names`, since only the command knows which checks there are.
 
-The file may come with somebody else's directory, so what it can do is bounded: no option names a file to write or
-brings code in, and a report always tells what was waived.
+Such a file can turn "not ready" into exit status 0, so it counts only if no user but root and the caller can have
+written it or put it there (the reasoning of git's safe.directory); under sudo, the user who called sudo is another
+user. What it can do is bounded: no option names a file to write or brings code in, and the verdict tells which file
+waived or required what.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kdiag.config.values import NAME, PYPROJECT, Config, ConfigError
+from kdiag.config.values import LONGEST, NAME, PYPROJECT, Config, ConfigError, Refused, TooLong
 
 if TYPE_CHECKING:
     from datetime import date
 
     from kdiag.checking.registry import Registry
+
+_TABLE = re.compile(rb"^\s*\[+\s*tool\s*\.\s*[\"']?kdiag\b", re.MULTILINE)
 
 
 def find(start: Path) -> Path | None:
@@ -53,12 +58,17 @@ def _has_table(path: Path) -> bool:
     """Whether [tool.kdiag] is in it. Where the word is not, tomllib need not be imported; what cannot be read is
     no file of kdiag's.
     """
+    from kdiag.trust import read
+
     try:
-        if b"kdiag" not in path.read_bytes():
+        start = read.head(str(path), LONGEST)
+        if b"kdiag" not in start:
             return False
         from kdiag.config.reader import inner, parsed
 
         return inner(parsed(path)[1], path) is not None
+    except (Refused, TooLong):
+        return _TABLE.search(start) is not None  # whoever uses it says so
     except (ConfigError, OSError):
         return False
 

@@ -5,6 +5,7 @@ Apart from `kdiag.config.file` so that a run without such a file does not pay fo
 
 from __future__ import annotations
 
+import errno
 import re
 import sys
 from collections.abc import Mapping
@@ -13,8 +14,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kdiag.config.toml_lines import line_of, lines
-from kdiag.config.values import PYPROJECT, Config, ConfigError, Named
+from kdiag.config.values import LONGEST, PYPROJECT, Config, ConfigError, Named, Refused, TooLong
 from kdiag.config.waivers import Waiver
+from kdiag.trust.owner import Untrusted
+from kdiag.trust.read import own_file
+from kdiag.trust.walk import descriptor
 from kdiag.words import did_you_mean, found_instead
 
 LISTS = {"require": "capability", "only": "check", "skip": "check"}
@@ -23,7 +27,6 @@ TEXTS = ("format", "baseline")
 
 _TABLE = ("tool", "kdiag")
 _KEYS = ("finding", "capability", "reason", "until")
-_LONGEST = 256 * 1024
 _AT_LINE = re.compile(r" \(at line (\d+), column \d+\)$")
 
 
@@ -33,7 +36,7 @@ def read(path: Path, today: date | None) -> Config:
     values = inner(document, path)
     if values is None:
         raise ConfigError(str(path), None, "there is no [tool.kdiag] in it")
-    prefix = _TABLE if path.name == PYPROJECT else ()
+    prefix = _TABLE if values is not document else ()
     return _Reader(str(path), lines(text), prefix).config(values, today or datetime.now(timezone.utc).date())
 
 
@@ -45,12 +48,14 @@ def parsed(path: Path) -> tuple[str, dict[str, object]]:
         import tomli as tomllib
 
     try:
-        with path.open("rb") as file:
-            data = file.read(_LONGEST + 1)
-    except OSError as error:
-        raise ConfigError(str(path), None, f"cannot be read: {error.strerror or error}") from None
-    if len(data) > _LONGEST:
-        raise ConfigError(str(path), None, f"longer than {_LONGEST // 1024} KiB")
+        data = own_file(str(path), LONGEST)
+    except Untrusted as why:
+        raise Refused(str(path), str(why)) from None
+    except (OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno == errno.EFBIG:
+            raise TooLong(str(path)) from None
+        why_not = (error.strerror or error) if isinstance(error, OSError) else "not a path"
+        raise ConfigError(str(path), None, f"cannot be read: {why_not}") from None
     try:
         text = data.decode("utf-8")
         return text, dict(tomllib.loads(text))
@@ -68,10 +73,14 @@ def parsed(path: Path) -> tuple[str, dict[str, object]]:
 
 
 def inner(document: dict[str, object], path: Path) -> Mapping[str, object] | None:
-    """kdiag's own part: all of kdiag.toml, [tool.kdiag] of pyproject.toml (None if there is none)."""
-    if path.name != PYPROJECT:
-        return document
+    """kdiag's own part: all of kdiag.toml, [tool.kdiag] of pyproject.toml (None if there is none).
+
+    What the caller hands over as an open file may be either: kdiag.toml has no table `tool`.
+    """
     tool = document.get("tool")
+    handed_over = descriptor(str(path)) is not None and isinstance(tool, dict)
+    if path.name != PYPROJECT and not handed_over:
+        return document
     inner = tool.get("kdiag") if isinstance(tool, dict) else None
     return inner if isinstance(inner, dict) else None
 

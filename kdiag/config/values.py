@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -9,6 +10,8 @@ if TYPE_CHECKING:
 
 NAME = "kdiag.toml"
 PYPROJECT = "pyproject.toml"
+#: Bytes. A file of a hundred waivers has 20 kB.
+LONGEST = 256 * 1024
 
 
 class ConfigError(ValueError):
@@ -19,6 +22,34 @@ class ConfigError(ValueError):
         self.path = path
         self.line = line
         self.message = message
+
+
+class TooLong(ConfigError):
+    """A file of more than LONGEST bytes."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path, None, f"longer than {LONGEST // 1024} KiB")
+
+
+class Refused(ConfigError):
+    """A file that another user could have written."""
+
+    def __init__(self, path: str, why: str) -> None:
+        message = (
+            f"not used, because {why}{_owner(path)}; run kdiag as its owner, make it yours alone (chown, chmod"
+            f" go-w), or hand it over yourself: --config /dev/stdin <{os.path.basename(path)}"
+        )
+        super().__init__(path, None, message)
+
+
+def _owner(path: str) -> str:
+    """The name of a file's owner, in parentheses, "" if it has none."""
+    import pwd
+
+    try:
+        return f" (the file is {pwd.getpwuid(os.stat(path).st_uid).pw_name}'s)"
+    except (OSError, KeyError):
+        return ""
 
 
 class Named(NamedTuple):

@@ -7,8 +7,8 @@ changes, and says so.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from kdiag.model import Capability, Finding, Readiness, Report, Status, Verdict, Works
@@ -32,6 +32,7 @@ class Waived(Report):
     """A report to which waivers were applied."""
 
     waivers: tuple[Waiver, ...] = ()
+    waived_by: str = ""
 
 
 class InForce(NamedTuple):
@@ -42,14 +43,25 @@ class InForce(NamedTuple):
     idle: tuple[Waiver, ...]
 
 
-def apply(report: Report, waivers: tuple[Waiver, ...]) -> Report:
-    """The report with its verdict as it is without what is waived; the same report if there are no waivers."""
+def apply(report: Report, waivers: tuple[Waiver, ...], file: str = "") -> Report:
+    """The report with its verdict as it is without what is waived; the same report if there are no waivers. file: where
+    they are written, for the verdict to name.
+    """
     if not waivers:
         return report
     values = {field.name: getattr(report, field.name) for field in fields(Report)}
-    waived = Waived(**values, waivers=waivers)
+    waived = Waived(**values, waivers=waivers, waived_by=file)
     verdict = _verdict(waived, in_force(waived))
-    return Waived(**{**values, "verdict": verdict}, waivers=waivers)
+    return Waived(**{**values, "verdict": verdict}, waivers=waivers, waived_by=file)
+
+
+def told(report: Report, keys: Sequence[str], file: str) -> Report:
+    """The report with a verdict that names the file in which these options are written."""
+    if not keys:
+        return report
+    verb = "is" if len(keys) == 1 else "are"
+    summary = f"{report.verdict.summary}; {' and '.join(keys)} {verb} from {file}"
+    return replace(report, verdict=report.verdict._replace(summary=summary))
 
 
 def waivers_of(report: Report) -> tuple[Waiver, ...]:
@@ -116,7 +128,7 @@ def _told(id_: str, waiver: Waiver) -> str:
     return f"{id_}{through} until {waiver.until.isoformat()} ({waiver.reason})"
 
 
-def _verdict(report: Report, force: InForce) -> Verdict:
+def _verdict(report: Waived, force: InForce) -> Verdict:
     """The verdict over the required capabilities that are not waived; it names those that are."""
     waived = [id_ for id_ in report.required if id_ in force.capabilities]
     if not waived:
@@ -124,8 +136,9 @@ def _verdict(report: Report, force: InForce) -> Verdict:
     from kdiag.capabilities.verdict import judge
 
     left = tuple(id_ for id_ in report.required if id_ not in force.capabilities)
+    by = f" by {report.waived_by}" if report.waived_by else ""
     names = ", ".join(_told(id_, force.capabilities[id_]) for id_ in waived)
     if not any(c.id in left for c in report.capabilities):
-        return Verdict(Readiness.READY, f"all that is required is waived: {names}", report.verdict.next)
+        return Verdict(Readiness.READY, f"all that is required is waived{by}: {names}", report.verdict.next)
     verdict = judge(report.capabilities, report.findings, left, report.blocks)
-    return Verdict(verdict.status, f"{verdict.summary}; waived: {names}", verdict.next)
+    return Verdict(verdict.status, f"{verdict.summary}; waived{by}: {names}", verdict.next)

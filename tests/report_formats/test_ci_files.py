@@ -131,6 +131,22 @@ def test_the_action_looks_annotates_and_sums_up(tmp_path: Path) -> None:
     assert (tmp_path / "b.html").read_text().startswith("<!DOCTYPE html>")
 
 
+@pytest.mark.parametrize("name", ["kdiag.toml", "pyproject.toml", ""])
+def test_the_action_hands_the_checkouts_configuration_over(name: str, tmp_path: Path) -> None:
+    """The checkout belongs to the runner's user, whose files kdiag does not obey as root."""
+    if name:
+        table = "[tool.kdiag]\n" if name == "pyproject.toml" else ""
+        (tmp_path / name).write_text(f'{table}require = ["hello"]\n')
+        if os.geteuid() == 0:
+            os.chown(tmp_path / name, 12345, 12345)
+    else:
+        (tmp_path / "pyproject.toml").write_text("# no table of kdiag\n")
+    done, outputs, _ = act(tmp_path, sudo="false")
+    report = load(Path(outputs["report"]).read_bytes())
+    assert (report.required == ("hello",)) is bool(name), done.stderr
+    assert report.verdict.summary.endswith("; require is from /dev/stdin") is bool(name)
+
+
 def test_the_action_can_let_a_job_go_on(tmp_path: Path) -> None:
     done, outputs, _ = act(tmp_path, sudo="false", fail="false", require="*")
     assert done.returncode == 0, done.stderr
