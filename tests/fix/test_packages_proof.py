@@ -19,6 +19,7 @@ from kdiag.fix.changes.package_log import Came, by_log, by_rpm
 from kdiag.fix.changes.packages import unmake
 from kdiag.fix.context import World
 from kdiag.fix.effects import Installed
+from kdiag.fix.entries import Entry
 from kdiag.fix.errors import FixError
 from kdiag.fix.journal import Journal
 from kdiag.parse.packages import Package
@@ -147,6 +148,11 @@ def test_rpm_notes_when() -> None:
     assert Came(0.0, 0.0, "x").before("not a time")
 
 
+def cut_short(effect: Installed) -> Entry:
+    """The journal's entry of an installation that began and did not end."""
+    return Entry("0" * 16, "headers.package", effect, "boot", "2026-01-31T12:00:00Z", False, effect)
+
+
 def test_rpm_removes_the_version_that_came(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Cut short, with another version of the same name there before; asked for by name and version."""
     one = machine(tmp_path)
@@ -163,8 +169,8 @@ def test_rpm_removes_the_version_that_came(tmp_path: Path, monkeypatch: pytest.M
     )
     for wanted in ("kernel-devel", "kernel-devel-6.2-1", "kernel-devel-6.2-1.x86_64"):
         effect = Installed("dnf", (wanted,), (), ("kernel-devel-6.1-1.x86_64",))
-        unmake(effect, world, "2026-01-31T12:00:00Z", finished=False)
+        unmake(effect, world, cut_short(effect))
     assert removed == [("kernel-devel-6.2-1.x86_64",)] * 3
     effect = Installed("dnf", ("kernel-devel",))
     with pytest.raises(FixError, match="nothing tells"):
-        unmake(effect, world, "2026-01-31T12:00:00Z", finished=False)
+        unmake(effect, world, cut_short(effect))

@@ -10,17 +10,19 @@ from dataclasses import replace
 from pathlib import Path
 
 from kdiag import trust
+from kdiag.fix.context import World
 from kdiag.fix.effects import Written
+from kdiag.fix.entries import Entry
 from kdiag.fix.errors import FixError, from_os_error
 from kdiag.fix.store.made import missing
 
 
-def prepare(effect: Written) -> Written:
+def prepare(effect: Written, _world: World) -> Written:
     """Note which directories are missing."""
     return replace(effect, made=missing(Path(effect.target).parent))
 
 
-def there(effect: Written) -> bool:
+def there(effect: Written, _world: World | None = None) -> bool:
     """Whether the very file is there, and nobody else could have written it."""
     try:
         fd = os.open(effect.target, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -33,7 +35,7 @@ def there(effect: Written) -> bool:
         return hashlib.sha256(file.read()).hexdigest() == effect.sha256
 
 
-def make(effect: Written, content: bytes) -> Written:
+def make(effect: Written, _world: World, content: bytes | None = None) -> Written:
     """Write the file beside its place and rename it. Raises FixError."""
     target = Path(effect.target)
     part = _part(target).name
@@ -44,7 +46,7 @@ def make(effect: Written, content: bytes) -> Written:
             fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644, dir_fd=place)
             with os.fdopen(fd, "wb") as file:
                 os.fchmod(fd, 0o644)
-                file.write(content)
+                file.write(content or b"")
                 file.flush()
                 os.fsync(fd)
             os.rename(part, target.name, src_dir_fd=place, dst_dir_fd=place)
@@ -58,14 +60,14 @@ def make(effect: Written, content: bytes) -> Written:
     return effect
 
 
-def unmake(effect: Written, *, finished: bool) -> str:
+def unmake(effect: Written, _world: World, entry: Entry) -> str:
     """Remove the file if it is what was written. Raises FixError if not, unless it was never finished."""
     target = Path(effect.target)
     try:
         with contextlib.suppress(FileNotFoundError):
             _part(target).unlink()
         said = f"{target}: not there any more, or never was"
-        if os.path.lexists(target) and (finished or there(effect)):
+        if os.path.lexists(target) and (entry.finished or there(effect)):
             if not there(effect):
                 raise FixError(f"{target} is not what was written: it stays", "look at it and remove it")
             target.unlink()

@@ -1,16 +1,11 @@
-"""Making the changes and taking them back, a module per kind of change.
-
-`prepare` completes an effect before the journal learns of it, `make` makes it, `there` tells whether it
-already is so, and `unmake` takes back as much of it as is there and ours: also half of it, after a crash, and
-again after it has been taken back.
-"""
+"""Making the changes and taking them back: one module per kind of change, all of one shape."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Protocol, TypeVar, cast
 
-from kdiag.fix.changes import btf_file as bare
-from kdiag.fix.changes import link, module, mount, packages, tree
+from kdiag.fix.changes import btf_file, link, module, mount, packages, tree
 from kdiag.fix.context import World
 from kdiag.fix.effects import (
     UNTIL_REBOOT,
@@ -28,50 +23,61 @@ from kdiag.fix.store import made
 
 __all__ = ["make", "prepare", "there", "unmake"]
 
+E = TypeVar("E")
+
+
+class Change(Protocol[E]):
+    """What the module of a kind has. All raise FixError, and `make` OSError as well."""
+
+    def prepare(self, effect: E, world: World, /) -> E:
+        """The effect with all that an undo will need, before the journal learns of it. Changes nothing."""
+
+    def there(self, effect: E, world: World, /) -> bool:
+        """Whether nothing is left to do, no matter who did it."""
+
+    def make(self, effect: E, world: World, content: bytes | None, /) -> E:
+        """Make it; the effect with what is known afterwards. content: of a file of BTF."""
+
+    def unmake(self, effect: E, world: World, entry: Entry, /) -> str:
+        """Take back as much of it as is there and ours, also half of it after a crash; say what was done."""
+
+
+_MOUNT: Change[Mounted] = mount
+_MODULE: Change[Loaded] = module
+_TREE: Change[Unpacked] = tree
+_BTF_FILE: Change[Written] = btf_file
+_LINK: Change[Linked] = link
+_PACKAGES: Change[Installed] = packages
+
+#: A new kind of change is a module and a line here.
+_CHANGES: dict[str, object] = {
+    Mounted.kind: _MOUNT,
+    Loaded.kind: _MODULE,
+    Unpacked.kind: _TREE,
+    Written.kind: _BTF_FILE,
+    Linked.kind: _LINK,
+    Installed.kind: _PACKAGES,
+}
+
+
+def _of(effect: Effect) -> Change[Effect]:
+    """The module for this effect: it takes its own kind only, which the table pairs with it."""
+    return cast("Change[Effect]", _CHANGES[effect.kind])
+
 
 def prepare(effect: Effect, world: World) -> Effect:
     """The effect with all that an undo will need. Changes nothing. Raises FixError where it cannot be made."""
-    if isinstance(effect, Mounted):
-        return mount.prepare(effect, world)
-    if isinstance(effect, Unpacked):
-        return tree.prepare(effect, world)
-    if isinstance(effect, Written):
-        return bare.prepare(effect)
-    if isinstance(effect, Linked):
-        return link.prepare(effect, world)
-    if isinstance(effect, Installed):
-        return packages.prepare(effect, world)
-    return effect
+    return _of(effect).prepare(effect, world)
 
 
 def there(effect: Effect, world: World) -> bool:
     """Whether nothing is left to do, no matter who did it."""
-    if isinstance(effect, Mounted):
-        return mount.there(effect, world)
-    if isinstance(effect, Loaded):
-        return module.there(effect, world)
-    if isinstance(effect, Unpacked):
-        return tree.there(effect, world)
-    if isinstance(effect, Written):
-        return bare.there(effect)
-    if isinstance(effect, Linked):
-        return link.there(effect)
-    return packages.there(effect, world)
+    return _of(effect).there(effect, world)
 
 
 def make(effect: Effect, world: World, content: bytes | None = None) -> Effect:
     """Make it; returns what is known afterwards. `content`: of a file of BTF. Raises FixError or OSError."""
-    if isinstance(effect, Mounted):
-        return mount.make(effect)
-    if isinstance(effect, Loaded):
-        return module.make(effect, world)
-    if isinstance(effect, Unpacked):
-        return noted(tree.make(effect, world))
-    if isinstance(effect, Written):
-        return noted(bare.make(effect, content or b""))
-    if isinstance(effect, Linked):
-        return noted(link.make(effect))
-    return packages.make(effect, world)
+    return noted(_of(effect).make(effect, world, content))
 
 
 def unmake(entry: Entry, world: World) -> str:
@@ -81,21 +87,11 @@ def unmake(entry: Entry, world: World) -> str:
     effect = entry.effect
     if isinstance(effect, UNTIL_REBOOT) and entry.boot != world.boot:
         return f"{describe(effect)}: gone since the reboot"
-    if isinstance(effect, Mounted):
-        return mount.unmake(effect, world)
-    if isinstance(effect, Loaded):
-        return module.unmake(effect, world)
-    if isinstance(effect, Unpacked):
-        said = tree.unmake(effect, finished=entry.finished)
-    elif isinstance(effect, Written):
-        said = bare.unmake(effect, finished=entry.finished)
-    elif isinstance(effect, Linked):
-        said = link.unmake(effect)
-    else:
-        return packages.unmake(effect, world, entry.at, finished=entry.finished)
-    if not isinstance(effect, Linked):
+    said = _of(effect).unmake(effect, world, entry)
+    if isinstance(effect, (Unpacked, Written)):
         made.sweep(world.places)
-    made.take_away(effect.made, since=entry.at, same_boot=entry.boot == world.boot)
+    if isinstance(effect, (Unpacked, Written, Linked)):
+        made.take_away(effect.made, since=entry.at, same_boot=entry.boot == world.boot)
     return said
 
 

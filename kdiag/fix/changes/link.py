@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from kdiag.fix.context import World
 from kdiag.fix.effects import Linked, without_identity
+from kdiag.fix.entries import Entry
 from kdiag.fix.errors import FixError
 from kdiag.fix.store.places import Places
 
@@ -45,7 +46,7 @@ def prepare(effect: Linked, world: World) -> Linked:
     return replace(effect, made=lacking)
 
 
-def there(effect: Linked) -> bool:
+def there(effect: Linked, _world: World | None = None) -> bool:
     """Whether the link points where it should."""
     try:
         return os.readlink(effect.path) == effect.target
@@ -53,7 +54,7 @@ def there(effect: Linked) -> bool:
         return False
 
 
-def make(effect: Linked) -> Linked:
+def make(effect: Linked, _world: World, _content: bytes | None = None) -> Linked:
     """Make the directories and the link. Raises FixError."""
     try:
         for directory in map(without_identity, effect.made):
@@ -68,7 +69,7 @@ def make(effect: Linked) -> Linked:
     return effect
 
 
-def unmake(effect: Linked) -> str:
+def unmake(effect: Linked, _world: World, _entry: Entry) -> str:
     """Remove the link if it points where we pointed it. Raises FixError."""
     said = f"the link {effect.path}: not there any more, or never was"
     try:

@@ -5,8 +5,14 @@ from __future__ import annotations
 from kdiag.fix.changes.command import last_line, run
 from kdiag.fix.context import World
 from kdiag.fix.effects import Loaded
+from kdiag.fix.entries import Entry
 from kdiag.fix.errors import FixError
 from kdiag.system import Unavailable
+
+
+def prepare(effect: Loaded, _world: World) -> Loaded:
+    """Nothing is missing from it."""
+    return effect
 
 
 def there(effect: Loaded, world: World) -> bool:
@@ -14,7 +20,7 @@ def there(effect: Loaded, world: World) -> bool:
     return _uses(effect.module, world) is not None
 
 
-def make(effect: Loaded, world: World) -> Loaded:
+def make(effect: Loaded, world: World, _content: bytes | None = None) -> Loaded:
     """modprobe. Raises FixError."""
     status, output = run(("modprobe", effect.module), world, world.limit)
     if status != 0:
@@ -27,7 +33,7 @@ def make(effect: Loaded, world: World) -> Loaded:
     return effect
 
 
-def unmake(effect: Loaded, world: World) -> str:
+def unmake(effect: Loaded, world: World, _entry: Entry) -> str:
     """modprobe -r, unless it is gone. Raises FixError if it is in use."""
     uses = _uses(effect.module, world)
     if uses is None:

@@ -14,6 +14,7 @@ from functools import cache
 
 from kdiag.fix.context import World
 from kdiag.fix.effects import Mounted
+from kdiag.fix.entries import Entry
 from kdiag.fix.errors import FixError
 from kdiag.fix.journal import token
 from kdiag.machine.tracing import MAGIC
@@ -66,7 +67,7 @@ def ours(effect: Mounted, world: World) -> bool:
     return any(m.source == effect.source and m.fstype == effect.fstype for m in _mounts(world))
 
 
-def make(effect: Mounted) -> Mounted:
+def make(effect: Mounted, _world: World, _content: bytes | None = None) -> Mounted:
     """mount(2). Raises FixError."""
     where = os.fsencode(effect.where)
     flags = _MS_NOSUID | _MS_NODEV | _MS_NOEXEC
@@ -79,7 +80,7 @@ def make(effect: Mounted) -> Mounted:
     return effect
 
 
-def unmake(effect: Mounted, world: World) -> str:
+def unmake(effect: Mounted, world: World, _entry: Entry) -> str:
     """Unmount it if it is there and ours. Raises FixError if it is in use, hidden, or in another mount
     namespace that still lives.
     """

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from kdiag.fix.changes.command import DPKG_FAILED, last_line, run
 from kdiag.fix.context import World
 from kdiag.fix.effects import REMOVAL, Installed
+from kdiag.fix.entries import Entry
 from kdiag.fix.errors import FixError
 from kdiag.parse.errors import ParseError
 from kdiag.system import Unavailable
@@ -58,7 +59,7 @@ def there(effect: Installed, world: World) -> bool:
         return False
 
 
-def make(effect: Installed, world: World) -> Installed:
+def make(effect: Installed, world: World, _content: bytes | None = None) -> Installed:
     """Run the package manager; note everything that came. Raises FixError; then what came is removed again."""
     before = _installed(world)
     try:
@@ -89,17 +90,17 @@ def _install(effect: Installed, world: World) -> None:
         raise FixError(f"{effect.manager} reports success, and {', '.join(effect.wanted)} is not installed")
 
 
-def unmake(effect: Installed, world: World, at: str, *, finished: bool) -> str:
-    """Remove what came, as far as it is still there. at: when the journal announced it. Raises FixError where it is
+def unmake(effect: Installed, world: World, entry: Entry) -> str:
+    """Remove what came, as far as it is still there. Raises FixError where it is
     not proven that the fix installed it, and if something else needs it now.
     """
-    listed = effect.added if finished else effect.wanted
-    names = _to_remove(effect, _installed(world), finished=finished)
+    listed = effect.added if entry.finished else effect.wanted
+    names = _to_remove(effect, _installed(world), finished=entry.finished)
     if not names:
         return f"{', '.join(listed) or 'packages'}: not installed any more, or never by this fix"
-    _prove(effect, names, at, world)
+    _prove(effect, names, entry.at, world)
     _remove(effect.manager, names, world)
-    rest = "" if finished else " (the installation was cut short: what came with it stays)"
+    rest = "" if entry.finished else " (the installation was cut short: what came with it stays)"
     return f"removed the packages {', '.join(names)}{rest}"
 
 

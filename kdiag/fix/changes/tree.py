@@ -10,6 +10,7 @@ from pathlib import Path
 
 from kdiag.fix.context import World
 from kdiag.fix.effects import Unpacked
+from kdiag.fix.entries import Entry
 from kdiag.fix.errors import FixError
 from kdiag.fix.store.made import missing
 from kdiag.machine.kheaders import ARCHIVE
@@ -36,7 +37,7 @@ def there(effect: Unpacked, world: World) -> bool:
     )
 
 
-def make(effect: Unpacked, world: World) -> Unpacked:
+def make(effect: Unpacked, world: World, _content: bytes | None = None) -> Unpacked:
     """Read the archive anew and unpack it. Raises FixError."""
     from kdiag.fix.store.extract import extract
     from kdiag.fix.store.trees import validate
@@ -77,14 +78,14 @@ def _archive(effect: Unpacked, world: World) -> bytes:
         raise FixError(f"{effect.origin}: {error}") from None
 
 
-def unmake(effect: Unpacked, *, finished: bool) -> str:
+def unmake(effect: Unpacked, _world: World, entry: Entry) -> str:
     """Remove the tree, and what an interrupted run left of it.
     Raises FixError if something else is in its place, unless the tree was never finished.
     """
     from kdiag.fix.store.trees import remove
 
     target = Path(effect.target)
-    there = os.path.lexists(target) and (finished or _own(target))
+    there = os.path.lexists(target) and (entry.finished or _own(target))
     if there:
         remove(target)
     unfinished = clean(target.parent)
