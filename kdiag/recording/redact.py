@@ -10,7 +10,8 @@ import re
 from collections import Counter
 from collections.abc import Callable
 
-from kdiag.recording.secrets import Secrets, distinct
+from kdiag.recording import names
+from kdiag.recording.secrets import Secrets, distinct, public
 from kdiag.system.recording_index import Json
 
 #: Names in the plural, for people.
@@ -26,7 +27,9 @@ KINDS = {
     "pointer": "kernel addresses",
 }
 
-_HOMES = re.compile(r"(/home/|/Users/)([^/\s:;,\"'=\0<>()\[\]|]+)")
+_HOMES = re.compile(
+    r"(/(?:home|homes|Users|users|people|staff|students|accounts|profiles)/)([^/\s:;,\"'=\0<>()\[\]|]+)"
+)
 _NO_HOME = frozenset({"linuxbrew", "lost+found", "Public", "Shared", "Default"})
 _UUID = re.compile(r"(?<![0-9A-Za-z])[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}(?![0-9A-Za-z])")
 _HASH = re.compile(r"(?<![0-9A-Za-z])[0-9a-f]{64}(?![0-9A-Za-z])")
@@ -34,6 +37,15 @@ _MAC = re.compile(r"(?<![\w:-])(?:[0-9A-Fa-f]{2}([:-]))(?:[0-9A-Fa-f]{2}\1){4,6}
 #: Not a version: nothing that belongs to one may stand around it (5.15.167.4-microsoft-standard-WSL2).
 _OCTETS = r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)){3}"
 _IPV4 = re.compile(rf"(?<![\w.+~-]){_OCTETS}(?:-{_OCTETS})?(?!\.?\w|[+~-])")
+#: Those of private networks are no versions, whatever they are joined with (RFC 1918, RFC 6598, RFC 3927).
+_PRIVATE = (
+    rf"(?=10\.|192\.168\.|172\.(?:1[6-9]|2\d|3[01])\.|169\.254\.|100\.(?:6[4-9]|[7-9]\d|1[01]\d|12[0-7])\.)"
+    rf"{_OCTETS}"
+)
+_PRIVATE_IPV4 = re.compile(rf"(?<![A-Za-z0-9.+~]){_PRIVATE}(?!\.?[A-Za-z0-9]|[+~])")
+_DASHED_IPV4 = re.compile(
+    r"(?<![A-Za-z0-9.+~])(?:10-\d{1,3}|192-168|172-(?:1[6-9]|2\d|3[01]))(?:-\d{1,3}){2}(?![A-Za-z0-9+~])"
+)
 _VERSION_BEFORE = re.compile(r"(?:version|release|ver\.?)\W{0,3}$", re.IGNORECASE)
 _IPV6 = re.compile(r"(?<![\w:.])(?=[0-9A-Fa-f:]*:[0-9A-Fa-f]*:)[0-9A-Fa-f:]{3,39}(?![\w:])")
 _CLOUD = re.compile(
@@ -41,16 +53,27 @@ _CLOUD = re.compile(
     r"|[\w-]+(?:\.[\w-]+)*\.(?:internal|amazonaws\.com|cloudapp\.net|cloudapp\.azure\.com|oraclevcn\.com))(?![\w-])"
 )
 _TOKEN = re.compile(
-    r"(?<![\w-])(?:gh[pousr]_\w{20,}|github_pat_\w{20,}|glpat-[\w-]{20,}|xox[abprs]-[\w-]{10,}|AKIA[0-9A-Z]{16}"
+    r"(?<![\w-])(?:gh[pousr]_\w{20,}|github_pat_\w{20,}|glpat-[\w-]{20,}|xox[abeprs]-[\w-]{10,}|xapp-[\w-]{10,}"
+    r"|A[KS]IA[0-9A-Z]{16}|AIza[\w-]{35}|ya29\.[\w-]{20,}|npm_\w{30,}|pypi-[\w-]{30,}|hf_\w{30,}|dckr_pat_[\w-]{20,}"
+    r"|hv[sb]\.[\w-]{20,}|SG\.[\w-]{16,}\.[\w-]{16,}|AGE-SECRET-KEY-\w{20,}|tskey-[\w-]{16,}"
     r"|sk-[\w-]{20,}|eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*)"
+    r"|(?:ssh-(?:rsa|dss|ed25519)|ecdsa-sha2-\w+) AAAA[\w+/=]{16,}(?: [^\s\"']+)?"
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"
 )
 _ASSIGNED = re.compile(
-    r"((?:password|passwd|passphrase|secret|token|api_?key|access_?key|credential)s?[\"']?\s*[=:]\s*[\"']?)"
+    r"((?:password|passwd|passphrase|passcode|secret|token|api_?key|access_?key|private_?key|credential|psk)s?"
+    r"[\"']?\s*[=:]\s*[\"']?|\bbearer\s+)"
     r"([^\s\"',;&]{4,})",
     re.IGNORECASE,
 )
-_USERINFO = re.compile(r"(?<=://)[^/\s:@]+(?::[^/\s@]*)?(?=@)")
+_USERINFO = re.compile(
+    r"(?<=://)[^/\s\"'<>]+(?=@)|(?<![\w./%+-])[A-Za-z][\w.%+-]*:[^\s:@/\"'<>]{3,}(?=@[A-Za-z0-9\[])"
+)
+#: `name@unit.service` is none.
+_MAIL = re.compile(
+    r"(?<![\w.%+@-])([A-Za-z0-9][\w.%+-]{0,63})@((?:[A-Za-z0-9-]{1,63}\.){1,8}(?!(?:service|socket|mount|slice|scope|timer|"
+    r"target|device|path|swap|so|ko|conf|automount)\b)[A-Za-z]{2,24})(?![\w-]|\.\w)"
+)
 #: A kernel address tells where the kernel lies (KASLR). Those of one machine share their upper half.
 _POINTER = re.compile(r"(?<![0-9A-Za-z])(0x)?(ffff[0-9a-f]{12})(?![0-9A-Za-z])")
 
@@ -82,11 +105,26 @@ class Redactor:
         for name in secrets.hosts:
             self._exact[name.casefold()] = ("host", name)
         self._words: re.Pattern[str] | None = None
+        self._forms: dict[str, tuple[str, str]] = {}
+        parents = "|".join(map(re.escape, secrets.parents))
+        self._parents = (
+            re.compile(rf"(?<![\w.-])((?:{parents})/)([^/\s:;,\"'=\0<>()\[\]|]+)") if parents else None
+        )
+        self._domains = names.domains(secrets.domains)
+        some = sorted((text for text in kept if len(text) > 3), key=len, reverse=True)
+        self._masked = re.compile("|".join(map(re.escape, some))) if some else None
 
     def learn(self, kind: str, value: str) -> str:
         """The placeholder of a secret that a file told; where it is telling enough it is replaced everywhere."""
         if kind in _OURS and _is_placeholder(kind, value):
             return value
+        self.remember(kind, value)
+        return self.name(kind, value)
+
+    def remember(self, kind: str, value: str) -> None:
+        """Replace a value from now on wherever it stands, if it is telling enough."""
+        if kind in _OURS and _is_placeholder(kind, value):
+            return
         letters = any(c.isalpha() for c in value)
         telling = len(value) >= 8 and letters and any(c.isdigit() for c in value) and "/" not in value
         if kind in ("host", "user"):
@@ -94,7 +132,10 @@ class Redactor:
         if telling and not any(value in text for text in self._kept) and value.casefold() not in self._exact:
             self._exact[value.casefold()] = (kind, value)
             self._words = None
-        return self.name(kind, value)
+
+    def is_kept(self, text: str) -> bool:
+        """Whether it must stay as it is although it may look like a secret, such as the kernel's release."""
+        return text in self._kept
 
     def name(self, kind: str, value: str) -> str:
         """The placeholder for a secret of this kind, counted."""
@@ -109,14 +150,38 @@ class Redactor:
         """The text without secrets."""
         if not text or text in self._kept:
             return text
+        return self._around_kept(text)
+
+    def _around_kept(self, text: str) -> str:
+        """What is kept is no part of a secret, and no secret a part of it: a user's name in the kernel's release."""
+        held: list[str] = []
+
+        def hold(match: re.Match[str]) -> str:
+            held.append(match[0])
+            return _HELD
+
+        if self._masked is None or _HELD in text:
+            return self._replaced(text)
+        replaced = self._replaced(self._masked.sub(hold, text))
+        parts = replaced.split(_HELD)
+        if len(parts) != len(held) + 1:  # one was within a secret
+            return self._replaced(text)
+        return "".join(part + kept for part, kept in zip(parts, (*held, ""), strict=True))
+
+    def _replaced(self, text: str) -> str:
         for home, whose in self._homes:
             if home in text:
-                instead = f"/home/{self.name('user', whose)}"
+                # The directories above it stay: a path is looked up one by one.
+                instead = f"{home.rpartition('/')[0]}/{self.name('user', whose)}"
                 text = re.sub(re.escape(home) + r"(?![^/\s:;,\"'])", instead, text)
+        if self._parents is not None:
+            text = self._parents.sub(self._home, text)
         text = _HOMES.sub(self._home, text)
         text = self._known().sub(self._word, text)
         text = _TOKEN.sub(lambda m: self.name("token", m[0]), text)
-        text = _USERINFO.sub(lambda m: self.name("token", m[0]), text)
+        text = _USERINFO.sub(self._userinfo, text)
+        text = _MAIL.sub(self._mail, text)
+        text = self._domains.sub(lambda m: self.name("host", m[0]), text)
         text = _ASSIGNED.sub(self._assigned, text)
         text = _CLOUD.sub(lambda m: self.name("host", m[0]), text)
         text = _UUID.sub(self._uuid, text)
@@ -124,6 +189,8 @@ class Redactor:
         text = _POINTER.sub(self._pointer, text)
         text = _MAC.sub(self._mac, text)
         text = _IPV6.sub(self._ipv6, text)
+        text = _DASHED_IPV4.sub(self._dashed, text)
+        text = _PRIVATE_IPV4.sub(self._ipv4, text)
         return _IPV4.sub(self._ipv4, text)
 
     @staticmethod
@@ -152,13 +219,32 @@ class Redactor:
 
     def _known(self) -> re.Pattern[str]:
         if self._words is None:
-            names = sorted((value for _, value in self._exact.values()), key=len, reverse=True)
-            some = "|".join(map(re.escape, names)) or r"(?!)"
-            self._words = re.compile(rf"(?<![\w-])(?:{some})(?![\w-])", re.IGNORECASE)
+            self._forms = {
+                form.casefold(): known for known in self._exact.values() for form in names.forms(known[1])
+            }
+            self._words = names.pattern({form: kind for form, (kind, _) in self._forms.items()})
         return self._words
 
     def _word(self, match: re.Match[str]) -> str:
-        return self.name(*self._exact[match[0].casefold()])
+        known = self._forms.get(match[0].casefold())
+        if known is None:  # letters that are equal only to the matcher, as a dotted and a dotless i
+            same = (form for form in self._forms if re.fullmatch(re.escape(form), match[0], re.IGNORECASE))
+            known = self._forms[next(same)]
+        return self.name(*known)
+
+    def _userinfo(self, match: re.Match[str]) -> str:
+        return match[0] if _is_placeholder("token", match[0]) else self.name("token", match[0])
+
+    def _mail(self, match: re.Match[str]) -> str:
+        if public(match[2]) or _is_placeholder("user", match[1]) or _is_placeholder("token", match[1]):
+            return match[0]
+        return f"{self.name('user', match[1])}@{self.name('host', match[2])}"
+
+    def _dashed(self, match: re.Match[str]) -> str:
+        parts = match[0].split("-")
+        if any(int(part) > 255 for part in parts) or any(match[0] in text for text in self._kept):
+            return match[0]
+        return self.name("ipv4", ".".join(parts)).replace(".", "-")
 
     def _home(self, match: re.Match[str]) -> str:
         if match[2] in _NO_HOME or _is_placeholder("user", match[2]):
@@ -216,6 +302,8 @@ def _documentation_address(number: int) -> str:
     return f"198.18.{number >> 8 & 255}.{number & 255}"
 
 
+#: Stands for what is kept while all else is searched: of no script, and no character of a name.
+_HELD = "\uf8ff"
 _PLACEHOLDERS: dict[str, Callable[[int], str]] = {
     "host": lambda n: f"host-{n}",
     "user": lambda n: f"user-{n}",
@@ -235,6 +323,7 @@ _OURS = {
     "ipv6": re.compile(r"2001:db8:.*", re.IGNORECASE),
     "mac": re.compile(r"00:00:5e:00:53:[0-9a-f]{2}"),
     "uuid": re.compile(r"00000000-0000-4000-8000-[0-9a-f]{12}"),
+    "id": re.compile(r"0{24}[0-9a-f]{8}"),
     "pointer": re.compile(r"ffffffffff[0-9a-f]{6}"),
 }
 

@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Callable
 from functools import cache
 
+from kdiag.recording.parameters import command_line, learned
 from kdiag.recording.redact import Redactor
 
 Rule = Callable[[str, Redactor], str]
@@ -21,64 +22,12 @@ ENVIRONMENT = re.compile(
 )
 _PRIVATE = re.compile(r"DEBUGINFOD_\w+|KUBERNETES_SERVICE_HOST")
 
-#: Kernel parameters whose values say how tracing behaves (Documentation/admin-guide/kernel-parameters.txt) ...
-_PARAMETERS = """
-    lockdown lsm security selinux apparmor enforcing audit mitigations console earlycon rootfstype init rdinit
-    BOOT_IMAGE panic psi swiotlb iommu intel_iommu amd_iommu nokaslr debugfs ftrace trace_event trace_clock
-    ftrace_filter ftrace_graph_filter kprobe_event module.sig_enforce module_blacklist modprobe.blacklist loglevel
-    transparent_hugepage crashkernel efi acpi pci reboot tsc clocksource isolcpus nohz_full rcu_nocbs
-    systemd.unified_cgroup_hierarchy cgroup_no_v1 cgroup_disable virtio_mmio.device bpf_jit_enable perf_event_paranoid
-    kernel.perf_event_paranoid random.trust_cpu numa elevator nr_cpus maxcpus mem hugepages
-"""
-#: ... and those without one. Any other word may be anything, a password for the init program included.
-_WORDS = "ro rw quiet splash debug auto noauto nomodule nomodules kaslr single rescue rhgb"
-_KEPT_VALUES, _KEPT_WORDS = frozenset(_PARAMETERS.split()), frozenset(_WORDS.split())
-_SIMPLE = re.compile(
-    r"-?\d{1,4}|on|off|yes|no|y|n|auto|force|none|true|false|legacy|strict|lazy|full", re.IGNORECASE
-)
-_FLAG = re.compile(r"no[a-z_]{2,24}|[a-z0-9_]{2,24}\.[a-z0-9_]{2,32}")
-_DEVICE = re.compile(
-    r"/dev/(?:(?:[shv]d|xvd)[a-z]\d*|(?:nvme\dn\d|mmcblk\d|nbd\d)(?:p\d+)?|ram\d|vda\d*|pmem\d|md\d+)"
-)
-
-
-def command_line(text: str, redactor: Redactor) -> str:
-    """/proc/cmdline: known parameters stay, the values of all others and what is meant for init do not."""
-    done: list[str] = []
-    ours = True
-    for word in text.split():
-        key, has_value, value = word.partition("=")
-        if word == "--":
-            ours = False
-            done.append(word)
-        elif not ours or (not has_value and word not in _KEPT_WORDS and not _FLAG.fullmatch(word)):
-            done.append(_learned(word, redactor))
-        elif not has_value or _SIMPLE.fullmatch(value) or (key == "root" and _DEVICE.fullmatch(value)):
-            done.append(word)
-        elif key in _KEPT_VALUES:
-            done.append(f"{key}={redactor.text(value)}")
-        else:
-            done.append(f"{redactor.text(key)}={_value(value, redactor)}")
-    return " ".join(done) + text[len(text.rstrip()) :]
-
-
-def _value(value: str, redactor: Redactor) -> str:
-    """A value behind a name such as UUID= keeps that; known kinds of secrets keep their kind."""
-    prefix, has_prefix, rest = value.rpartition("=")
-    changed = redactor.text(rest)
-    kept = changed if changed != rest and changed.count(" ") == 0 else _learned(rest, redactor)
-    return f"{prefix}={kept}" if has_prefix and re.fullmatch("(?:PART)?(?:UUID|LABEL)", prefix) else kept
-
-
-def _learned(value: str, redactor: Redactor) -> str:
-    return redactor.learn("token", value)
-
 
 def arguments(text: str, redactor: Redactor) -> str:
     """/proc/PID/cmdline: the program and the names of its options."""
     first, *rest = text.split("\0")
     kept = [
-        word if not word or re.fullmatch("--?[a-zA-Z-]+", word) else _learned(word, redactor) for word in rest
+        word if not word or re.fullmatch("--?[a-zA-Z-]+", word) else learned(word, redactor) for word in rest
     ]
     return "\0".join([redactor.text(first), *kept])
 
@@ -100,41 +49,76 @@ def variable(name: str, value: str, redactor: Redactor) -> str:
     if not value or (ENVIRONMENT.fullmatch(name) and not _PRIVATE.fullmatch(name)):
         return redactor.text(value)
     changed = redactor.text(value)
-    return changed if changed != value else _learned(value, redactor)
+    return changed if changed != value else learned(value, redactor)
 
 
 def mounts(text: str, redactor: Redactor) -> str:
-    """mountinfo(5): who serves a network file system, and the names in options, are nobody's business."""
+    """mountinfo(5): whose volume group, pool, share or image is mounted tells of a machine, as names in options do."""
     return "".join(_mount(line, redactor) for line in text.splitlines(keepends=True))
 
 
 def _mount(line: str, redactor: Redactor) -> str:
     head, separator, tail = line.rstrip("\n").partition(" - ")
     fields = (tail if separator else head).split(" ")
-    at = (1, 2) if separator else (0, 3)  # mountinfo, or the older form of /proc/mounts and fstab
-    if len(fields) <= at[1]:
+    at = (0, 1, 2) if separator else (2, 0, 3)  # mountinfo, or the older form of /proc/mounts and fstab
+    if len(fields) <= max(at):
         return redactor.text(line)
+    fstype, source, options = at
     for index, field in enumerate(fields):
-        if index == at[0] and (":/" in field or field.startswith("//") or "@" in field):
-            fields[index] = _learned(field, redactor)
-        elif index == at[1]:
+        if index == source:
+            fields[index] = _source(field, fields[fstype], redactor)
+        elif index == options:
             fields[index] = ",".join(_option(option, redactor) for option in field.split(","))
         else:
             fields[index] = redactor.text(field)
-    return (f"{redactor.text(head)} - " if separator else "") + " ".join(fields) + "\n"
+    return (f"{_head(head, redactor)} - " if separator else "") + " ".join(fields) + "\n"
+
+
+def _head(head: str, redactor: Redactor) -> str:
+    """The fields before the dash; the fourth is the directory of the file system that is mounted."""
+    fields = head.split(" ")
+    return " ".join(
+        learned(f, redactor)
+        if n == 3 and f.count("/") > 0 and f != "/" and not _PLAIN_ROOT.fullmatch(f)
+        else redactor.text(f)
+        for n, f in enumerate(fields)
+    )
+
+
+#: What is bound from a system's own directories, by snapd, systemd and container engines.
+_PLAIN_ROOT = re.compile(
+    r"/(?:redacted-\d+|proc|sys|null|zero|full|random|urandom|tty|/deleted|system\.slice)?(?:/[a-z_]{1,24}){0,3}"
+)
+_DEVICE = re.compile(
+    r"/dev/(?:(?:[shv]d|xvd)[a-z]\d*|(?:nvme\d+n\d+|mmcblk\d+|nbd\d+|loop\d+|md\d+)(?:p\d+)?|(?:ram|pmem|sr|zram|dm-)\d+"
+    r"|root|fuse)"
+)
+_PLAIN_SOURCE = re.compile(
+    r"none|systemd-1|udev|shm|cgroup2?|tmpfs|devtmpfs|overlay|overlayfs|rootfs|sunrpc|nsfs|nfsd|gvfsd-fuse|portal"
+    r"|kdiag-[0-9a-f]{16}|fusectl|lxcfs|drivers|lib|/dev/mapper/(?:redacted-\d+|control)"
+)
+
+
+def _source(source: str, fstype: str, redactor: Redactor) -> str:
+    if source in (fstype, "") or _PLAIN_SOURCE.fullmatch(source) or _DEVICE.fullmatch(source):
+        return source
+    mapped = source.removeprefix("/dev/mapper/")
+    return f"/dev/mapper/{learned(mapped, redactor)}" if mapped != source else learned(source, redactor)
 
 
 _PLAIN_OPTION = re.compile(
-    r"(?:mode|size|nr_inodes|gid|uid|hidepid|ptmxmode|errors|data|inode64|stripe)=[\w.%-]+"
+    r"(?:mode|size|nr_inodes|nr_blocks|gid|uid|hidepid|ptmxmode|errors|data|stripe|fd|pgrp|timeout|minproto|maxproto|direct"
+    r"|pipe_ino|vers|version|proto|rsize|wsize|msize|trans|cache|access|user_id|group_id|subvolid|commit|index|xino|metacopy"
+    r"|redirect_dir|userxattr|volatile|compress|compress-force|space_cache|fmask|dmask|codepage|iocharset|shortname|pagesize)"
+    r"=[\w.%:+-]{1,16}"
 )
 
 
 def _option(option: str, redactor: Redactor) -> str:
     key, has_value, value = option.partition("=")
-    if not has_value or _PLAIN_OPTION.fullmatch(option) or _SIMPLE.fullmatch(value):
-        return option
-    changed = redactor.text(value)
-    return f"{key}={changed if changed != value or '/' in value else _learned(value, redactor)}"
+    if not has_value:
+        return redactor.text(option)
+    return option if _PLAIN_OPTION.fullmatch(option) else f"{redactor.text(key)}={learned(value, redactor)}"
 
 
 _SERIAL = re.compile(r"^((?:Serial|serial number)\s*:\s*)(\S+)", re.MULTILINE)
@@ -225,7 +209,7 @@ _RULES: tuple[tuple[re.Pattern[str], Rule], ...] = (
 )
 #: Told first, since what they tell may stand in any other file.
 TELLING = re.compile(
-    "/proc/cmdline|/proc/version|/proc/cpuinfo|/etc/hostname|/etc/machine-id|/proc/sys/kernel/hostname"
+    "/proc/cmdline|/proc/version|/proc/cpuinfo|/proc/self/mountinfo|/proc/mounts|/etc/hostname|/etc/machine-id|/proc/sys/kernel/hostname"
 )
 
 _CONFIG_LIMIT = 16 * 1024 * 1024

@@ -37,7 +37,7 @@ def redactor() -> Redactor:
         ("/home/carol/.cache/kdiag", "/home/user-1/.cache/kdiag"),
         ("/home/carol /home/carol/x /home/dave", "/home/user-1 /home/user-1/x /home/user-2"),
         ("/mnt/c/Users/Alice/AppData", "/mnt/c/Users/user-1/AppData"),
-        ("/srv/people/alice/bin and /srv/people/alicia", "/home/user-1/bin and /srv/people/alicia"),
+        ("/srv/people/alice/bin and /srv/people/alicia", "/srv/people/user-1/bin and /srv/people/user-2"),
         ("uid=1000(alice)", "uid=1000(user-1)"),
         ("bob-smith@web42", "user-1@host-1"),
         ("id 0123456789abcdef0123456789abcdef.", "id 00000000000000000000000000000001."),
@@ -304,3 +304,145 @@ def test_secrets_are_gathered() -> None:
 )
 def test_names_that_would_tear_holes_into_everything(name: str) -> None:
     assert not distinct(name)
+
+
+# -- names joined to what --------------------------------------------------------------------------------------------
+
+MANY = Secrets(
+    hosts=("zephyr7",),
+    users=("janedoe", "ali", "perf", "김철수", "王伟", "jane-doe", "søren"),
+    homes=(("/export/janedoe", "janedoe"),),
+    domains=("corp.quux.example", "quux.example"),
+    parents=("/export", "/home/QUUX"),
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("conf-janedoe, janedoe_x, janedoe.bak, JaneDoe's", "conf-user-1, user-1_x, user-1.bak, user-1's"),
+        ("janedoes, myjanedoe and janedoe7 are other words", "janedoes, myjanedoe and janedoe7 are other words"),
+        ("김철수의 김철수가 (김철수)", "user-1의 user-1가 (user-1)"),
+        ("王伟的服务器", "user-1的服务器"),
+        ("zephyr7의 zephyr7", "host-1의 host-1"),
+        ("Ali'nin, ali", "user-1'nin, user-1"),
+        ("alı and ALİ are Ali to the matcher", "user-1 and user-1 are user-1 to the matcher"),
+        ("sørens maskine", "user-1s maskine"),
+        ("vg jane--doe-root, home-jane\\x2ddoe.mount", "vg user-1-root, home-user-1.mount"),
+        ("linux-perf is a package, perf a user", "linux-perf is a package, user-1 a user"),
+        ("kali-linux, ali-baba", "kali-linux, ali-baba"),
+        ("git.quux.example QUUX.example. a.b.corp.quux.example:80", "host-1 host-2. host-3:80"),
+        ("notquux.example and quux.example-x", "notquux.example and quux.example-x"),
+        ("/export/janedoe/x /export/other/y /home/QUUX/bob/z",
+         "/export/user-1/x /export/user-2/y /home/user-4/user-3/z"),
+        ("bob@quux.example root@lists.debian.org user@1000.service",
+         "user-1@host-1 root@lists.debian.org user@1000.service"),
+        ("nfs-10.1.2.3 10.1.2.3-foo 1.2.3.4-foo 10.1.2.3.4", "nfs-192.0.2.1 192.0.2.1-foo 1.2.3.4-foo 10.1.2.3.4"),
+        ("scheme://a:b@c:d@host/x", "scheme://redacted-1@host/x"),
+    ],
+)  # fmt: skip
+def test_names_in_context(text: str, expected: str) -> None:
+    got = Redactor(MANY).text(text)
+    assert got == expected
+    assert Redactor(MANY).text(got) == got
+
+
+def test_what_is_kept_is_whole_though_a_name_is_in_it() -> None:
+    one = Redactor(Secrets(users=("janedoe",), hosts=("zephyr7",)), ("6.9.1-janedoe-zephyr7", "x86_64"))
+    text = "/lib/modules/6.9.1-janedoe-zephyr7/build of janedoe on zephyr7, x86_64"
+    assert one.text(text) == "/lib/modules/6.9.1-janedoe-zephyr7/build of user-1 on host-1, x86_64"
+    assert one.text("/home/6.9.1-janedoe-zephyr7/x").startswith("/home/user-")
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "security=selinux", "security=apparmor", "lsm=landlock,lockdown,yama,integrity,apparmor,bpf",
+        "lockdown=confidentiality",
+        "crashkernel=512M", "crashkernel=auto", "crashkernel=1G-4G:192M,4G-64G:256M", "crashkernel=256M,high",
+        "mitigations=auto,nosmt", "console=ttyS0,115200n8", "console=tty0", "console=hvc0", "reboot=k", "panic=-1",
+        "isolcpus=nohz,domain,2-7", "nohz_full=1,3-5", "BOOT_IMAGE=/boot/vmlinuz-6.9.1-x",
+        "BOOT_IMAGE=(hd0,gpt2)/vmlinuz",
+        "root=/dev/nvme0n1p2", "root=/dev/vda", "init=/sbin/init", "transparent_hugepage=madvise", "nokaslr",
+        "nr_cpus=8",
+        "modprobe.blacklist=kheaders", "module.sig_enforce=1", "rootfstype=ext4", "iommu=pt", "clocksource=kvm-clock",
+        "apparmor=1", "selinux=0", "enforcing=0", "systemd.unified_cgroup_hierarchy=1",
+        "earlycon=uart8250,mmio32,0xfe215040",
+        "virtio_mmio.device=4K@0xd0000000:5", "quiet", "splash", "vendor.feature=on",
+    ],
+)  # fmt: skip
+def test_parameters_that_tell_of_tracing_stay(word: str) -> None:
+    one = Redactor(KNOWN, ("6.9.1-x",))
+    assert cleaned("/proc/cmdline", f"{word}\n", one) == f"{word}\n"
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.sampled_from(["security", "lsm", "console", "crashkernel", "mitigations", "init", "foo.bar", "ip", "root",
+    "BOOT_IMAGE", "modprobe.blacklist", "ftrace", "reboot", "isolcpus", "iommu", "lockdown", "mem", "audit", "debug"]),
+    st.text("abcxyz0189,.:/=-_@", min_size=0, max_size=6),
+    st.sampled_from(["hunter2pw", "4711002", "Tr0ub4dor", "correct-horse"]),
+    st.text("abcxyz0189,.:/=-_@", min_size=0, max_size=6))  # fmt: skip
+def test_no_value_goes_out_by_the_company_it_keeps(key: str, before: str, secret: str, after: str) -> None:
+    got = cleaned("/proc/cmdline", f"quiet {key}={before}{secret}{after} ro\n")
+    assert secret not in got
+    assert got.startswith("quiet ") and got.endswith(" ro\n")
+
+
+@pytest.mark.parametrize(
+    ("mount", "expected"),
+    [
+        ("22 21 0:21 / /proc rw - proc proc rw", "22 21 0:21 / /proc rw - proc proc rw"),
+        ("1 2 0:1 / / rw - ext4 /dev/nvme0n1p2 rw", "1 2 0:1 / / rw - ext4 /dev/nvme0n1p2 rw"),
+        ("1 2 0:1 / / rw - ext4 /dev/mapper/web--01--vg-root rw", "1 2 0:1 / / rw - ext4 /dev/mapper/redacted-1 rw"),
+        ("1 2 0:1 /srv/x / rw - btrfs LABEL=a rw,subvol=/@bob",
+         "1 2 0:1 redacted-3 / rw - btrfs redacted-1 rw,subvol=redacted-2"),
+        ("1 2 0:1 / /x rw - tracefs kdiag-0123456789abcdef rw", "1 2 0:1 / /x rw - tracefs kdiag-0123456789abcdef rw"),
+    ],
+)  # fmt: skip
+def test_what_is_mounted(mount: str, expected: str) -> None:
+    assert cleaned("/proc/self/mountinfo", f"{mount}\n") == f"{expected}\n"
+    assert cleaned("/proc/self/mountinfo", f"{expected}\n") == f"{expected}\n"
+
+
+def test_more_secrets_are_gathered() -> None:
+    machine = Files(
+        {
+            "/etc/resolv.conf": "# x\nsearch corp.quux.example quuxlan local\noptions ndots:5\n",
+            "/etc/hosts": "127.0.1.1 zephyr7.corp.quux.example zephyr7 # mine\n10.0.0.5 db5\n"
+            "1.1.1.1 dns\n0.0.0.0 ads\nx\n10.0.0.6 github.com\n",
+            "/etc/krb5.conf": "[libdefaults]\n  default_realm = QUUX.EXAMPLE\n",
+            "/etc/passwd": "bob:x:70001:70001:Bob Builder,1,,:/export/bob:/b\n王伟:x:1001:1001::/home/w:/b\n"
+            "nobody:x:65534:65534:nobody:/:/b\nsvc:x:998:998::/srv/quuxpay:/b\ndyn:x:61999:1::/:/b\n",
+        }
+    )
+    variables = {
+        "USER": "QUUX\\ann",
+        "LOGNAME": "eve@ad.quux.example",
+        "XDG_CACHE_HOME": "/data/ldap/eve/.cache",
+    }
+    found = of(machine, variables, "zephyr7")  # type: ignore[arg-type]
+    assert set(found.users) == {
+        "QUUX\\ann",
+        "ann",
+        "eve@ad.quux.example",
+        "eve",
+        "bob",
+        "Bob Builder",
+        "王伟",
+        "svc",
+    }
+    assert set(found.hosts) == {"zephyr7", "zephyr7.corp.quux.example", "db5", "quuxlan", "QUUX"}
+    assert set(found.domains) == {"corp.quux.example", "quux.example", "ad.quux.example"}
+    assert dict(found.homes) == {"/export/bob": "bob", "/srv/quuxpay": "svc", "/data/ldap/eve": "eve"}
+    assert found.parents == ("/export",)
+
+
+WORLD = {"debian.org", "compute.internal", "co.uk", "local", "svc.cluster.local", "default.svc.cluster.local"}
+
+
+@pytest.mark.parametrize(
+    "name", ["build1.debian.org", "ip-10-0-0-1.compute.internal", "x.co.uk", "a.local", "x.default.svc.cluster.local"]
+)  # fmt: skip
+def test_domains_of_all_the_world_are_no_secret(name: str) -> None:
+    found = of(Files({}), {}, name)  # type: ignore[arg-type]
+    assert not WORLD & {*found.domains}
