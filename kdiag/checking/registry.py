@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from kdiag.check import Check
+from kdiag.console.trouble import interrupt, shortage
 from kdiag.trust import here
 
 GROUP = "kdiag.checks"
@@ -143,6 +144,7 @@ def _load(package: _Package) -> Iterator[Found | Problem]:
     try:
         module = importlib.import_module(package.module)
     except (Exception, SystemExit) as error:
+        _pass_on(error)
         yield Problem(
             package.module, package.distribution, f"cannot be imported: {type(error).__name__}: {error}"
         )
@@ -154,8 +156,17 @@ def _load(package: _Package) -> Iterator[Found | Problem]:
         try:
             members = vars(importlib.import_module(name))
         except (Exception, SystemExit) as error:
+            _pass_on(error)
             yield Problem(name, package.distribution, f"cannot be imported: {type(error).__name__}: {error}")
             continue
         for value in list(members.values()):
             if isinstance(value, Check) and value.run.__module__ == name:
                 yield Found(value, package.distribution, package.version, name)
+
+
+def _pass_on(error: BaseException) -> None:
+    """An interrupt, and too little memory, are no problem of a package."""
+    if stop := interrupt(error):
+        raise stop from None
+    if shortage(error):
+        raise error

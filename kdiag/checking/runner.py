@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from kdiag.console.trouble import interrupt, shortage
 from kdiag.model import Evidence, Finding, Status, unknown
 from kdiag.system import Unavailable
 
@@ -92,13 +93,17 @@ def run_one(machine: Machine, found: Found) -> list[Finding]:
                 unknown(gap.reason, id=check.id, title=check.title, evidence=(Evidence("kdiag", gap.reason),))
             )
     except (Exception, SystemExit) as error:
+        if stop := interrupt(error):
+            raise stop from None
         place = _place(error)
+        lacking = shortage(error)
+        reason = f"this is a defect of {found.distribution} {found.version}, not of this machine"
         done.append(
             unknown(
                 f"the check itself failed: {type(error).__name__}: {error}",
                 id=check.id if all(f.id != check.id for f in done) else f"{check.id}.error",
                 title=check.title,
-                reason=f"this is a defect of {found.distribution} {found.version}, not of this machine",
+                reason=lacking or reason,
                 evidence=(Evidence(found.module, f"{type(error).__name__} at {place}"),),
             )
         )

@@ -54,16 +54,17 @@ def compare(given: Sequence[str], baseline: str | None = None, *, every_column: 
         except BadInput as bad:
             skipped.append((path, _without(str(bad), path)))
     if total == 0:
-        raise BadInput(_complaints(skipped) or "nothing to compare")
+        first, *more = _complaints(skipped) or ["nothing to compare"]
+        raise BadInput(first, more)
     if total == 1 and reference is None:
-        more = f"\n{_complaints(skipped)}" if skipped else ""
-        raise BadInput(f"one machine cannot be compared: name another one, or a --baseline{more}")
+        raise BadInput(
+            "one machine cannot be compared: name another one, or a --baseline", _complaints(skipped)
+        )
     found = compared(fold, reference, baseline or "", None if every_column else SHOWN)
     found = found._replace(skipped=tuple(skipped))
     status = exit_status(found)
-    return Compared(
-        found, exits.USAGE if skipped and status != exits.NOT_READY else status, _complaints(skipped)
-    )
+    note = "\n".join(map(printable.line, _complaints(skipped)))
+    return Compared(found, exits.USAGE if skipped and status != exits.NOT_READY else status, note)
 
 
 def _only(path: str, reader: Reader) -> Essence:
@@ -131,11 +132,11 @@ def rendered(comparison: Comparison, output_format: str, options: Options) -> st
     )
 
 
-def _complaints(skipped: Sequence[tuple[str, str]]) -> str:
-    lines = [printable.line(f"{name}: {why}") for name, why in skipped[:_TOLD]]
+def _complaints(skipped: Sequence[tuple[str, str]]) -> list[str]:
+    lines = [f"{name}: {why}" for name, why in skipped[:_TOLD]]
     if len(skipped) > _TOLD:
         lines.append(f"and {len(skipped) - _TOLD} more that could not be read")
-    return "\n".join(lines)
+    return lines
 
 
 def _without(message: str, name: str) -> str:

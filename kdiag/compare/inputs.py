@@ -10,8 +10,10 @@ import glob
 import os
 import stat as stat_bits
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import BinaryIO, NamedTuple
+
+from kdiag.console.printable import line
 
 #: The largest document; a report has some 100 kB.
 DOCUMENT_LIMIT = 32 * 1024 * 1024
@@ -23,7 +25,12 @@ _ARCHIVES = (b"\x28\xb5\x2f\xfd", b"\xfd7zXZ\x00", b"\x1f\x8b\x08")
 
 
 class BadInput(ValueError):
-    """An input that cannot be used; the message names it, the place in it, and what was expected."""
+    """An input that cannot be used; the message names it, the place in it, and what was expected. more: a line for each
+    further one. A line break in a name is shown, so that each line is one of ours.
+    """
+
+    def __init__(self, message: str, more: Iterable[str] = ()) -> None:
+        super().__init__("\n".join(map(line, (message, *more))))
 
 
 class Document(NamedTuple):

@@ -5,7 +5,6 @@ All that kdiag does happens inside `guarded`, imports too: whatever comes at wha
 
 from __future__ import annotations
 
-import errno
 import os
 import signal
 import sys
@@ -14,6 +13,7 @@ from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, NoReturn
 
 from kdiag.console import exits, output
+from kdiag.console.trouble import interrupt, shortage
 from kdiag.trust import here
 
 if TYPE_CHECKING:
@@ -90,6 +90,9 @@ def status(run: Callable[[], int]) -> int:
         failed = output.problem()
         if failed is not None:
             return _full(os.strerror(failed.errno or 0))
+        stop = interrupt(error)
+        if stop is not None:
+            raise stop from None
         lacking = shortage(error)
         if lacking:
             output.error(lacking)
@@ -109,40 +112,6 @@ def _full(why: str) -> int:
     output.drop()
     output.error(f"standard output: {why}")
     return exits.FAILED
-
-
-def shortage(error: BaseException) -> str:
-    """What this process has too little of, in a sentence, if that is why it failed; "" if it is not."""
-    cause: BaseException | None = error
-    for _ in range(10):  # a library may have put its own error around it
-        if cause is None:
-            return ""
-        number = cause.errno if isinstance(cause, OSError) else None
-        words = str(cause) if isinstance(cause, (ImportError, RuntimeError)) else ""
-        # What the dynamic linker says of a library that has no room (glibc, elf/dl-map-segments.h) is no OSError.
-        if (
-            isinstance(cause, MemoryError)
-            or number == errno.ENOMEM
-            or "annot allocate memory" in words
-            or "failed to map segment" in words
-        ):
-            return f"there is too little memory for this command{_limit('RLIMIT_AS', 'ulimit -v')}"
-        if number in (errno.EMFILE, errno.ENFILE) or "Too many open files" in words:
-            return f"too few files may be open at a time{_limit('RLIMIT_NOFILE', 'ulimit -n')}"
-        if "start new thread" in words:
-            return f"no thread can be started{_limit('RLIMIT_NPROC', 'ulimit -u')}"
-        cause = cause.__cause__ or cause.__context__
-    return ""
-
-
-def _limit(name: str, command: str) -> str:
-    """The limit of this process, as the shell that set it shows it."""
-    import resource
-
-    soft = resource.getrlimit(getattr(resource, name))[0]
-    if soft == resource.RLIM_INFINITY:
-        return ""
-    return f": the limit is {soft // 1024 if name == 'RLIMIT_AS' else soft} ({command})"
 
 
 def _stopped(stop: KeyboardInterrupt) -> int:

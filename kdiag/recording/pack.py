@@ -15,6 +15,7 @@ from kdiag.parse.errors import ParseError
 from kdiag.system.recording import Recording
 from kdiag.system.recording_files import Directory, Memory, Store
 from kdiag.system.recording_index import FILE_LIMIT, BadRecording
+from kdiag.trust import here
 
 SUFFIXES = (".tar.zst", ".tar.xz")
 #: Compressed; recordings have one or two megabytes.
@@ -126,7 +127,7 @@ def check_output(path: str) -> None:
         raise CannotWrite(f"{path}: a recording is a {' or '.join(SUFFIXES)} file, or a directory")
     elif os.path.lexists(path) and not (os.path.isdir(path) and not os.listdir(path)):
         raise CannotWrite(f"{path} exists; a recording is written into a new or an empty directory")
-    parent = os.path.dirname(os.path.abspath(path))
+    parent = os.path.dirname(here.absolute(path)) or os.curdir
     if path != "-" and not os.path.isdir(parent):
         raise CannotWrite(f"there is no directory {parent}")
 
