@@ -108,8 +108,7 @@ def _look() -> Report:
 
 
 def _read(path: str) -> Report:
-    from kdiag.compare.inputs import DOCUMENT_LIMIT
-    from kdiag.report.read import BadReport, load
+    from kdiag.report.read import DOCUMENT_LIMIT, BadReport, load
     from kdiag.trust import read
 
     try:

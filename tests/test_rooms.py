@@ -32,7 +32,7 @@ MAY_IMPORT = {
     "recording": "capabilities checking console knowledge machine model parse report system trust",
     "fix": "console knowledge machine model parse remedies system trust",
     "smoke": "capabilities checking console knowledge model parse report system trust words",
-    "pytest_plugin": "capabilities checking machine model report system words",
+    "pytest_plugin": "capabilities checking machine model report system trust words",
     "commands": "capabilities checking compare config console fix knowledge machine model recording report smoke "
     "system trust",
     "cli": "capabilities checking commands compare config console fix machine model report smoke system trust words",

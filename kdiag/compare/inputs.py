@@ -17,6 +17,8 @@ from kdiag.console.printable import line
 
 #: The largest document; a report has some 100 kB.
 DOCUMENT_LIMIT = 32 * 1024 * 1024
+from kdiag.report.read import DOCUMENT_LIMIT
+
 _CHUNK = 1024 * 1024
 _SUFFIXES = (".json", ".jsonl", ".ndjson", ".tar.zst", ".tar.xz")
 _DEEPEST = 16

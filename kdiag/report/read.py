@@ -32,6 +32,9 @@ KINDS = ("safe", "unsafe", "manual")
 _E = TypeVar("_E", bound=Enum)
 _T = TypeVar("_T")
 
+#: The largest document; a report has some 100 kB.
+DOCUMENT_LIMIT = 32 * 1024 * 1024
+
 
 class BadReport(ValueError):
     """A report that cannot be read. place: where in it, such as `findings[3].status`; empty for all of it."""
