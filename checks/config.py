@@ -143,7 +143,8 @@ _AGAINST_BTF = ("DEBUG_INFO_SPLIT", "DEBUG_INFO_REDUCED", "GCC_PLUGIN_RANDSTRUCT
 
 def _kept_out_by(machine: Machine, option: Option) -> tuple[str, ...]:
     """The options without which, or with which, this one cannot be on."""
-    lacking = [name for name in option.needs if machine.config.value(name) not in ("y", "m")]
+    needed = option.needed(machine.kernel.version_numbers)
+    lacking = [name for name in needed if machine.config.value(name) not in ("y", "m")]
     if option.name == "DEBUG_INFO_BTF":
         lacking += [name for name in _AGAINST_BTF if machine.config.value(name) == "y"]
     return tuple(f"config.{name}" for name in lacking)

@@ -193,8 +193,9 @@ def _sysctl(machine: Machine, name: str, path: str, value: int, finding_id: str)
             set_to(1),
             True,
         )
-    elif name == "kernel.unprivileged_bpf_disabled" and value == 1 and not admin:
-        concern = "only root may use bpf(2), and only a reboot changes this value"
+    elif name == "kernel.unprivileged_bpf_disabled" and value == 1 and machine.privileges.lacking("CAP_BPF"):
+        holders = "CAP_BPF or CAP_SYS_ADMIN" if machine.privileges.knows("CAP_BPF") else "CAP_SYS_ADMIN"
+        concern = f"bpf(2) is for those with {holders}, and only a reboot changes this value"
     elif name == "kernel.yama.ptrace_scope" and value >= 2 and not machine.privileges.has("CAP_SYS_PTRACE"):
         concern = "USDT with -p needs CAP_SYS_PTRACE"
     if not concern:

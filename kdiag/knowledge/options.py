@@ -32,9 +32,9 @@ class Option(NamedTuple):
 
     accepted: values that will do, best first; () where any value is as good. required_by: tools whose
     documentation asks for it. capabilities: ids of what needs it. alternatives: options of which one is
-    enough. needs: options that must be on for it. arch: `uname -m` of the only machines that have it, ()
-    for all. since: the kernel that first had it, a hint, distributions backport. aliases: other spellings
-    of the name.
+    enough. needs: options that must be on for it (`NAME>=6.14`: since that kernel, see `needed`). arch:
+    `uname -m` of the only machines that have it, () for all. since: the kernel that first had it, a hint,
+    distributions backport. aliases: other spellings of the name.
     """
 
     name: str
@@ -54,6 +54,11 @@ class Option(NamedTuple):
         if value is None or not self.accepted:
             return None
         return value in self.accepted
+
+    def needed(self, version: tuple[int, ...]) -> tuple[str, ...]:
+        """The options that must be on for it in a kernel of this version."""
+        parted = (need.partition(">=") for need in self.needs)
+        return tuple(n for n, _, since in parted if not since or version >= tuple(map(int, since.split("."))))
 
 
 class _Row(TypedDict, total=False):

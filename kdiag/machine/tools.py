@@ -16,13 +16,28 @@ Version = tuple[int, int, int]
 
 #: Directories that a user's PATH often lacks and root's has.
 _MORE = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin", "/snap/bin")
+#: Debian's directory of an architecture (https://wiki.debian.org/Multiarch/Tuples), by `uname -m` or the ELF machine.
+_MULTIARCH = {
+    "x86_64": ("x86_64-linux-gnu",),
+    "i386": ("i386-linux-gnu",),
+    "i486": ("i386-linux-gnu",),
+    "i586": ("i386-linux-gnu",),
+    "i686": ("i386-linux-gnu",),
+    "aarch64": ("aarch64-linux-gnu",),
+    "arm": ("arm-linux-gnueabihf", "arm-linux-gnueabi"),
+    "armv6l": ("arm-linux-gnueabihf", "arm-linux-gnueabi"),
+    "armv7l": ("arm-linux-gnueabihf", "arm-linux-gnueabi"),
+    "armv8l": ("arm-linux-gnueabihf", "arm-linux-gnueabi"),
+    "ppc": ("powerpc-linux-gnu",),
+    "ppc64": ("powerpc64-linux-gnu",),
+    "ppc64le": ("powerpc64le-linux-gnu",),
+    "riscv64": ("riscv64-linux-gnu",),
+    "s390x": ("s390x-linux-gnu",),
+    "loongarch64": ("loongarch64-linux-gnu",),
+    "mips": ("mipsel-linux-gnu", "mips-linux-gnu"),
+    "mips64": ("mips64el-linux-gnuabi64", "mips64-linux-gnuabi64", "mipsel-linux-gnu", "mips-linux-gnu"),
+}
 _LIBRARY_DIRS = (
-    "/usr/lib/x86_64-linux-gnu",
-    "/usr/lib/aarch64-linux-gnu",
-    "/usr/lib/arm-linux-gnueabihf",
-    "/usr/lib/powerpc64le-linux-gnu",
-    "/usr/lib/riscv64-linux-gnu",
-    "/usr/lib/s390x-linux-gnu",
     "/usr/lib64",
     "/usr/lib",
     "/usr/local/lib64",
@@ -171,9 +186,22 @@ class Tools:
         except Unavailable:
             return False
 
+    def _multiarch(self) -> tuple[str, ...]:
+        """Of the directories of architectures those of this user space: on a kernel of 64 bits it may have 32."""
+        kernel = self._machine.kernel
+        try:
+            named = [kernel.arch]
+        except Unavailable:
+            named = []
+        if kernel.interpreter is not None:
+            named.insert(0, kernel.interpreter.machine)
+        known = [name for machine in named for name in _MULTIARCH.get(machine, ())]
+        every = [name for names in _MULTIARCH.values() for name in names]
+        return tuple(f"/usr/lib/{name}" for name in dict.fromkeys(known or every))
+
     def _library(self, pattern: re.Pattern[str]) -> tuple[str, Version] | None:
         found: list[tuple[Version, str]] = []
-        for directory in _LIBRARY_DIRS:
+        for directory in (*self._multiarch(), *_LIBRARY_DIRS):
             try:
                 names = self._system.listdir(directory) or ()
             except Unavailable:

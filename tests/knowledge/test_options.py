@@ -20,7 +20,7 @@ def test_names_are_unique_and_references_resolve() -> None:
         assert re.fullmatch(r"[A-Z0-9_]+", option.name)
         assert option.unlocks
         assert "CONFIG_" not in option.unlocks
-        for other in (*option.alternatives, *option.needs):
+        for other in (*option.alternatives, *option.needed((99,))):
             assert other in names, (option.name, other)
         for alternative in option.alternatives:
             assert alternative != option.name
@@ -84,3 +84,13 @@ def test_most_names_occur_in_a_real_configuration() -> None:
     known = set(re.findall(r"CONFIG_(\w+)", CONFIG.read_text()))
     # the others are hidden there: networking and security are off
     assert len({option.name for option in options()} & known) > 55
+
+
+@pytest.mark.parametrize(
+    ("version", "needed"), [((6, 12, 0), False), ((6, 13, 9), False), ((6, 14, 0), True)]
+)
+def test_what_an_option_needs_depends_on_the_kernel(version: tuple[int, ...], needed: bool) -> None:
+    """fprobe was built on the function tracer, and is on the graph tracer since 6.14 (4346ba160409)."""
+    names = by_name()["FPROBE"].needed(version)
+    assert "DYNAMIC_FTRACE_WITH_ARGS" in names
+    assert ("FUNCTION_GRAPH_TRACER" in names) is needed

@@ -145,7 +145,7 @@ def _from_module(subject: Subject, load: Part) -> Part:
     from kdiag.parse.kheaders import quick
 
     state = subject.machine.kheaders.module
-    if state.state not in ("loadable", "blocked", "loaded") or state.path is None:
+    if state.state not in ("loadable", "blocked") or state.path is None:
         return Part()
     try:
         data = subject.machine.system.read(state.path, _LIMIT)

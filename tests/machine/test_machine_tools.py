@@ -1,0 +1,67 @@
+"""Libraries and programs: those of this user space, which a machine of several architectures has beside others."""
+
+from __future__ import annotations
+
+import pytest
+import worlds as w
+from conftest import report_on
+from fixtures_builder import World
+
+from kdiag.machine import Machine
+from kdiag.model import Status
+
+ELF = {
+    "x86_64": (62, 2, 1),
+    "i386": (3, 1, 1),
+    "arm": (40, 1, 1),
+    "loongarch64": (258, 2, 1),
+    "mips": (8, 1, 1),
+}
+
+
+def interpreter(world: World, machine: str) -> World:
+    number, bits, order = ELF[machine]
+    mark = "little" if order == 1 else "big"
+    head = b"\x7fELF" + bytes([bits, order, 1]) + bytes(9) + (2).to_bytes(2, mark) + number.to_bytes(2, mark)
+    return world.file("/usr/bin/python3", head + bytes(44), mode=0o755)
+
+
+@pytest.mark.parametrize(
+    ("uname", "elf", "directory"),
+    [
+        ("x86_64", "x86_64", "x86_64-linux-gnu"),
+        ("i686", "i386", "i386-linux-gnu"),
+        ("x86_64", "i386", "i386-linux-gnu"),
+        ("aarch64", "arm", "arm-linux-gnueabihf"),
+        ("loongarch64", "loongarch64", "loongarch64-linux-gnu"),
+        ("mips64", "mips", "mipsel-linux-gnu"),
+    ],
+)
+def test_the_library_of_this_user_space(uname: str, elf: str, directory: str) -> None:
+    world = interpreter(w.linux(), elf).file(f"/usr/lib/{directory}/libbpf.so.1.2.0", b"\x7fELF")
+    world.machine = uname
+    assert Machine(world.recording()).tools.libbpf == (f"/usr/lib/{directory}/libbpf.so.1.2.0", (1, 2, 0))
+
+
+def test_another_architectures_library_is_none() -> None:
+    """Beside it for cross builds: newer, and of no use to a program here."""
+    world = w.linux().file("/usr/lib/x86_64-linux-gnu/libbpf.so.1.1.0", b"\x7fELF")
+    world.file("/usr/lib/s390x-linux-gnu/libbpf.so.1.6.0", b"\x7fELF")
+    assert Machine(world.recording()).tools.libbpf == ("/usr/lib/x86_64-linux-gnu/libbpf.so.1.1.0", (1, 1, 0))
+
+
+@pytest.mark.parametrize(
+    ("held", "status", "says"),
+    [
+        (w.mask("CAP_BPF", "CAP_PERFMON"), Status.OK, "is 1"),
+        (w.mask("CAP_PERFMON"), Status.WARN, "CAP_BPF or CAP_SYS_ADMIN"),
+        (0, Status.WARN, "CAP_BPF or CAP_SYS_ADMIN"),
+        (w.ALL_CAPABILITIES, Status.OK, "is 1"),
+    ],
+)
+def test_bpf_is_for_those_who_hold_a_capability(held: int, status: Status, says: str) -> None:
+    """kernel.unprivileged_bpf_disabled is about users without any, root or not."""
+    world = w.sysctls(w.user(w.linux(), held), unprivileged_bpf_disabled=1)
+    found = report_on(world.recording()).finding("sysctl.kernel.unprivileged_bpf_disabled")
+    assert found is not None
+    assert found.status is status and says in found.summary and "root" not in found.summary
