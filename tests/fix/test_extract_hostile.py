@@ -9,6 +9,7 @@ import tarfile
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from headers_archive import RELEASE, Member, archive, entry, remade, repeated, settle, tar, tree
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 
 from kdiag.fix.errors import FixError
 from kdiag.fix.store import trees as store
+from kdiag.fix.store import unpack
 from kdiag.fix.store.extract import extract
 from tests.support.steps import unpacking
 
@@ -201,6 +203,27 @@ def test_more_members_than_headers_have(place: Path) -> None:
         pieces.append(bytes(header))
     data = lzma.compress(b"".join(pieces) + bytes(1024), preset=0)
     assert "more than 50000 members" in refused(place, data)
+
+
+def test_directories_that_names_imply_count_as_members(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten files, each below thirty directories that the archive does not list: no more is made than the limit says."""
+    monkeypatch.setattr(unpack, "MEMBER_LIMIT", 200)
+    made: list[object] = []
+    real = os.mkdir
+
+    def mkdir(*args: Any, **words: Any) -> None:
+        made.append(args)
+        real(*args, **words)
+
+    monkeypatch.setattr(os, "mkdir", mkdir)
+    few = [entry(f"deep{n}/" + "d/" * 29 + "x.h", b"x") for n in range(3)]
+    extract(with_members(*few), place / "base" / "t", release=RELEASE, srcarch="x86")
+    settle()
+    shutil.rmtree(place / "base" / "t")
+    made.clear()
+    many = [entry(f"deep{n}/" + "d/" * 29 + "x.h", b"x") for n in range(100)]
+    assert "more than 200 files and directories" in refused(place, with_members(*many))
+    assert len(made) <= 201
 
 
 def test_damaged_and_truncated(place: Path) -> None:

@@ -16,7 +16,8 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from kdiag.parse import tarstream
 from kdiag.parse.errors import ParseError
 
-#: 6.12's archive has 7,022 members, the largest of them 357 kB, at a depth of 7.
+#: 6.12's archive has 7,022 members, the largest of them 357 kB, at a depth of 7. Directories that a name merely
+#: implies count as well: each is made.
 MEMBER_LIMIT = 50_000
 FILE_LIMIT = 16 << 20
 DEPTH_LIMIT = 32
@@ -112,7 +113,12 @@ class _Tree:
             self._links.append((name, member.target))
         elif name not in self._kinds:
             self._make(name, leaf, parent)
+        self._note(name, kind)
+
+    def _note(self, name: str, kind: str) -> None:
         self._kinds[name] = kind
+        if len(self._kinds) > MEMBER_LIMIT:
+            raise ParseError(f"more than {MEMBER_LIMIT} files and directories in the archive")
 
     def _directory(self, name: str) -> int:
         """A descriptor of the directory, made now if the archive has not said that it is one."""
@@ -123,7 +129,7 @@ class _Tree:
         kind = self._kinds.get(name)
         if kind is None:
             self._make(name, leaf, parent)
-            self._kinds[name] = "parent"
+            self._note(name, "parent")
         elif kind in ("file", "link"):
             raise ParseError(f"something in the archive lies below {name}, which is a {kind}")
         found = self._open[name] = os.open(leaf, _DIRECTORY, dir_fd=parent)
