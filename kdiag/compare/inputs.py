@@ -14,9 +14,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import BinaryIO, NamedTuple
 
 from kdiag.console.printable import line
-
-#: The largest document; a report has some 100 kB.
-DOCUMENT_LIMIT = 32 * 1024 * 1024
 from kdiag.report.read import DOCUMENT_LIMIT
 
 _CHUNK = 1024 * 1024
