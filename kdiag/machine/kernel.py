@@ -195,10 +195,10 @@ class Kernel:
             return None
         if not path:
             return None
-        head = self._system.head(path, 64)
         try:
+            head = self._system.head(path, 64)
             return None if head is None else elf_machine(head)
-        except ParseError:
+        except (Unavailable, ParseError):
             return None
 
     @cached_property

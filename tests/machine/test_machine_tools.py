@@ -65,3 +65,12 @@ def test_bpf_is_for_those_who_hold_a_capability(held: int, status: Status, says:
     found = report_on(world.recording()).finding("sysctl.kernel.unprivileged_bpf_disabled")
     assert found is not None
     assert found.status is status and says in found.summary and "root" not in found.summary
+
+
+def test_an_interpreter_that_cannot_be_read_leaves_the_rest_to_be_told() -> None:
+    """A virtual environment below /root, and another user who asks."""
+    world = w.bpftrace(w.linux(), "0.23.2").refuse("/usr/bin/python3")
+    report = report_on(world.recording())
+    found = report.finding("kernel.arch")
+    assert found is not None and found.status is Status.OK
+    assert Machine(world.recording()).tools.libbpf is not None

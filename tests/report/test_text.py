@@ -175,7 +175,7 @@ def test_the_table() -> None:
         "",
         "  bpftrace",
         "  ✓   usdt",
-        "  ~   kstack     addresses are hidden · as root: works",
+        "  ~   kstack     addresses are hidden · expected as root: works",
         "  ✗   kretprobe  no kprobes",
         "",
         "  other tools",
@@ -211,7 +211,7 @@ def test_long_titles_and_reasons_hang_in_their_columns() -> None:
 def test_a_narrow_page_has_the_reason_below() -> None:
     rows = table(shown(report(capabilities=FOUR, blocks={}), 40))
     assert rows[rows.index("  ~   kstack") + 1] == "        addresses are hidden"
-    assert rows[rows.index("  ~   kstack") + 2] == "        as root: works"
+    assert rows[rows.index("  ~   kstack") + 2] == "        expected as root: works"
     assert "bpf()" not in "".join(rows)
 
 

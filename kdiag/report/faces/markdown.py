@@ -99,7 +99,7 @@ def _title(row: Capability) -> str:
 def _because(row: Capability, force: InForce) -> str:
     words = [_text(row.because)]
     if row.with_root is not None and row.with_root is not row.status:
-        words.append(f"as root: {_WORKS[row.with_root]}")
+        words.append(f"expected as root: {_WORKS[row.with_root]}")
     waiver = force.capabilities.get(row.id)
     if waiver is not None:
         words.append(f"**waived** until {waiver.until.isoformat()}: {_text(waiver.reason)}")

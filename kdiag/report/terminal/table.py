@@ -56,7 +56,7 @@ def _reason(row: Capability, page: Page, width: int) -> list[str]:
     because = page.clean(row.because)
     if row.with_root in (None, row.status, Works.UNKNOWN) or row.with_root is None:
         return wrap(because, width)
-    root = f"as root: {works_words(row.with_root)}"
+    root = f"expected as root: {works_words(row.with_root)}"
     joined = page.dot.join(filter(None, (because, root)))
     return [joined] if columns(joined) <= width else [*wrap(because, width), *wrap(root, width)]
 
