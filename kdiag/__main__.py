@@ -30,6 +30,9 @@ def main() -> None:
     except KeyboardInterrupt:
         print("kdiag: interrupted", file=sys.stderr, flush=True)  # the room that prints is not here yet
         os._exit(130)
+    except MemoryError:
+        print("kdiag: there is too little memory for this command", file=sys.stderr, flush=True)
+        os._exit(4)
     guarded(_run)
 
 

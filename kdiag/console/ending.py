@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 #: Signals that ask a program to stop; one that the caller ignores (nohup) stays ignored.
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
+_NO_MEMORY = b"kdiag: there is too little memory for this command\n"
+
 #: Called at the end: a child that was started ahead is not left behind.
 _at_end: list[Callable[[], None]] = []
 
@@ -51,6 +53,16 @@ def guarded(run: Callable[[], int]) -> NoReturn:
         for number in STOPPING:
             signal.signal(number, signal.SIG_IGN)
         _leave(_stopped(stop))
+    except MemoryError:
+        # Not even the message could be made.
+        _without_memory()
+
+
+def _without_memory() -> NoReturn:
+    try:
+        os.write(2, _NO_MEMORY)
+    finally:
+        os._exit(exits.FAILED)
 
 
 def _listen() -> None:
@@ -148,8 +160,10 @@ def _uncaught(kind: type[BaseException], error: BaseException, trace: TracebackT
 
 
 def _unraisable(args: UnraisableHookArgs) -> None:
-    """An interrupt that came where Python drops exceptions (`__del__`, a callback of the importer) comes again."""
+    """An interrupt that came where Python drops exceptions (`__del__`, a callback of the importer) comes again; that
+    there is too little memory is told once, by the command.
+    """
     if isinstance(args.exc_value, KeyboardInterrupt):
         os.kill(os.getpid(), args.exc_value.number if isinstance(args.exc_value, Stopped) else signal.SIGINT)
-    else:
+    elif not issubclass(args.exc_type, MemoryError):
         sys.__unraisablehook__(args)

@@ -27,13 +27,14 @@ def shortage(error: BaseException) -> str:
     """What this process has too little of, in a sentence, if that is why it failed; "" if it is not."""
     for cause in _chain(error):
         number = cause.errno if isinstance(cause, OSError) else None
-        words = str(cause) if isinstance(cause, (ImportError, RuntimeError)) else ""
+        words = str(cause) if isinstance(cause, (ImportError, RuntimeError)) or _packs(cause) else ""
         # What the dynamic linker says of a library that has no room (glibc, elf/dl-map-segments.h) is no OSError.
         if (
             isinstance(cause, MemoryError)
             or number == errno.ENOMEM
             or "annot allocate memory" in words
             or "failed to map segment" in words
+            or "not enough memory" in words
         ):
             return f"there is too little memory for this command{_limit('RLIMIT_AS', 'ulimit -v')}"
         if number in (errno.EMFILE, errno.ENFILE) or "Too many open files" in words:
@@ -41,6 +42,11 @@ def shortage(error: BaseException) -> str:
         if "start new thread" in words:
             return f"no thread can be started{_limit('RLIMIT_NPROC', 'ulimit -u')}"
     return ""
+
+
+def _packs(error: BaseException) -> bool:
+    """Whether it is an error of the compressors, which have words of their own for it."""
+    return type(error).__module__.partition(".")[0] in ("zstandard", "zstd", "compression", "_zstd")
 
 
 def _limit(name: str, command: str) -> str:

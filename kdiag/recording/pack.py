@@ -55,7 +55,9 @@ def store(path: str) -> Store:
 
     try:
         data = (
-            sys.stdin.buffer.read(ARCHIVE_LIMIT + 1) if path == "-" else read.user_file(path, ARCHIVE_LIMIT)
+            read.at_most(sys.stdin.buffer, ARCHIVE_LIMIT + 1)
+            if path == "-"
+            else read.user_file(path, ARCHIVE_LIMIT)
         )
     except (OSError, ValueError) as error:
         why = error.strerror or error if isinstance(error, OSError) else "not a path"

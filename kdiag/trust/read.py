@@ -10,6 +10,7 @@ import errno
 import io
 import os
 import stat
+from typing import BinaryIO
 
 from kdiag.trust.linux import HERE, flags
 from kdiag.trust.owner import Untrusted, entry_problem
@@ -17,6 +18,7 @@ from kdiag.trust.walk import descriptor, place
 
 #: The kernel's own files can wait without end as well (/proc/kmsg): they are read as far as they are there.
 _FLAGS = flags("RDONLY", "NONBLOCK", "NOCTTY", "CLOEXEC")
+_PIECE = 1 << 20
 _KINDS = {
     stat.S_IFIFO: "a FIFO",
     stat.S_IFSOCK: "a socket",
@@ -116,10 +118,19 @@ def _reopened(seen: int, name: str, at: int | None = None) -> io.BufferedReader:
 
 
 def _bounded(file: io.BufferedReader, limit: int) -> bytes:
-    data = file.read(limit + 1)
+    data = at_most(file, limit + 1)
     if len(data) > limit:
         raise OSError(errno.EFBIG, f"it has more than {limit} bytes")
     return data
+
+
+def at_most(file: BinaryIO, limit: int) -> bytes:
+    """The first bytes of a file, in pieces: `read(limit)` takes memory for all of the limit before it reads."""
+    pieces: list[bytes] = []
+    while limit > 0 and (piece := file.read(min(limit, _PIECE))):
+        pieces.append(piece)
+        limit -= len(piece)
+    return b"".join(pieces)
 
 
 def _regular(info: os.stat_result) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import pty
 import resource
@@ -186,6 +187,12 @@ def test_few_open_files(files: int) -> None:
         (ImportError("libx.so.1: cannot allocate memory in static TLS block"), "too little memory"),
         (OSError(24, "Too many open files"), "too few files"),
         (RuntimeError("can't start new thread"), "no thread"),
+        (
+            type("ZstdError", (Exception,), {"__module__": "zstandard.backend_c"})(
+                "Allocation error : not enough memory"
+            ),
+            "memory",
+        ),
     ],
 )
 def test_too_little_of_something_is_no_defect(
@@ -357,3 +364,20 @@ def test_a_configuration_is_shown_not_sent(text: str, tmp_path: Path) -> None:
         shown = terminal(arguments, place)
         assert shown.strip()
         assert not obeyed(shown), shown
+
+
+def test_a_limit_takes_no_memory(tmp_path: Path) -> None:
+    """What a file may have at most is not taken before it is read."""
+    from kdiag.trust.read import at_most
+
+    class Counting(io.BytesIO):
+        largest = 0
+
+        def read(self, size: int | None = -1, /) -> bytes:
+            self.largest = max(self.largest, size or 0)
+            return super().read(size)
+
+    file = Counting(b"x" * 3_000_000)
+    assert len(at_most(file, 1 << 40)) == 3_000_000
+    assert file.largest <= 1 << 20
+    assert at_most(Counting(b"abc"), 2) == b"ab"
