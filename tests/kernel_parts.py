@@ -224,6 +224,16 @@ def process_status(effective: int, bounding: int, *, seccomp: int = 0, no_new_pr
     )
 
 
+def limits(files: int, hard: int | str = 524288) -> str:
+    """/proc/self/limits, the lines around the one that matters (fs/proc/base.c, lnames)."""
+    return (
+        "Limit                     Soft Limit           Hard Limit           Units     \n"
+        "Max processes             14954                14954                processes \n"
+        f"Max open files            {files:<20} {hard:<20} files     \n"
+        "Max locked memory         8388608              8388608              bytes     \n"
+    )
+
+
 def rpm_header(name: str, version: str, release: str, arch: str = "x86_64") -> bytes:
     """The header of an installed package as every rpm database stores it (rpm docs/manual/format_header.md)."""
     index, store = b"", b""

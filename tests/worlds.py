@@ -90,6 +90,7 @@ def linux(
             "/proc/filesystems": "".join(f"nodev\t{name}\n" for name in _FILESYSTEMS),
             "/proc/self/mountinfo": "21 1 254:1 / / rw - ext4 /dev/vda1 rw\n22 21 0:21 / /proc rw - proc proc rw\n"
             "23 21 0:22 / /sys rw - sysfs sysfs rw\n",
+            "/proc/self/limits": parts.limits(1024),
             "/proc/self/uid_map": "         0          0 4294967295\n",
             "/proc/self/attr/current": "unconfined\n",
             "/sys/module/apparmor/parameters/enabled": "Y\n",

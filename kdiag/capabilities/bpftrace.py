@@ -17,6 +17,7 @@ from kdiag.capabilities.expression import (
     any_of,
     at_worst_caveat,
     caveat,
+    if_seen,
     need,
     never,
 )
@@ -49,6 +50,7 @@ def _start(b: Behaviour) -> Expression:
         need("environment.shell" if b.runs_shell_at_start else "environment.dev-fd"),
         need("bpf.map"),
         need("privileges.memlock", tolerate_warn=True),
+        if_seen("privileges.open-files"),
     ]
     parts.append(
         at_worst_caveat(need("kernel.arch", tolerate_warn=True), "arguments and stacks may be wrong")

@@ -65,6 +65,18 @@ def need(finding_id: str, *, tolerate_warn: bool = False, refuse_warn: bool = Fa
     return evaluate
 
 
+def if_seen(finding_id: str) -> Expression:
+    """As `need`, where it could be looked at: of a limit that is far away on nearly every machine, recordings from
+    before the question say nothing, and nothing follows.
+    """
+
+    def evaluate(context: Context) -> Outcome:
+        outcome = need(finding_id)(context)
+        return Outcome(Works.WORKS) if outcome.works is Works.UNKNOWN else outcome
+
+    return evaluate
+
+
 def all_of(*expressions: Expression) -> Expression:
     """Every one is needed: the worst decides, the first of equals gives the reason."""
 

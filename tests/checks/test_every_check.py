@@ -417,6 +417,14 @@ ROWS: list[Row] = [
         WARN,
         "AppArmor",
     ),
+    (
+        "privileges.open-files",
+        "few",
+        lambda x: x.file("/proc/self/limits", parts.limits(12)),
+        WARN,
+        "only 12",
+    ),
+    ("privileges.open-files", "not shown", lambda x: x.remove("/proc/self/limits"), UNKNOWN, "not known"),
     ("privileges.secure-boot", "on", lambda x: x.file(known.SECURE_BOOT, b"\x06\0\0\0\x01"), WARN, "on"),
     ("privileges.secure-boot", "not to be read", lambda x: x.remove(known.SECURE_BOOT), UNKNOWN, "efivarfs"),
     # -- tools

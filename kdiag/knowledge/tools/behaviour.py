@@ -63,7 +63,7 @@ class Behaviour(NamedTuple):
     honours_btf_variable: bool
     """Whether BPFTRACE_BTF (a raw BTF file, never an ELF) counts."""
     bad_btf_variable: Literal["ignored", "crash", "warning"]
-    """What an unparsable BPFTRACE_BTF does ("crash" is inferred from the code, not seen)."""
+    """What an unparsable BPFTRACE_BTF does ("crash": a segmentation fault of every script, seen with 0.17.0)."""
     module_btf: bool
     """Whether types of modules are found (through object ids: needs CAP_SYS_ADMIN)."""
     args_need_btf: bool
@@ -105,6 +105,8 @@ class Behaviour(NamedTuple):
     """What a failing member of a wildcard or list does by default (config `missing_probes`)."""
 
     # Start: main() in src/main.cpp.
+    raises_nofile: bool
+    """Whether it raises RLIMIT_NOFILE to what its probes and maps need."""
     privileges: Literal["euid", "capabilities"]
     """"euid": effective uid 0, capabilities not looked at. "capabilities": CAP_SYS_ADMIN, or CAP_BPF and
     CAP_PERFMON; a user who is not root needs CAP_DAC_READ_SEARCH and CAP_DAC_OVERRIDE as well."""

@@ -1,0 +1,77 @@
+"""Few open files: scripts that are predicted to work must not die of them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import kernel_parts as parts
+import pytest
+import worlds as w
+from conftest import need, need_program, need_root, report_on
+
+from kdiag.model import Finding, Report, Status, Works
+
+
+def told(report: Report) -> Finding:
+    found = report.finding("privileges.open-files")
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(
+    ("version", "soft", "hard", "status"),
+    [
+        ("0.23.2", 12, 524288, Status.WARN),
+        ("0.23.2", 65, 524288, Status.WARN),  # two CPUs
+        ("0.23.2", 66, 524288, Status.OK),
+        ("0.23.2", 1024, "unlimited", Status.OK),
+        ("0.27.1", 12, 12, Status.OK),  # it raises the limit, and root may
+    ],
+)
+def test_how_many_are_enough(version: str, soft: int, hard: int | str, status: Status) -> None:
+    world = w.bpftrace(w.linux(), version).file("/proc/self/limits", parts.limits(soft, hard))
+    report = report_on(world.recording())
+    assert told(report).status is status
+    kstack = next(c.status for c in report.capabilities if c.id == "kstack")
+    assert kstack is (Works.WORKS if status is Status.OK else Works.CAVEAT)
+
+
+@pytest.mark.parametrize(("hard", "status"), [(12, Status.WARN), (4096, Status.OK)])
+def test_who_may_not_raise_the_hard_limit(hard: int, status: Status) -> None:
+    held = w.mask("CAP_BPF", "CAP_PERFMON", "CAP_DAC_READ_SEARCH", "CAP_DAC_OVERRIDE")
+    world = w.bpftrace(w.user(w.linux(), held), "0.27.1").file("/proc/self/limits", parts.limits(12, hard))
+    assert told(report_on(world.recording())).status is status
+
+
+def test_a_recording_that_never_asked_loses_nothing() -> None:
+    world = w.bpftrace(w.linux(), "0.23.2").remove("/proc/self/limits")
+    report = report_on(world.recording())
+    assert told(report).status is Status.UNKNOWN
+    assert next(c.status for c in report.capabilities if c.id == "hello") is Works.WORKS
+
+
+def test_the_real_one_dies_of_it() -> None:
+    need_root()
+    path, limited = need_program("bpftrace"), (need_program("prlimit"), "--nofile=12")
+    script = "profile:hz:99 { @[kstack] = count(); } interval:ms:200 { exit(); }"
+
+    def status(*before: str) -> int:
+        done = subprocess.run([*before, path, "-e", script], capture_output=True, timeout=120, check=False)
+        return done.returncode
+
+    need(status() == 0, "a machine where stacks work")
+    few = [
+        *limited,
+        sys.executable,
+        "-m",
+        "kdiag",
+        "check",
+        "--only",
+        "privileges.open-files",
+        "--format",
+        "json",
+    ]
+    done = subprocess.run(few, capture_output=True, text=True, timeout=120, check=False)
+    if status(*limited) != 0:
+        assert "only 12 files" in done.stdout
