@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from kdiag.check import check
 from kdiag.machine import Machine
+from kdiag.machine.btf import VMLINUX, NoBtf
 from kdiag.model import Evidence, Finding, Remedy, Status, expect, expected, fail, ok, unknown, warn
+from kdiag.parse.errors import ParseError
 from kdiag.system import ProbeResult, Unavailable
 
 from .refusals import BPF, PERF, TRACING, explain, only_root_may
@@ -177,8 +180,6 @@ def _by_younger_features(machine: Machine, why: str) -> Finding:
 
 
 def _renamed(finding: Finding, finding_id: str, title: str) -> Finding:
-    from dataclasses import replace
-
     return replace(finding, id=finding_id, title=title)
 
 
@@ -189,9 +190,6 @@ def _tracing_program(
     options: tuple[str, ...],
     causes: tuple[str, ...],
 ) -> Finding:
-    from kdiag.machine.btf import NoBtf
-    from kdiag.parse.errors import ParseError
-
     try:
         result = ask()
     except NoBtf:
@@ -269,9 +267,6 @@ def loop(machine: Machine) -> Iterator[Finding]:
     """Whether the kernel has the helper bpf_loop (5.17), by its own BTF: bpftrace needs it for loops over ranges, which
     the stock tools of 0.25 and newer have (`Missing required kernel feature: loop`).
     """
-    from kdiag.machine.btf import VMLINUX, NoBtf
-    from kdiag.parse.errors import ParseError
-
     try:
         number = machine.btf.vmlinux.function("bpf_loop")
     except (NoBtf, ParseError):

@@ -20,6 +20,7 @@ from kdiag.model import (
     skip,
     unknown,
 )
+from kdiag.parse.btf import BtfError, Kind, kind_needs_libbpf, parse
 from kdiag.system import ProbeResult, Unavailable
 
 from .refusals import LISTING, explain, only_root_may
@@ -58,8 +59,6 @@ def vmlinux(machine: Machine) -> Iterator[Finding]:
     live by it. A file that exists is not yet sound BTF; and where this file is present but broken, libbpf
     does not look elsewhere. See it yourself: `bpftool btf dump file /sys/kernel/btf/vmlinux | head`.
     """
-    from kdiag.parse.btf import BtfError
-
     try:
         btf = machine.btf.vmlinux
     except NoBtf:
@@ -131,8 +130,6 @@ def modules(machine: Machine) -> Iterator[Finding]:
     """Split BTF of loaded modules in /sys/kernel/btf (5.11, CONFIG_DEBUG_INFO_BTF_MODULES), parsed on top
     of vmlinux, the smallest first up to half a megabyte.
     """
-    from kdiag.parse.btf import BtfError
-
     try:
         found = machine.btf.modules
     except NoBtf:
@@ -195,8 +192,6 @@ def fallback(machine: Machine) -> Iterator[Finding]:
 
 
 def _sysfs_broken(machine: Machine) -> bool:
-    from kdiag.parse.btf import BtfError
-
     try:
         machine.btf.vmlinux  # noqa: B018  asked for its exception
     except BtfError:
@@ -212,8 +207,6 @@ def readers(machine: Machine) -> Iterator[Finding]:
     6.0) needs libbpf 1.0, and an older one refuses the whole of it. Tools that carry a libbpf of their own
     are not covered.
     """
-    from kdiag.parse.btf import BtfError, Kind, kind_needs_libbpf
-
     try:
         highest = Kind[machine.btf.vmlinux.highest]
     except (NoBtf, BtfError):
@@ -297,9 +290,6 @@ def fentry_test(machine: Machine) -> Iterator[Finding]:
     """bpftrace 0.11 tests fentry (kfunc) on strlen, and has none where the kernel's BTF lacks that function: Debian's
     5.10, for instance, whose BTF has traceable functions only. Later releases use sched_fork, which every BTF has.
     """
-    from kdiag.machine.btf import NoBtf
-    from kdiag.parse.btf import BtfError
-
     behaviour = machine.tools.behaviour
     if behaviour is None:
         yield skip("bpftrace is not installed, or its release is not known")
@@ -370,8 +360,6 @@ def variable(machine: Machine) -> Iterator[Finding]:
 
 def _wrong_variable(machine: Machine, path: str) -> str:
     """What is wrong with the file that BPFTRACE_BTF names, empty if it is BTF."""
-    from kdiag.parse.btf import BtfError, parse
-
     if not path:
         return "it is set and empty, which counts as a path"
     try:
@@ -393,8 +381,6 @@ def data_is_elf(machine: Machine, path: str) -> bool:
 
 
 def _by_id(machine: Machine) -> Finding:
-    from kdiag.parse.btf import BtfError
-
     cure = Remedy(
         "btf.variable",
         "Point bpftrace to the file",
@@ -449,8 +435,6 @@ def _not_listed(machine: Machine, result: ProbeResult) -> Finding:
 
 
 def _by_file(machine: Machine) -> Finding:
-    from kdiag.parse.btf import BtfError, Kind, kind_needs_libbpf
-
     try:
         btf = machine.btf.vmlinux
     except BtfError:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from kdiag.check import check
+from kdiag.knowledge.options import options as known
 from kdiag.machine import Machine
 from kdiag.model import Evidence, Finding, Remedy, expect, fail, ok, skip, unknown, warn
 from kdiag.system import Unavailable
@@ -81,8 +82,6 @@ def options(machine: Machine) -> Iterator[Finding]:
     decides over these; they explain it. `# CONFIG_X is not set` and no line at all are told apart: the
     second means hidden by a dependency, or unknown to this version.
     """
-    from kdiag.knowledge.options import options as known
-
     try:
         path = machine.config.found.path
     except Unavailable as gap:

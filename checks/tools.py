@@ -6,8 +6,10 @@ from collections.abc import Iterator
 
 from kdiag.check import check
 from kdiag.machine import Machine
+from kdiag.machine.privileges import SYSCTLS
 from kdiag.model import Evidence, Finding, Remedy, fail, ok, skip, warn
 from kdiag.remedies.packages import bcc_package, install
+from kdiag.system import Unavailable
 
 
 @check("tools.bpftrace", "bpftrace")
@@ -118,9 +120,6 @@ def sysctls(machine: Machine) -> Iterator[Finding]:
     kernel.ftrace_enabled and others, each with what its value means here. See it yourself: `sysctl
     kernel.perf_event_paranoid`.
     """
-    from kdiag.machine.privileges import SYSCTLS
-    from kdiag.system import Unavailable
-
     for name, path in SYSCTLS.items():
         finding_id = f"sysctl.{name}"
         try:

@@ -5,6 +5,7 @@ different answers.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from kdiag.check import check
 from kdiag.machine import Machine
@@ -397,8 +398,6 @@ def events(machine: Machine) -> Iterator[Finding]:
             found = _by_config(machine, what, option, "tracefs is not mounted")
         else:
             found = _event(machine, group, name, what, option)
-        from dataclasses import replace
-
         yield replace(found, id=finding_id, title=title)
 
 

@@ -11,6 +11,8 @@ from kdiag import __version__
 from kdiag.capabilities.definitions import DEFAULT_REQUIRED, blocked, evaluate
 from kdiag.capabilities.verdict import judge
 from kdiag.checking.runner import run
+from kdiag.knowledge.tools.bpftrace import behaviour
+from kdiag.knowledge.tools.bpftrace_history import NEWEST_READ, ROWS
 from kdiag.model import MachineInfo, Report
 from kdiag.system import Unavailable
 
@@ -45,9 +47,6 @@ def _behaviours(machine: Machine) -> list[Behaviour]:
     """The one behaviour of the installed release; of the release that would be installed where there is
     none; every one's where a bpftrace is there and does not tell.
     """
-    from kdiag.knowledge.tools.bpftrace import behaviour
-    from kdiag.knowledge.tools.bpftrace_history import NEWEST_READ, ROWS
-
     try:
         known = machine.tools.behaviour
         installed = machine.tools.bpftrace is not None

@@ -6,10 +6,17 @@ from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
+from kdiag.checking.analysis import analyse
+from kdiag.checking.registry import discover
+from kdiag.compare.differences import SHOWN
+from kdiag.compare.differences import compare as compared
 from kdiag.compare.grouping import Fold
 from kdiag.compare.inputs import BadInput, Document, documents, paths
 from kdiag.compare.summary import Essence, Reader
+from kdiag.compare.text import render as render_text
 from kdiag.console import exits, printable
+from kdiag.machine import Machine
+from kdiag.recording.pack import opened
 from kdiag.report.read import BadReport
 from kdiag.system.recording_index import BadRecording
 
@@ -36,9 +43,6 @@ def compare(given: Sequence[str], baseline: str | None = None, *, every_column: 
     """Compare what is given: two machines or more, or one with a baseline. Raises BadInput for a usage that makes no
     sense, and for a baseline that cannot be read; other inputs that cannot be read are left out and told.
     """
-    from kdiag.compare.differences import SHOWN
-    from kdiag.compare.differences import compare as compared
-
     reader, fold = Reader(), Fold()
     reference = None if baseline is None else _only(baseline, reader)
     skipped: list[tuple[str, str]] = []
@@ -86,18 +90,12 @@ def essence(document: Document, reader: Reader) -> Essence:
 
 def played_back(path: str) -> Report:
     """The report on a recording, by the checks of this kdiag. Raises BadRecording."""
-    from kdiag.checking.analysis import analyse
-    from kdiag.machine import Machine
-    from kdiag.recording.pack import opened
-
     registry = _registry()
     return analyse(Machine(opened(path)), registry, registry.checks)
 
 
 @cache
 def _registry() -> Registry:
-    from kdiag.checking.registry import discover
-
     return discover()
 
 
@@ -121,8 +119,6 @@ def rendered(comparison: Comparison, output_format: str, options: Options) -> st
         from kdiag.compare.html import render
 
         return render(comparison)
-    from kdiag.compare.text import render as render_text
-
     return render_text(
         comparison,
         width=options.width,

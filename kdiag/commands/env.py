@@ -15,6 +15,7 @@ from typing import NamedTuple
 from kdiag.console import exits, printable
 from kdiag.fix import environment as environ
 from kdiag.fix.store import trees as store
+from kdiag.machine.kernel import source_arch_of
 
 
 class Answer(NamedTuple):
@@ -39,8 +40,6 @@ NOT_EXECUTABLE, NOT_FOUND = 126, 127
 
 def prepared(bases: Sequence[Path] | None = None) -> Prepared:
     """Look for a sound tree and BTF for the running kernel in `bases`, by default in the store's own."""
-    from kdiag.machine.kernel import source_arch_of
-
     if bases is None:
         bases = store.bases(os.geteuid(), os.environ)
     kernel = os.uname()

@@ -6,6 +6,10 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from kdiag.capabilities.definitions import DEFAULT_REQUIRED
+from kdiag.recording import pack, secrets
+from kdiag.recording.clean import replaced
+from kdiag.recording.make import make
 from kdiag.recording.pack import CannotWrite, opened
 from kdiag.system.recording import Recording
 from kdiag.system.recording_index import BadRecording
@@ -45,8 +49,6 @@ def record(  # noqa: PLR0913  an option each
     unicode: bool = True,
 ) -> Answer:
     """Examine the machine and write the recording, or only list what would be in it. Raises CannotWrite."""
-    from kdiag.recording import pack
-
     if output is None and not only_list:
         raise CannotWrite(
             f"where to? -o FILE{'|FILE'.join(pack.SUFFIXES)}|DIRECTORY, or --list to see what would go in"
@@ -69,9 +71,6 @@ def record(  # noqa: PLR0913  an option each
 def _made(
     registry: Registry, chosen: Sequence[Found], required: Sequence[str], root: str, *, redact: bool
 ) -> Made:
-    from kdiag.capabilities.definitions import DEFAULT_REQUIRED
-    from kdiag.recording import secrets
-    from kdiag.recording.make import make
     from kdiag.system.live import Live
 
     system = Live(root)
@@ -81,8 +80,6 @@ def _made(
 
 
 def _told(made: Made, path: str, size: int, files: int) -> str:
-    from kdiag.recording.clean import replaced
-
     what = (
         "nothing was replaced (--no-redact)"
         if made.index.get("redacted") is None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from kdiag.commands.compare import played_back
 from kdiag.compare.inputs import BadInput, documents, paths
+from kdiag.console import exits
 from kdiag.report.read import BadReport, load
 from kdiag.system.recording_index import BadRecording
 
@@ -29,6 +30,4 @@ def reports(given: Sequence[str]) -> Iterator[tuple[str, Report]]:
 
 def worst(statuses: Sequence[int]) -> int:
     """One exit status for several reports: not ready before cannot tell before ready."""
-    from kdiag.console import exits
-
     return next((s for s in (exits.NOT_READY, exits.CANNOT_TELL) if s in statuses), exits.READY)

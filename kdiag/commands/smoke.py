@@ -11,6 +11,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from kdiag.capabilities.definitions import DEFAULT_REQUIRED
+from kdiag.checking.analysis import analyse
+from kdiag.checking.registry import discover
+from kdiag.checking.selection import capabilities
+from kdiag.knowledge.tools.bpftrace import behaviour
+from kdiag.knowledge.tools.bpftrace_history import NEWEST_READ
+from kdiag.machine import Machine
+
 if TYPE_CHECKING:
     from kdiag.console.terminal import Terminal
     from kdiag.machine import Machine
@@ -33,10 +41,6 @@ def smoke(  # noqa: PLR0913  the options of the command
 
     env: the whole environment for bpftrace, None for ours as it is. Raises UnknownName and SmokeError.
     """
-    from kdiag.checking.analysis import analyse
-    from kdiag.checking.registry import discover
-    from kdiag.checking.selection import capabilities
-    from kdiag.machine import Machine
     from kdiag.smoke import select, worked
     from kdiag.system.live import Live
 
@@ -70,8 +74,6 @@ def prove(  # noqa: PLR0913
     env: Mapping[str, str] | None = None,
 ) -> SmokeReport:
     """Run the programs on this machine, predicted by a report about it. Raises SmokeError."""
-    from kdiag.knowledge.tools.bpftrace import behaviour
-    from kdiag.knowledge.tools.bpftrace_history import NEWEST_READ
     from kdiag.smoke import run
     from kdiag.smoke.live import shown
 
@@ -111,6 +113,4 @@ def programs_text() -> str:
 
 
 def _required(programs: Sequence[Program], only: Sequence[str]) -> tuple[str, ...]:
-    from kdiag.capabilities.definitions import DEFAULT_REQUIRED
-
     return tuple(dict.fromkeys(one.needs[0] for one in programs)) if only else DEFAULT_REQUIRED

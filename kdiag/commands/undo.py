@@ -15,13 +15,14 @@ from kdiag.commands.surroundings import (
 )
 from kdiag.console import exits
 from kdiag.console.progress import Console
+from kdiag.fix.effects import describe
+from kdiag.fix.journal import Journal
 from kdiag.fix.store.places import Places
+from kdiag.machine.kernel import MODULE_DIRS
 
 
 def take_back(request: Request, console: Console, around: Surroundings, places: Places) -> int:
     """Undo everything; the exit status. Raises FixError."""
-    from kdiag.fix.effects import describe
-    from kdiag.fix.journal import Journal
     from kdiag.fix.undo import undo
 
     journal = Journal(places.journal)
@@ -50,7 +51,6 @@ def take_back(request: Request, console: Console, around: Surroundings, places: 
 
 def prune_store(request: Request, console: Console, around: Surroundings, places: Places) -> int:
     """Remove what is kept for kernels that are gone; the exit status. Raises FixError."""
-    from kdiag.fix.journal import Journal
     from kdiag.fix.undo import prune, unneeded
 
     world = world_of(around, places, None)
@@ -74,8 +74,6 @@ def prune_store(request: Request, console: Console, around: Surroundings, places
 
 def _releases(places: Places) -> frozenset[str]:
     """The installed kernels."""
-    from kdiag.machine.kernel import MODULE_DIRS
-
     found: set[str] = set()
     for directory in (str(places.modules), *MODULE_DIRS):
         with contextlib.suppress(OSError):

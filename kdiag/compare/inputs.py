@@ -15,6 +15,7 @@ from typing import BinaryIO, NamedTuple
 
 from kdiag.console.printable import line
 from kdiag.report.read import DOCUMENT_LIMIT
+from kdiag.trust import read
 
 _CHUNK = 1024 * 1024
 _SUFFIXES = (".json", ".jsonl", ".ndjson", ".tar.zst", ".tar.xz")
@@ -82,8 +83,6 @@ def documents(path: str) -> Iterator[Document]:
     if os.path.isdir(path) or os.path.basename(path) == "recording.json":
         yield Document(path, recording=True)
         return
-    from kdiag.trust import read
-
     try:
         with read.opened(path) as file:
             start = file.peek(512)

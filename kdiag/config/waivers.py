@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from kdiag.capabilities.verdict import judge
 from kdiag.model import Capability, Finding, Readiness, Report, Status, Verdict, Works
 
 if TYPE_CHECKING:
@@ -133,8 +134,6 @@ def _verdict(report: Waived, force: InForce) -> Verdict:
     waived = [id_ for id_ in report.required if id_ in force.capabilities]
     if not waived:
         return report.verdict
-    from kdiag.capabilities.verdict import judge
-
     left = tuple(id_ for id_ in report.required if id_ not in force.capabilities)
     by = f" by {report.waived_by}" if report.waived_by else ""
     names = ", ".join(_told(id_, force.capabilities[id_]) for id_ in waived)

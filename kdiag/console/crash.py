@@ -7,12 +7,11 @@ import sys
 import traceback
 
 from kdiag import __version__
+from kdiag.trust import scratch
 
 
 def write_report(error: BaseException) -> str:
     """Write the details to a private file and return the message for the terminal."""
-    from kdiag.trust import scratch
-
     details = "".join(traceback.format_exception(type(error), error, error.__traceback__))
     text = (
         f"kdiag {__version__}, Python {platform.python_version()}, {platform.platform()}\n"

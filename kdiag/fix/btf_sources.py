@@ -11,11 +11,15 @@ import hashlib
 import os
 import re
 import stat
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from kdiag import trust
 from kdiag.fix.errors import FixError
+from kdiag.parse import elf
+from kdiag.parse.btf import Kind, parse
+from kdiag.parse.compression import decompress
 from kdiag.parse.errors import ParseError
 from kdiag.system import Unavailable
 from kdiag.trust import read
@@ -140,9 +144,6 @@ def in_store(release: str, directories: tuple[Path, ...]) -> Path | None:
 def mismatch(btf: Btf, source_arch: str | None) -> str:
     """Why this cannot be the running kernel's BTF, as far as BTF tells; empty if nothing speaks against it."""
     import struct
-    import sys
-
-    from kdiag.parse.btf import Kind
 
     if btf.byteorder != sys.byteorder:
         return f"is {btf.byteorder}-endian, this machine is {sys.byteorder}-endian"
@@ -167,8 +168,6 @@ def mismatch(btf: Btf, source_arch: str | None) -> str:
 
 def _pointer_size(btf: Btf) -> int | None:
     """Bytes of a pointer: where the second of the two in struct list_head begins; None without that struct."""
-    from kdiag.parse.btf import Kind
-
     found = btf.find("list_head", (Kind.STRUCT,))
     members = () if found is None else btf.members(found)
     return members[1].bit_offset // 8 if len(members) == 2 else None
@@ -182,8 +181,6 @@ def _source_arch(machine: Machine) -> str | None:
 
 
 def _parse(data: bytes, path: str) -> Btf:
-    from kdiag.parse.btf import parse
-
     try:
         return parse(data)
     except ParseError as error:
@@ -213,9 +210,6 @@ def _file(path: str) -> bytes:
 
 def _bare(data: bytes, path: str) -> bytes:
     """The BTF inside whatever it is packed in."""
-    from kdiag.parse import elf
-    from kdiag.parse.compression import decompress
-
     try:
         data = decompress(data, limit=LIMIT)
         if data[257:262] == b"ustar":

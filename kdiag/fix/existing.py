@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from kdiag.fix.store.trees import validate
+
 #: Where distributions put them; the last three are NixOS, and toolbox's view of its host.
 PLACES = (
     "/usr/src/linux-headers-{}",
@@ -20,8 +22,6 @@ def elsewhere(release: str, srcarch: str) -> Path | None:
 
     Not asked for where /lib/modules/RELEASE/build is a directory: then tools find that by themselves.
     """
-    from kdiag.fix.store.trees import validate
-
     if Path(f"/lib/modules/{release}/build").is_dir():
         return None
     for place in PLACES:

@@ -11,6 +11,8 @@ from typing import NamedTuple
 from kdiag.fix.lines import at_rest
 from kdiag.fix.options import Options
 from kdiag.fix.store.places import Places
+from kdiag.fix.store.trees import find
+from kdiag.machine.kernel import source_arch_of
 
 _BTF = "/sys/kernel/btf/vmlinux"
 #: A longer journal is left to those who have time.
@@ -34,8 +36,6 @@ def ready(places: Places, options: Options) -> Ready | None:
     wish. Only for the running kernel of this machine.
     """
     from kdiag.fix.environment import variables
-    from kdiag.fix.store.trees import find
-    from kdiag.machine.kernel import source_arch_of
 
     name = os.uname()
     srcarch = source_arch_of(name.machine)

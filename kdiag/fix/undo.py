@@ -12,8 +12,10 @@ from kdiag.fix.changes import kinds as steps
 from kdiag.fix.context import World
 from kdiag.fix.effects import Linked, Unpacked, describe
 from kdiag.fix.entries import Entry
-from kdiag.fix.errors import FixError
+from kdiag.fix.errors import FixError, from_os_error
 from kdiag.fix.journal import Journal
+from kdiag.fix.store import made
+from kdiag.fix.store.trees import remove, stale
 
 
 class Undone(NamedTuple):
@@ -65,8 +67,6 @@ def unneeded(world: World, alive: Collection[str]) -> tuple[Path, ...]:
     """Trees and BTF of kernels that are gone, and what interrupted runs left. alive: releases that have a
     module directory.
     """
-    from kdiag.fix.store.trees import stale
-
     living = {*alive, world.release}
     found = stale(world.places.headers, living)
     try:
@@ -81,10 +81,6 @@ def prune(paths: Collection[Path], world: World, journal: Journal) -> tuple[str,
     """Remove these of `unneeded`, and forget them in the journal. Only for the holder of the lock. Raises
     FixError.
     """
-    from kdiag.fix.errors import from_os_error
-    from kdiag.fix.store import made
-    from kdiag.fix.store.trees import remove
-
     entries = journal.entries()
     for path in paths:
         if path.parent == world.places.btf:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kdiag.console.wrap import clean, wrap
+from kdiag.fix.environment import sudo_line
 
 if TYPE_CHECKING:
     from kdiag.fix.finished import Ready
@@ -35,8 +36,6 @@ class Page:
 
 def render_usage(result: Plan | Ready, width: int, *, unicode: bool = True) -> str:
     """How to use what is there now; empty if tools find all of it by themselves."""
-    from kdiag.fix.environment import sudo_line
-
     page = Page(width, unicode)
     values = dict(result.variables)
     if result.link is not None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
+from kdiag.parse.btf import BtfError, Kind, parse
+from kdiag.parse.elf import build_id_from_notes
+from kdiag.parse.errors import ParseError
 from kdiag.system import Unavailable
 
 if TYPE_CHECKING:
@@ -92,8 +95,6 @@ def survey(system: System) -> Survey:
 
     Raises NoBtf if the kernel serves none, Unavailable if it cannot be read, BtfError if it is broken.
     """
-    from kdiag.parse.btf import Kind, parse
-
     data = system.read(VMLINUX)
     if data is None:
         if system.stat("/sys/kernel") is None:
@@ -115,8 +116,6 @@ def survey(system: System) -> Survey:
 
 
 def _modules(system: System, base: Btf) -> ModuleBtf:
-    from kdiag.parse.btf import BtfError, parse
-
     names = tuple(name for name in system.listdir(SYSFS) or () if name != "vmlinux")
     sizes = {}
     for name in names:
@@ -150,8 +149,6 @@ class BtfFacts:
     @cached_property
     def _survey(self) -> Survey | Exception:
         """The survey or what it raised: a broken BTF is not read again for every question."""
-        from kdiag.parse.btf import BtfError
-
         try:
             return self._machine.survey()
         except (Unavailable, BtfError) as error:
@@ -169,8 +166,6 @@ class BtfFacts:
 
         Reads the whole BTF again: for questions that hardly any machine raises.
         """
-        from kdiag.parse.btf import Kind, parse
-
         known = self.vmlinux
         if name in FUNCTIONS:
             return known.function(name)
@@ -199,15 +194,10 @@ class BtfFacts:
     @cached_property
     def build_id(self) -> str | None:
         """The running kernel's GNU build-id in hex, from /sys/kernel/notes; None if it has none."""
-        from kdiag.parse.elf import build_id_from_notes
-
         data = self._system.read("/sys/kernel/notes", 65536)
         return None if data is None else build_id_from_notes(data)
 
     def _judge(self, path: str, size: int) -> Fallback:
-        from kdiag.parse.btf import parse
-        from kdiag.parse.errors import ParseError
-
         try:
             section, build = self._elf(path)
         except (ParseError, Unavailable) as error:
@@ -231,8 +221,6 @@ class BtfFacts:
         """
         from elftools.common.exceptions import ELFError
         from elftools.elf.elffile import ELFFile
-
-        from kdiag.parse.elf import build_id_from_notes
 
         handle = self._system.open(path)
         if handle is None:

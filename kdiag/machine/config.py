@@ -5,7 +5,9 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
+from kdiag.parse.compression import decompress
 from kdiag.parse.errors import ParseError
+from kdiag.parse.kconfig import parse
 from kdiag.system import Unavailable
 
 if TYPE_CHECKING:
@@ -144,9 +146,6 @@ class ConfigFacts:
         self._attempts.append(Attempt(path, outcome))
 
     def _try(self, path: str) -> ConfigHit | None:
-        from kdiag.parse.compression import decompress
-        from kdiag.parse.kconfig import parse
-
         try:
             data = self._system.read(path, 16 * 1024 * 1024)
             if data is None:
@@ -162,9 +161,7 @@ class ConfigFacts:
         return None
 
     def _try_image(self, path: str) -> ConfigHit | None:
-        from kdiag.parse.compression import decompress
         from kdiag.parse.ikconfig import recover
-        from kdiag.parse.kconfig import parse
 
         try:
             data = self._system.read(path, _IMAGE_LIMIT)

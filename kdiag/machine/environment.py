@@ -10,6 +10,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
+from kdiag.knowledge.image_systems import by_kind, image_system
 from kdiag.machine.text import exists, read_text
 from kdiag.system import Unavailable
 
@@ -312,8 +313,6 @@ class Environment:
         """A system whose files are not changed by a package manager."""
         if exists(self._system, "/run/ostree-booted"):
             return Place("ostree", "an ostree system", (("/run/ostree-booted", "exists"),))
-        from kdiag.knowledge.image_systems import image_system
-
         system = self._machine.kernel.os_release
         found = image_system(system)
         if system is None or found is None:
@@ -323,8 +322,6 @@ class Environment:
     @cached_property
     def image(self) -> ImageSystem | None:
         """How a program comes onto such a system, None for any other."""
-        from kdiag.knowledge.image_systems import by_kind
-
         if self.immutable is None:
             return None
         try:

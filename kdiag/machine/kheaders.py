@@ -5,7 +5,9 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
+from kdiag.parse.compression import decompress
 from kdiag.parse.errors import ParseError
+from kdiag.parse.kheaders import from_module, quick
 from kdiag.system import Unavailable
 
 if TYPE_CHECKING:
@@ -49,8 +51,6 @@ class Kheaders:
     @cached_property
     def archive_info(self) -> ArchiveInfo | None:
         """What the archive's beginning tells: architecture, release. Raises ParseError for a broken one."""
-        from kdiag.parse.kheaders import quick
-
         return None if self.archive is None else quick(self.archive)
 
     @cached_property
@@ -93,9 +93,6 @@ class Kheaders:
         The file need not be loaded: the archive lies in .rodata between two symbols (kernel/kheaders.c).
         Raises Unavailable or ParseError.
         """
-        from kdiag.parse.compression import decompress
-        from kdiag.parse.kheaders import from_module, quick
-
         path = self.module.path
         data = None if path is None or self.module.state == "deleted" else self._system.read(path, _LIMIT)
         return None if data is None else quick(from_module(decompress(data, limit=_LIMIT)))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from kdiag.machine.kernel import MODULE_DIRS, releases
 from kdiag.machine.text import read_text
 from kdiag.parse.errors import ParseError
+from kdiag.parse.modules import find, find_builtin
 from kdiag.system import Unavailable
 
 if TYPE_CHECKING:
@@ -61,8 +62,6 @@ class Modules:
 
         The file itself may be gone: `stat` it.
         """
-        from kdiag.parse.modules import find
-
         data = self._dependencies
         if data is None:
             return None
@@ -76,8 +75,6 @@ class Modules:
 
     def builtin(self, name: str) -> bool | None:
         """Whether modules.builtin lists the module as compiled in; None without that file."""
-        from kdiag.parse.modules import find_builtin
-
         if self.directory is None:
             return None
         data = self._system.read(f"{self.directory}/modules.builtin")

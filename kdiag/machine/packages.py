@@ -8,9 +8,14 @@ import re
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from kdiag.knowledge.managers import PROGRAMS, family_of
+from kdiag.knowledge.package_kinds import UAPI_PACKAGES, is_headers, is_meta, kernel_stem
+from kdiag.knowledge.package_owners import Owner
+from kdiag.knowledge.packages import SAFE_RELEASE, Place, header_package
 from kdiag.machine.package_database import PLACES, is_package, read_database
 from kdiag.machine.text import read_text
 from kdiag.parse.errors import ParseError
+from kdiag.parse.packages.apt_sources import parse
 from kdiag.system import Unavailable
 
 if TYPE_CHECKING:
@@ -39,8 +44,6 @@ class Packages:
     @cached_property
     def _family(self) -> Family | None:
         """The distribution's, None if os-release does not tell."""
-        from kdiag.knowledge.managers import family_of
-
         return family_of(self._os_release)
 
     @property
@@ -78,8 +81,6 @@ class Packages:
 
     def _has(self, manager: str) -> bool:
         """Whether the program of a manager is there."""
-        from kdiag.knowledge.managers import PROGRAMS
-
         try:
             return self._system.stat(f"/usr/bin/{PROGRAMS.get(manager, manager)}") is not None
         except Unavailable:
@@ -88,8 +89,6 @@ class Packages:
     @cached_property
     def advice(self) -> HeaderPackage:
         """The header package for exactly this kernel, by its release string."""
-        from kdiag.knowledge.packages import Place, header_package
-
         try:
             arch: str | None = self._machine.kernel.arch
         except Unavailable:
@@ -101,9 +100,6 @@ class Packages:
     @cached_property
     def _owner(self) -> Owner | None:
         """The package that brought the running kernel; None if no database tells."""
-        from kdiag.knowledge.package_kinds import kernel_stem
-        from kdiag.knowledge.package_owners import Owner
-
         try:
             kind, path = self.database or ("", "")
             if kind == "pacman":
@@ -124,9 +120,6 @@ class Packages:
 
     def _pkgbase(self, database: str) -> Owner | None:
         """Arch's kernel packages leave their name beside the modules."""
-        from kdiag.knowledge.package_owners import Owner
-        from kdiag.knowledge.packages import SAFE_RELEASE
-
         directory = self._machine.modules.directory
         name = read_text(self._system, f"{directory}/pkgbase", 256) if directory is not None else None
         if not name or SAFE_RELEASE.fullmatch(name) is None:
@@ -137,8 +130,6 @@ class Packages:
     @cached_property
     def apt_sources(self) -> tuple[Source, ...] | None:
         """Where apt takes packages from; None if that cannot be told, or nothing is set up."""
-        from kdiag.parse.packages.apt_sources import parse
-
         found: list[Source] = []
         try:
             names = self._system.listdir(_APT_PARTS) or ()
@@ -152,8 +143,6 @@ class Packages:
     @cached_property
     def _interesting(self) -> tuple[Package, ...]:
         """Installed packages that matter here: one pass over the database."""
-        from kdiag.knowledge.package_kinds import UAPI_PACKAGES, is_headers, kernel_stem
-
         if self.database is None:
             return ()
         kind, path = self.database
@@ -175,8 +164,6 @@ class Packages:
     @cached_property
     def installed_headers(self) -> tuple[Package, ...]:
         """Installed header packages, also those of other kernels. Raises Unavailable."""
-        from kdiag.knowledge.package_kinds import is_headers
-
         if self.database is None:
             raise Unavailable("no package database that kdiag can read")
         kind = self.database[0]
@@ -188,8 +175,6 @@ class Packages:
         """Installed packages with headers that are not for this kernel; meta packages are for none. Raises
         Unavailable.
         """
-        from kdiag.knowledge.package_kinds import is_meta
-
         kind = self.database[0] if self.database else ""
         advice, lacking = self.advice, self.lacking
         mine = {advice.name, *self.parts} - set(lacking)
@@ -215,8 +200,6 @@ class Packages:
         """What the header package of this kernel needs: by its own dependencies where it is installed, else by the
         names that the distribution gives. Raises Unavailable.
         """
-        from kdiag.knowledge.package_kinds import is_headers, is_meta
-
         advice = self.advice
         kind = self.database[0] if self.database else ""
         for package in self.installed_headers:
@@ -244,8 +227,6 @@ class Packages:
     @cached_property
     def uapi(self) -> tuple[str, ...]:
         """Installed packages of user-space headers."""
-        from kdiag.knowledge.package_kinds import UAPI_PACKAGES
-
         try:
             return tuple(sorted({p.name for p in self._interesting if p.name in UAPI_PACKAGES}))
         except Unavailable:

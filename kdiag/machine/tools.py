@@ -6,6 +6,7 @@ import re
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
+from kdiag.knowledge.tools.bpftrace import behaviour, parse_version
 from kdiag.system import Unavailable
 
 if TYPE_CHECKING:
@@ -97,8 +98,6 @@ class Tools:
     @cached_property
     def bpftrace(self) -> Tool | None:
         """None if not installed. Its `problem` says why the version is not known."""
-        from kdiag.knowledge.tools.bpftrace import parse_version
-
         path = self.bpftrace_path
         if path is None:
             return None
@@ -120,8 +119,6 @@ class Tools:
     @cached_property
     def behaviour(self) -> Behaviour | None:
         """How the installed bpftrace behaves; None if none is installed or its version is not known."""
-        from kdiag.knowledge.tools.bpftrace import behaviour
-
         tool = self.bpftrace
         return behaviour(tool.version) if tool is not None and tool.version is not None else None
 

@@ -10,9 +10,10 @@ everything. Nothing is extracted.
 from __future__ import annotations
 
 import re
+from posixpath import dirname, join, normpath
 from typing import TYPE_CHECKING, NamedTuple
 
-from kdiag.parse import compression, tarstream, utsrelease
+from kdiag.parse import compression, elf, tarstream, utsrelease
 from kdiag.parse.errors import ParseError
 
 if TYPE_CHECKING:
@@ -75,8 +76,6 @@ def from_module(data: bytes) -> bytes:
     Its ends are the symbols that kernel/kheaders.c declares; without a symbol table the xz streams in the
     file are tried. ParseError when there is none.
     """
-    from kdiag.parse import elf
-
     found = None
     if data.startswith(b"\x7fELF"):
         found = elf.symbol_bytes(data, "kernel_headers_data", "kernel_headers_data_end")
@@ -193,8 +192,6 @@ def _version_code(text: bytes) -> int | None:
 
 def _leaves(member: tarstream.Member) -> bool:
     """Would this member, or what it links to, lie outside the directory that the archive is extracted to?"""
-    from posixpath import dirname, join, normpath
-
     places = [member.name]
     if member.target:
         places.append(member.target if member.hard else join(dirname(member.name), member.target))

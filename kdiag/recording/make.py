@@ -9,12 +9,15 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from kdiag import __version__
+from kdiag.checking.analysis import analyse
+from kdiag.machine import Machine
 from kdiag.model import Finding, Report
 from kdiag.recording import apt, pack
 from kdiag.recording.clean import clean, report_without
 from kdiag.recording.redact import Redactor
 from kdiag.recording.reduce import reduced
 from kdiag.recording.secrets import Secrets
+from kdiag.report.faces.json import render
 from kdiag.system import System, Unavailable
 from kdiag.system.recorder import Recorder
 from kdiag.system.recording import Recording
@@ -48,8 +51,6 @@ class Made:
 
     def members(self, *, directory: bool) -> dict[str, bytes]:
         """All files as they are written; in a directory large ones are packed."""
-        from kdiag.report.faces.json import render
-
         index, files = self.index, dict(self.files)
         if directory:
             packed = pack.packable(files)
@@ -70,9 +71,6 @@ def make(
     secrets: Secrets | None,
 ) -> Made:
     """Examine `system` by the chosen checks and make a recording of it; with `secrets` None nothing is redacted."""
-    from kdiag.checking.analysis import analyse
-    from kdiag.machine import Machine
-
     recorder = Recorder(system)
     machine = Machine(recorder)
     report = analyse(machine, registry, chosen, required)
@@ -97,9 +95,6 @@ def _played(
     required: Sequence[str],
 ) -> tuple[Made, Report]:
     """The recording with what it does not give back, and the report that it gives."""
-    from kdiag.checking.analysis import analyse
-    from kdiag.machine import Machine
-
     draft, redactor = drafted
     playback = Recording(Memory(draft.members(directory=False), "the recording"))
     again = analyse(Machine(playback), registry, chosen, required)

@@ -15,7 +15,8 @@ from kdiag.parse.errors import ParseError
 from kdiag.system.recording import Recording
 from kdiag.system.recording_files import Directory, Memory, Store
 from kdiag.system.recording_index import FILE_LIMIT, BadRecording
-from kdiag.trust import here
+from kdiag.trust import here, read
+from kdiag.trust import write as room
 
 SUFFIXES = (".tar.zst", ".tar.xz")
 #: Compressed; recordings have one or two megabytes.
@@ -51,8 +52,6 @@ def store(path: str) -> Store:
         return Directory(path)
     if os.path.basename(path) == "recording.json":
         return Directory(os.path.dirname(path) or ".")
-    from kdiag.trust import read
-
     try:
         data = (
             read.at_most(sys.stdin.buffer, ARCHIVE_LIMIT + 1)
@@ -143,8 +142,6 @@ def packed(files: Mapping[str, bytes], path: str, when: int) -> bytes:
 
 def write(path: str, files: Mapping[str, bytes], when: int) -> int:
     """Write a recording, an archive whole or not at all; the bytes it takes. Raises CannotWrite."""
-    from kdiag.trust import write as room
-
     check_output(path)
     try:
         if path.endswith(SUFFIXES):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable
+from ipaddress import IPv6Address
 
 from kdiag.recording import names
 from kdiag.recording.secrets import Secrets, distinct, public
@@ -274,8 +275,6 @@ class Redactor:
         return match[0] if _is_placeholder("mac", match[0]) else self.name("mac", match[0])
 
     def _ipv6(self, match: re.Match[str]) -> str:
-        from ipaddress import IPv6Address
-
         try:
             address = IPv6Address(match[0])
         except ValueError:

@@ -12,9 +12,14 @@ import io
 import re
 import struct
 from collections.abc import Callable
+from contextlib import closing
 
+from kdiag.parse.compression import decompress
 from kdiag.parse.errors import ParseError
-from kdiag.parse.packages import Package
+from kdiag.parse.ikconfig import recover
+from kdiag.parse.kheaders import from_module, quick
+from kdiag.parse.packages import Package, rpm
+from kdiag.trust import read, scratch
 
 Reduced = tuple[bytes, str] | None
 Wanted = Callable[[str], bool]
@@ -86,17 +91,12 @@ def _apk(data: bytes, wanted: Wanted) -> Reduced:
 
 def _rpm(data: bytes, wanted: Wanted, log: bytes) -> Reduced:
     """A database of any of the three formats as a small one of SQLite."""
-    from kdiag.parse.packages import rpm
-
     packages = rpm.installed(data, wanted, log)
     return _rpm_sqlite(packages), f"{len(packages)} packages"
 
 
 def _rpm_sqlite(packages: tuple[Package, ...]) -> bytes:
     import sqlite3
-    from contextlib import closing
-
-    from kdiag.trust import read, scratch
 
     with scratch.filled({}) as directory:
         path = directory / "rpmdb.sqlite"
@@ -129,9 +129,6 @@ def _rpm_header(package: Package) -> bytes:
 
 def _image(name: str, data: bytes) -> Reduced:
     """A kernel image or module: its configuration between the markers of kernel/configs.c, or that it has none."""
-    from kdiag.parse.compression import decompress
-    from kdiag.parse.ikconfig import recover
-
     text = recover(decompress(data, limit=512 << 20) if ".ko" in name else data)
     banner = b"Linux version 0.0 (a kernel image, reduced by kdiag to what was asked of it)\n"
     if text is None:
@@ -141,9 +138,6 @@ def _image(name: str, data: bytes) -> Reduced:
 
 def _kheaders(data: bytes, *, module: bool) -> Reduced:
     """The archive, or the module around it, with the two headers that say what it is for; zeros up to its size."""
-    from kdiag.parse.compression import decompress
-    from kdiag.parse.kheaders import from_module, quick
-
     archive = from_module(decompress(data, limit=256 << 20)) if module else data
     info = quick(archive)
     small = _archive(info.archs, info.release, info.version_code)

@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Callable
 from functools import cache
 
+from kdiag.knowledge.tables import table
 from kdiag.recording.parameters import command_line, learned
 from kdiag.recording.redact import Redactor
 
@@ -148,8 +149,6 @@ def kernel_version(text: str, redactor: Redactor) -> str:
 @cache
 def _public_builders() -> tuple[str, ...]:
     """What the knowledge table looks for in /proc/version, and the builders of distributions that it knows else by."""
-    from kdiag.knowledge.tables import table
-
     signs = {
         "(gcc",
         "buildd@",

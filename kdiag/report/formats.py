@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from fnmatch import fnmatchcase
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 
@@ -110,7 +111,6 @@ def explainer(registry: Registry) -> Explain:
 
 
 def _explain(registry: Registry, finding_id: str) -> str:
-    from fnmatch import fnmatchcase
     from inspect import cleandoc
 
     for found in registry.checks:

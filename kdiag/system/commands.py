@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import selectors
 import signal
 import stat
 import subprocess
@@ -93,8 +94,6 @@ class Running:
 
     def _collect(self, process: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
         """Both outputs, read as they come so that neither pipe fills up and neither takes the memory."""
-        import selectors
-
         streams = {s: bytearray() for s in (process.stdout, process.stderr) if s is not None}
         with selectors.DefaultSelector() as waiting:
             for stream in streams:

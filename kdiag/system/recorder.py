@@ -20,6 +20,7 @@ from kdiag.system.base import (
 )
 from kdiag.system.recording_files import Noted, merged
 from kdiag.system.recording_index import SCHEMA, Json
+from kdiag.trust import write
 
 T = TypeVar("T")
 
@@ -236,8 +237,6 @@ class Recorder:
 
     def write(self, directory: str | Path) -> None:
         """Write the recording as it is, neither redacted nor packed, into an empty or new directory."""
-        from kdiag.trust import write
-
         index = json.dumps(self.index(), indent=1) + "\n"
         write.tree(str(directory), {**self.stored(), "recording.json": index.encode()})
 

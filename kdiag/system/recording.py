@@ -11,6 +11,8 @@ import io
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from kdiag.parse.compression import decompress
+from kdiag.parse.errors import ParseError
 from kdiag.system.base import READ_LIMIT, CommandResult, Identity, ProbeResult, Stat, Uname, Unavailable
 from kdiag.system.recording_files import Directory, Partial, Store
 from kdiag.system.recording_index import (
@@ -45,9 +47,6 @@ class Recording:
 
     def _unpack(self, where: str) -> dict[str, bytes]:
         """The files that are stored compressed. At once, so that damage is told before anything is judged."""
-        from kdiag.parse.compression import decompress
-        from kdiag.parse.errors import ParseError
-
         if sum(self._index.packed.values()) > FILE_LIMIT:
             raise BadRecording(f"{where}: packed: more than {FILE_LIMIT} bytes in all")
         unpacked: dict[str, bytes] = {}

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from kdiag.system.base import Unavailable
 from kdiag.system.recording_index import FILE_LIMIT, BadRecording
+from kdiag.trust import read
 
 
 class Store(Protocol):
@@ -52,8 +53,6 @@ class Directory:
         return info.st_size if inside and stat_bits.S_ISREG(info.st_mode) else None
 
     def read(self, name: str) -> bytes:
-        from kdiag.trust import read
-
         try:
             return read.below(str(self._path), name, FILE_LIMIT)
         except OSError as error:

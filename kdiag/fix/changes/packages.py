@@ -9,11 +9,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kdiag.fix.changes.command import DPKG_FAILED, last_line, run
+from kdiag.fix.changes.package_log import by_log, by_rpm
 from kdiag.fix.context import World
 from kdiag.fix.effects import REMOVAL, Installed
 from kdiag.fix.entries import Entry
 from kdiag.fix.errors import FixError
+from kdiag.knowledge.managers import install_commands, without_questions
+from kdiag.machine import Machine
+from kdiag.machine.package_database import read_database
 from kdiag.parse.errors import ParseError
+from kdiag.parse.packages import dpkg
 from kdiag.system import Unavailable
 
 if TYPE_CHECKING:
@@ -51,8 +56,6 @@ def prepare(effect: Installed, world: World) -> Installed:
 
 def there(effect: Installed, world: World) -> bool:
     """Whether all that was wanted is installed."""
-    from kdiag.machine import Machine
-
     try:
         return not set(effect.wanted) & set(Machine(world.system).packages.lacking)
     except Unavailable:
@@ -72,9 +75,6 @@ def make(effect: Installed, world: World, _content: bytes | None = None) -> Inst
 
 
 def _install(effect: Installed, world: World) -> None:
-    from kdiag.knowledge.managers import install_commands, without_questions
-    from kdiag.machine import Machine
-
     advice = Machine(world.system).packages.advice
     named = advice.name in effect.wanted and bool(advice.install)
     commands = advice.install if named else install_commands(advice.manager or "", effect.wanted)
@@ -167,9 +167,6 @@ def _new(before: Names, after: Names) -> tuple[str, ...]:
 
 def _account(world: World) -> dict[str, Came]:
     """When packages came, by the names by which they are removed."""
-    from kdiag.fix.changes.package_log import by_log, by_rpm
-    from kdiag.machine import Machine
-
     try:
         kind, path = Machine(world.system).packages.database or ("", "")
         if kind != "rpm":
@@ -181,8 +178,6 @@ def _account(world: World) -> dict[str, Came]:
 
 def _installed(world: World) -> Names:
     """All packages that are there, installed or half so. Raises FixError where the database cannot be read."""
-    from kdiag.machine import Machine
-
     machine = Machine(world.system)
     names: Names = {}
     try:
@@ -198,12 +193,8 @@ def _installed(world: World) -> Names:
 
 
 def _read(world: World, kind: str, path: str) -> tuple[Package, ...]:
-    from kdiag.machine.package_database import read_database
-
     if kind != "dpkg":
         return read_database(world.system, kind, path, lambda _name: True)
-    from kdiag.parse.packages import dpkg
-
     return dpkg.packages(world.system.read(path, _LIMIT) or b"", lambda _name: True)
 
 

@@ -12,7 +12,9 @@ from kdiag.fix.context import World
 from kdiag.fix.effects import Unpacked
 from kdiag.fix.entries import Entry
 from kdiag.fix.errors import FixError
+from kdiag.fix.store.extract import archive_from_module, extract
 from kdiag.fix.store.made import missing
+from kdiag.fix.store.trees import remove, tree_name, validate
 from kdiag.machine.kheaders import ARCHIVE
 from kdiag.parse.errors import ParseError
 from kdiag.system import Unavailable
@@ -29,8 +31,6 @@ def prepare(effect: Unpacked, world: World) -> Unpacked:
 
 def there(effect: Unpacked, world: World) -> bool:
     """Whether the tree is there, and sound."""
-    from kdiag.fix.store.trees import validate
-
     target = Path(effect.target)
     return (
         bool(effect.target) and os.path.isdir(target) and validate(target, world.release, world.srcarch) == ""
@@ -39,9 +39,6 @@ def there(effect: Unpacked, world: World) -> bool:
 
 def make(effect: Unpacked, world: World, _content: bytes | None = None) -> Unpacked:
     """Read the archive anew and unpack it. Raises FixError."""
-    from kdiag.fix.store.extract import extract
-    from kdiag.fix.store.trees import validate
-
     archive = _archive(effect, world)
     target = Path(effect.target)
     if _target(archive, world) != target:
@@ -54,15 +51,11 @@ def make(effect: Unpacked, world: World, _content: bytes | None = None) -> Unpac
 
 
 def _target(archive: bytes, world: World) -> Path:
-    from kdiag.fix.store.trees import tree_name
-
     return world.places.headers / tree_name(world.release, archive)
 
 
 def _archive(effect: Unpacked, world: World) -> bytes:
     """The archive, from where the kernel serves it or out of the module's file. Raises FixError."""
-    from kdiag.fix.store.extract import archive_from_module
-
     try:
         data = world.system.read(effect.origin, _LIMIT)
     except Unavailable as gap:
@@ -82,8 +75,6 @@ def unmake(effect: Unpacked, _world: World, entry: Entry) -> str:
     """Remove the tree, and what an interrupted run left of it.
     Raises FixError if something else is in its place, unless the tree was never finished.
     """
-    from kdiag.fix.store.trees import remove
-
     target = Path(effect.target)
     there = os.path.lexists(target) and (entry.finished or _own(target))
     if there:
@@ -106,8 +97,6 @@ def clean(base: Path) -> int:
     """Remove what interrupted runs left in the store; says how much. Only for the holder of the lock: nobody
     else makes trees then.
     """
-    from kdiag.fix.store.trees import remove
-
     try:
         names = os.listdir(base)
     except OSError:

@@ -15,10 +15,12 @@ from kdiag.fix.errors import FixError
 from kdiag.fix.plan.subject import HEADERS, Subject
 from kdiag.fix.plan.values import Part, Step
 from kdiag.fix.plan.why import no_headers, without
+from kdiag.fix.store.extract import archive_from_module
 from kdiag.fix.store.trees import find, tree_name
 from kdiag.machine.kheaders import ARCHIVE, mismatch
 from kdiag.model import Status
 from kdiag.parse.errors import ParseError
+from kdiag.parse.kheaders import peek, quick
 from kdiag.remedies.packages import INSTALL_HEADERS, header_package
 from kdiag.system import Unavailable
 
@@ -141,9 +143,6 @@ def _from_module(subject: Subject, load: Part) -> Part:
     """The archive inside the module's file; the module is loaded for it only when asked, or when its file
     cannot be read.
     """
-    from kdiag.fix.store.extract import archive_from_module
-    from kdiag.parse.kheaders import quick
-
     state = subject.machine.kheaders.module
     if state.state not in ("loadable", "blocked") or state.path is None:
         return Part()
@@ -195,8 +194,6 @@ def _unpack(  # noqa: PLR0913, PLR0917
 
 
 def _size(archive: bytes | None) -> str:
-    from kdiag.parse.kheaders import peek
-
     if archive is None:
         return ""
     try:

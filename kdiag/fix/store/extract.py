@@ -20,7 +20,10 @@ from pathlib import Path
 from kdiag import trust
 from kdiag.fix.errors import FixError, from_os_error
 from kdiag.fix.store import trees as store
+from kdiag.fix.store.unpack import write
+from kdiag.parse.compression import decompress
 from kdiag.parse.errors import ParseError
+from kdiag.parse.kheaders import from_module, peek
 
 #: The tar inside; 6.12's has 34 MB, today's largest about 60.
 SIZE_LIMIT = 256 << 20
@@ -42,8 +45,6 @@ def extract(
     something that is not ours is in the way; where the system refuses. Then, and on an interrupt, nothing is
     left behind.
     """
-    from kdiag.fix.store.unpack import write
-
     base = target.parent
     try:
         size = _unpacked_size(archive)
@@ -88,9 +89,6 @@ def settle(tree: Path) -> None:
 
 def archive_from_module(data: bytes) -> bytes:
     """The archive inside the bytes of kheaders.ko, which may be compressed. Raises FixError."""
-    from kdiag.parse.compression import decompress
-    from kdiag.parse.kheaders import from_module
-
     try:
         return from_module(decompress(data, limit=SIZE_LIMIT))
     except ParseError as error:
@@ -99,8 +97,6 @@ def archive_from_module(data: bytes) -> bytes:
 
 def _unpacked_size(archive: bytes) -> int:
     """As the archive itself says, in its checked index; the decompressor is held to it. Raises ParseError."""
-    from kdiag.parse.kheaders import peek
-
     size = peek(archive).uncompressed
     if size > SIZE_LIMIT:
         raise ParseError(f"it would unpack to {size} bytes, headers have less than {SIZE_LIMIT}")

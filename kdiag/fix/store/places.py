@@ -10,6 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from kdiag.fix.errors import FixError
+from kdiag.fix.store.trees import bases, own_base
+
 
 class Places(NamedTuple):
     """Directories. headers: where trees are made; search: where trees are looked for, own ones first; state:
@@ -43,8 +46,6 @@ def places(euid: int, env: Mapping[str, str]) -> Places:
     """The directories of the user with this effective uid and environment. Raises FixError if there is no
     home.
     """
-    from kdiag.fix.store.trees import bases, own_base
-
     return Places(own_base(euid, env), bases(euid, env), state_base(euid, env))
 
 
@@ -62,8 +63,6 @@ def state_base(euid: int, env: Mapping[str, str]) -> Path:
 
 
 def _home(euid: int, env: Mapping[str, str]) -> Path:
-    from kdiag.fix.errors import FixError
-
     home = env.get("HOME", "")
     if home.startswith("/"):
         return Path(home)

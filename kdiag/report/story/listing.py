@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from kdiag.capabilities.definitions import DEFAULT_REQUIRED, DEFINITIONS, Definition
 from kdiag.checking.selection import UnknownName
 from kdiag.console.wrap import clean, columns, pad, wrap
+from kdiag.knowledge.options import by_name
 from kdiag.words import did_you_mean
 
 if TYPE_CHECKING:
@@ -123,8 +124,6 @@ def _fits(name: str, pattern: str) -> bool:
 
 def _options() -> dict[str, str]:
     """What each kernel option unlocks, by the id of its finding."""
-    from kdiag.knowledge.options import by_name
-
     head = _OPTIONS.rstrip("*")
     return {f"{head}{option.name}": option.unlocks for option in by_name().values()}
 
