@@ -326,7 +326,7 @@ def variable(machine: Machine) -> Iterator[Finding]:
     """Whether what BPFTRACE_BTF names is bare BTF. A wrong one is worse than none: bpftrace looks nowhere else, and
     0.17 to 0.21 die of it whatever the script needs. See it yourself: `bpftool btf dump file $BPFTRACE_BTF`.
     """
-    path, behaviour = machine.headers.variable("BPFTRACE_BTF"), machine.tools.behaviour
+    path, behaviour = machine.headers.variables["BPFTRACE_BTF"], machine.tools.behaviour
     if path is None:
         yield ok("BPFTRACE_BTF is not set", evidence=(Evidence("$BPFTRACE_BTF", "not set"),))
         return

@@ -152,7 +152,7 @@ def test_70_kdiag_is_broken(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A short request to report it, and a private file that has the details."""
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     assert _main(monkeypatch, ZeroDivisionError("a defect")) == exits.BROKEN == 70
     out, err = capsys.readouterr()
     assert not out
