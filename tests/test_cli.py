@@ -22,7 +22,7 @@ from typer.testing import CliRunner
 
 from kdiag import cli
 from kdiag.capabilities.definitions import DEFINITIONS
-from kdiag.cli import check as check_command
+from kdiag.cli import examination
 from kdiag.console import ending, exits
 from kdiag.machine import Machine
 from kdiag.model import Report
@@ -68,8 +68,8 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Callable[[Report], None]:
     """Puts a report in the place of the machine's own."""
 
     def put(report: Report) -> None:
-        examined = check_command.Examined(Machine(Live()), report)
-        monkeypatch.setattr(check_command, "_examine", lambda *_: examined)
+        examined = examination.Examined(Machine(Live()), report)
+        monkeypatch.setattr(examination, "_examine", lambda *_: examined)
 
     return put
 
@@ -144,7 +144,7 @@ def _main(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> int:
     def broken(*_: object) -> Report:
         raise error
 
-    monkeypatch.setattr(check_command, "_examine", broken)
+    monkeypatch.setattr(examination, "_examine", broken)
     return ending.status(lambda: cli.run(["check", "--no-plugins"]))
 
 

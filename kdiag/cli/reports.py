@@ -93,7 +93,7 @@ def compare(  # noqa: PLR0913, PLR0917  a parameter is an option
     color: Color = None,
 ) -> None:
     """Show machines side by side; with a baseline, exit 1 when something that worked no longer does."""
-    from kdiag.cli.check import settings_of
+    from kdiag.cli.examination import settings_of
     from kdiag.commands.compare import FORMATS, rendered
     from kdiag.commands.compare import compare as compared
     from kdiag.compare.inputs import BadInput
@@ -130,7 +130,7 @@ def report(
     color: Color = None,
 ) -> None:
     """Show reports that were kept, in any format."""
-    from kdiag.cli.check import emit, planned_outputs
+    from kdiag.cli.examination import emit, planned_outputs
     from kdiag.commands.report import reports, worst
     from kdiag.compare.inputs import BadInput
 

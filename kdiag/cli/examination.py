@@ -1,0 +1,220 @@
+"""What `kdiag check` does, and what `report`, `record` and `compare` share with it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from kdiag.capabilities.definitions import DEFAULT_REQUIRED
+from kdiag.checking.analysis import analyse
+from kdiag.checking.selection import UnknownName, capabilities, choose, split
+from kdiag.cli.common import directory, fail, registry, terminal
+from kdiag.config.file import check_names, find, load
+from kdiag.config.values import Config, ConfigError, Refused
+from kdiag.console import exits
+from kdiag.console import output as console
+from kdiag.console.command_line import localised, program
+from kdiag.machine import Machine
+from kdiag.model import Report
+from kdiag.report.formats import Options, explainer, render_as
+from kdiag.report.outputs import BadOutputs, Output, plan
+from kdiag.report.outputs import emit as emit_all
+from kdiag.report.write import WriteError, write_atomically
+
+if TYPE_CHECKING:
+    from kdiag.checking.prefetch import Ahead
+    from kdiag.checking.registry import Found, Registry
+    from kdiag.system import System
+
+
+class Asked(NamedTuple):
+    """The options of `kdiag check`, as they were given."""
+
+    only: list[str]
+    skip: list[str]
+    require: list[str]
+    formats: list[str]
+    outputs: list[str]
+    verbose: bool
+    color: bool | None
+    smoke: bool
+    root: str
+    recording: str
+    config: str
+    no_plugins: bool
+
+
+class Examined(NamedTuple):
+    """A machine and the report on it."""
+
+    machine: Machine
+    report: Report
+
+
+def run(asked: Asked) -> int:
+    """Check, report, and the exit status that says how it stands."""
+    settings = settings_of(asked.config)
+    default = [settings.format] if settings.format and not asked.outputs else []
+    planned = planned_outputs(asked.formats or default, asked.outputs)
+    if asked.smoke and (
+        asked.recording or asked.root != "/" or any(o.format not in ("text", "json") for o in planned)
+    ):
+        fail("--smoke runs programs on this machine, and joins text and json only")
+    directory("--root", asked.root)
+    known = registry(plugins=not asked.no_plugins and settings.plugins is not False)
+    _check_names(settings, known)
+    try:
+        chosen = choose(known.checks, split(asked.only) or settings.only, split(asked.skip) or settings.skip)
+        required = capabilities(split(asked.require) or settings.require)
+    except UnknownName as error:
+        fail(str(error))
+    examined = _examine(_system(asked.root, asked.recording), known, chosen, required)
+    taken = _taken(
+        settings,
+        require=split(asked.require),
+        only=split(asked.only),
+        skip=split(asked.skip),
+        format=asked.formats or asked.outputs,
+    )
+    report = _waived(examined.report, settings, taken)
+    if not asked.recording and asked.root == "/":
+        root_asks = os.geteuid() == 0
+        report = localised(report, root=root_asks, kdiag=program(root=root_asks))
+    if asked.smoke:
+        return _with_smoke(examined, report, planned, asked.verbose, asked.color)
+    emit(
+        report,
+        planned,
+        known,
+        verbose=asked.verbose or bool(settings.verbose),
+        color=_color(asked.color, settings),
+    )
+    return exits.of(report.verdict.status)
+
+
+def planned_outputs(formats: list[str], outputs: list[str]) -> list[Output]:
+    try:
+        return plan(formats, outputs)
+    except BadOutputs as error:
+        fail(str(error))
+
+
+def _color(asked: bool | None, settings: Config) -> bool | None:
+    return settings.color if asked is None else asked
+
+
+def settings_of(path: str) -> Config:
+    try:
+        if path == "auto":
+            found = find(Path())
+            try:
+                return Config() if found is None else load(found)
+            except Refused as refused:
+                console.note(str(refused))
+                return Config()
+        if not path:
+            return Config()
+        return load(Path(path))
+    except (ConfigError, OSError) as error:
+        fail(str(error))
+
+
+def _check_names(settings: Config, known: Registry) -> None:
+    try:
+        check_names(settings, known)
+    except ConfigError as error:
+        fail(str(error))
+
+
+def _system(root: str, recording: str) -> System:
+    if recording:
+        from kdiag.commands.record import BadRecording, system_from
+
+        if root != "/":
+            fail("--from and --root exclude each other")
+        try:
+            return system_from(recording)
+        except BadRecording as error:
+            fail(str(error))
+    from kdiag.system.live import Live
+
+    return Live(root)
+
+
+def _ahead(system: System, chosen: Sequence[Found]) -> Ahead:
+    from kdiag.checking.prefetch import Ahead  # a recording is played back where this cannot be imported
+
+    return Ahead(system, chosen)
+
+
+def _examine(system: System, known: Registry, chosen: Sequence[Found], required: Sequence[str]) -> Examined:
+    machine = Machine(system, _ahead(system, chosen) if system.live else None)
+    return Examined(machine, analyse(machine, known, chosen, required or DEFAULT_REQUIRED))
+
+
+def _taken(settings: Config, **asked: Sequence[str]) -> list[str]:
+    """Which options come from the file: those that it has, and that were not given."""
+    return [key for key, given in asked.items() if getattr(settings, key) and not given]
+
+
+def _waived(report: Report, settings: Config, taken: Sequence[str]) -> Report:
+    if not settings.waivers and not taken:
+        return report
+    from kdiag.config.waivers import apply, told
+
+    return told(apply(report, settings.waivers, settings.path), taken, settings.path)
+
+
+def emit(
+    report: Report, planned: Sequence[Output], known: Registry, *, verbose: bool, color: bool | None
+) -> None:
+    """The report in every format that was asked for, where it was asked for."""
+    shown = terminal(color)
+    options = Options(shown.width, shown.color, verbose, shown.unicode, explainer(known))
+    try:
+        emit_all(report, planned, options)
+    except WriteError as error:
+        fail(str(error), exits.FAILED)
+
+
+def _with_smoke(
+    examined: Examined, report: Report, planned: Sequence[Output], verbose: bool, color: bool | None
+) -> int:
+    """Prediction and proof in one: the texts one after the other, the JSON documents in one."""
+    from kdiag.commands.smoke import prove, show
+    from kdiag.report.faces.json import joined
+    from kdiag.smoke import PROGRAMS, SmokeError, worked
+
+    shown = terminal(color)
+    try:
+        proof = prove(
+            examined.machine,
+            examined.report,
+            PROGRAMS,
+            required=report.required,
+            time_limit=None,
+            terminal=shown,
+            progress=sys.stderr,
+        )
+    except SmokeError as error:
+        fail(str(error), exits.FAILED)
+    for output in planned:
+        options = Options(shown.width, shown.color, verbose, shown.unicode)
+        text = render_as(output.format, report, options)
+        proven = show(proof, output.format, shown)
+        both = joined(text, proven) if output.format == "json" else f"{text}\n{proven}"
+        _put(both, output, color=shown.color)
+    return exits.of(report.verdict.status) or worked(proof)
+
+
+def _put(text: str, output: Output, *, color: bool) -> None:
+    if output.path == "-":
+        console.rendering(text, exact=output.format == "json", color=color)
+        return
+    try:
+        write_atomically(output.path, text)
+    except WriteError as error:
+        fail(str(error), exits.FAILED)
