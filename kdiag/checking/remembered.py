@@ -83,17 +83,10 @@ def keep(known: str, found: Survey) -> None:
     text = _text(known, found)
     if len(text) > _LIMIT:
         return
-    temporary = f".{_NAME}.{os.getpid()}"
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    with contextlib.suppress(OSError, trust.Untrusted), trust.directory(place, make=0o700) as at:
-        fd = os.open(temporary, flags, 0o600, dir_fd=at)
-        try:
-            with os.fdopen(fd, "wb") as file:
-                file.write(text.encode())
-            os.rename(temporary, _NAME, src_dir_fd=at, dst_dir_fd=at)
-        except BaseException:
-            os.unlink(temporary, dir_fd=at)
-            raise
+    from kdiag.trust import write
+
+    with contextlib.suppress(OSError), trust.directory(place, make=0o700) as at:
+        write.replace(at, _NAME, text.encode(), 0o600)
 
 
 def _text(known: str, found: Survey) -> str:

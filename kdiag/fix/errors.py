@@ -6,6 +6,8 @@ import errno
 import os
 from pathlib import Path
 
+from kdiag.trust.owner import Untrusted
+
 
 class FixError(Exception):
     """A repair that could not be made. `message` says what happened, `hint` what a person can do ("" if nothing)."""
@@ -24,6 +26,8 @@ def from_os_error(error: OSError, place: Path) -> FixError:
     a full file system and a full inode table are told apart by what statvfs(2) says now.
     """
     number = error.errno or 0
+    if isinstance(error, Untrusted):
+        return FixError(f"{place} is not written to: {error}", "make it a directory of yours alone")
     if number == errno.ENOSPC:
         return _full(place)
     if number == errno.EDQUOT:

@@ -20,6 +20,7 @@ from kdiag.fix import lines
 from kdiag.fix.effects import Effect, Json
 from kdiag.fix.entries import Entry, begin_line, done_line, encoded, parse
 from kdiag.fix.errors import FixError
+from kdiag.trust import names, write
 
 #: A fix writes about 1 kB, with packages 100 kB; more than this is not ours.
 LIMIT = 4 * 1024 * 1024
@@ -62,13 +63,13 @@ class Journal:
     def tidy(self) -> None:
         """Keep only what can still be undone; without anything left, no file."""
         with contextlib.suppress(FileNotFoundError):
-            self._new.unlink()
+            names.unlink(self._new)
         data = self._read()
         if data is None:
             return
         entries = parse(data, str(self.path))
         if not entries:
-            self.path.unlink()
+            names.unlink(self.path)
         elif data.count(b"\n") > 2 * len(entries):
             self._rewrite(entries)
 
@@ -84,18 +85,11 @@ class Journal:
             data += lines.sealed(encoded(begin_line(entry)), data)
             if entry.finished:
                 data += lines.sealed(encoded(done_line(entry, entry.effect)), data)
-        fd = os.open(self._new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        try:
-            _write_all(fd, data)
-            os.fsync(fd)
-        finally:
-            os.close(fd)
-        os.replace(self._new, self.path)
-        _sync_directory(self.path.parent)
+        names.replace(self.path, data, 0o600, by=self._new.name)
 
     def _read(self) -> bytes | None:
         try:
-            fd = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            fd = names.opened(self.path, os.O_RDONLY)
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -119,11 +113,7 @@ class Journal:
     def _append(self, line: dict[str, Json]) -> None:
         """Write one line, synced; where that fails, the file is as before. Raises FixError, also for damage."""
         try:
-            fd = os.open(
-                self.path,
-                os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC,
-                0o600,
-            )
+            fd = names.opened(self.path, os.O_RDWR | os.O_CREAT)
         except OSError as error:
             raise self._error("cannot be written", error) from None
         try:
@@ -134,10 +124,10 @@ class Journal:
             try:
                 os.ftruncate(fd, end)
                 os.lseek(fd, end, os.SEEK_SET)
-                _write_all(fd, lines.sealed(encoded(line), data[:end]))
+                write.pour(fd, lines.sealed(encoded(line), data[:end]))
                 os.fsync(fd)
                 if end == 0:
-                    _sync_directory(self.path.parent)
+                    names.sync(self.path.parent)
             except OSError:
                 with contextlib.suppress(OSError):
                     os.ftruncate(fd, end)
@@ -150,21 +140,8 @@ class Journal:
     def _error(self, what: str, error: OSError | None = None) -> FixError:
         text = f"the journal {self.path} {what}"
         if error is not None:
-            text += f": {os.strerror(error.errno or 0)}"
+            text += f": {error.strerror}"
         return FixError(text, "nothing is changed without a journal, so that everything can be undone")
-
-
-def _write_all(fd: int, data: bytes) -> None:
-    while data:
-        data = data[os.write(fd, data) :]
-
-
-def _sync_directory(path: Path) -> None:
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def _trusted(fd: int, path: Path) -> None:

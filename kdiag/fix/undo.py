@@ -4,6 +4,7 @@ pruning the store.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +17,7 @@ from kdiag.fix.errors import FixError, from_os_error
 from kdiag.fix.journal import Journal
 from kdiag.fix.store import made
 from kdiag.fix.store.trees import remove, stale
+from kdiag.trust import names
 
 
 class Undone(NamedTuple):
@@ -85,7 +87,8 @@ def prune(paths: Collection[Path], world: World, journal: Journal) -> tuple[str,
     for path in paths:
         if path.parent == world.places.btf:
             try:
-                path.unlink(missing_ok=True)
+                with contextlib.suppress(FileNotFoundError):
+                    names.unlink(path)
             except OSError as error:
                 raise from_os_error(error, path.parent) from None
         else:

@@ -133,6 +133,27 @@ def new(at: int, name: str, data: bytes, mode: int = 0o666) -> None:
         os.close(fd)
 
 
+def replace(at: int, name: str, data: bytes, mode: int, *, by: str = "") -> None:
+    """Write a file whole or not at all in the directory `at`, to the disk, with this very mode. Raises OSError."""
+    temporary = by or fresh_name()
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(temporary, dir_fd=at)
+    fd = os.open(temporary, _NEW, 0o600, dir_fd=at)
+    try:
+        try:
+            pour(fd, data)
+            os.fchmod(fd, mode)
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+        os.rename(temporary, name, src_dir_fd=at, dst_dir_fd=at)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary, dir_fd=at)
+        raise
+    sync(at)
+
+
 def pour(fd: int, data: bytes) -> None:
     """Write all of it, also to a pipe that another program made non-blocking. Raises OSError."""
     left = memoryview(data)

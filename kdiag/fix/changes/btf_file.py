@@ -15,6 +15,7 @@ from kdiag.fix.effects import Written
 from kdiag.fix.entries import Entry
 from kdiag.fix.errors import FixError, from_os_error
 from kdiag.fix.store.made import missing
+from kdiag.trust import names, write
 
 
 def prepare(effect: Written, _world: World) -> Written:
@@ -25,7 +26,7 @@ def prepare(effect: Written, _world: World) -> Written:
 def there(effect: Written, _world: World | None = None) -> bool:
     """Whether the very file is there, and nobody else could have written it."""
     try:
-        fd = os.open(effect.target, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        fd = names.opened(Path(effect.target), os.O_RDONLY)
     except OSError:
         return False
     with os.fdopen(fd, "rb") as file:
@@ -38,19 +39,9 @@ def there(effect: Written, _world: World | None = None) -> bool:
 def make(effect: Written, _world: World, content: bytes | None = None) -> Written:
     """Write the file beside its place and rename it. Raises FixError."""
     target = Path(effect.target)
-    part = _part(target).name
     try:
         with trust.directory(target.parent, make=0o755) as place:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(part, dir_fd=place)
-            fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644, dir_fd=place)
-            with os.fdopen(fd, "wb") as file:
-                os.fchmod(fd, 0o644)
-                file.write(content or b"")
-                file.flush()
-                os.fsync(fd)
-            os.rename(part, target.name, src_dir_fd=place, dst_dir_fd=place)
-            os.fsync(place)
+            write.replace(place, target.name, content or b"", 0o644, by=_part(target).name)
     except trust.Untrusted as error:
         raise FixError(f"{target} is not written: {error}", "make it a directory of yours alone") from None
     except OSError as error:
@@ -65,12 +56,12 @@ def unmake(effect: Written, _world: World, entry: Entry) -> str:
     target = Path(effect.target)
     try:
         with contextlib.suppress(FileNotFoundError):
-            _part(target).unlink()
+            names.unlink(_part(target))
         said = f"{target}: not there any more, or never was"
         if os.path.lexists(target) and (entry.finished or there(effect)):
             if not there(effect):
                 raise FixError(f"{target} is not what was written: it stays", "look at it and remove it")
-            target.unlink()
+            names.unlink(target)
             said = f"removed {target}"
     except OSError as error:
         raise from_os_error(error, target.parent) from None

@@ -4,16 +4,17 @@ taken away again.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import stat
 from dataclasses import replace
+from pathlib import Path
 
 from kdiag.fix.context import World
 from kdiag.fix.effects import Linked, without_identity
 from kdiag.fix.entries import Entry
 from kdiag.fix.errors import FixError
 from kdiag.fix.store.places import Places
+from kdiag.trust import names
 
 
 def link_path(places: Places, release: str) -> str:
@@ -58,12 +59,11 @@ def make(effect: Linked, _world: World, _content: bytes | None = None) -> Linked
     """Make the directories and the link. Raises FixError."""
     try:
         for directory in map(without_identity, effect.made):
-            with contextlib.suppress(FileExistsError):
-                os.mkdir(directory, 0o755)
-        os.symlink(effect.target, effect.path)
+            names.mkdir(Path(directory), 0o755)
+        names.symlink(effect.target, Path(effect.path))
     except OSError as error:
         raise FixError(
-            f"{effect.path} cannot be made: {os.strerror(error.errno or 0)}",
+            f"{effect.path} cannot be made: {error.strerror}",
             "`kdiag env` and `kdiag run` need no link",
         ) from None
     return effect
@@ -74,10 +74,10 @@ def unmake(effect: Linked, _world: World, _entry: Entry) -> str:
     said = f"the link {effect.path}: not there any more, or never was"
     try:
         if there(effect):
-            os.unlink(effect.path)
+            names.unlink(Path(effect.path))
             said = f"removed the link {effect.path}"
         elif os.path.lexists(effect.path):
             said = f"{in_the_way(effect.path)}: not ours, it stays"
     except OSError as error:
-        raise FixError(f"{effect.path} cannot be removed: {os.strerror(error.errno or 0)}") from None
+        raise FixError(f"{effect.path} cannot be removed: {error.strerror}") from None
     return said

@@ -120,7 +120,7 @@ def _there(base: int, target: Path, release: str, srcarch: str) -> bool:
         )
     if not set(os.listdir(target)) <= {"arch", "include", store.UNSETTLED}:
         raise FixError(f"{target} is in the way: {problem}", "it is not what kdiag made: move it away")
-    store.erase(base, target.parent, target.name)
+    store.erase(base, target.name)
     return False
 
 
@@ -163,7 +163,7 @@ def _private(base: int, place: Path) -> Iterator[tuple[str, int]]:
     finally:
         if os.path.lexists(place / name):
             with contextlib.suppress(OSError):
-                store.erase(base, place, name)
+                store.erase(base, name)
 
 
 @contextlib.contextmanager

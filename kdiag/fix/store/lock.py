@@ -15,6 +15,7 @@ from kdiag import trust
 from kdiag.fix.effects import without_identity
 from kdiag.fix.errors import FixError
 from kdiag.fix.store.made import identified, take_away
+from kdiag.trust import names
 
 #: Unpacking takes seconds, installing packages minutes.
 PATIENCE = 900.0
@@ -45,9 +46,9 @@ def discard(directory: Path) -> None:
     lock = directory / "lock"
     if not any(name != lock.name for name in _names(directory)):
         with contextlib.suppress(OSError):
-            made = [os.fsdecode(name) for name in lock.read_bytes().split(b"\0")[1:]]
-            lock.unlink()
-            directory.rmdir()
+            made = [os.fsdecode(name) for name in _signed(lock)]
+            names.unlink(lock)
+            names.rmdir(directory)
             take_away(name for name in made if str(directory).startswith(f"{without_identity(name)}/"))
 
 
@@ -89,10 +90,22 @@ def _acquire(directory: Path, deadline: float, waiting: Callable[[str], None] | 
 
 def _sign(fd: int, made: tuple[str, ...]) -> None:
     """Write who holds the lock, and which directories were made for it: by us, or by an earlier holder."""
-    before = os.pread(fd, 1 << 16, 0).split(b"\0")[1:]
-    names = before or [os.fsencode(name) for name in made]
+    before = _noted(fd)
+    paths = before or [os.fsencode(name) for name in made]
     os.ftruncate(fd, 0)
-    os.pwrite(fd, b"\0".join((str(os.getpid()).encode(), *names)), 0)
+    os.pwrite(fd, b"\0".join((str(os.getpid()).encode(), *paths)), 0)
+
+
+def _noted(fd: int) -> list[bytes]:
+    return os.pread(fd, 1 << 16, 0).split(b"\0")[1:]
+
+
+def _signed(lock: Path) -> list[bytes]:
+    fd = names.opened(lock, os.O_RDONLY)
+    try:
+        return _noted(fd)
+    finally:
+        os.close(fd)
 
 
 def _open(directory: Path) -> tuple[int, tuple[str, ...]]:
@@ -104,13 +117,13 @@ def _open(directory: Path) -> tuple[int, tuple[str, ...]]:
         made = identified(made)
         path = directory / "lock"
         try:
-            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
+            fd = names.opened(path, os.O_RDWR | os.O_CREAT)
         except FileNotFoundError:
             # An undo removed the directory between our two steps.
             continue
         except OSError as error:
             with contextlib.suppress(OSError):
-                directory.rmdir()  # made for nothing, if it is empty
+                names.rmdir(directory)  # made for nothing, if it is empty
             raise _refused(path, error) from None
         info = os.fstat(fd)
         if not stat.S_ISREG(info.st_mode) or info.st_uid != os.geteuid():
@@ -153,4 +166,4 @@ def _refused(path: Path, error: OSError) -> FixError:
         hint += "; is this your own directory?"
     if error.errno == errno.ELOOP:
         hint = "it is a symbolic link: remove it"
-    return FixError(f"{path}: {os.strerror(error.errno or 0)}", hint)
+    return FixError(f"{path}: {error.strerror}", hint)

@@ -20,6 +20,7 @@ from pathlib import Path
 from kdiag import trust
 from kdiag.fix.errors import FixError, from_os_error
 from kdiag.parse import utsrelease
+from kdiag.trust import write
 
 SYSTEM_BASE = Path("/var/cache/kdiag/headers")
 
@@ -253,7 +254,7 @@ def remove(tree: Path) -> None:
             info = os.stat(tree.name, dir_fd=base, follow_symlinks=False)
             if not stat.S_ISDIR(info.st_mode) or info.st_uid != os.geteuid():
                 raise FixError(f"{tree} is not a directory of ours (uid {info.st_uid}): it stays")
-            erase(base, tree.parent, tree.name)
+            erase(base, tree.name)
     except FileNotFoundError:
         return
     except trust.Untrusted as error:
@@ -262,15 +263,13 @@ def remove(tree: Path) -> None:
         raise from_os_error(error, tree.parent) from None
 
 
-def erase(base: int, place: Path, name: str) -> None:
-    """Remove the directory `name` in `place`, open as `base`, under a hidden name. Raises OSError."""
-    import shutil
-
+def erase(base: int, name: str) -> None:
+    """Remove the directory `name` in the one that is open as `base`, under a hidden name. Raises OSError."""
     hidden = name if _UNFINISHED.fullmatch(name) else unfinished_name("old")
     if hidden != name:
         os.rename(name, hidden, src_dir_fd=base, dst_dir_fd=base)
     with contextlib.suppress(FileNotFoundError):
-        shutil.rmtree(place / hidden)
+        write.erase(base, hidden)
 
 
 def unfinished_name(kind: str) -> str:
