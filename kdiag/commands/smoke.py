@@ -18,6 +18,12 @@ from kdiag.checking.selection import capabilities
 from kdiag.knowledge.tools.bpftrace import behaviour
 from kdiag.knowledge.tools.bpftrace_history import NEWEST_READ
 from kdiag.machine import Machine
+from kdiag.smoke import PROGRAMS, run, select, worked
+from kdiag.smoke.json import render as render_json
+from kdiag.smoke.live import shown
+from kdiag.smoke.text import listing
+from kdiag.smoke.text import render as render_text
+from kdiag.system.live import Live
 
 if TYPE_CHECKING:
     from kdiag.console.terminal import Terminal
@@ -41,9 +47,6 @@ def smoke(  # noqa: PLR0913  the options of the command
 
     env: the whole environment for bpftrace, None for ours as it is. Raises UnknownName and SmokeError.
     """
-    from kdiag.smoke import select, worked
-    from kdiag.system.live import Live
-
     programs = select(only)
     required = capabilities(require) or _required(programs, only)
     machine = Machine(Live("/"))
@@ -74,9 +77,6 @@ def prove(  # noqa: PLR0913
     env: Mapping[str, str] | None = None,
 ) -> SmokeReport:
     """Run the programs on this machine, predicted by a report about it. Raises SmokeError."""
-    from kdiag.smoke import run
-    from kdiag.smoke.live import shown
-
     path = machine.tools.bpftrace_path
     with shown(programs, progress, color=terminal.color, unicode=terminal.unicode) as listener:
         return run(
@@ -96,19 +96,12 @@ def prove(  # noqa: PLR0913
 def show(proof: SmokeReport, output_format: str, terminal: Terminal) -> str:
     """The report as `text` or `json`."""
     if output_format == "json":
-        from kdiag.smoke.json import render as render_json
-
         return render_json(proof)
-    from kdiag.smoke.text import render as render_text
-
     return render_text(proof, width=terminal.width, color=terminal.color, unicode=terminal.unicode)
 
 
 def programs_text() -> str:
     """What `kdiag smoke --list` prints."""
-    from kdiag.smoke import PROGRAMS
-    from kdiag.smoke.text import listing
-
     return listing(PROGRAMS)
 
 

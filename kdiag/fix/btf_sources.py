@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import os
 import re
 import stat
+import struct
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -143,8 +145,6 @@ def in_store(release: str, directories: tuple[Path, ...]) -> Path | None:
 
 def mismatch(btf: Btf, source_arch: str | None) -> str:
     """Why this cannot be the running kernel's BTF, as far as BTF tells; empty if nothing speaks against it."""
-    import struct
-
     if btf.byteorder != sys.byteorder:
         return f"is {btf.byteorder}-endian, this machine is {sys.byteorder}-endian"
     if btf.find("task_struct", (Kind.STRUCT,)) is None:
@@ -226,7 +226,6 @@ def _bare(data: bytes, path: str) -> bytes:
 
 def _from_tar(data: bytes, path: str) -> bytes:
     """The only `.btf` file in a tar. Nothing is extracted."""
-    import io
     import tarfile
 
     try:

@@ -6,6 +6,7 @@ else. Sizes are limited before anything is unpacked.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Mapping
@@ -167,7 +168,6 @@ def packable(files: Mapping[str, bytes]) -> dict[str, bytes]:
 
 
 def _packed_tar(files: Mapping[str, bytes], top: str, suffix: str, when: int) -> bytes:
-    import io
     import tarfile
 
     out = io.BytesIO()

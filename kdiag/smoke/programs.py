@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from kdiag.knowledge.tools.behaviour import Behaviour
 from kdiag.smoke.cause import Cause
+from kdiag.smoke.usdt import find
 
 #: Where distributions put bpftrace's own tools.
 _TOOL_DIRS = ("/usr/sbin", "/usr/bin", "/usr/share/bpftrace/tools", "/usr/local/share/bpftrace/tools")
@@ -179,8 +180,6 @@ def _uprobe(s: Scene) -> str:
 
 
 def _usdt(s: Scene) -> tuple[str, ...]:
-    from kdiag.smoke.usdt import find
-
     # Since 0.24 (libbpf) the kernel raises semaphores for everybody; before, bcc does it for one process, with -p.
     # libbpf in its turn needs a kernel of 5.15 (BPF cookies) for probes of shared libraries: our program first.
     by_kernel = s.behaviour.version >= (0, 24, 0)
