@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +10,7 @@ import typer
 
 from kdiag.cli.common import Color, NoPlugins, Require, Settings, fail, one_of, seconds, terminal
 from kdiag.console import exits, output
+from kdiag.trust.search import find
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -57,7 +57,7 @@ def _smoke() -> Smoke | None:
     """The smoke programs for a proof; imported when they are run. None where they could prove nothing: no bpftrace, or
     not root.
     """
-    if os.geteuid() != 0 or shutil.which("bpftrace") is None:
+    if os.geteuid() != 0 or find("bpftrace", os.environ.get("PATH")) is None:
         return None
 
     def summarise(values: Mapping[str, str]) -> SmokeSummary:

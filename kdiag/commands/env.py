@@ -16,6 +16,7 @@ from kdiag.console import exits, printable
 from kdiag.fix import environment as environ
 from kdiag.fix.store import trees as store
 from kdiag.machine.kernel import source_arch_of
+from kdiag.trust.search import find
 
 
 class Answer(NamedTuple):
@@ -116,7 +117,11 @@ def _without(current: Mapping[str, str], changes: Mapping[str, str | None], rele
 
 
 def run(argv: Sequence[str], bases: Sequence[Path] | None = None) -> Answer:
-    """Become the command, with the right variables. Returns only if it cannot be started, then as a shell would."""
+    """Become the command, with the right variables. Returns only if it cannot be started, then as a shell would.
+
+    Which command is the caller's own choice, as it is for env(1) and sudo(8): it is not judged. But it does not come
+    from the current directory unless it is named so: an empty or relative part of PATH is passed over.
+    """
     if not argv:
         return Answer("", exits.USAGE, "which command? kdiag run -- bpftrace -e '...'")
     found = prepared(bases)
@@ -130,7 +135,10 @@ def run(argv: Sequence[str], bases: Sequence[Path] | None = None) -> Answer:
     for number in (signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(number, signal.SIG_DFL)
     try:
-        os.execvpe(argv[0], list(argv), environment)  # noqa: S606  no shell is the point
+        program = find(argv[0], environment.get("PATH")) or argv[0]
+        if "/" not in program and "\0" not in program:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        os.execve(program, list(argv), environment)  # noqa: S606  no shell is the point
     except ValueError as error:
         return Answer("", NOT_EXECUTABLE, f"{argv[0]!a}: {error}")
     except OSError as error:
@@ -143,4 +151,5 @@ def run(argv: Sequence[str], bases: Sequence[Path] | None = None) -> Answer:
 
 def _anywhere(name: str, environment: Mapping[str, str]) -> bool:
     """Whether PATH leads to a file of this name: a directory there that may not be searched gives EACCES as well."""
-    return any(os.path.exists(os.path.join(place, name)) for place in os.get_exec_path(environment))
+    places = environment.get("PATH", os.defpath).split(os.pathsep)
+    return any(os.path.exists(os.path.join(place, name)) for place in places if place.startswith("/"))

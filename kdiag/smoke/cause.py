@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, cast
 
 from kdiag.smoke.model import SmokeError
+from kdiag.trust.program import start as start_program
 
 _PLAIN = re.compile(r"/[\w./+@~-]+")
 _READY_LIMIT = 60.0  # a Python starts in 0.02 s, under software emulation in one or two
@@ -109,12 +110,12 @@ def start(interpreter: str = sys.executable) -> Cause:
     name = f"{comm}-file"
     source = Path(__file__).with_name("events.py").read_text(encoding="utf-8")
     try:
-        process = subprocess.Popen(
+        # Ours runs kdiag already, whoever could change it.
+        process = start_program(
             (interpreter, "-I", "-S", "-B", "-c", source, comm, name),
+            judge=False if interpreter == sys.executable else None,
             stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            start_new_session=True,
         )
     except (OSError, ValueError) as error:
         raise SmokeError(f"the process that causes events does not start ({interpreter}): {error}") from None

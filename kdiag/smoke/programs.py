@@ -14,6 +14,7 @@ from typing import NamedTuple
 from kdiag.knowledge.tools.behaviour import Behaviour
 from kdiag.smoke.cause import Cause
 from kdiag.smoke.usdt import find
+from kdiag.trust.program import distrusted
 
 #: Where distributions put bpftrace's own tools.
 _TOOL_DIRS = ("/usr/sbin", "/usr/bin", "/usr/share/bpftrace/tools", "/usr/local/share/bpftrace/tools")
@@ -219,8 +220,6 @@ def _tool(_: Scene) -> tuple[str, ...]:
     path = next((p for p in (f"{d}/{name}" for d in _TOOL_DIRS) if os.path.isfile(p)), None)
     if path is None:
         raise Skip(f"{name} is not installed in {', '.join(_TOOL_DIRS[:3])}")
-    from kdiag.system.commands import distrusted
-
     why = distrusted(path)
     if why:
         raise Skip(f"{path} was not run: {why}")

@@ -21,6 +21,7 @@ from kdiag.smoke.identity import Doubt, doubt
 from kdiag.smoke.model import Outcome, Result, SmokeError, SmokeReport, agreement, worst
 from kdiag.smoke.programs import PROGRAMS, Program, Scene, Shown, Skip
 from kdiag.smoke.watch import Limits, Observation, Plan, watch
+from kdiag.trust.program import distrusted
 from kdiag.words import did_you_mean
 
 #: Told of every program: with None when it starts and while it runs, with its result at the end.
@@ -220,14 +221,12 @@ def _limits(hello: float | None, heavy: bool) -> Limits:
     )
 
 
-def _untrusted(program: Path) -> str | None:
-    """Why root should not run it, or None."""
-    from kdiag.system.commands import distrusted
-
+def _untrusted(program: Path) -> str:
+    """Why root should not run it, "" if there is no reason."""
     try:
-        return distrusted(str(program)) if os.geteuid() == 0 else None
+        return distrusted(str(program)) if os.geteuid() == 0 else ""
     except OSError:
-        return None  # it is not there: starting it will say so
+        return ""  # it is not there: starting it will say so
 
 
 def _exact_pids() -> bool:

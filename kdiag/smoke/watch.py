@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import IO, NamedTuple, cast
 
 from kdiag.smoke.cause import Cause
+from kdiag.trust.program import start
 
 #: Printed before attaching up to bpftrace 0.23, on stdout, and after it since 0.24, on stderr.
 _STARTED = re.compile(rb"^Attach(?:ing|ed) \d+ probes?", re.MULTILINE)
@@ -130,15 +131,7 @@ def watch(plan: Plan, tick: Callable[[], None]) -> Observation:
     """Run bpftrace and look for the event. tick: called about every 0.05 s."""
     began = time.monotonic()
     try:
-        process = subprocess.Popen(
-            plan.argv,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,  # a process group of its own, for signals
-            env=dict(plan.env) if plan.env is not None else None,
-            preexec_fn=_die_with_parent(),  # noqa: PLW1509  no threads here
-        )
+        process = start(plan.argv, env=plan.env, before=_die_with_parent())
     except (OSError, ValueError, subprocess.SubprocessError) as error:
         problem = f"{plan.argv[0]} cannot be started: {error}"
         return Observation(problem=problem, seconds=time.monotonic() - began)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, BinaryIO, Protocol, TypeVar
 
 from kdiag.system.base import READ_LIMIT, CommandResult, Identity, ProbeResult, Stat, Uname, Unavailable
+from kdiag.trust.search import find
 
 if TYPE_CHECKING:
     from kdiag.system.commands import Running
@@ -130,8 +131,6 @@ class Live:
         return self._ask(path, lambda: self._files.filesystem(path))
 
     def which(self, name: str) -> str | None:
-        from kdiag.system.commands import find
-
         if self.live:
             return find(name, os.environ.get("PATH"))
         for directory in (

@@ -17,8 +17,8 @@ class Untrusted(OSError):
         return self.strerror or ""
 
 
-def problem(info: os.stat_result, what: str) -> str:
-    """Who else could change what `info` is about, "" if no other user.
+def problem(info: os.stat_result, what: str, fd: int | None = None) -> str:
+    """Who else could change what `info` is about, "" if no other user. fd: it is open as that, if it is.
 
     In a sticky directory others may make new names, but neither change nor remove what is there. Everybody may write
     to /dev/null: the mode of a device says who may use it, not who decides what it is.
@@ -29,18 +29,18 @@ def problem(info: os.stat_result, what: str) -> str:
         return ""
     if info.st_mode & stat.S_IWOTH:
         return f"{what} is writable by everybody (mode {stat.S_IMODE(info.st_mode):04o})"
-    if info.st_mode & stat.S_IWGRP and not _private_group(info):
+    if info.st_mode & stat.S_IWGRP and not _private_group(info) and not _empty_group(info, fd):
         return f"{what} is writable by the group {info.st_gid} (mode {stat.S_IMODE(info.st_mode):04o})"
     return ""
 
 
-def entry_problem(info: os.stat_result, parent: os.stat_result, what: str) -> str:
+def entry_problem(info: os.stat_result, parent: os.stat_result, what: str, fd: int | None = None) -> str:
     """The same of a name in a directory that is `parent`, which was judged itself.
 
     Where everybody may make names, they may give a second one to a file or link of root's (link(2); only where
     fs.protected_hardlinks is 0), and real root's files cannot be told from another user's if neither has an id here.
     """
-    if found := problem(info, what):
+    if found := problem(info, what, fd):
         return found
     if _sticky(parent) and parent.st_mode & 0o022:
         if not stat.S_ISDIR(info.st_mode) and info.st_nlink > 1:
@@ -83,3 +83,31 @@ def _private_group(info: os.stat_result) -> bool:
         return all(name == pwd.getpwuid(info.st_uid).pw_name for name in members)
     except KeyError:
         return False
+
+
+def _empty_group(info: os.stat_result, fd: int | None) -> bool:
+    """Whether no user but root is in the group, as in Debian's `staff`, which may write to /usr/local.
+
+    Where there is an access control list the mode shows the most that any entry of it allows (acl(5)), so the group is
+    not the answer: a list is looked for, by descriptor.
+    """
+    if fd is None or info.st_uid not in (0, os.geteuid()):
+        return False
+    try:
+        os.getxattr(f"/proc/self/fd/{fd}", "system.posix_acl_access")
+        return False
+    except OSError as error:
+        if error.errno not in (errno.ENODATA, errno.EOPNOTSUPP):
+            return False
+    import grp
+    import pwd
+
+    try:
+        members = set(grp.getgrgid(info.st_gid).gr_mem)
+    except KeyError:
+        return False
+    # Accounts of root's group are old ways to shut the system down (`sync`, `halt`), not users.
+    members |= (
+        {user.pw_name for user in pwd.getpwall() if user.pw_gid == info.st_gid} if info.st_gid else set()
+    )
+    return members <= {"root"}

@@ -110,7 +110,7 @@ class _Walk:
         """Begin at the root, or in the working directory."""
         self.enter(os.open(name, _HOP), name)
         self.trail: list[tuple[int, int]] = []
-        self.judge(problem(self.info, name))
+        self.judge(problem(self.info, name, self.at))
 
     def enter(self, fd: int, name: str) -> None:
         if self.at >= 0:
@@ -140,8 +140,12 @@ class _Walk:
                 return Place(self.at, self.info, name, None, self.shared)
             if child is not None and not self.hops and not stat.S_ISLNK(os.fstat(child).st_mode):
                 info = os.fstat(child)
-                os.close(child)
-                self.judge("" if not self.strict else entry_problem(info, self.info, self.below(name)))
+                try:
+                    self.judge(
+                        "" if not self.strict else entry_problem(info, self.info, self.below(name), child)
+                    )
+                finally:
+                    os.close(child)
                 return Place(self.at, self.info, name, info, self.shared)
             self.step(name, child)
             if self.number is not None:
@@ -162,14 +166,14 @@ class _Walk:
             return
         self.trail.append((before.st_dev, before.st_ino))
         self.enter(child, where)
-        self.judge(entry_problem(info, before, where))
+        self.judge(entry_problem(info, before, where, child))
 
     def up(self) -> None:
         fd = os.open("..", _HOP, dir_fd=self.at)
         self.enter(fd, f"{self.name}/.." if self.name.startswith(".") else os.path.dirname(self.name))
         if self.trail and self.trail.pop() != (self.info.st_dev, self.info.st_ino):
             raise Untrusted(f"{self.path}: another user moved a directory meanwhile")
-        self.judge(problem(self.info, self.name))
+        self.judge(problem(self.info, self.name, self.at))
 
     def follow(self, child: int, info: os.stat_result, where: str) -> None:
         self.links += 1
@@ -177,7 +181,7 @@ class _Walk:
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
         if found := entry_problem(info, self.info, where):
             raise Untrusted(found.replace(where, f"{where} is a symbolic link and", 1))
-        if found := problem(self.info, self.name):
+        if found := problem(self.info, self.name, self.at):
             raise Untrusted(f"{where} is a symbolic link that another user could have put there: {found}")
         target = os.readlink("", dir_fd=child)
         self.hops += _hops(target)

@@ -10,7 +10,10 @@ import subprocess
 
 from kdiag.fix.context import World
 from kdiag.fix.errors import FixError
-from kdiag.system.commands import OUTPUT_LIMIT, distrusted, find, kill
+from kdiag.system.commands import OUTPUT_LIMIT, kill
+from kdiag.trust.owner import Untrusted
+from kdiag.trust.program import start
+from kdiag.trust.search import find
 
 #: What such programs get of our environment: nothing but what they need to reach a package mirror.
 _KEEP = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "HOME", "TERM")
@@ -31,20 +34,17 @@ def run(argv: tuple[str, ...], world: World, limit: float) -> tuple[int, str]:
     program = locate(argv[0], world)
     if program is None:
         raise FixError(f"{argv[0]} is not installed", f"looked in {world.path.replace(':', ', ')}")
-    why = distrusted(program)
-    if why:
-        raise FixError(f"{program} is not run: {why}")
     try:
-        process = subprocess.Popen(
+        process = start(
             (program, *argv[1:]),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            pass_fds=() if world.inherit is None else (world.inherit,),
+            judge=True,
             env=_environment(world),
+            stderr=subprocess.STDOUT,
+            pass_fds=() if world.inherit is None else (world.inherit,),
             cwd="/",
         )
+    except Untrusted as error:
+        raise FixError(f"{program} is not run: {error}") from None
     except OSError as error:
         raise FixError(f"{program} cannot be started: {os.strerror(error.errno or 0)}") from None
     try:
