@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -59,7 +60,7 @@ def test_a_waived_symptom_does_not_waive_another_reason() -> None:
 def test_a_second_reason_keeps_a_capability_from_being_waived() -> None:
     base = everything()
     both = Capability("broken", "Broken", "bpftrace", Works.FAILS, "two reasons", ("a.root", "d.other"))
-    report = base._replace(capabilities=(base.capabilities[0], both), required=("works", "broken"))
+    report = replace(base, capabilities=(base.capabilities[0], both), required=("works", "broken"))
     assert apply(report, (waiver("a.root"),)).verdict == report.verdict
     assert apply(report, (waiver("a.root"), waiver("d.other"))).verdict.status is Readiness.READY
 
@@ -72,7 +73,7 @@ def test_all_causes_must_be_waived() -> None:
         finding("z", Status.FAIL),
     )
     wanted = Capability("c", "C", "bpftrace", Works.FAILS, "", ("x",))
-    report = base._replace(findings=findings, capabilities=(wanted,), required=("c",), blocks={})
+    report = replace(base, findings=findings, capabilities=(wanted,), required=("c",), blocks={})
     assert not in_force(apply(report, (waiver("y"),))).capabilities
     assert in_force(apply(report, (waiver("y"), waiver("z")))).capabilities["c"].id in ("y", "z")
 
@@ -81,13 +82,13 @@ def test_findings_that_explain_each_other_excuse_nothing() -> None:
     base = everything()
     findings = (finding("x", Status.FAIL, "y"), finding("y", Status.FAIL, "x"), finding("z", Status.FAIL))
     wanted = Capability("c", "C", "bpftrace", Works.FAILS, "", ("x",))
-    report = base._replace(findings=findings, capabilities=(wanted,), required=("c",), blocks={})
+    report = replace(base, findings=findings, capabilities=(wanted,), required=("c",), blocks={})
     assert not in_force(apply(report, (waiver("z"),))).capabilities
     assert in_force(apply(report, (waiver("y"),))).capabilities["c"].id == "y"
 
 
 def test_all_that_is_required_may_be_waived() -> None:
-    report = everything()._replace(required=("broken",))
+    report = replace(everything(), required=("broken",))
     verdict = apply(report, (waiver("broken"),)).verdict
     assert (verdict.status, verdict.summary) == (
         Readiness.READY,

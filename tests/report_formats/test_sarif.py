@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -136,7 +137,8 @@ def test_locations_are_the_paths_of_the_evidence() -> None:
 
     def uri(*evidence: Evidence, root: str = "/") -> tuple[str, str]:
 
-        report = base._replace(
+        report = replace(
+            base,
             machine=base.machine._replace(root=root),
             findings=(finding("x.y", Status.FAIL, evidence=evidence),),
         )
