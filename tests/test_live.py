@@ -511,7 +511,7 @@ def test_in_a_user_namespace_with_the_map_of_the_machine() -> None:
         "os._exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=HANG, check=False
     )
     need(done.returncode != 99, "user namespaces")
     rows = {row["id"]: row for row in json.loads(done.stdout)["findings"]}

@@ -11,6 +11,7 @@ import worlds as w
 from conftest import need, need_program, need_root, report_on
 
 from kdiag.model import Finding, Report, Status, Works
+from tests.support.waiting import HANG
 
 
 def told(report: Report) -> Finding:
@@ -57,7 +58,7 @@ def test_the_real_one_dies_of_it() -> None:
     script = "profile:hz:99 { @[kstack] = count(); } interval:ms:200 { exit(); }"
 
     def status(*before: str) -> int:
-        done = subprocess.run([*before, path, "-e", script], capture_output=True, timeout=120, check=False)
+        done = subprocess.run([*before, path, "-e", script], capture_output=True, timeout=HANG, check=False)
         return done.returncode
 
     need(status() == 0, "a machine where stacks work")
@@ -72,6 +73,6 @@ def test_the_real_one_dies_of_it() -> None:
         "--format",
         "json",
     ]
-    done = subprocess.run(few, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(few, capture_output=True, text=True, timeout=HANG, check=False)
     if status(*limited) != 0:
         assert "only 12 files" in done.stdout

@@ -14,6 +14,7 @@ from fixtures_builder import World
 from kdiag.fix.environment import problem
 from kdiag.model import Report, Status, Works
 from kdiag.system.live import Live
+from tests.support.waiting import HANG
 
 
 def works(report: Report, capability_id: str) -> Works:
@@ -50,7 +51,7 @@ def test_the_real_one_agrees(value: str, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("BPFTRACE_BTF", value)
     report = report_on(Live())
     need(re.fullmatch(r"\d+\.\d+\.\d+", report.machine.bpftrace), "bpftrace's version")
-    done = subprocess.run([path, "-e", "BEGIN { exit(); }"], capture_output=True, timeout=120, check=False)
+    done = subprocess.run([path, "-e", "BEGIN { exit(); }"], capture_output=True, timeout=HANG, check=False)
     monkeypatch.delenv("BPFTRACE_BTF")
     before = works(report_on(Live()), "hello")
     need(before is Works.WORKS, "a machine where bpftrace works without the variable")

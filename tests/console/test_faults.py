@@ -17,6 +17,7 @@ from conftest import FIXTURES
 
 from kdiag.console import ending, exits
 from kdiag.console.trouble import interrupt, shortage
+from tests.support.waiting import HANG
 
 KDIAG = (sys.executable, "-m", "kdiag")
 MACHINES = (str(FIXTURES / "gvisor"), str(FIXTURES / "talos"))
@@ -56,7 +57,7 @@ def run(
         cwd=cwd,
         stdin=subprocess.DEVNULL,
         capture_output=True,
-        timeout=120,
+        timeout=HANG,
         check=False,
         preexec_fn=before,
     )
@@ -101,7 +102,7 @@ def test_a_directory_that_is_gone(arguments: tuple[str, ...], tmp_path: Path) ->
         ["sh", "-c", script, "sh", str(gone), *KDIAG, *arguments],
         env={**os.environ, "PYTHONPATH": str(FIXTURES.parent)},
         capture_output=True,
-        timeout=120,
+        timeout=HANG,
         check=False,
     )
     usual = run(arguments)
@@ -116,7 +117,7 @@ def test_a_file_named_from_a_directory_that_is_gone(tmp_path: Path) -> None:
             ["sh", "-c", 'cd "$1" && rmdir "$1" && shift && exec "$@"', "sh", str(gone), *KDIAG, *arguments],
             env={**os.environ, "PYTHONPATH": str(FIXTURES.parent)},
             capture_output=True,
-            timeout=120,
+            timeout=HANG,
             check=False,
         )
         gone.mkdir()
@@ -259,7 +260,7 @@ def test_little_memory(tmp_path: Path) -> None:
     for megabytes in (60, 100, 300):
         size = megabytes * 1024 * 1024
         done = subprocess.run(
-            ["prlimit", f"--as={size}", *KDIAG, "list"], capture_output=True, timeout=120, check=False
+            ["prlimit", f"--as={size}", *KDIAG, "list"], capture_output=True, timeout=HANG, check=False
         )
         if b"in <module>" not in done.stderr and b"Fatal Python" not in done.stderr:
             assert done.returncode in (0, exits.FAILED), done.stderr
@@ -322,7 +323,7 @@ def terminal(arguments: tuple[str, ...], cwd: Path) -> bytes:
         if not piece:
             break
         text += piece
-    process.wait(timeout=60)
+    process.wait(timeout=HANG)
     os.close(master)
     return text.replace(b"\r\n", b"\n")
 

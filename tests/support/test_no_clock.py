@@ -18,7 +18,12 @@ FILES = sorted(
     if path not in (WAITING, Path(__file__)) and (path.name.startswith("test_") or "lab" not in path.parts)
 )
 #: What stands in for a tool that is examined hangs on purpose.
-FAKES = {TESTS / "smoke" / "fake_bpftrace.py": {"import time"}}
+FAKES = {
+    TESTS / "smoke" / "fake_bpftrace.py": {"import time"},
+    # Time stamps of a journal, written and read; nothing is measured.
+    TESTS / "fix" / "test_made.py": {"import time"},
+    TESTS / "fix" / "test_packages_proof.py": {"import time"},
+}
 
 _MODULES = {"time", "timeit", "sched"}
 _CALLS = {"now", "utcnow", "today", "getrusage", "times", "clock_gettime", "clock_gettime_ns"}

@@ -8,7 +8,6 @@ import struct
 from pathlib import Path
 
 import pytest
-from conftest import need
 
 from kdiag.system import Unavailable, abi, probes, syscalls
 
@@ -137,6 +136,7 @@ def test_version_code(release: str, version: str, signature: str, code: int) -> 
 def test_version_code_here() -> None:
     """The header that a distribution ships for compiling against this kernel says the same number."""
     path = Path(f"/lib/modules/{os.uname().release}/build/include/generated/uapi/linux/version.h")
-    need(path.exists(), "the running kernel's headers")
+    if not path.exists():
+        pytest.skip("the running kernel's headers are not here")
     line = next(line for line in path.read_text().splitlines() if "LINUX_VERSION_CODE" in line)
     assert probes._kernel_version_code() == int(line.split()[-1])

@@ -177,10 +177,6 @@ ALLOWED: dict[str, set[str]] = {
     # a copy of this very process
     "kdiag/checking/prefetch.py": {"launch"},
     # programs that are judged first, and this interpreter
-    "kdiag/system/commands.py": {"launch"},
-    "kdiag/fix/changes/command.py": {"launch"},
-    "kdiag/smoke/watch.py": {"launch"},
-    "kdiag/smoke/cause.py": {"launch"},
     # opens for reading, with flags that are passed on
     "kdiag/system/rooted.py": {"below"},
     # what the user asks to be run: `kdiag run -- COMMAND`
