@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from . import build, cpio, debian_kernels, guest, kernels, layers, payload, qemu, roots
@@ -52,7 +52,7 @@ def boot(request: Request, job: Job) -> qemu.Boot:
         nodes.update(cpio.from_tree(host, inside.strip("/")))
     return qemu.Boot(
         kernel=kernel,
-        initramfs=guest.initramfs(kernel, job._replace(payload={**nodes, **job.payload}), len(disks)),
+        initramfs=guest.initramfs(kernel, replace(job, payload={**nodes, **job.payload}), len(disks)),
         command_line=guest.command_line(kernel, request.append),
         disks=disks,
         memory=request.memory,
