@@ -26,6 +26,7 @@ from kdiag.checking.registry import Registry, discover
 from kdiag.machine import Machine
 from kdiag.model import Report
 from kdiag.system import System
+from tests.support.slow import is_slow
 
 REPOSITORY = Path(__file__).parents[1]
 FIXTURES = REPOSITORY / "fixtures"
@@ -102,6 +103,13 @@ def report_on(system: System, required: tuple[str, ...] = DEFAULT_REQUIRED) -> R
 def examine() -> Examine:
     """A function that plays a world back as a recording and reports on it."""
     return lambda world: report_on(world.recording())
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as slow what is seen to be (`tests.support.slow`)."""
+    for item in items:
+        if isinstance(item, pytest.Function) and is_slow(item):
+            item.add_marker(pytest.mark.slow)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -169,6 +169,7 @@ def _not_configs() -> dict[str, bytes]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", _not_configs())
 def test_no_config_is_unknown_not_missing(what: str, tmp_path: Path) -> None:
     report = look(healthy().file("/proc/config.gz", _not_configs()[what]), tmp_path)
@@ -264,6 +265,7 @@ def instead(root: Path, path: str, kind: str) -> Iterator[None]:
     aside.rename(place)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", _INSTEAD)
 def test_something_else_where_a_file_is_expected(kind: str, tmp_path: Path) -> None:
     """Every file that matters, one after the other."""

@@ -126,6 +126,7 @@ def test_the_plugin_is_light() -> None:
     assert eval(done.stdout) == {"kdiag", "kdiag.model", "kdiag.pytest_plugin", "kdiag.words"}
 
 
+@pytest.mark.slow
 def test_the_machine_is_not_looked_at_for_others(session: pytest.Pytester) -> None:
     session.makeconftest(
         "import kdiag.pytest_plugin\ndef refuse(): raise AssertionError('looked')\nkdiag.pytest_plugin._look = refuse\n"

@@ -173,6 +173,7 @@ def test_ten_gigabytes_of_zeros_in_a_megabyte(place: Path) -> None:
     assert unpacked() == 0
 
 
+@pytest.mark.slow
 def test_a_bomb_that_lies_about_its_size(place: Path) -> None:
     """By its index 160 MiB, in truth 10 GiB: decompression stops where the index said it would end."""
     bomb = repeated(bytes(64 << 20), 160, told=1 << 20)
@@ -190,6 +191,7 @@ def test_a_million_members(place: Path) -> None:
     assert "it would unpack to" in refused(place, repeated(headers, 123))
 
 
+@pytest.mark.slow
 def test_more_members_than_headers_have(place: Path) -> None:
     """A hundred thousand, within the limit on bytes."""
     top = tar([entry("./", kind=DIR)])[:512]

@@ -56,6 +56,7 @@ def forgotten(data: bytes, before: tuple[Entry, ...]) -> bool:
     return after != before
 
 
+@pytest.mark.slow
 def test_every_bit(whole: bytes) -> None:
     before = parse(whole, "journal")
     for position in range(len(whole)):
@@ -65,6 +66,7 @@ def test_every_bit(whole: bytes) -> None:
             assert not forgotten(bytes(data), before), (position, bit)
 
 
+@pytest.mark.slow
 def test_every_byte_that_is_lost_or_put_in(whole: bytes) -> None:
     before = parse(whole, "journal")
     for position in range(len(whole) - 1):
@@ -94,6 +96,7 @@ def test_a_line_of_another_journal(whole: bytes, tmp_path: Path) -> None:
         assert line != other[at] and not forgotten(b"".join(mixed), parse(whole, "journal"))
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=400)
 @given(st.data())
 def test_any_damage(whole: bytes, data: st.DataObject) -> None:
@@ -108,6 +111,7 @@ def test_any_damage(whole: bytes, data: st.DataObject) -> None:
     assert damaged == whole or not forgotten(damaged, parse(whole, "journal"))
 
 
+@pytest.mark.slow
 def test_cut_anywhere_it_is_what_a_crash_leaves(whole: bytes) -> None:
     """The lines that are whole count, the torn one does not, and the next line is written after them."""
     for length in range(len(whole)):

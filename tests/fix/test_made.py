@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,8 +16,9 @@ from kdiag.fix.effects import BadEffect, Unpacked, from_json, to_json, without_i
 from kdiag.fix.journal import Journal
 from kdiag.fix.store.lock import discard
 from kdiag.fix.store.made import identified, missing, sweep, take_away
+from tests.support.waiting import utc
 
-NOW = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3600))
+NOW = utc(3600, "%Y-%m-%dT%H:%M:%SZ")
 LONG_AGO = "2001-01-01T00:00:00Z"
 
 

@@ -5,7 +5,6 @@ package manager tells.
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from kdiag.fix.entries import Entry
 from kdiag.fix.errors import FixError
 from kdiag.fix.journal import Journal
 from kdiag.parse.packages import Package
+from tests.support.waiting import utc
 
 LOG = "/var/log/dpkg.log"
 
@@ -84,7 +84,7 @@ def test_a_package_that_was_half_there_stays(tmp_path: Path) -> None:
 
 def test_the_log_of_dpkg_is_believed(tmp_path: Path) -> None:
     """Installed three days before the fix, says dpkg; the journal says that the fix did."""
-    when = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(time.time() - 3 * 86_400))
+    when = utc(-3 * 86_400, "%Y-%m-%d %H:%M:%S")
     log = f"{when} install base-files:amd64 <none> 13\n{when} status installed base-files:amd64 13\n".encode()
     one = machine(tmp_path, files={LOG: log})
     journal_of(one, Installed("apt-get", ("base-files",), ("base-files",), ("dash",)))

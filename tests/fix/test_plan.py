@@ -367,6 +367,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
             planned(one, Options(btf=str(tmp_path / path)))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.path.exists("/sys/kernel/btf/vmlinux"), reason="this kernel serves no BTF")
 def test_real_btf_is_accepted(tmp_path: Path) -> None:
     data = Path("/sys/kernel/btf/vmlinux").read_bytes()

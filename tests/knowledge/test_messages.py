@@ -280,6 +280,7 @@ def test_any_text_is_answered(text: str) -> None:
         assert one.line >= 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "piece", ["failed to create ", "perf_event_open(", "'linux/", "Error creating map ", "a" * 50]
 )

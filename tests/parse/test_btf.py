@@ -219,6 +219,7 @@ def test_checks_hold_across_chunks(count: int) -> None:
         assert (error.offset, expected in error.message) == (32 + 12 * nth, True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("vlen", [CHUNK, 0xFFFF, 0x10001])
 def test_a_record_may_be_longer_than_a_chunk(vlen: int) -> None:
     words, tail = [0, Kind.STRUCT << 24 | vlen, 8, *[1, 1, 0] * vlen], [0, Kind.PTR << 24, 1]

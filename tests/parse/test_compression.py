@@ -116,6 +116,7 @@ def test_damaged_data_is_noticed(kind: str) -> None:
         decompress(bytes(packed), limit=1 << 20)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["gzip", "xz", "bzip2", "zstd"])
 def test_a_bomb_takes_no_memory(kind: str) -> None:
     packed = PACKERS[kind](bytes(100 << 20))
@@ -171,6 +172,7 @@ def test_the_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert error.value.package == "zstandard"
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=200)
 @given(
     st.sampled_from(sorted(PACKERS)),

@@ -157,7 +157,7 @@ def test_the_release_in_the_header_needs_no_unpacking() -> None:
         b"",
         b"# Linux/x86 6.1.99 Kernel Configuration\nCONFIG_A=y\n",
         b"IKCFG_ST and IKCFG_ED in a text",
-        gzip.compress(CONFIG),
+        gzip.compress(CONFIG, mtime=0),
         lzma.compress(NOISE),
         NOISE,
         b"\x7fELF\2\1\1" + bytes(9) + b"\2\0" + bytes(100),

@@ -116,7 +116,7 @@ def test_invalid_utf8_stays_in_its_value() -> None:
         (HEAD, None),
         (b"\x7fELF\x02\x01\x01\x00", 1),
         (b"CONFIG_A=y\nCONFIG_B=y\nCONFIG_\0", 3),
-        (gzip.compress(b"CONFIG_A=y\n"), 1),
+        (gzip.compress(b"CONFIG_A=y\n", mtime=0), 1),
         (b"<html>\n<body>CONFIG_A=y</body>\n", 1),
         (b"# how to\n\nset these:\nCONFIG_A=y\nand reboot\n", 3),
         ("CONFIG_A=y\n".encode("utf-16"), 1),

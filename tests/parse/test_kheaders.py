@@ -277,6 +277,7 @@ def test_the_lab_archive_as_tarfile_sees_it() -> None:
     assert info.size == sum(one.size for one in members if one.isfile())
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=150)
 @given(
     st.lists(st.tuples(st.integers(0, 5000), st.integers(0, 255)), min_size=1, max_size=5),

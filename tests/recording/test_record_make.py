@@ -41,6 +41,7 @@ def played(made: Made) -> Report:
     return report_on(Recording(Memory(made.members(directory=False), "memory")))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", known_machines.by_name())
 def test_a_recording_says_what_the_machine_says(name: str, tmp_path: Path) -> None:
     world = known_machines.by_name()[name]

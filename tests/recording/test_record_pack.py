@@ -218,6 +218,7 @@ def _bomb(kind: str, size: int) -> bytes:
     return out.getvalue()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["xz", "zst"])
 def test_a_bomb_is_stopped(kind: str, tmp_path: Path) -> None:
     """300 MiB of zeros in a few kilobytes."""

@@ -322,6 +322,7 @@ def test_packed_files_that_are_damaged(damage: bytes, tmp_path: Path) -> None:
         Recording(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_bomb_stops_at_the_size_it_told(tmp_path: Path) -> None:
     import lzma
 

@@ -118,6 +118,7 @@ def test_the_document_is_stable() -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_schema_demands_every_key_and_allows_no_other() -> None:
     document = json.loads(render(written()))
     for path, item in objects(document):

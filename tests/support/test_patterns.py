@@ -35,6 +35,7 @@ def test_it_reads_bytes(junk: bytes) -> None:
         assert Counted(pattern)._first(b"a\nPackage: x" + junk, 0) == (found.span() if found else None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("pattern", "piece"), [("a+b", "a"), (r"(a+)+b", "a"), (r"open .*map.*: no", "open map ")]
 )

@@ -61,3 +61,8 @@ def age(path: Path, seconds: float) -> None:
     """Make a file or a directory look as if it was changed so long ago."""
     then = time.time() - seconds
     os.utime(path, (then, then))
+
+
+def utc(seconds: float, form: str) -> str:
+    """The date and time so many seconds from now, for what is written in a log."""
+    return time.strftime(form, time.gmtime(time.time() + seconds))
