@@ -15,6 +15,7 @@ import sys
 import tarfile
 import tempfile
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path, PurePosixPath
 
 sys.path.append(str(Path(__file__).parent / "parse"))
@@ -28,6 +29,7 @@ FENTRY_TEST, ITER_TASK = 5, 6
 _PATH = 7
 
 
+@cache
 def btf(*, enum64: bool = True, order: str = "<") -> bytes:
     """BTF of a kernel: task_struct, path, the functions of kdiag's probes; ENUM64 as kernels from 6.0 on have it."""
     encoder = Encoder().add(
@@ -57,6 +59,7 @@ def module_btf(base: bytes) -> bytes:
     return encoder.encode()
 
 
+@cache
 def btf_elf(section: bytes) -> bytes:
     """An ELF file that holds nothing but a .BTF section, as Debian's headers packages have one since 6.12."""
     names = b"\0.BTF\0.shstrtab\0"
@@ -171,6 +174,7 @@ def tree(release: str, arch: str = "x86") -> dict[str, str]:
     return {**common(arch), **generated(release), **made}
 
 
+@cache
 def archive(release: str, arch: str = "x86") -> bytes:
     """kheaders.tar.xz of this release."""
     buffer = io.BytesIO()
@@ -190,6 +194,7 @@ def archive(release: str, arch: str = "x86") -> bytes:
     return lzma.compress(buffer.getvalue())
 
 
+@cache
 def kheaders_module(data: bytes) -> bytes:
     """kheaders.ko: a relocatable ELF file with the archive between its two symbols in .rodata."""
     strings = b"\0kernel_headers_data\0kernel_headers_data_end\0"
@@ -243,6 +248,7 @@ def rpm_header(name: str, version: str, release: str, arch: str = "x86_64") -> b
     return struct.pack(">II", len(index) // 16, len(store)) + index + store
 
 
+@cache
 def rpm_database(*packages: tuple[str, str, str]) -> bytes:
     """rpmdb.sqlite with packages of (name, version, release); the schema is that of rpm lib/backend/sqlite.cc."""
     with tempfile.TemporaryDirectory() as directory:

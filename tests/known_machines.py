@@ -6,6 +6,8 @@ Releases and options are those of kernels that were read or reported; each funct
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable
+from functools import partial
 
 import kernel_parts as parts
 import worlds as w
@@ -346,40 +348,6 @@ def lima() -> World:
     return world.file("/sys/class/dmi/id/sys_vendor", "QEMU\n")
 
 
-def by_name() -> dict[str, World]:
-    """Every machine described here, by its name."""
-    return {
-        "orbstack-container": orbstack_container(),
-        "orbstack-amd64-machine": orbstack_amd64_machine(),
-        "docker-desktop": docker_desktop(),
-        "docker-desktop-old": docker_desktop_old(),
-        "wsl2-5.15": wsl2_515(),
-        "wsl2-6.18": wsl2_618(),
-        "wsl2-6.18-uapi": wsl2_618_uapi(),
-        "wsl1": wsl1(),
-        "gvisor": gvisor(),
-        "microvm-kata": microvm_kata(),
-        "ubuntu-24.04": ubuntu_2404(),
-        "debian-12": debian_12(),
-        "debian-12-headers": debian_12("both"),
-        "debian-12-half": debian_12("arch"),
-        "debian-11-backport": debian_11(),
-        "debian-11": bullseye(),
-        "fedora-43": fedora_43(),
-        "arch-upgraded": arch_upgraded(),
-        "cos": cos(),
-        "talos": talos(),
-        "raspberry-pi": raspberry_pi(),
-        "kind-node": kind_node(),
-        "kubernetes-pod": kubernetes_pod(),
-        "user-namespace": user_namespace(),
-        "no-kprobes": no_kprobes(),
-        "wrong-recipe": wrong_recipe(),
-        "snap": snap(),
-        "lima": lima(),
-    }
-
-
 def complete() -> World:
     """Debian 13 with everything that tracing can use: every check is content with it."""
     world = w.debian_headers(w.kheaders(w.linux(options={"IKHEADERS": "m"}), "loaded"))
@@ -387,3 +355,36 @@ def complete() -> World:
     world.command("/usr/sbin/bpftool version", "bpftool v7.5.0\nusing libbpf v1.5\n")
     world.dir("/sys/firmware/efi").file(SECURE_BOOT, b"\x06\0\0\0\0")
     return world.program("execsnoop-bpfcc", "/usr/sbin/execsnoop-bpfcc")
+
+
+#: Every machine described here, by its name.
+BY_NAME: dict[str, Callable[[], World]] = {
+    "orbstack-container": orbstack_container,
+    "orbstack-amd64-machine": orbstack_amd64_machine,
+    "docker-desktop": docker_desktop,
+    "docker-desktop-old": docker_desktop_old,
+    "wsl2-5.15": wsl2_515,
+    "wsl2-6.18": wsl2_618,
+    "wsl2-6.18-uapi": wsl2_618_uapi,
+    "wsl1": wsl1,
+    "gvisor": gvisor,
+    "microvm-kata": microvm_kata,
+    "ubuntu-24.04": ubuntu_2404,
+    "debian-12": debian_12,
+    "debian-12-headers": partial(debian_12, "both"),
+    "debian-12-half": partial(debian_12, "arch"),
+    "debian-11-backport": debian_11,
+    "debian-11": bullseye,
+    "fedora-43": fedora_43,
+    "arch-upgraded": arch_upgraded,
+    "cos": cos,
+    "talos": talos,
+    "raspberry-pi": raspberry_pi,
+    "kind-node": kind_node,
+    "kubernetes-pod": kubernetes_pod,
+    "user-namespace": user_namespace,
+    "no-kprobes": no_kprobes,
+    "wrong-recipe": wrong_recipe,
+    "snap": snap,
+    "lima": lima,
+}

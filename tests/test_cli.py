@@ -328,11 +328,12 @@ def test_json_is_what_the_schema_says() -> None:
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)", document["created"])
 
 
-@pytest.mark.parametrize("name", known.by_name())
+@pytest.mark.slow
+@pytest.mark.parametrize("name", known.BY_NAME)
 def test_every_machine_fits_the_schema(name: str, tmp_path: Path) -> None:
     from kdiag.report.faces.json import render, schema_text
 
-    report = report_on(known.by_name()[name].recording())
+    report = report_on(known.BY_NAME[name]().recording())
     Draft202012Validator(json.loads(schema_text())).validate(json.loads(render(report)))
 
 
@@ -344,6 +345,7 @@ def chosen(*arguments: str) -> list[str]:
     return [f["id"] for f in json.loads(out)["findings"]]
 
 
+@pytest.mark.slow
 def test_only_and_skip() -> None:
     assert chosen("--only", "btf.vmlinux") == ["btf.vmlinux"]
     assert {i.split(".")[0] for i in chosen("--only", "btf.*,headers.env")} == {"btf", "headers"}

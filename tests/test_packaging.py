@@ -97,6 +97,7 @@ def test_nothing_slow_is_imported_at_start() -> None:
     assert "kdiag.checking.registry" not in loaded
 
 
+@pytest.mark.slow
 def test_nothing_later_than_python_310() -> None:
     """Neither syntax nor names that came later, but where a version is asked first."""
     later = (

@@ -65,15 +65,15 @@ def test_container_optimized_os_is_told_where_its_headers_are(examine: Examine) 
 
 @pytest.mark.parametrize("name", ["wsl2-5.15", "wsl2-6.18", "wsl2-6.18-uapi"])
 def test_wsl_is_no_container_of_docker(name: str, examine: Examine) -> None:
-    report = examine(known.by_name()[name])
+    report = examine(known.BY_NAME[name]())
     assert not [c for c in commands(report) if "docker" in c or "linux-headers" in c], commands(report)
     assert "container of an unknown kind" not in words(report)
 
 
-@pytest.mark.parametrize("name", known.by_name())
+@pytest.mark.parametrize("name", known.BY_NAME)
 def test_every_remedy_can_be_carried_out(name: str, examine: Examine) -> None:
     """Each has a title and a place; commands are whole shell words; who needs root says so."""
-    report = examine(known.by_name()[name])
+    report = examine(known.BY_NAME[name]())
     for remedy in remedies(report):
         assert remedy.title
         assert remedy.run_on
@@ -85,10 +85,10 @@ def test_every_remedy_can_be_carried_out(name: str, examine: Examine) -> None:
                 assert "root" in remedy.needs or remedy.run_on != "here", remedy
 
 
-@pytest.mark.parametrize("name", known.by_name())
+@pytest.mark.parametrize("name", known.BY_NAME)
 def test_no_remedy_is_also_the_wrong_one(name: str, examine: Examine) -> None:
     """What is warned against is not offered in the same report."""
-    report = examine(known.by_name()[name])
+    report = examine(known.BY_NAME[name]())
     offered = {re.sub(r"^sudo ", "", command) for command in commands(report)}
     for finding in report.findings:
         for wrong in finding.wrong_remedies:
@@ -102,7 +102,7 @@ def test_no_remedy_is_also_the_wrong_one(name: str, examine: Examine) -> None:
 )
 def test_vendor_kernels_have_no_packages(vendor: str, examine: Examine) -> None:
     """`apt install linux-headers-$(uname -r)` finds nothing there, whatever the image is made of."""
-    report = examine(known.by_name()[vendor])
+    report = examine(known.BY_NAME[vendor]())
     assert not [c for c in commands(report) if re.search(r"install .*(linux-headers|kernel-devel)", c)]
     found = report.finding("headers.package")
     assert found is not None

@@ -48,14 +48,15 @@ def told(report: Report) -> dict[str, Finding]:
     return {f.id: f for f in report.findings}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", sorted(p for p in FIXTURES.iterdir() if p.is_dir()), ids=lambda p: p.name)
 def test_recorded_machines(path: Path) -> None:
     assert not wrong(report_on(Recording(path)))
 
 
-@pytest.mark.parametrize("name", known.by_name())
+@pytest.mark.parametrize("name", known.BY_NAME)
 def test_described_machines(name: str) -> None:
-    world = known.by_name()[name]
+    world = known.BY_NAME[name]()
     assert not wrong(report_on(world.recording()))
     if name not in ("wsl1", "gvisor"):  # no bpf(2) there whose answers to a user could be worked out
         assert not wrong(report_on(w.user(world).recording()))

@@ -212,6 +212,7 @@ def test_one_report_whatever_is_around_it(tmp_path: Path) -> None:
         assert whole(Reader().read(one.text)) == whole(slowly(DOCUMENT))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("content", "message"),
     [

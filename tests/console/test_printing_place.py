@@ -45,6 +45,7 @@ def prints(source: str) -> Iterator[str]:
             yield f"{node.lineno}: os.write({ast.unparse(node.args[0])})"
 
 
+@pytest.mark.slow
 def test_nothing_else_prints() -> None:
     found = {
         f"{path.relative_to(HOME)}:{place}"

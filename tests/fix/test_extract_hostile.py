@@ -165,6 +165,7 @@ def test_setuid_is_not_taken_over(place: Path) -> None:
     assert not any(path.lstat().st_mode & 0o7022 for path in made.rglob("*") if not path.is_symlink())
 
 
+@pytest.mark.slow
 def test_ten_gigabytes_of_zeros_in_a_megabyte(place: Path) -> None:
     bomb = repeated(bytes(64 << 20), 160)
     assert len(bomb) < 2 << 20

@@ -96,7 +96,6 @@ def test_a_line_of_another_journal(whole: bytes, tmp_path: Path) -> None:
         assert line != other[at] and not forgotten(b"".join(mixed), parse(whole, "journal"))
 
 
-@pytest.mark.slow
 @settings(deadline=None, max_examples=400)
 @given(st.data())
 def test_any_damage(whole: bytes, data: st.DataObject) -> None:
@@ -170,6 +169,7 @@ def test_a_journal_of_before_is_read(tmp_path: Path) -> None:
     assert at_rest(data[: data[:-1].rfind(b"\n") + 1]) is False
 
 
+@pytest.mark.slow
 def test_a_journal_of_before_is_guarded_by_the_first_line_added(tmp_path: Path) -> None:
     data = first_version(*(old(to_json(effect)) for effect in EFFECTS))
     path = tmp_path / "journal"

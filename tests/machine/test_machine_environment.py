@@ -68,7 +68,7 @@ def test_dmi(field: str, value: str, expected: str | None) -> None:
     ],
 )
 def test_known_machines(name: str, vm: str | None, container: str | None) -> None:
-    mine = environment(known.by_name()[name])
+    mine = environment(known.BY_NAME[name]())
     assert kind(mine.vm) == vm
     assert kind(mine.container) == container
 

@@ -136,7 +136,6 @@ _INFO = st.builds(
 _WORDS = st.lists(st.one_of(_SMALL, _SMALL, _INFO, _INFO, st.integers(0, 2**32 - 1)), max_size=40)
 
 
-@pytest.mark.slow
 @settings(deadline=None, max_examples=500)
 @given(_WORDS, st.sampled_from(["<", ">"]), st.booleans())
 def test_any_words_are_judged_as_by_a_plain_reader(words: list[int], order: str, split: bool) -> None:
@@ -185,7 +184,6 @@ def edited(data: bytes, changes: list[Edit]) -> bytes:
 _TYPES_END = 24 + 4 * len(SAMPLE.words)
 
 
-@pytest.mark.slow
 @settings(deadline=None, max_examples=500)
 @given(st.sampled_from(["<", ">"]), edits(24, _TYPES_END))
 def test_a_damaged_sample_is_judged_as_by_a_plain_reader(order: str, changes: list[Edit]) -> None:
@@ -215,7 +213,6 @@ def vmlinux() -> bytes:
         pytest.skip(f"no vmlinux BTF here: {reason}")
 
 
-@pytest.mark.slow
 @pytest.mark.live
 @settings(deadline=None, max_examples=15)
 @given(st.data())

@@ -259,6 +259,7 @@ def test_split_btf_is_judged_with_its_base() -> None:
 # --- the kernel's own word ----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_as_the_kernel_judges_so_do_we() -> None:
     """By its recorded verdicts; each is the same in the other byte order."""
     wrong = {}
@@ -273,6 +274,7 @@ def test_as_the_kernel_judges_so_do_we() -> None:
     assert 300 < ACCEPTED.bit_count() < COUNT - 300
 
 
+@pytest.mark.slow
 @pytest.mark.live
 def test_the_running_kernel_judges_so_too() -> None:
     """Others than the recorded ones, where it may be asked, and judges as the recorded one. Older releases lack
@@ -295,6 +297,7 @@ def test_the_running_kernel_judges_so_too() -> None:
     assert not wrong
 
 
+@pytest.mark.slow
 @pytest.mark.live
 def test_the_running_kernels_own_btf_is_sound() -> None:
     path = Path("/sys/kernel/btf/vmlinux")
@@ -395,6 +398,7 @@ def read_and_ask(data: bytes) -> None:
 HOSTILE = dict(hostile())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", HOSTILE.values(), ids=HOSTILE.keys())
 def test_twice_the_size_is_twice_the_work(make: Callable[[int], bytes]) -> None:
     once, twice = (steps(partial(read_and_ask, make(n))) for n in (400, 800))

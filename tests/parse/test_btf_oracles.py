@@ -26,6 +26,7 @@ def vmlinux() -> Btf:
     return parse(data)
 
 
+@pytest.mark.slow
 @pytest.mark.live
 def test_the_running_kernel_has_a_task_struct_with_comm_and_pid(vmlinux: Btf) -> None:
     task = vmlinux.find("task_struct", {Kind.STRUCT})

@@ -172,7 +172,6 @@ def test_the_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert error.value.package == "zstandard"
 
 
-@pytest.mark.slow
 @settings(deadline=None, max_examples=200)
 @given(
     st.sampled_from(sorted(PACKERS)),

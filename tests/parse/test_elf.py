@@ -316,7 +316,6 @@ def _everything(data: bytes) -> None:
             ask()
 
 
-@pytest.mark.slow
 @settings(deadline=None, max_examples=300)
 @given(
     st.lists(

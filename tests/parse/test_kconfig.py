@@ -132,6 +132,7 @@ def test_a_stray_line_is_forgiven() -> None:
     assert parse(b"CONFIG_A=y\nCONFIG_B=y\n>>>>>>> merge\n").get("B") == "y"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unit", [b"CONFIG_", b"# CONFIG_A is not set ", b"#", b" ", b'CONFIG_A="', b"\r"])
 def test_long_lines_take_linear_time(unit: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     patterns = count_patterns(kconfig, monkeypatch.setattr)

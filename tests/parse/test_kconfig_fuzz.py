@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import contextlib
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -32,7 +31,6 @@ OPTIONS: st.SearchStrategy[tuple[str, Value]] = st.one_of(
 NOISE = st.sampled_from(["", "#", "# General setup", "# end of General setup", "# CONFIG_NOISE=y"])
 
 
-@pytest.mark.slow
 @settings(deadline=None, max_examples=150)
 @given(
     st.dictionaries(NAMES, OPTIONS, min_size=1, max_size=30),
@@ -49,7 +47,6 @@ def test_what_was_written_is_read_back(
     }
 
 
-@pytest.mark.slow
 @settings(deadline=None, max_examples=300)
 @given(
     st.lists(

@@ -245,6 +245,7 @@ def test_names_and_links_that_leave() -> None:
     }
 
 
+@pytest.mark.slow
 @needs_lab
 def test_the_lab_archive() -> None:
     data = from_module(LAB.read_bytes())
@@ -266,6 +267,7 @@ def test_the_lab_archive() -> None:
     assert quick(data, budget=64 << 10).archs == ("x86",)
 
 
+@pytest.mark.slow
 @needs_lab
 def test_the_lab_archive_as_tarfile_sees_it() -> None:
     data = from_module(b"no symbols" + LAB.read_bytes())
@@ -277,7 +279,6 @@ def test_the_lab_archive_as_tarfile_sees_it() -> None:
     assert info.size == sum(one.size for one in members if one.isfile())
 
 
-@pytest.mark.slow
 @settings(deadline=None, max_examples=150)
 @given(
     st.lists(st.tuples(st.integers(0, 5000), st.integers(0, 255)), min_size=1, max_size=5),

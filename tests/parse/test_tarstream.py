@@ -190,7 +190,6 @@ ENTRIES = st.lists(
 )
 
 
-@pytest.mark.slow
 @settings(deadline=None, max_examples=150)
 @given(ENTRIES, st.sampled_from([tarfile.GNU_FORMAT, tarfile.PAX_FORMAT]), st.integers(1, 3000))
 def test_as_tarfile_sees_it(entries: list[Entry], form: int, size: int) -> None:

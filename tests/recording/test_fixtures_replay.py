@@ -17,6 +17,7 @@ def test_there_are_fixtures() -> None:
     assert DIRECTORIES
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("directory", DIRECTORIES, ids=lambda path: path.name)
 def test_replay(directory: Path) -> None:
     report = report_on(opened(str(directory)))

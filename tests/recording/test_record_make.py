@@ -42,9 +42,9 @@ def played(made: Made) -> Report:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", known_machines.by_name())
+@pytest.mark.parametrize("name", known_machines.BY_NAME)
 def test_a_recording_says_what_the_machine_says(name: str, tmp_path: Path) -> None:
-    world = known_machines.by_name()[name]
+    world = known_machines.BY_NAME[name]()
     made = recorded(world, tmp_path / "w")
     direct = report_on(Recording(tmp_path / "w"))
     assert made.differs == ()
@@ -59,7 +59,7 @@ def test_a_recording_says_what_the_machine_says(name: str, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("name", ["fedora-43", "debian-12-headers", "orbstack-container"])
 def test_without_redaction_every_word_is_the_same(name: str, tmp_path: Path) -> None:
-    made = recorded(known_machines.by_name()[name], tmp_path / "w", None)
+    made = recorded(known_machines.BY_NAME[name](), tmp_path / "w", None)
     direct = report_on(Recording(tmp_path / "w"))
     assert made.report.findings == played(made).findings == direct.findings
     assert made.index["redacted"] is None
@@ -112,6 +112,7 @@ def everything(made: Made) -> Iterator[tuple[str, bytes]]:
     yield "the list", listing(made).encode()
 
 
+@pytest.mark.slow
 def test_no_secret_is_in_any_byte(tmp_path: Path) -> None:
     made = recorded(full_of_secrets(), tmp_path / "w", SECRETS, CURIOUS)
     for name, data in everything(made):

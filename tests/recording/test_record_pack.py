@@ -238,6 +238,7 @@ def test_a_header_that_promises_terabytes(tmp_path: Path) -> None:
         pack.opened(str(path))
 
 
+@pytest.mark.slow
 def test_a_million_members(tmp_path: Path) -> None:
     path = tmp_path / "evil.tar.xz"
     header = tarfile.TarInfo("root/x").tobuf()

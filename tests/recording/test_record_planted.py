@@ -223,6 +223,7 @@ def made(directory: Path) -> Made:
     return recorded(directory, redact=True)
 
 
+@pytest.mark.slow
 def test_no_secret_goes_out(made: Made) -> None:
     assert leaks(made) == []
 

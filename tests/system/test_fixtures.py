@@ -109,10 +109,11 @@ def test_the_least_that_is_a_recording() -> None:
             assert finding.status is UNKNOWN, finding
 
 
-@pytest.mark.parametrize("name", known_machines.by_name())
+@pytest.mark.slow
+@pytest.mark.parametrize("name", known_machines.BY_NAME)
 def test_described_machine(name: str, tmp_path: Path) -> None:
     """A description written as a recording and one planted as real files are the same machine."""
-    world = known_machines.by_name()[name]
+    world = known_machines.BY_NAME[name]()
     recorded = report_on(Recording(world.write(tmp_path / "recorded")))
     is_whole(recorded)
     if world.refused:

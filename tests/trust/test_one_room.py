@@ -197,6 +197,7 @@ def found() -> dict[str, dict[str, list[int]]]:
     return places
 
 
+@pytest.mark.slow
 def test_nothing_else_writes_or_launches() -> None:
     wrong = {
         f"{name}:{line}": kind
@@ -208,6 +209,7 @@ def test_nothing_else_writes_or_launches() -> None:
     assert not wrong, wrong
 
 
+@pytest.mark.slow
 def test_the_list_has_nothing_that_is_gone() -> None:
     assert {name: {*kinds} for name, kinds in found().items()} == ALLOWED
 
