@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import known_machines as known
 import pytest
-import worlds as w
-from conftest import Examine, builtin
-from fixtures_builder import World
 
 from kdiag.capabilities.definitions import DEFAULT_REQUIRED, DEFINITIONS
 from kdiag.capabilities.verdict import judge
@@ -14,6 +10,10 @@ from kdiag.checking.analysis import analyse
 from kdiag.checking.selection import choose
 from kdiag.machine import Machine
 from kdiag.model import Capability, Finding, Readiness, Remedy, Status, Works, fail, unknown
+from tests.support import known_machines as known
+from tests.support import machines
+from tests.support.description import Description
+from tests.support.reports import Examine, builtin
 
 
 def capability(capability_id: str, status: Works, *findings: str) -> Capability:
@@ -71,7 +71,7 @@ def test_without_a_remedy_there_is_still_a_next_step() -> None:
 
 
 def test_ready(examine: Examine) -> None:
-    report = examine(w.bpftrace(w.linux(), "0.23.2"))
+    report = examine(machines.bpftrace(machines.linux(), "0.23.2"))
     assert report.required == DEFAULT_REQUIRED
     assert report.verdict.status is Readiness.READY
     assert report.verdict.next.startswith("kdiag")
@@ -81,9 +81,9 @@ def test_ready(examine: Examine) -> None:
 @pytest.mark.parametrize(
     ("build", "command"),
     [
-        (lambda: w.bpftrace(w.unmounted(w.linux()), "0.23.2"), "mount -t tracefs"),
+        (lambda: machines.bpftrace(machines.unmounted(machines.linux()), "0.23.2"), "mount -t tracefs"),
         (known.wrong_recipe, "unset BPFTRACE_KERNEL_SOURCE"),
-        (w.linux, "apt-get install bpftrace"),
+        (machines.linux, "apt-get install bpftrace"),
         (known.debian_11, "BPFTRACE_BTF=/sys/kernel/btf/vmlinux"),
         (lambda: known.debian_12("arch"), "linux-headers-6.1.0-50-common"),
         (known.bullseye, "linux-headers-5.10.0-32-amd64"),
@@ -91,9 +91,9 @@ def test_ready(examine: Examine) -> None:
 )
 def test_the_next_command_is_the_right_one(build: object, command: str, examine: Examine) -> None:
     assert callable(build)
-    world = build()
-    assert isinstance(world, World)
-    report = examine(world)
+    described = build()
+    assert isinstance(described, Description)
+    report = examine(described)
     assert report.verdict.status is Readiness.NOT_READY
     assert command in report.verdict.next, report.verdict
 
@@ -109,7 +109,7 @@ def test_where_nothing_helps_nothing_is_mounted(build: object, examine: Examine)
 
 def test_root_would_see_more(examine: Examine) -> None:
     """An ordinary user learns what would work for root."""
-    report = examine(w.bpftrace(w.user(w.linux(config_at="/proc/config.gz")), "0.23.2"))
+    report = examine(machines.bpftrace(machines.user(machines.linux(config_at="/proc/config.gz")), "0.23.2"))
     by_id = {c.id: c for c in report.capabilities}
     assert by_id["hello"].status is Works.FAILS
     assert by_id["hello"].with_root is Works.WORKS
@@ -118,12 +118,12 @@ def test_root_would_see_more(examine: Examine) -> None:
 
 
 def test_as_root_there_is_no_other_answer(examine: Examine) -> None:
-    report = examine(w.bpftrace(w.linux(), "0.23.2"))
+    report = examine(machines.bpftrace(machines.linux(), "0.23.2"))
     assert {c.with_root for c in report.capabilities} == {None}
 
 
 def test_blocks_name_what_a_finding_affects(examine: Examine) -> None:
-    report = examine(w.bpftrace(w.unmounted(w.linux()), "0.27.1"))
+    report = examine(machines.bpftrace(machines.unmounted(machines.linux()), "0.27.1"))
     assert {"hello", "tracepoint-args"} <= set(report.blocks["tracing.tracefs"])
     fine = {f.id for f in report.findings if f.status in (Status.OK, Status.SKIP)}
     assert not fine & report.blocks.keys()
@@ -133,19 +133,21 @@ def test_what_was_left_out_is_unknown(examine: Examine, tmp_path: object) -> Non
     """With --only, capabilities that need other checks cannot be told; never ready by omission."""
     registry = builtin()
     chosen = choose(registry.checks, ["btf.*"], [])
-    world = w.bpftrace(w.linux(), "0.23.2")
+    described = machines.bpftrace(machines.linux(), "0.23.2")
     from pathlib import Path
 
     assert isinstance(tmp_path, Path)
-    report = analyse(Machine(world.recording()), registry, chosen)
+    report = analyse(Machine(described.recording()), registry, chosen)
     assert report.verdict.status is Readiness.UNKNOWN
     assert {c.status for c in report.capabilities if c.id in DEFAULT_REQUIRED} == {Works.UNKNOWN}
 
 
 @pytest.mark.parametrize("release", ["unknown", "v99.1.0", "v0.9.4"])
 def test_releases_beyond_the_table(release: str, examine: Examine) -> None:
-    world = w.bpftrace(w.linux(), "0.23.2").command("/usr/bin/bpftrace --version", f"bpftrace {release}\n")
-    report = examine(world)
+    described = machines.bpftrace(machines.linux(), "0.23.2").command(
+        "/usr/bin/bpftrace --version", f"bpftrace {release}\n"
+    )
+    report = examine(described)
     assert len(report.capabilities) == len(DEFINITIONS)
     if release == "unknown":
         # Debian's package database knows which one it is only if it owns the program.
@@ -153,15 +155,17 @@ def test_releases_beyond_the_table(release: str, examine: Examine) -> None:
 
 
 def test_without_a_version_only_what_holds_for_every_release_is_told(examine: Examine) -> None:
-    world = w.linux().program("bpftrace", "/opt/bpftrace").command("/opt/bpftrace --version", "no idea\n")
-    by_id = {c.id: c for c in examine(world).capabilities}
+    described = (
+        machines.linux().program("bpftrace", "/opt/bpftrace").command("/opt/bpftrace --version", "no idea\n")
+    )
+    by_id = {c.id: c for c in examine(described).capabilities}
     assert by_id["tracepoint-args"].status is Works.UNKNOWN, "0.11 needs headers here, 0.23 does not"
     assert by_id["rawtracepoint"].status is Works.UNKNOWN, "0.17 has none"
     assert "release" in by_id["rawtracepoint"].because
 
 
 def test_findings_of_the_report_can_be_asked_for(examine: Examine) -> None:
-    report = examine(w.linux())
+    report = examine(machines.linux())
     found = report.finding("btf.vmlinux")
     assert isinstance(found, Finding)
     assert report.finding("no.such") is None

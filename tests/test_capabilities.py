@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import pytest
-import worlds as w
-from conftest import Examine
-from seen import HEADERS, INFERRED, LETTERS, RESTRICTED, SEEN, TRACEPOINTS, VERSIONS, Build, lab, no_proc
 
 from kdiag.capabilities.definitions import DEFINITIONS
 from kdiag.model import Report, Works
+from tests.support import machines
+from tests.support.reports import Examine
+from tests.support.seen import (
+    HEADERS,
+    INFERRED,
+    LETTERS,
+    RESTRICTED,
+    SEEN,
+    TRACEPOINTS,
+    VERSIONS,
+    Build,
+    lab,
+    no_proc,
+)
 
 
 def capabilities_of(name: str) -> tuple[str, ...]:
@@ -52,7 +63,7 @@ _reports: dict[tuple[str, str], Report] = {}
 def _report(key: tuple[str, str], build: Build, version: str, examine: Examine) -> Report:
     """Each machine is examined once, however many of its cells are compared."""
     if key not in _reports:
-        _reports[key] = examine(w.bpftrace(build(), version))
+        _reports[key] = examine(machines.bpftrace(build(), version))
     return _reports[key]
 
 
@@ -84,14 +95,14 @@ def test_kernels(situation: str, name: str, seen: frozenset[Works], examine: Exa
 @pytest.mark.parametrize("version", ("0.17.0", "0.23.2"))
 def test_without_proc_nothing_is_said_to_fail(version: str, examine: Examine) -> None:
     """Seen: hello and tracepoints work with /proc hidden. kdiag cannot see who asks then: it may not know, not deny."""
-    report = examine(w.bpftrace(no_proc(), version))
+    report = examine(machines.bpftrace(no_proc(), version))
     for capability in report.capabilities:
         if capability.id in ("hello", *TRACEPOINTS):
             assert capability.status is not Works.FAILS, capability
 
 
 def test_every_capability_is_judged_and_told_apart(examine: Examine) -> None:
-    report = examine(w.bpftrace(lab(), "0.23.2"))
+    report = examine(machines.bpftrace(lab(), "0.23.2"))
     assert [capability.id for capability in report.capabilities] == [
         definition.id for definition in DEFINITIONS
     ]
@@ -106,4 +117,4 @@ def test_every_capability_is_judged_and_told_apart(examine: Examine) -> None:
 def test_what_the_source_decides(
     build: Build, name: str, version: str, follows: frozenset[Works], examine: Examine
 ) -> None:
-    compare(examine(w.bpftrace(build(), version)), name, follows)
+    compare(examine(machines.bpftrace(build(), version)), name, follows)

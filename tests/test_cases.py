@@ -12,14 +12,14 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-import kernel_parts as parts
-import known_machines as known
 import pytest
-import worlds as w
-from conftest import Examine
-from fixtures_builder import World
 
 from kdiag.model import Finding, Report, Status, Works
+from tests.support import kernel_parts as parts
+from tests.support import known_machines as known
+from tests.support import machines
+from tests.support.description import Description
+from tests.support.reports import Examine
 
 OK, WARN, FAIL, UNKNOWN, SKIP = Status.OK, Status.WARN, Status.FAIL, Status.UNKNOWN, Status.SKIP
 
@@ -36,7 +36,7 @@ class Case:
     remedy of the report.
     """
 
-    build: Callable[[], World]
+    build: Callable[[], Description]
     finding: str
     status: Status
     says: tuple[str, ...] = ()
@@ -54,9 +54,9 @@ YES, NO, PART = frozenset({Works.WORKS}), frozenset({Works.FAILS}), frozenset({W
 # -- the machines that are not in known_machines.py ------------------------------------------------------------------
 
 
-def android() -> World:
+def android() -> Description:
     """adb shell, bpftrace in /data/local/tmp: neither BTF nor headers."""
-    world = w.linux(
+    described = machines.linux(
         "5.10.149-android13-4-00003-g05231a35ff43-ab9850636",
         "",
         machine="aarch64",
@@ -64,79 +64,90 @@ def android() -> World:
         options={"DEBUG_INFO_BTF": "n", "IKHEADERS": "n", "IKCONFIG": "y"},
         config_at="/proc/config.gz",
     )
-    world.remove("/etc", "/var", "/lib/modules")
-    world.program("bpftrace", "/data/local/tmp/bpftools/bpftrace")
-    world.command("/data/local/tmp/bpftools/bpftrace --version", "bpftrace v0.16.0\n")
-    return w.without_btf(world)
+    described.remove("/etc", "/var", "/lib/modules")
+    described.program("bpftrace", "/data/local/tmp/bpftools/bpftrace")
+    described.command("/data/local/tmp/bpftools/bpftrace --version", "bpftrace v0.16.0\n")
+    return machines.without_btf(described)
 
 
-def rhel_8() -> World:
+def rhel_8() -> Description:
     """BTF and the kheaders module; bpftrace 0.12.1 does not unpack it because there is BTF."""
     release = "4.18.0-304.3.el8.bz1928463.x86_64"
-    world = w.linux(release, known.RHEL_8, builder="mockbuild@x86-vm-08", options={"IKHEADERS": "m"})
-    w.bpftrace(w.kheaders(world, "module"), "0.12.1").remove("/var/lib/dpkg/status")
-    return world.file("/var/lib/rpm/rpmdb.sqlite", parts.rpm_database(("bpftrace", "0.12.1", "3.el8")))
+    described = machines.linux(
+        release, known.RHEL_8, builder="mockbuild@x86-vm-08", options={"IKHEADERS": "m"}
+    )
+    machines.bpftrace(machines.kheaders(described, "module"), "0.12.1").remove("/var/lib/dpkg/status")
+    return described.file("/var/lib/rpm/rpmdb.sqlite", parts.rpm_database(("bpftrace", "0.12.1", "3.el8")))
 
 
-def oracle_7() -> World:
+def oracle_7() -> Description:
     """kernel-devel is installed, of another release than the running one."""
     release, other = "3.10.0-1160.81.1.0.1.el7.x86_64", "3.10.0-1160.83.1.0.1.el7.x86_64"
-    system = w.os_release("ol", "7.9", "Oracle Linux Server 7.9", ID_LIKE="fedora")
-    world = w.without_btf(
-        w.linux(
+    system = machines.os_release("ol", "7.9", "Oracle Linux Server 7.9", ID_LIKE="fedora")
+    described = machines.without_btf(
+        machines.linux(
             release, system, builder="mockbuild@host", options={"DEBUG_INFO_BTF": None, "IKHEADERS": None}
         )
     )
-    w.tree(world, f"/usr/src/kernels/{other}", release=other).link(
+    machines.tree(described, f"/usr/src/kernels/{other}", release=other).link(
         f"/lib/modules/{other}/build", f"/usr/src/kernels/{other}"
     )
     packages = [
         ("kernel-devel", "3.10.0", "1160.83.1.0.1.el7"),
         ("kernel-headers", "3.10.0", "1160.83.1.0.1.el7"),
     ]
-    return world.remove("/var/lib/dpkg/status").file(
+    return described.remove("/var/lib/dpkg/status").file(
         "/var/lib/rpm/rpmdb.sqlite", parts.rpm_database(*packages)
     )
 
 
-def recommended_docker_run() -> World:
+def recommended_docker_run() -> Description:
     """/lib/modules and an empty /usr/src/linux are mounted, as the manual said; the headers are beside it."""
-    world = w.linux(
-        "5.3.0-40-generic", w.DEBIAN["12"], builder="buildd@lcy01 (Ubuntu 9.2.1", options={"IKHEADERS": "m"}
+    described = machines.linux(
+        "5.3.0-40-generic",
+        machines.DEBIAN["12"],
+        builder="buildd@lcy01 (Ubuntu 9.2.1",
+        options={"IKHEADERS": "m"},
     )
-    w.modules(w.mounted(w.container(world, w.ALL_CAPABILITIES))).dir("/usr/src/linux")
-    world.link("/lib/modules/5.3.0-40-generic/build", "/usr/src/linux-headers-5.3.0-40-generic")
-    return w.bpftrace(world, "0.17.0")
+    machines.modules(machines.mounted(machines.container(described, machines.ALL_CAPABILITIES))).dir(
+        "/usr/src/linux"
+    )
+    described.link("/lib/modules/5.3.0-40-generic/build", "/usr/src/linux-headers-5.3.0-40-generic")
+    return machines.bpftrace(described, "0.17.0")
 
 
 def pod(
     release: str,
     link_to: str,
     builder: str,
-    effective: int = w.CONTAINER_CAPABILITIES | w.mask("CAP_SYS_ADMIN"),
-) -> World:
+    effective: int = machines.CONTAINER_CAPABILITIES | machines.mask("CAP_SYS_ADMIN"),
+) -> Description:
     """A pod with the node's /lib/modules, whose build link leads out of what is mounted."""
-    world = w.linux(
-        release, w.DEBIAN["12"], builder=builder, options={"IKHEADERS": "n"}, config_at="/proc/config.gz"
+    described = machines.linux(
+        release,
+        machines.DEBIAN["12"],
+        builder=builder,
+        options={"IKHEADERS": "n"},
+        config_at="/proc/config.gz",
     )
-    w.container(world, effective, kind="kubernetes")
-    world.dir("/var/run/secrets/kubernetes.io/serviceaccount").env("KUBERNETES_SERVICE_HOST", "10.96.0.1")
-    w.modules(w.mounted(world)).link(f"/lib/modules/{release}/build", link_to)
-    return w.bpftrace(world, "0.17.0")
+    machines.container(described, effective, kind="kubernetes")
+    described.dir("/var/run/secrets/kubernetes.io/serviceaccount").env("KUBERNETES_SERVICE_HOST", "10.96.0.1")
+    machines.modules(machines.mounted(described)).link(f"/lib/modules/{release}/build", link_to)
+    return machines.bpftrace(described, "0.17.0")
 
 
-def eks_node() -> World:
+def eks_node() -> Description:
     release = "4.14.181-142.260.amzn2.x86_64"
-    return w.without_btf(pod(release, f"/usr/src/kernels/{release}", "mockbuild@ip-10-0-1-1"))
+    return machines.without_btf(pod(release, f"/usr/src/kernels/{release}", "mockbuild@ip-10-0-1-1"))
 
 
-def linuxkit_dangling() -> World:
-    world = known.docker_desktop("4.9.184-linuxkit", btf=False)
-    w.modules(world)
-    return world.link("/lib/modules/4.9.184-linuxkit/build", "/usr/src/linux-headers-4.9.184-linuxkit")
+def linuxkit_dangling() -> Description:
+    described = known.docker_desktop("4.9.184-linuxkit", btf=False)
+    machines.modules(described)
+    return described.link("/lib/modules/4.9.184-linuxkit/build", "/usr/src/linux-headers-4.9.184-linuxkit")
 
 
-def linuxkit_config() -> World:
+def linuxkit_config() -> Description:
     """The plug-in and the split debug information that keep BTF out."""
     options: dict[str, str | None] = {
         "DEBUG_INFO_BTF": None,
@@ -145,52 +156,57 @@ def linuxkit_config() -> World:
         "IKHEADERS": "n",
         "IKCONFIG": "y",
     }
-    world = w.linux(
+    described = machines.linux(
         "5.10.76-linuxkit",
-        w.DEBIAN["12"],
+        machines.DEBIAN["12"],
         builder="root@buildkitsandbox",
         options=options,
         config_at="/proc/config.gz",
     )
-    return w.bpftrace(w.mounted(w.container(w.without_btf(world), w.ALL_CAPABILITIES)), "0.17.0")
+    return machines.bpftrace(
+        machines.mounted(machines.container(machines.without_btf(described), machines.ALL_CAPABILITIES)),
+        "0.17.0",
+    )
 
 
-def orbstack_without_config() -> World:
-    world = w.linux(
+def orbstack_without_config() -> Description:
+    described = machines.linux(
         "6.4.10-orbstack-00066-ga79fe089e66c",
-        w.DEBIAN["12"],
+        machines.DEBIAN["12"],
         machine="aarch64",
         builder="orbstack@b",
         config_at=None,
     )
-    return w.bpftrace(w.mounted(w.container(world, w.ALL_CAPABILITIES)), "0.17.0")
+    return machines.bpftrace(
+        machines.mounted(machines.container(described, machines.ALL_CAPABILITIES)), "0.17.0"
+    )
 
 
-def talos_with_bcc() -> World:
+def talos_with_bcc() -> Description:
     """BTF, and neither headers nor kheaders; the tool that was tried is one of BCC's."""
-    world = w.linux(
+    described = machines.linux(
         "6.1.73-talos",
-        w.DEBIAN["13"],
+        machines.DEBIAN["13"],
         builder="@buildkitsandbox",
         options={"IKHEADERS": "n"},
         config_at="/proc/config.gz",
     )
-    w.mounted(w.container(world, w.ALL_CAPABILITIES, kind="kubernetes"))
-    world.dir("/var/run/secrets/kubernetes.io/serviceaccount").program(
+    machines.mounted(machines.container(described, machines.ALL_CAPABILITIES, kind="kubernetes"))
+    described.dir("/var/run/secrets/kubernetes.io/serviceaccount").program(
         "execsnoop-bpfcc", "/usr/sbin/execsnoop-bpfcc"
     )
-    return w.bpftrace(world, "0.23.2")
+    return machines.bpftrace(described, "0.23.2")
 
 
-def vmlinux_on_disk() -> World:
+def vmlinux_on_disk() -> Description:
     """5.3 built with BTF does not serve it in sysfs; the debug image has it."""
-    world = w.linux("5.3.18", w.os_release("ubuntu", "19.10", "Ubuntu 19.10"), builder="me@home").remove(
-        "/sys/kernel/btf"
-    )
-    return world.file("/usr/lib/debug/lib/modules/5.3.18/vmlinux", parts.btf_elf(parts.btf(enum64=False)))
+    described = machines.linux(
+        "5.3.18", machines.os_release("ubuntu", "19.10", "Ubuntu 19.10"), builder="me@home"
+    ).remove("/sys/kernel/btf")
+    return described.file("/usr/lib/debug/lib/modules/5.3.18/vmlinux", parts.btf_elf(parts.btf(enum64=False)))
 
 
-def t2_mac() -> World:
+def t2_mac() -> Description:
     """The build switched debug information off, and with it BTF went."""
     options: dict[str, str | None] = {
         "DEBUG_INFO": None,
@@ -198,34 +214,45 @@ def t2_mac() -> World:
         "DEBUG_INFO_NONE": "y",
         "DEBUG_INFO_BTF": None,
     }
-    world = w.linux("7.1.0-3-t2-noble", w.UBUNTU_2404, builder="t2linux@build", options=options)
-    return w.bpftrace(w.without_btf(world), "0.23.2")
+    described = machines.linux(
+        "7.1.0-3-t2-noble", machines.UBUNTU_2404, builder="t2linux@build", options=options
+    )
+    return machines.bpftrace(machines.without_btf(described), "0.23.2")
 
 
-def arm64(release: str, options: Mapping[str, str | None]) -> World:
+def arm64(release: str, options: Mapping[str, str | None]) -> Description:
     """No BPF trampoline: programs load and do not attach."""
-    world = w.linux(release, w.DEBIAN["12"], machine="aarch64", options=options)
-    world.probe(f"bpf:fentry:{parts.FENTRY_TEST}", 524, "attach")
-    return w.bpftrace(world, "0.23.2")
+    described = machines.linux(release, machines.DEBIAN["12"], machine="aarch64", options=options)
+    described.probe(f"bpf:fentry:{parts.FENTRY_TEST}", 524, "attach")
+    return machines.bpftrace(described, "0.23.2")
 
 
-def no_automount() -> World:
+def no_automount() -> Description:
     """debugfs without tracefs below it (TRACEFS_AUTOMOUNT_DEPRECATED is off)."""
-    world = w.linux("6.17.5-arch1-1", known.ARCH, builder="linux@archlinux", config_at="/proc/config.gz")
-    return w.bpftrace(world.remove("/sys/kernel/debug/tracing"), "0.23.2")
+    described = machines.linux(
+        "6.17.5-arch1-1", known.ARCH, builder="linux@archlinux", config_at="/proc/config.gz"
+    )
+    return machines.bpftrace(described.remove("/sys/kernel/debug/tracing"), "0.23.2")
 
 
-def runner_image() -> World:
+def runner_image() -> Description:
     """The mount units of tracefs and debugfs were disabled in the image."""
-    world = w.linux("6.8.0-1021-aws", w.UBUNTU_2404, builder="buildd@lcy02 (Ubuntu 13.2.0", paranoid=4)
-    return w.bpftrace(w.unmounted(world).file("/sys/class/dmi/id/sys_vendor", "Amazon EC2\n"), "0.23.2")
+    described = machines.linux(
+        "6.8.0-1021-aws", machines.UBUNTU_2404, builder="buildd@lcy02 (Ubuntu 13.2.0", paranoid=4
+    )
+    return machines.bpftrace(
+        machines.unmounted(described).file("/sys/class/dmi/id/sys_vendor", "Amazon EC2\n"), "0.23.2"
+    )
 
 
-def container_without_tracefs() -> World:
-    return w.bpftrace(w.container(w.linux("6.1.0-50-amd64", w.UBUNTU_2404), w.ALL_CAPABILITIES), "0.23.2")
+def container_without_tracefs() -> Description:
+    return machines.bpftrace(
+        machines.container(machines.linux("6.1.0-50-amd64", machines.UBUNTU_2404), machines.ALL_CAPABILITIES),
+        "0.23.2",
+    )
 
 
-def chrome_os() -> World:
+def chrome_os() -> Description:
     """Two causes, one on top of the other: headers without generated files, and no kprobes."""
     release = "4.19.113-08528-g5803a1c7e9f9"
     options: dict[str, str | None] = {
@@ -235,50 +262,54 @@ def chrome_os() -> World:
         "DEBUG_INFO_BTF": None,
         "IKHEADERS": None,
     }
-    world = w.without_btf(
-        w.linux(release, w.os_release("chromeos", "83", "Chrome OS"), builder="chromeos@b", options=options)
+    described = machines.without_btf(
+        machines.linux(
+            release, machines.os_release("chromeos", "83", "Chrome OS"), builder="chromeos@b", options=options
+        )
     )
-    world.remove("/sys/bus/event_source/devices/kprobe", "/sys/kernel/debug/kprobes")
+    described.remove("/sys/bus/event_source/devices/kprobe", "/sys/kernel/debug/kprobes")
     for place in ("/sys/kernel/tracing", "/sys/kernel/debug/tracing"):
-        world.remove(f"{place}/kprobe_events")
-    w.put(world, "/usr/src/linux", parts.common().items())
-    world.link(f"/lib/modules/{release}/build", "/usr/src/linux")
-    return world.program("execsnoop-bpfcc", "/usr/sbin/execsnoop-bpfcc")
+        described.remove(f"{place}/kprobe_events")
+    machines.put(described, "/usr/src/linux", parts.common().items())
+    described.link(f"/lib/modules/{release}/build", "/usr/src/linux")
+    return described.program("execsnoop-bpfcc", "/usr/sbin/execsnoop-bpfcc")
 
 
-def leftover_probe() -> World:
-    world = w.linux("4.15.12-1-ARCH", known.ARCH, builder="builduser@heftig", config_at="/proc/config.gz")
+def leftover_probe() -> Description:
+    described = machines.linux(
+        "4.15.12-1-ARCH", known.ARCH, builder="builduser@heftig", config_at="/proc/config.gz"
+    )
     line = "p:kprobes/opensnitch_exec_probe do_execve path=+0(%di):string\n"
     for place in ("/sys/kernel/tracing", "/sys/kernel/debug/tracing"):
-        world.file(f"{place}/kprobe_events", line)
-    return world
+        described.file(f"{place}/kprobe_events", line)
+    return described
 
 
-def integrity() -> World:
+def integrity() -> Description:
     """Files of debugfs refuse; BPF goes on."""
-    world = w.lockdown(w.linux(), "integrity")
-    world.refuse("/sys/kernel/debug/kprobes/enabled", errno.EPERM).refuse(
+    described = machines.lockdown(machines.linux(), "integrity")
+    described.refuse("/sys/kernel/debug/kprobes/enabled", errno.EPERM).refuse(
         "/sys/kernel/debug/kprobes/blacklist", errno.EPERM
     )
-    return w.bpftrace(world, "0.23.2")
+    return machines.bpftrace(described, "0.23.2")
 
 
-def ordinary_user(release: str, system: str) -> World:
-    return w.bpftrace(w.user(w.linux(release, system)), "0.23.2")
+def ordinary_user(release: str, system: str) -> Description:
+    return machines.bpftrace(machines.user(machines.linux(release, system)), "0.23.2")
 
 
-def cos_container() -> World:
+def cos_container() -> Description:
     """2020: a kernel without CAP_BPF, a container with the default capabilities."""
-    system = w.os_release("debian", "10", "Debian GNU/Linux 10 (buster)")
-    world = w.linux("5.4.49+", system, builder="builder@localhost", config_at="/proc/config.gz")
-    world.memlock = (65536, 65536)
-    return w.mounted(w.container(world))
+    system = machines.os_release("debian", "10", "Debian GNU/Linux 10 (buster)")
+    described = machines.linux("5.4.49+", system, builder="builder@localhost", config_at="/proc/config.gz")
+    described.memlock = (65536, 65536)
+    return machines.mounted(machines.container(described))
 
 
-def sticky_sysctl() -> World:
-    world = w.linux("6.12.0-124.29.1.el10_1.x86_64", known.RHEL_8)
-    w.sysctls(world, unprivileged_bpf_disabled=1)
-    return w.user(world)
+def sticky_sysctl() -> Description:
+    described = machines.linux("6.12.0-124.29.1.el10_1.x86_64", known.RHEL_8)
+    machines.sysctls(described, unprivileged_bpf_disabled=1)
+    return machines.user(described)
 
 
 # -- the cases --------------------------------------------------------------------------------------------------------
@@ -523,7 +554,9 @@ CASES: dict[str, Case] = {
         works={"hello": NO, "struct": NO},
     ),
     "K083": Case(
-        lambda: ordinary_user("4.15.0-1031-aws", w.os_release("ubuntu", "18.04", "Ubuntu 18.04.6 LTS")),
+        lambda: ordinary_user(
+            "4.15.0-1031-aws", machines.os_release("ubuntu", "18.04", "Ubuntu 18.04.6 LTS")
+        ),
         "privileges.root",
         FAIL,
         offers=(r"sudo",),
@@ -551,7 +584,7 @@ CASES: dict[str, Case] = {
     ),
     "K096": Case(
         lambda: ordinary_user(
-            "5.18.9-250.vanilla.fc36.x86_64", w.os_release("fedora", "36", "Fedora Linux 36")
+            "5.18.9-250.vanilla.fc36.x86_64", machines.os_release("fedora", "36", "Fedora Linux 36")
         ),
         "privileges.root",
         FAIL,

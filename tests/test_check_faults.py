@@ -14,12 +14,7 @@ import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import kernel_parts as parts
 import pytest
-import worlds as w
-from conftest import as_user, builtin, need_root, report_on
-from fixtures_builder import World
-from planted import Planted, plant
 
 from kdiag.check import Check
 from kdiag.checking.analysis import analyse
@@ -31,25 +26,32 @@ from kdiag.report.faces.json import render as render_json
 from kdiag.report.faces.text import render as render_text
 from kdiag.system import Stat
 from kdiag.system.live import Live
+from tests.support import kernel_parts as parts
+from tests.support import machines
+from tests.support.description import Description
+from tests.support.needs import need_root
+from tests.support.on_disk import OnDisk, write_machine
+from tests.support.reports import builtin, report_on
 from tests.support.steps import bytes_read
+from tests.support.users import as_user
 from tests.support.waiting import HANG, ends, gone, wait_until
 
 BTF = "/sys/kernel/btf/vmlinux"
 
 
-def healthy() -> World:
+def healthy() -> Description:
     """A machine where everything is as it should be, headers and kheaders included."""
-    world = w.linux("6.12.107", options={"IKHEADERS": "m"}, config_at="/proc/config.gz")
-    w.kheaders(world, "loaded")
-    w.tree(world, "/usr/src/linux-headers-6.12.107").link(
+    described = machines.linux("6.12.107", options={"IKHEADERS": "m"}, config_at="/proc/config.gz")
+    machines.kheaders(described, "loaded")
+    machines.tree(described, "/usr/src/linux-headers-6.12.107").link(
         "/lib/modules/6.12.107/build", "/usr/src/linux-headers-6.12.107"
     )
-    return w.bpftrace(world, "0.23.2")
+    return machines.bpftrace(described, "0.23.2")
 
 
-def look(world: World, root: Path) -> Report:
-    """Plant the world and report on the real files."""
-    return report_on(Planted(world, plant(world, root)))
+def look(described: Description, root: Path) -> Report:
+    """Write the machine and report on the real files."""
+    return report_on(OnDisk(described, write_machine(described, root)))
 
 
 def no_defect(report: Report) -> None:
@@ -110,9 +112,9 @@ def test_btf_error_tells_the_place(tmp_path: Path) -> None:
 
 def test_broken_btf_hides_a_good_fallback(tmp_path: Path) -> None:
     """libbpf stops at a broken sysfs file and does not look further."""
-    world = healthy().file(BTF, parts.btf()[:60])
-    world.file("/boot/vmlinux-6.12.107", parts.btf_elf(parts.btf()))
-    report = look(world, tmp_path)
+    described = healthy().file(BTF, parts.btf()[:60])
+    described.file("/boot/vmlinux-6.12.107", parts.btf_elf(parts.btf()))
+    report = look(described, tmp_path)
     assert finding(report, "btf.bpftrace").status is Status.FAIL
     works = {capability.id: capability.status for capability in report.capabilities}
     assert works["core-tools"] is Works.FAILS, (
@@ -122,8 +124,8 @@ def test_broken_btf_hides_a_good_fallback(tmp_path: Path) -> None:
 
 def test_ten_sparse_gigabytes(tmp_path: Path) -> None:
     """Files that claim to be enormous cost nothing."""
-    world = healthy()
-    root = plant(world, tmp_path)
+    described = healthy()
+    root = write_machine(described, tmp_path)
     for path in (
         BTF,
         "/sys/kernel/kheaders.tar.xz",
@@ -135,7 +137,7 @@ def test_ten_sparse_gigabytes(tmp_path: Path) -> None:
         (root / path.lstrip("/")).chmod(0o644)
         os.truncate(root / path.lstrip("/"), 10 * 2**30)
     before = bytes_read()
-    report = report_on(Planted(world, root))
+    report = report_on(OnDisk(described, root))
     assert bytes_read() - before < 2**30
     no_defect(report)
     for finding_id in ("btf.vmlinux", "kheaders.archive"):
@@ -252,7 +254,7 @@ _INSTEAD: dict[str, Callable[[Path], object]] = {
 
 @contextlib.contextmanager
 def instead(root: Path, path: str, kind: str) -> Iterator[None]:
-    """Something else in the place of a planted file, for a while."""
+    """Something else in the place of a file, for a while."""
     place = root / path.lstrip("/")
     aside = place.with_name(f"{place.name}.aside")
     place.rename(aside)
@@ -269,11 +271,11 @@ def instead(root: Path, path: str, kind: str) -> Iterator[None]:
 @pytest.mark.parametrize("kind", _INSTEAD)
 def test_something_else_where_a_file_is_expected(kind: str, tmp_path: Path) -> None:
     """Every file that matters, one after the other."""
-    world = healthy()
-    root = plant(world, tmp_path)
+    described = healthy()
+    root = write_machine(described, tmp_path)
     for path in _MATTERS:
         with instead(root, path, kind), ends():
-            report = report_on(Planted(world, root))
+            report = report_on(OnDisk(described, root))
         no_defect(report)
         assert report.capabilities, path
 
@@ -290,10 +292,10 @@ def test_something_else_where_a_file_is_expected(kind: str, tmp_path: Path) -> N
     ],
 )
 def test_no_wrong_ok(path: str, finding_id: str, kind: str, tmp_path: Path) -> None:
-    world = healthy()
-    root = plant(world, tmp_path)
+    described = healthy()
+    root = write_machine(described, tmp_path)
     with instead(root, path, kind):
-        found = finding(report_on(Planted(world, root)), finding_id)
+        found = finding(report_on(OnDisk(described, root)), finding_id)
     if finding_id == "kernel.lockdown":
         assert "memory" in found.summary or found.status is not Status.OK, found
     else:
@@ -301,11 +303,11 @@ def test_no_wrong_ok(path: str, finding_id: str, kind: str, tmp_path: Path) -> N
 
 
 def test_os_release_of_garbage(tmp_path: Path) -> None:
-    world = healthy().file(
+    described = healthy().file(
         "/etc/os-release",
         b"\x00\xff\xfe" * 500 + b'ID="\x1b]0;pwned\x07"\nPRETTY_NAME="\x1b[31mred\x1b[0m"\n',
     )
-    report = look(world, tmp_path)
+    report = look(described, tmp_path)
     no_defect(report)
     for text in (render_text(report, width=80, color=False, verbose=True, unicode=True), render_json(report)):
         assert "\x1b" not in text and "\x07" not in text and "\x00" not in text, (
@@ -315,15 +317,15 @@ def test_os_release_of_garbage(tmp_path: Path) -> None:
 
 def test_escape_sequences_in_names(tmp_path: Path) -> None:
     """A release, a module name, a program's version that would write to the terminal."""
-    world = (
+    described = (
         healthy()
         .file("/proc/modules", "\x1b[2Jevil 1 0 - Live 0x0\n")
         .file("/proc/cmdline", "lockdown=\x1b]0;x\x07")
     )
-    world.command("/usr/bin/bpftrace --version", "bpftrace v0.23.2\x1b[2J\n").env(
+    described.command("/usr/bin/bpftrace --version", "bpftrace v0.23.2\x1b[2J\n").env(
         "BPFTRACE_KERNEL_SOURCE", "/tmp/\x1b[2J\udcff"
     )
-    report = look(world, tmp_path)
+    report = look(described, tmp_path)
     no_defect(report)
     assert "\x1b" not in render_text(report, width=80, color=False, verbose=True, unicode=True)
 
@@ -331,11 +333,11 @@ def test_escape_sequences_in_names(tmp_path: Path) -> None:
 # -- files that vanish or refuse -----------------------------------------------------------------------------
 
 
-class Vanishing(Planted):
+class Vanishing(OnDisk):
     """Every file is gone once somebody has looked whether it is there."""
 
-    def __init__(self, world: World, root: Path) -> None:
-        super().__init__(world, root)
+    def __init__(self, described: Description, root: Path) -> None:
+        super().__init__(described, root)
         self._place = root
 
     def stat(self, path: str) -> Stat | None:
@@ -346,13 +348,13 @@ class Vanishing(Planted):
 
 
 def test_files_that_vanish(tmp_path: Path) -> None:
-    world = healthy()
-    no_defect(report_on(Vanishing(world, plant(world, tmp_path))))
+    described = healthy()
+    no_defect(report_on(Vanishing(described, write_machine(described, tmp_path))))
 
 
 def test_files_that_refuse(tmp_path: Path) -> None:
     """Mode 0 for somebody who is not root: unknown, with the errno; nothing is called missing."""
-    world = healthy()
+    described = healthy()
     refusing = (
         BTF,
         "/proc/config.gz",
@@ -361,15 +363,15 @@ def test_files_that_refuse(tmp_path: Path) -> None:
         "/etc/os-release",
     )
     for path in refusing:
-        world.file(path, world.nodes[path].data, mode=0)
-    root = plant(world, tmp_path / "root")
+        described.file(path, described.nodes[path].data, mode=0)
+    root = write_machine(described, tmp_path / "root")
     for directory in (tmp_path, *tmp_path.parents):
         if directory.stat().st_uid == os.geteuid() and directory != Path("/"):
             directory.chmod(directory.stat().st_mode | stat.S_IXOTH | stat.S_IROTH)
-    warmed = report_on(Planted(world, root))  # imports are done before the child gives its rights up
+    warmed = report_on(OnDisk(described, root))  # imports are done before the child gives its rights up
     no_defect(warmed)
-    world.uid = 65534
-    answer = json.loads(as_user(65534, lambda: render_json(report_on(Planted(world, root)))))
+    described.uid = 65534
+    answer = json.loads(as_user(65534, lambda: render_json(report_on(OnDisk(described, root)))))
     by_id = {f["id"]: f for f in answer["findings"]}
     for finding_id in ("btf.vmlinux", "config.source", "kheaders.archive", "privileges.userns"):
         assert by_id[finding_id]["status"] == "unknown", by_id[finding_id]
@@ -550,10 +552,10 @@ _STRANGE: dict[str, object] = {
 
 @pytest.mark.parametrize("how", _STRANGE)
 def test_a_strange_check_becomes_a_finding(how: str, tmp_path: Path) -> None:
-    world = healthy()
+    described = healthy()
     registry = builtin()
     chosen = (found_check(_STRANGE[how]), *registry.checks)
-    report = analyse(Machine(Planted(world, plant(world, tmp_path))), registry, chosen)
+    report = analyse(Machine(OnDisk(described, write_machine(described, tmp_path))), registry, chosen)
     mine = [f for f in report.findings if f.id.startswith("strange.check")]
     assert [f.status for f in mine] == [Status.UNKNOWN], mine
     assert "strange-package" in mine[0].reason, "whose defect it is"
@@ -563,20 +565,22 @@ def test_a_strange_check_becomes_a_finding(how: str, tmp_path: Path) -> None:
 
 
 def test_an_interrupt_is_not_swallowed(tmp_path: Path) -> None:
-    world = healthy()
-    machine = Machine(Planted(world, plant(world, tmp_path)))
+    described = healthy()
+    machine = Machine(OnDisk(described, write_machine(described, tmp_path)))
     with pytest.raises(KeyboardInterrupt):
         run(machine, Registry((), ()), (found_check(_raises(KeyboardInterrupt())),))
 
 
 def test_two_findings_of_one_id(tmp_path: Path) -> None:
     """A stranger cannot replace a built-in finding; both are shown, ids stay unique."""
-    world = healthy().file(BTF, b"")
+    described = healthy().file(BTF, b"")
     registry = builtin()
     liar = found_check(
         _yields(ok("all is well", id="btf.vmlinux"), ok("once more", id="btf.vmlinux")), "zz.liar"
     )
-    report = analyse(Machine(Planted(world, plant(world, tmp_path))), registry, (*registry.checks, liar))
+    report = analyse(
+        Machine(OnDisk(described, write_machine(described, tmp_path))), registry, (*registry.checks, liar)
+    )
     assert finding(report, "btf.vmlinux").status is Status.FAIL
     ids = [f.id for f in report.findings]
     assert len(set(ids)) == len(ids)

@@ -11,13 +11,8 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import known_machines as known
 import pytest
-import worlds as w
-from conftest import FIXTURES, builtin, report_on
-from fixtures_builder import World
 from jsonschema import Draft202012Validator
-from planted import plant
 from typer.testing import CliRunner
 
 from kdiag import cli
@@ -28,6 +23,12 @@ from kdiag.machine import Machine
 from kdiag.model import Report
 from kdiag.system.live import Live
 from kdiag.system.recording import Recording
+from tests.support import known_machines as known
+from tests.support import machines
+from tests.support.description import Description
+from tests.support.on_disk import write_machine
+from tests.support.paths import FIXTURES
+from tests.support.reports import builtin, report_on
 from tests.support.waiting import HANG
 
 ESCAPE = "\x1b["
@@ -75,8 +76,8 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Callable[[Report], None]:
 
 
 def test_0_ready(machine: Callable[[Report], None], tmp_path: Path) -> None:
-    world = w.bpftrace(w.linux(), "0.23.2")
-    machine(report_on(world.recording()))
+    described = machines.bpftrace(machines.linux(), "0.23.2")
+    machine(report_on(described.recording()))
     status, out, _ = call("check")
     assert status == exits.READY == 0
     assert "all 4 required" in out
@@ -402,17 +403,17 @@ def test_help_and_version() -> None:
 # -- another root --------------------------------------------------------------------------------------------
 
 
-def image() -> World:
+def image() -> Description:
     """The files of a Debian 13 image with a kernel and its headers; left-overs of a kernel file system in it."""
-    world = w.debian_headers(w.linux())
-    world.file(
+    described = machines.debian_headers(machines.linux())
+    described.file(
         "/usr/bin/bpftrace", "#!/bin/sh\ntouch /tmp/ran-from-image\necho bpftrace v0.23.2\n", mode=0o755
     )
-    return w.installed(world, ("bpftrace", "0.23.2-1"))
+    return machines.installed(described, ("bpftrace", "0.23.2-1"))
 
 
 def test_an_image(tmp_path: Path) -> None:
-    root = plant(image(), tmp_path / "image")
+    root = write_machine(image(), tmp_path / "image")
     status, out, _ = call("check", "--root", str(root), "--format", "json")
     document = json.loads(out)
     findings = {f["id"]: f for f in document["findings"]}
@@ -445,8 +446,8 @@ def test_an_image(tmp_path: Path) -> None:
 
 def test_an_image_without_a_kernel(tmp_path: Path) -> None:
     """A container image: whose kernel will run it is not known."""
-    world = image().remove("/lib/modules", "/boot", "/usr/src")
-    status, out, _ = call("check", "--root", str(plant(world, tmp_path)), "--format", "json")
+    described = image().remove("/lib/modules", "/boot", "/usr/src")
+    status, out, _ = call("check", "--root", str(write_machine(described, tmp_path)), "--format", "json")
     assert status == exits.CANNOT_TELL
     findings = {f["id"]: f for f in json.loads(out)["findings"]}
     for finding_id in ("kernel.identity", "headers.package", "headers.tree"):
@@ -464,7 +465,7 @@ def test_an_empty_directory(tmp_path: Path) -> None:
 
 
 def test_a_root_given_as_a_relative_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    plant(image(), tmp_path / "image")
+    write_machine(image(), tmp_path / "image")
     monkeypatch.chdir(tmp_path)
     _, out, _ = call("check", "--root", "image", "--format", "json")
     assert json.loads(out)["machine"]["root"] == str(tmp_path / "image")

@@ -18,12 +18,14 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from conftest import as_user, need, need_program, need_root, report_on
 
 import kdiag
 from kdiag.model import Finding, Report, Status, Works
 from kdiag.report.faces.json import render as render_json
 from kdiag.system.live import Live
+from tests.support.needs import need, need_program, need_root
+from tests.support.reports import report_on
+from tests.support.users import as_user
 from tests.support.waiting import HANG
 
 pytestmark = pytest.mark.live

@@ -12,9 +12,10 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
-from conftest import REPOSITORY, need
 
 import kdiag
+from tests.support.needs import need
+from tests.support.paths import REPOSITORY
 from tests.support.waiting import HANG
 
 

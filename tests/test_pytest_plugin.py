@@ -8,10 +8,10 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
-from format_samples import everything, live
 
 from kdiag.model import Works
 from kdiag.report.faces.json import render
+from tests.support.report_samples import everything, live
 
 pytest_plugins = ("pytester",)
 

@@ -6,11 +6,12 @@ import re
 from pathlib import Path
 
 import pytest
-from conftest import REPOSITORY, builtin
 
 from kdiag.check import Check, check
 from kdiag.checking.registry import discover
 from kdiag.machine import Machine
+from tests.support.paths import REPOSITORY
+from tests.support.reports import builtin
 
 
 def test_every_module_of_checks_is_found() -> None:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from conftest import FIXTURES
 
 from kdiag.check import Check
 from kdiag.checking.registry import Found, Problem, Registry
@@ -15,6 +14,7 @@ from kdiag.machine import Machine
 from kdiag.model import Finding, Status, fail, ok, skip, unknown, warn
 from kdiag.system import Unavailable
 from kdiag.system.recording import Recording
+from tests.support.paths import FIXTURES
 
 Run = Callable[[Machine], Iterator[Finding]]
 

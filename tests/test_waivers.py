@@ -6,11 +6,11 @@ from dataclasses import replace
 from datetime import date
 
 import pytest
-from format_samples import everything, finding, live, waived
 
 from kdiag.config.waivers import Waiver, apply, in_force, waivers_of
 from kdiag.model import Capability, Readiness, Report, Status, Works
 from kdiag.report.story.grade import Grade, grades
+from tests.support.report_samples import everything, finding, live, waived
 
 DAY = date(2030, 6, 30)
 

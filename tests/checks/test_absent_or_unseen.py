@@ -6,13 +6,13 @@ import errno
 from collections.abc import Callable
 
 import pytest
-import worlds as w
-from conftest import report_on
-from fixtures_builder import World
 
 from kdiag.model import Finding, Report, Status
+from tests.support import machines
+from tests.support.description import Description
+from tests.support.reports import report_on
 
-AMAZON_2 = w.os_release("amzn", "2", "Amazon Linux 2")
+AMAZON_2 = machines.os_release("amzn", "2", "Amazon Linux 2")
 OLD = "4.14.355-275.570.amzn2.x86_64"
 KINDS = ("kprobe", "uprobe")
 
@@ -26,21 +26,23 @@ def told(report: Report, finding_id: str) -> Finding:
 def sourceless(
     release: str,
     config: str | None = "/boot/config-{release}",
-    hide: Callable[[World], World] = lambda world: world,
+    hide: Callable[[Description], Description] = lambda described: described,
     **options: str | None,
-) -> World:
+) -> Description:
     """A kernel without the event sources of 4.17."""
-    world = hide(w.linux(release, AMAZON_2, config_at=config, options={**options}))
-    return world.remove(*(f"/sys/bus/event_source/devices/{kind}" for kind in KINDS))
+    described = hide(machines.linux(release, AMAZON_2, config_at=config, options={**options}))
+    return described.remove(*(f"/sys/bus/event_source/devices/{kind}" for kind in KINDS))
 
 
-def closed(world: World) -> World:
-    return world.close("/sys/kernel/tracing").close("/sys/kernel/debug")
+def closed(described: Description) -> Description:
+    return described.close("/sys/kernel/tracing").close("/sys/kernel/debug")
 
 
-@pytest.mark.parametrize("hide", [closed, w.unmounted, w.user])
+@pytest.mark.parametrize("hide", [closed, machines.unmounted, machines.user])
 @pytest.mark.parametrize("kind", KINDS)
-def test_an_old_kernel_may_have_what_only_tracefs_shows(kind: str, hide: Callable[[World], World]) -> None:
+def test_an_old_kernel_may_have_what_only_tracefs_shows(
+    kind: str, hide: Callable[[Description], Description]
+) -> None:
     for config in ("/boot/config-{release}", None):
         found = told(report_on(sourceless(OLD, config, hide).recording()), f"tracing.{kind}s")
         assert found.status is Status.UNKNOWN, found
@@ -61,26 +63,26 @@ def test_tracefs_shows_what_an_old_kernel_has(kind: str) -> None:
 def test_a_new_kernel_without_the_source_has_none(kind: str) -> None:
     """Unless its configuration says that it has."""
     new = "6.12.107+deb13-amd64"
-    found = told(report_on(sourceless(new, None, w.unmounted).recording()), f"tracing.{kind}s")
+    found = told(report_on(sourceless(new, None, machines.unmounted).recording()), f"tracing.{kind}s")
     assert found.status is Status.FAIL
     off = {f"{kind.upper()}_EVENTS": "n"}
-    found = told(report_on(sourceless(new, hide=w.unmounted, **off).recording()), f"tracing.{kind}s")
+    found = told(report_on(sourceless(new, hide=machines.unmounted, **off).recording()), f"tracing.{kind}s")
     assert found.status is Status.FAIL
     on = {f"{kind.upper()}_EVENTS": "y"}
-    found = told(report_on(sourceless(new, hide=w.unmounted, **on).recording()), f"tracing.{kind}s")
+    found = told(report_on(sourceless(new, hide=machines.unmounted, **on).recording()), f"tracing.{kind}s")
     assert found.status is Status.UNKNOWN
 
 
-def of_processes(world: World) -> World:
+def of_processes(described: Description) -> Description:
     """/proc mounted with subset=pid."""
-    for path in [p for p in world.nodes if p.startswith("/proc/")]:
+    for path in [p for p in described.nodes if p.startswith("/proc/")]:
         if not path.startswith(("/proc/self", "/proc/1/")):
-            world.remove(path)
-    return world
+            described.remove(path)
+    return described
 
 
 def test_a_proc_of_processes_says_nothing_about_the_kernel() -> None:
-    report = report_on(of_processes(w.bpftrace(w.linux(), "0.23.2")).recording())
+    report = report_on(of_processes(machines.bpftrace(machines.linux(), "0.23.2")).recording())
     for found in report.findings:
         if found.id.startswith("sysctl."):
             assert found.status is Status.UNKNOWN, found
@@ -91,14 +93,14 @@ def test_a_proc_of_processes_says_nothing_about_the_kernel() -> None:
 
 
 def test_what_a_whole_proc_lacks_the_kernel_lacks() -> None:
-    report = report_on(w.linux().remove("/proc/kallsyms", "/proc/modules").recording())
+    report = report_on(machines.linux().remove("/proc/kallsyms", "/proc/modules").recording())
     assert told(report, "tracing.kallsyms").status is Status.FAIL
     assert told(report, "kernel.modules").summary == "this kernel has no loadable modules"
 
 
 def test_no_place_to_mount_on() -> None:
-    world = w.linux().remove("/sys")
-    report = report_on(world.recording())
+    described = machines.linux().remove("/sys")
+    report = report_on(described.recording())
     tracefs = told(report, "tracing.tracefs")
     assert tracefs.status is Status.FAIL and not tracefs.remedies
     assert tracefs.causes == ("environment.sysfs",)
@@ -109,5 +111,5 @@ def test_no_place_to_mount_on() -> None:
 
 def test_a_closed_debugfs_is_not_no_tracefs() -> None:
     """/sys/kernel/tracing is a plain directory, and what is below /sys/kernel/debug is not to be seen."""
-    world = sourceless(OLD, hide=w.unmounted).refuse("/sys/kernel/debug/tracing", errno.EACCES)
-    assert told(report_on(world.recording()), "tracing.kprobes").status is Status.UNKNOWN
+    described = sourceless(OLD, hide=machines.unmounted).refuse("/sys/kernel/debug/tracing", errno.EACCES)
+    assert told(report_on(described.recording()), "tracing.kprobes").status is Status.UNKNOWN

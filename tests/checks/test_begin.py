@@ -5,13 +5,14 @@ from __future__ import annotations
 import errno
 
 import pytest
-import worlds as w
-from conftest import need_root, report_on
-from fixtures_builder import World
 
 from kdiag.machine import Machine
 from kdiag.model import Finding, Report, Status, Works
 from kdiag.system.live import Live
+from tests.support import machines
+from tests.support.description import Description
+from tests.support.needs import need_root
+from tests.support.reports import report_on
 
 
 def told(report: Report, finding_id: str) -> Finding:
@@ -20,14 +21,14 @@ def told(report: Report, finding_id: str) -> Finding:
     return found
 
 
-def hello(world: World) -> Works:
-    return next(c.status for c in report_on(world.recording()).capabilities if c.id == "hello")
+def hello(described: Description) -> Works:
+    return next(c.status for c in report_on(described.recording()).capabilities if c.id == "hello")
 
 
-def without_raw_tracepoints(world: World) -> World:
+def without_raw_tracepoints(described: Description) -> Description:
     """Before 4.17."""
-    world.probe("bpf:prog:raw_tracepoint", errno.EINVAL).probe("bpf:test-run", errno.EINVAL, "load")
-    return world.probe("bpf:read-kernel", errno.EINVAL)
+    described.probe("bpf:prog:raw_tracepoint", errno.EINVAL).probe("bpf:test-run", errno.EINVAL, "load")
+    return described.probe("bpf:read-kernel", errno.EINVAL)
 
 
 @pytest.mark.parametrize(
@@ -43,42 +44,47 @@ def without_raw_tracepoints(world: World) -> World:
     ],
 )
 def test_who_runs_begin_where(release: str, version: str, works: Works) -> None:
-    assert hello(w.bpftrace(w.linux(release), version)) is works
+    assert hello(machines.bpftrace(machines.linux(release), version)) is works
 
 
 @pytest.mark.parametrize(("version", "works"), [("0.20.2", Works.WORKS), ("0.23.2", Works.FAILS)])
 def test_a_kernel_without_raw_tracepoints(version: str, works: Works) -> None:
     """4.14 with 0.20: BEGIN falls back to a uprobe."""
     assert (
-        hello(w.bpftrace(without_raw_tracepoints(w.linux("4.14.355-275.570.amzn2.x86_64")), version)) is works
+        hello(
+            machines.bpftrace(
+                without_raw_tracepoints(machines.linux("4.14.355-275.570.amzn2.x86_64")), version
+            )
+        )
+        is works
     )
 
 
 def test_neither_way() -> None:
-    world = without_raw_tracepoints(w.linux("4.14.355-275.570.amzn2.x86_64"))
+    described = without_raw_tracepoints(machines.linux("4.14.355-275.570.amzn2.x86_64"))
     for place in ("/sys/kernel/tracing", "/sys/kernel/debug/tracing"):
-        world.remove(f"{place}/uprobe_events")
-    world.remove("/sys/bus/event_source/devices/uprobe")
-    assert hello(w.bpftrace(world, "0.20.2")) is Works.FAILS
+        described.remove(f"{place}/uprobe_events")
+    described.remove("/sys/bus/event_source/devices/uprobe")
+    assert hello(machines.bpftrace(described, "0.20.2")) is Works.FAILS
 
 
-def unasked(world: World) -> World:
+def unasked(described: Description) -> Description:
     """A recording from before the question."""
-    del world.probes["bpf:test-run"]
-    return world
+    del described.probes["bpf:test-run"]
+    return described
 
 
 def test_a_recording_that_never_asked() -> None:
     """What came later and was seen proves it; a release alone only promises it."""
-    found = told(report_on(unasked(w.linux()).recording()), "bpf.test-run")
+    found = told(report_on(unasked(machines.linux()).recording()), "bpf.test-run")
     assert found.status is Status.OK and "5.11" in found.evidence[-1].observed
-    bare = w.without_btf(unasked(w.linux("5.15.49-linuxkit")))
+    bare = machines.without_btf(unasked(machines.linux("5.15.49-linuxkit")))
     bare.probe("bpf:memcg", errno.EINVAL)
     found = told(report_on(bare.recording()), "bpf.test-run")
     assert found.status is Status.UNKNOWN and found.likely is Status.OK
-    found = told(report_on(unasked(w.linux("5.4.0-216-generic")).recording()), "bpf.test-run")
+    found = told(report_on(unasked(machines.linux("5.4.0-216-generic")).recording()), "bpf.test-run")
     assert found.status is Status.UNKNOWN and found.likely is None
-    assert hello(w.bpftrace(unasked(w.linux("5.4.0-216-generic")), "0.23.2")) is Works.UNKNOWN
+    assert hello(machines.bpftrace(unasked(machines.linux("5.4.0-216-generic")), "0.23.2")) is Works.UNKNOWN
 
 
 def test_an_empty_program_is_run_here() -> None:

@@ -7,14 +7,14 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-import kernel_parts as parts
-import known_machines as known
 import pytest
-import worlds as w
-from conftest import builtin, report_on
-from fixtures_builder import World
 
 from kdiag.model import Finding, Report, Status
+from tests.support import kernel_parts as parts
+from tests.support import known_machines as known
+from tests.support import machines
+from tests.support.description import Description
+from tests.support.reports import builtin, report_on
 
 OK, WARN, FAIL, UNKNOWN, SKIP = Status.OK, Status.WARN, Status.FAIL, Status.UNKNOWN, Status.SKIP
 RELEASE = "6.12.107+deb13-amd64"
@@ -23,7 +23,7 @@ LINKS = (f"/lib/modules/{RELEASE}/build", f"/lib/modules/{RELEASE}/source")
 COMMON = "/usr/src/linux-headers-6.12.107+deb13-common"
 TREE = f"/usr/src/linux-headers-{RELEASE}"
 
-Change = Callable[[World], object]
+Change = Callable[[Description], object]
 #: (finding, what is changed, the change, status, what it says).
 Row = tuple[str, str, Change, Status, str]
 
@@ -33,56 +33,56 @@ def both(path: str) -> tuple[str, str]:
 
 
 def probes(number: int, *names: str, detail: str = "") -> Change:
-    def change(world: World) -> None:
+    def change(described: Description) -> None:
         for name in names:
-            world.probe(name, number, detail)
+            described.probe(name, number, detail)
 
     return change
 
 
-def old_libbpf(world: World) -> None:
-    world.remove("/usr/lib/x86_64-linux-gnu/libbpf.so.1.5.0").file(
+def old_libbpf(described: Description) -> None:
+    described.remove("/usr/lib/x86_64-linux-gnu/libbpf.so.1.5.0").file(
         "/usr/lib/x86_64-linux-gnu/libbpf.so.0.5.0", b"\x7fELF"
     )
 
 
-def other_release(world: World) -> None:
-    world.remove("/lib/modules").file("/lib/modules/6.12.108+deb13-amd64/modules.dep")
+def other_release(described: Description) -> None:
+    described.remove("/lib/modules").file("/lib/modules/6.12.108+deb13-amd64/modules.dep")
 
 
-def debian_in_docker(world: World) -> None:
-    w.container(world, w.ALL_CAPABILITIES)
+def debian_in_docker(described: Description) -> None:
+    machines.container(described, machines.ALL_CAPABILITIES)
 
 
-def microvm(world: World) -> None:
-    world.release = "6.18.44-fc-v669"
-    world.file("/proc/cpuinfo", "flags\t: hypervisor\n").remove("/sys/class/dmi")
+def microvm(described: Description) -> None:
+    described.release = "6.18.44-fc-v669"
+    described.file("/proc/cpuinfo", "flags\t: hypervisor\n").remove("/sys/class/dmi")
 
 
 def module(state: str) -> Change:
     """The kheaders module in a state of its own."""
 
-    def change(world: World) -> None:
-        world.remove("/sys/kernel/kheaders.tar.xz")
-        world.file("/proc/modules", "ext4 1 0 - Live 0x0\n")
+    def change(described: Description) -> None:
+        described.remove("/sys/kernel/kheaders.tar.xz")
+        described.file("/proc/modules", "ext4 1 0 - Live 0x0\n")
         path = f"/lib/modules/{RELEASE}/kernel/kernel/kheaders.ko"
         if state == "deleted":
-            world.remove(path)
+            described.remove(path)
         elif state == "disabled":
-            w.sysctls(world, modules_disabled=1)
+            machines.sysctls(described, modules_disabled=1)
         elif state == "not allowed":
-            w.answers(world, w.without("CAP_SYS_MODULE"))
+            machines.answers(described, machines.without("CAP_SYS_MODULE"))
         elif state == "no kmod":
-            world.remove("/usr/sbin/modprobe").programs.update(modprobe=None)
+            described.remove("/usr/sbin/modprobe").programs.update(modprobe=None)
         elif state in ("off", "not installed", "cannot tell"):
-            w.modules(world)
-            world.remove(path)
+            machines.modules(described)
+            described.remove(path)
             config = {"off": {"IKHEADERS": "n"}, "not installed": {"IKHEADERS": "m"}}.get(state)
-            world.remove(f"/boot/config-{RELEASE}")
+            described.remove(f"/boot/config-{RELEASE}")
             if config is not None:
-                world.file(f"/boot/config-{RELEASE}", parts.config("6.12.107", config))
+                described.file(f"/boot/config-{RELEASE}", parts.config("6.12.107", config))
             if state == "cannot tell":
-                world.remove("/lib/modules", "/usr/src")
+                described.remove("/lib/modules", "/usr/src")
 
     return change
 
@@ -120,9 +120,9 @@ ROWS: list[Row] = [
         "EBUSY",
     ),
     ("bpf.fentry", "JIT off", lambda x: x.file("/proc/sys/net/core/bpf_jit_enable", "0\n"), FAIL, "JIT"),
-    ("bpf.fentry", "no BTF", w.without_btf, FAIL, "BTF"),
+    ("bpf.fentry", "no BTF", machines.without_btf, FAIL, "BTF"),
     ("bpf.iter", "EINVAL", probes(errno.EINVAL, "bpf:iter:6", detail="load"), FAIL, "EINVAL"),
-    ("bpf.loop", "no BTF", w.without_btf, UNKNOWN, "BTF"),
+    ("bpf.loop", "no BTF", machines.without_btf, UNKNOWN, "BTF"),
     (
         "bpf.kprobe_multi",
         "no FPROBE",
@@ -134,7 +134,7 @@ ROWS: list[Row] = [
     ("perf.output", "EACCES", probes(errno.EACCES, "perf:bpf-output"), FAIL, "EACCES|refused"),
     ("perf.hardware", "a virtual machine", probes(errno.ENOENT, "perf:hardware"), FAIL, "ENOENT"),
     # -- BTF
-    ("btf.vmlinux", "absent", w.without_btf, FAIL, "absent"),
+    ("btf.vmlinux", "absent", machines.without_btf, FAIL, "absent"),
     ("btf.vmlinux", "broken", lambda x: x.file("/sys/kernel/btf/vmlinux", b"BTF"), FAIL, "broken"),
     ("btf.vmlinux", "/sys not mounted", lambda x: x.remove("/sys").dir("/sys"), UNKNOWN, "/sys"),
     ("btf.modules", "broken", lambda x: x.file("/sys/kernel/btf/xfs", b"no"), FAIL, "xfs"),
@@ -149,7 +149,13 @@ ROWS: list[Row] = [
         r"\.BTF",
     ),
     ("btf.readers", "old libbpf", old_libbpf, FAIL, r"ENUM64.*1\.0"),
-    ("btf.bpftrace", "no BTF at all", lambda x: w.without_btf(x).remove(f"{TREE}/vmlinux"), FAIL, "no BTF"),
+    (
+        "btf.bpftrace",
+        "no BTF at all",
+        lambda x: machines.without_btf(x).remove(f"{TREE}/vmlinux"),
+        FAIL,
+        "no BTF",
+    ),
     ("btf.bpftrace", "old libbpf", old_libbpf, FAIL, "too old"),
     (
         "btf.bpftrace",
@@ -162,11 +168,17 @@ ROWS: list[Row] = [
     ("btf.variable", "nowhere", lambda x: x.env("BPFTRACE_BTF", "/nowhere"), FAIL, "/nowhere"),
     ("btf.variable", "set and empty", lambda x: x.env("BPFTRACE_BTF", ""), FAIL, "empty"),
     ("btf.variable", "an ELF file", lambda x: x.env("BPFTRACE_BTF", f"{TREE}/vmlinux"), FAIL, "ELF"),
-    ("btf.fentry-test", "0.11 and no strlen", lambda x: w.bpftrace(x, "0.11.3"), FAIL, "strlen.*absent"),
+    (
+        "btf.fentry-test",
+        "0.11 and no strlen",
+        lambda x: machines.bpftrace(x, "0.11.3"),
+        FAIL,
+        "strlen.*absent",
+    ),
     ("btf.by-id", "5.10", probes(errno.ENOENT, "bpf:btf-ids"), FAIL, "ENOENT"),
     # -- environment
     ("environment.container", "docker", debian_in_docker, WARN, "Docker"),
-    ("environment.container", "podman", lambda x: w.container(x, kind="podman"), WARN, "Podman"),
+    ("environment.container", "podman", lambda x: machines.container(x, kind="podman"), WARN, "Podman"),
     (
         "environment.container",
         "nspawn",
@@ -277,7 +289,13 @@ ROWS: list[Row] = [
         r"6\.1\.0-50",
     ),
     ("headers.package", "no database", lambda x: x.remove("/var/lib/dpkg"), UNKNOWN, "database"),
-    ("headers.uapi", "mistaken", lambda x: w.libc_headers(x.remove("/usr/src")), WARN, "linux-libc-dev"),
+    (
+        "headers.uapi",
+        "mistaken",
+        lambda x: machines.libc_headers(x.remove("/usr/src")),
+        WARN,
+        "linux-libc-dev",
+    ),
     # -- kernel
     (
         "kernel.running",
@@ -297,7 +315,7 @@ ROWS: list[Row] = [
     (
         "kernel.identity",
         "another distribution's",
-        lambda x: x.file("/etc/os-release", w.UBUNTU_2404),
+        lambda x: x.file("/etc/os-release", machines.UBUNTU_2404),
         WARN,
         "Ubuntu",
     ),
@@ -322,7 +340,7 @@ ROWS: list[Row] = [
     (
         "kernel.lockdown",
         "confidentiality",
-        lambda x: w.lockdown(x, "confidentiality"),
+        lambda x: machines.lockdown(x, "confidentiality"),
         FAIL,
         "confidentiality",
     ),
@@ -374,21 +392,22 @@ ROWS: list[Row] = [
         "uid 1000",
     ),
     # -- privileges
-    ("privileges.root", "a user", w.user, FAIL, "root"),
-    ("privileges.capabilities", "a user", w.user, FAIL, "CAP_"),
+    ("privileges.root", "a user", machines.user, FAIL, "root"),
+    ("privileges.capabilities", "a user", machines.user, FAIL, "CAP_"),
     (
         "privileges.capabilities",
         "root without",
-        lambda x: w.answers(x, w.without("CAP_SYS_ADMIN", "CAP_BPF")),
+        lambda x: machines.answers(x, machines.without("CAP_SYS_ADMIN", "CAP_BPF")),
         FAIL,
         "CAP_BPF|CAP_SYS_ADMIN",
     ),
-    ("privileges.userns", "unshare -Ur", w.userns, FAIL, "0 1000 1"),
+    ("privileges.userns", "unshare -Ur", machines.userns, FAIL, "0 1000 1"),
     (
         "privileges.seccomp",
         "a filter",
         lambda x: x.file(
-            "/proc/self/status", parts.process_status(w.ALL_CAPABILITIES, w.ALL_CAPABILITIES, seccomp=2)
+            "/proc/self/status",
+            parts.process_status(machines.ALL_CAPABILITIES, machines.ALL_CAPABILITIES, seccomp=2),
         ),
         WARN,
         "2",
@@ -396,8 +415,8 @@ ROWS: list[Row] = [
     (
         "privileges.no-new-privs",
         "set",
-        lambda x: w.user(x).file(
-            "/proc/self/status", parts.process_status(0, w.ALL_CAPABILITIES, no_new_privs=1)
+        lambda x: machines.user(x).file(
+            "/proc/self/status", parts.process_status(0, machines.ALL_CAPABILITIES, no_new_privs=1)
         ),
         FAIL,
         "no_new_privs",
@@ -405,7 +424,7 @@ ROWS: list[Row] = [
     (
         "privileges.memlock",
         "harmless",
-        lambda x: w.answers(x, w.without("CAP_SYS_RESOURCE")),
+        lambda x: machines.answers(x, machines.without("CAP_SYS_RESOURCE")),
         WARN,
         "harmless",
     ),
@@ -473,11 +492,11 @@ ROWS: list[Row] = [
         "not installed",
     ),
     # -- tracing
-    ("tracing.tracefs", "not mounted", w.unmounted, FAIL, "not mounted"),
+    ("tracing.tracefs", "not mounted", machines.unmounted, FAIL, "not mounted"),
     (
         "tracing.tracefs",
         "not built",
-        lambda x: w.unmounted(x).file("/proc/filesystems", "nodev\tsysfs\n"),
+        lambda x: machines.unmounted(x).file("/proc/filesystems", "nodev\tsysfs\n"),
         FAIL,
         "no tracefs",
     ),
@@ -488,9 +507,9 @@ ROWS: list[Row] = [
         FAIL,
         "EPERM",
     ),
-    ("tracing.debugfs", "not mounted", lambda x: w.mounted(x, debugfs=False), WARN, "not mounted"),
+    ("tracing.debugfs", "not mounted", lambda x: machines.mounted(x, debugfs=False), WARN, "not mounted"),
     ("tracing.debug-path", "no automount", lambda x: x.remove(DEBUG), WARN, DEBUG),
-    ("tracing.bpffs", "not mounted", lambda x: x.mount("/sys/fs/bpf", w.SYSFS), WARN, "not mounted"),
+    ("tracing.bpffs", "not mounted", lambda x: x.mount("/sys/fs/bpf", machines.SYSFS), WARN, "not mounted"),
     (
         "tracing.kprobes",
         "not built",
@@ -560,9 +579,21 @@ ROWS: list[Row] = [
         FAIL,
         "no line|not in",
     ),
-    ("sysctl.kernel.ftrace_enabled", "0", lambda x: w.sysctls(x, ftrace_enabled=0), FAIL, "switched off"),
-    ("sysctl.kernel.kptr_restrict", "2", lambda x: w.sysctls(x, kptr_restrict=2), WARN, "hidden"),
-    ("sysctl.kernel.modules_disabled", "1", lambda x: w.sysctls(x, modules_disabled=1), WARN, "next boot"),
+    (
+        "sysctl.kernel.ftrace_enabled",
+        "0",
+        lambda x: machines.sysctls(x, ftrace_enabled=0),
+        FAIL,
+        "switched off",
+    ),
+    ("sysctl.kernel.kptr_restrict", "2", lambda x: machines.sysctls(x, kptr_restrict=2), WARN, "hidden"),
+    (
+        "sysctl.kernel.modules_disabled",
+        "1",
+        lambda x: machines.sysctls(x, modules_disabled=1),
+        WARN,
+        "next boot",
+    ),
     (
         "sysctl.net.core.bpf_jit_enable",
         "0",
@@ -581,8 +612,8 @@ ROWS: list[Row] = [
 ]
 
 
-def look(world: World, directory: Path) -> Report:
-    return report_on(world.recording())
+def look(described: Description, directory: Path) -> Report:
+    return report_on(described.recording())
 
 
 def _words(finding: Finding) -> str:
@@ -596,9 +627,9 @@ def _words(finding: Finding) -> str:
     ids=[f"{row[0]}: {row[1]}" for row in ROWS],
 )
 def test_not_fine(finding_id: str, change: Change, status: Status, says: str, tmp_path: Path) -> None:
-    world = known.complete()
-    change(world)
-    report = look(world, tmp_path)
+    described = known.complete()
+    change(described)
+    report = look(described, tmp_path)
     finding = report.finding(finding_id)
     assert finding is not None
     assert finding.status is status, finding

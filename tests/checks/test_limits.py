@@ -5,12 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 
-import kernel_parts as parts
 import pytest
-import worlds as w
-from conftest import need, need_program, need_root, report_on
 
 from kdiag.model import Finding, Report, Status, Works
+from tests.support import kernel_parts as parts
+from tests.support import machines
+from tests.support.needs import need, need_program, need_root
+from tests.support.reports import report_on
 from tests.support.waiting import HANG
 
 
@@ -31,8 +32,10 @@ def told(report: Report) -> Finding:
     ],
 )
 def test_how_many_are_enough(version: str, soft: int, hard: int | str, status: Status) -> None:
-    world = w.bpftrace(w.linux(), version).file("/proc/self/limits", parts.limits(soft, hard))
-    report = report_on(world.recording())
+    described = machines.bpftrace(machines.linux(), version).file(
+        "/proc/self/limits", parts.limits(soft, hard)
+    )
+    report = report_on(described.recording())
     assert told(report).status is status
     kstack = next(c.status for c in report.capabilities if c.id == "kstack")
     assert kstack is (Works.WORKS if status is Status.OK else Works.CAVEAT)
@@ -40,14 +43,16 @@ def test_how_many_are_enough(version: str, soft: int, hard: int | str, status: S
 
 @pytest.mark.parametrize(("hard", "status"), [(12, Status.WARN), (4096, Status.OK)])
 def test_who_may_not_raise_the_hard_limit(hard: int, status: Status) -> None:
-    held = w.mask("CAP_BPF", "CAP_PERFMON", "CAP_DAC_READ_SEARCH", "CAP_DAC_OVERRIDE")
-    world = w.bpftrace(w.user(w.linux(), held), "0.27.1").file("/proc/self/limits", parts.limits(12, hard))
-    assert told(report_on(world.recording())).status is status
+    held = machines.mask("CAP_BPF", "CAP_PERFMON", "CAP_DAC_READ_SEARCH", "CAP_DAC_OVERRIDE")
+    described = machines.bpftrace(machines.user(machines.linux(), held), "0.27.1").file(
+        "/proc/self/limits", parts.limits(12, hard)
+    )
+    assert told(report_on(described.recording())).status is status
 
 
 def test_a_recording_that_never_asked_loses_nothing() -> None:
-    world = w.bpftrace(w.linux(), "0.23.2").remove("/proc/self/limits")
-    report = report_on(world.recording())
+    described = machines.bpftrace(machines.linux(), "0.23.2").remove("/proc/self/limits")
+    report = report_on(described.recording())
     assert told(report).status is Status.UNKNOWN
     assert next(c.status for c in report.capabilities if c.id == "hello") is Works.WORKS
 

@@ -6,27 +6,30 @@ import errno
 from collections.abc import Callable
 
 import pytest
-import worlds as w
-from conftest import need, need_root, report_on
-from fixtures_builder import World
 
 from kdiag.machine import Machine
 from kdiag.model import Report, Status, Works
 from kdiag.system import Unavailable
 from kdiag.system.live import Live
+from tests.support import machines
+from tests.support.description import Description
+from tests.support.needs import need, need_root
+from tests.support.reports import report_on
 
-Change = Callable[[World], World]
+Change = Callable[[Description], Description]
 
 
-def silent(release: str, *, system: str = w.UBUNTU_2404, tracefs: bool = False, **probes: int) -> World:
+def silent(
+    release: str, *, system: str = machines.UBUNTU_2404, tracefs: bool = False, **probes: int
+) -> Description:
     """Neither securityfs nor (by default) tracefs, as in most containers."""
-    world = w.linux(release, system, config_at=None)
-    world.remove("/sys/kernel/security")
+    described = machines.linux(release, system, config_at=None)
+    described.remove("/sys/kernel/security")
     if not tracefs:
-        w.unmounted(world)
+        machines.unmounted(described)
     for name, number in probes.items():
-        world.probe(f"bpf:{name.replace('_', '-')}", number)
-    return w.bpftrace(world, "0.17.0")
+        described.probe(f"bpf:{name.replace('_', '-')}", number)
+    return machines.bpftrace(described, "0.17.0")
 
 
 def answer(report: Report) -> tuple[Status, Works]:
@@ -39,8 +42,8 @@ def answer(report: Report) -> tuple[Status, Works]:
 @pytest.mark.parametrize("release", ["5.4.0-216-generic", "4.19.0-27-amd64"])
 def test_an_old_kernel_is_not_locked_down(release: str) -> None:
     """bpf_probe_read_kernel came with 5.5: the verifier answers EINVAL to what it does not know."""
-    world = silent(release, read_kernel=errno.EINVAL, read_any=0)
-    assert answer(report_on(world.recording())) == (Status.UNKNOWN, Works.UNKNOWN)
+    described = silent(release, read_kernel=errno.EINVAL, read_any=0)
+    assert answer(report_on(described.recording())) == (Status.UNKNOWN, Works.UNKNOWN)
     unasked = silent(release, read_kernel=errno.EINVAL)
     assert answer(report_on(unasked.recording()))[0] is Status.UNKNOWN
 
@@ -48,28 +51,28 @@ def test_an_old_kernel_is_not_locked_down(release: str) -> None:
 def test_a_locked_kernel_refuses_both_helpers() -> None:
     """Also a backport that calls itself 4.18."""
     for release in ("6.12.107+deb13-amd64", "4.18.0-553.el8.x86_64"):
-        world = silent(release, read_kernel=errno.EINVAL, read_any=errno.EINVAL)
-        assert answer(report_on(world.recording())) == (Status.FAIL, Works.FAILS)
+        described = silent(release, read_kernel=errno.EINVAL, read_any=errno.EINVAL)
+        assert answer(report_on(described.recording())) == (Status.FAIL, Works.FAILS)
 
 
 def test_a_recording_that_never_asked_the_older_helper() -> None:
-    world = silent("6.12.107+deb13-amd64", read_kernel=errno.EINVAL)
-    assert answer(report_on(world.recording()))[0] is Status.FAIL
+    described = silent("6.12.107+deb13-amd64", read_kernel=errno.EINVAL)
+    assert answer(report_on(described.recording()))[0] is Status.FAIL
 
 
 def test_tracefs_that_opens_is_proof() -> None:
     """Confidentiality refuses every file of tracefs, whatever the program says."""
-    world = silent("5.4.0-216-generic", tracefs=True, read_kernel=errno.EINVAL)
-    report = report_on(world.recording())
+    described = silent("5.4.0-216-generic", tracefs=True, read_kernel=errno.EINVAL)
+    report = report_on(described.recording())
     assert answer(report) == (Status.OK, Works.WORKS)
 
 
 def test_bpf_is_never_refused_by_lockdown() -> None:
     """Upstream's lockdown refuses helpers, no maps and no empty programs: it is not named as their cause."""
-    world = silent("6.12.107+deb13-amd64", read_kernel=errno.EPERM)
+    described = silent("6.12.107+deb13-amd64", read_kernel=errno.EPERM)
     for name in ("map", "prog:kprobe", "prog:raw_tracepoint"):
-        world.probe(f"bpf:{name}", errno.EPERM)
-    report = report_on(world.recording())
+        described.probe(f"bpf:{name}", errno.EPERM)
+    report = report_on(described.recording())
     for finding_id in ("bpf.map", "bpf.prog.kprobe"):
         found = report.finding(finding_id)
         assert found is not None and found.status is Status.FAIL

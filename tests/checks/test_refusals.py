@@ -5,15 +5,15 @@ from __future__ import annotations
 import errno
 import re
 
-import kernel_parts as parts
 import pytest
-import worlds as w
-from conftest import report_on
-from fixtures_builder import World
 
 from kdiag.model import Finding, Report, Status, Works
+from tests.support import kernel_parts as parts
+from tests.support import machines
+from tests.support.description import Description
+from tests.support.reports import report_on
 
-TRACING_CAPS = w.mask("CAP_BPF", "CAP_PERFMON", "CAP_DAC_READ_SEARCH", "CAP_DAC_OVERRIDE")
+TRACING_CAPS = machines.mask("CAP_BPF", "CAP_PERFMON", "CAP_DAC_READ_SEARCH", "CAP_DAC_OVERRIDE")
 FENTRY, ITER = f"bpf:fentry:{parts.FENTRY_TEST}", f"bpf:iter:{parts.ITER_TASK}"
 PROBES = (
     "bpf:map",
@@ -28,16 +28,16 @@ PROBES = (
 PERF = ("perf:profile", "perf:bpf-output", "perf:hardware")
 
 
-def filtered(world: World) -> World:
+def filtered(described: Description) -> Description:
     """Every capability, and a seccomp filter."""
-    status = parts.process_status(w.ALL_CAPABILITIES, w.ALL_CAPABILITIES, seccomp=2)
-    return world.file("/proc/self/status", status)
+    status = parts.process_status(machines.ALL_CAPABILITIES, machines.ALL_CAPABILITIES, seccomp=2)
+    return described.file("/proc/self/status", status)
 
 
-def answer(world: World, number: int, *names: str) -> World:
+def answer(described: Description, number: int, *names: str) -> Description:
     for name in names:
-        world.probe(name, number, "load")
-    return world
+        described.probe(name, number, "load")
+    return described
 
 
 def told(report: Report, finding_id: str) -> Finding:
@@ -56,8 +56,10 @@ def works(report: Report, capability_id: str) -> Works:
 @pytest.mark.parametrize("finding_id", ["bpf.fentry", "bpf.iter", "bpf.kprobe_multi", "bpf.prog.kprobe"])
 def test_missing_capabilities_are_not_put_down_to_the_kernel(finding_id: str) -> None:
     """`setpriv --bounding-set=-sys_admin,-bpf,-perfmon`."""
-    world = w.answers(w.linux(), w.without("CAP_SYS_ADMIN", "CAP_BPF", "CAP_PERFMON"))
-    found = told(report_on(world.recording()), finding_id)
+    described = machines.answers(
+        machines.linux(), machines.without("CAP_SYS_ADMIN", "CAP_BPF", "CAP_PERFMON")
+    )
+    found = told(report_on(described.recording()), finding_id)
     assert found.status is Status.FAIL
     assert "CAP_BPF and CAP_PERFMON" in found.reason and "held" not in found.reason
     assert "this kernel" not in f"{found.summary} {found.reason}"
@@ -66,30 +68,34 @@ def test_missing_capabilities_are_not_put_down_to_the_kernel(finding_id: str) ->
 
 def test_half_of_the_capabilities() -> None:
     """CAP_BPF makes maps, and loads no program that traces."""
-    world = w.answers(w.linux(), w.without("CAP_SYS_ADMIN", "CAP_PERFMON"))
-    report = report_on(world.recording())
+    described = machines.answers(machines.linux(), machines.without("CAP_SYS_ADMIN", "CAP_PERFMON"))
+    report = report_on(described.recording())
     assert told(report, "bpf.map").status is Status.OK
     assert "CAP_PERFMON (or CAP_SYS_ADMIN) is missing" in told(report, "bpf.prog.kprobe").reason
 
 
 def test_before_5_8_there_was_one_capability() -> None:
-    world = w.answers(w.linux("5.4.0-216-generic"), w.without("CAP_SYS_ADMIN", "CAP_BPF", "CAP_PERFMON"))
-    reason = told(report_on(world.recording()), "bpf.prog.kprobe").reason
+    described = machines.answers(
+        machines.linux("5.4.0-216-generic"), machines.without("CAP_SYS_ADMIN", "CAP_BPF", "CAP_PERFMON")
+    )
+    reason = told(report_on(described.recording()), "bpf.prog.kprobe").reason
     assert reason == "EPERM: CAP_SYS_ADMIN is missing"
 
 
 def test_a_kernel_that_refuses_trampolines_is_named() -> None:
-    found = told(report_on(answer(w.linux(), errno.EPERM, FENTRY).recording()), "bpf.fentry")
+    found = told(report_on(answer(machines.linux(), errno.EPERM, FENTRY).recording()), "bpf.fentry")
     assert "other programs load" in found.reason and "this kernel" in found.reason
 
 
 def test_the_bounding_set_is_told() -> None:
-    world = w.answers(w.linux(), w.without("CAP_SYS_ADMIN", "CAP_BPF", "CAP_PERFMON"))
-    found = told(report_on(world.recording()), "privileges.capabilities")
+    described = machines.answers(
+        machines.linux(), machines.without("CAP_SYS_ADMIN", "CAP_BPF", "CAP_PERFMON")
+    )
+    found = told(report_on(described.recording()), "privileges.capabilities")
     [seen] = [e.observed for e in found.evidence if e.source.endswith("CapBnd")]
     assert seen == "all but CAP_SYS_ADMIN, CAP_PERFMON, CAP_BPF"
     assert not any("container" in wrong.advice for wrong in found.wrong_remedies)
-    inside = w.container(w.linux())
+    inside = machines.container(machines.linux())
     found = told(report_on(inside.recording()), "privileges.capabilities")
     assert any("container" in wrong.advice for wrong in found.wrong_remedies)
 
@@ -97,8 +103,8 @@ def test_the_bounding_set_is_told() -> None:
 @pytest.mark.parametrize(("paranoid", "status"), [(3, Status.FAIL), (4, Status.FAIL), (2, Status.OK)])
 def test_a_user_with_all_that_bpftrace_asks_for(paranoid: int, status: Status) -> None:
     """uid 1000, and perf_event_paranoid of 3, Debian's default: CAP_PERFMON is not enough, and attaching fails."""
-    world = w.bpftrace(w.user(w.linux(paranoid=paranoid), TRACING_CAPS), "0.27.1")
-    report = report_on(world.recording())
+    described = machines.bpftrace(machines.user(machines.linux(paranoid=paranoid), TRACING_CAPS), "0.27.1")
+    report = report_on(described.recording())
     assert told(report, "perf.events").status is status
     assert told(report, "sysctl.kernel.perf_event_paranoid").status is status
     for capability in ("tracepoint-args", "kprobe", "profile"):
@@ -109,9 +115,9 @@ def test_a_user_with_all_that_bpftrace_asks_for(paranoid: int, status: Status) -
 
 def test_a_user_who_may_look_is_no_stranger_to_tracefs() -> None:
     """What is refused in spite of CAP_DAC_OVERRIDE is refused to root as well: not left to the configuration."""
-    world = w.user(w.linux(config_at="/proc/config.gz"), TRACING_CAPS)
-    world.refuse("/sys/kernel/tracing/available_filter_functions", errno.EPERM)
-    assert told(report_on(world.recording()), "tracing.functions").status is Status.FAIL
+    described = machines.user(machines.linux(config_at="/proc/config.gz"), TRACING_CAPS)
+    described.refuse("/sys/kernel/tracing/available_filter_functions", errno.EPERM)
+    assert told(report_on(described.recording()), "tracing.functions").status is Status.FAIL
 
 
 # -- filters ---------------------------------------------------------------------------------------------------------
@@ -121,8 +127,8 @@ def test_a_user_who_may_look_is_no_stranger_to_tracefs() -> None:
 @pytest.mark.parametrize("version", ["0.17.0", "0.23.2"])
 def test_a_filter_on_bpf(number: int, version: str) -> None:
     """The sysctl of bpf(2) is there, so the kernel has it; all capabilities are held: it is the filter."""
-    world = answer(filtered(w.bpftrace(w.linux(), version)), number, *PROBES)
-    report = report_on(world.recording())
+    described = answer(filtered(machines.bpftrace(machines.linux(), version)), number, *PROBES)
+    report = report_on(described.recording())
     for finding_id in ("bpf.map", "bpf.prog.kprobe", "bpf.fentry", "bpf.kprobe_multi"):
         found = told(report, finding_id)
         assert "seccomp filter of this process" in found.reason, found
@@ -138,8 +144,8 @@ def test_a_filter_on_bpf(number: int, version: str) -> None:
 
 def test_a_filter_on_perf_events() -> None:
     """EPERM, where perf_event_paranoid gives EACCES: and CAP_SYS_ADMIN is held."""
-    world = answer(filtered(w.linux(paranoid=3)), errno.EPERM, *PERF)
-    report = report_on(world.recording())
+    described = answer(filtered(machines.linux(paranoid=3)), errno.EPERM, *PERF)
+    report = report_on(described.recording())
     found = told(report, "perf.events")
     assert found.causes == ("privileges.seccomp",)
     assert not re.search(r"paranoid|CAP_SYS_ADMIN", found.reason)
@@ -152,17 +158,19 @@ def test_a_filter_on_perf_events() -> None:
     [("docker", "seccomp=unconfined"), ("podman", "podman run"), ("kubernetes", "seccompProfile")],
 )
 def test_what_helps_against_a_filter_depends_on_the_place(kind: str, says: str) -> None:
-    world = w.container(w.linux(), w.ALL_CAPABILITIES, kind=kind)
+    described = machines.container(machines.linux(), machines.ALL_CAPABILITIES, kind=kind)
     if kind == "kubernetes":
-        world.env("KUBERNETES_SERVICE_HOST", "10.96.0.1")
-    report = report_on(answer(filtered(world), errno.EPERM, *PROBES).recording())
+        described.env("KUBERNETES_SERVICE_HOST", "10.96.0.1")
+    report = report_on(answer(filtered(described), errno.EPERM, *PROBES).recording())
     [remedy] = told(report, "privileges.seccomp").remedies
     assert says in f"{remedy.title} {' '.join(remedy.commands)}"
 
 
 def test_a_kernel_without_the_call() -> None:
-    world = w.linux(options={"BPF_SYSCALL": "n"}).remove("/proc/sys/kernel/unprivileged_bpf_disabled")
-    report = report_on(answer(world, errno.ENOSYS, *PROBES).recording())
+    described = machines.linux(options={"BPF_SYSCALL": "n"}).remove(
+        "/proc/sys/kernel/unprivileged_bpf_disabled"
+    )
+    report = report_on(answer(described, errno.ENOSYS, *PROBES).recording())
     found = told(report, "bpf.map")
     assert found.reason == "ENOSYS: this kernel has no bpf(2) (CONFIG_BPF_SYSCALL)"
     assert found.causes == ("config.BPF_SYSCALL",)
@@ -170,9 +178,9 @@ def test_a_kernel_without_the_call() -> None:
 
 
 def test_a_filter_that_lets_all_through_is_only_mentioned() -> None:
-    assert told(report_on(filtered(w.linux()).recording()), "privileges.seccomp").status is Status.WARN
+    assert told(report_on(filtered(machines.linux()).recording()), "privileges.seccomp").status is Status.WARN
 
 
 def test_a_security_module_is_what_is_left() -> None:
-    report = report_on(answer(w.linux(), errno.EACCES, "bpf:map").recording())
+    report = report_on(answer(machines.linux(), errno.EACCES, "bpf:map").recording())
     assert "security module" in told(report, "bpf.map").reason

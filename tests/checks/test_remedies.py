@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 import shlex
 
-import known_machines as known
 import pytest
-import worlds as w
-from conftest import Examine
 
 from kdiag.model import Remedy, Report, Status
+from tests.support import known_machines as known
+from tests.support import machines
+from tests.support.reports import Examine
 
 
 def remedies(report: Report, finding_id: str = "") -> list[Remedy]:
@@ -110,6 +110,10 @@ def test_vendor_kernels_have_no_packages(vendor: str, examine: Examine) -> None:
 
 
 def test_root_without_capabilities_is_not_told_to_become_root(examine: Examine) -> None:
-    report = examine(w.bpftrace(w.answers(w.linux(), w.without("CAP_SYS_ADMIN", "CAP_BPF")), "0.23.2"))
+    report = examine(
+        machines.bpftrace(
+            machines.answers(machines.linux(), machines.without("CAP_SYS_ADMIN", "CAP_BPF")), "0.23.2"
+        )
+    )
     assert not [c for c in commands(report, "privileges.capabilities") if c.startswith("sudo kdiag")]
     assert not report.verdict.next.startswith("sudo kdiag check")

@@ -11,11 +11,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import kernel_parts as parts
-import known_machines as known
 import pytest
-import worlds as w
-from conftest import FIXTURES, as_user, builtin, report_on
 
 from kdiag.capabilities.expression import Context, need
 from kdiag.check import check
@@ -26,6 +22,12 @@ from kdiag.model import Evidence, Finding, Report, Status, Works, expect, expect
 from kdiag.report.faces.json import render
 from kdiag.system.live import Live
 from kdiag.system.recording import Recording
+from tests.support import kernel_parts as parts
+from tests.support import known_machines as known
+from tests.support import machines
+from tests.support.paths import FIXTURES
+from tests.support.reports import builtin, report_on
+from tests.support.users import as_user
 
 #: What a look that was refused leaves behind: it is no sight.
 REFUSED = re.compile(r"(.*: )?(EPERM|EACCES|ENOSYS)\b|.*not recorded")
@@ -56,10 +58,10 @@ def test_recorded_machines(path: Path) -> None:
 
 @pytest.mark.parametrize("name", known.BY_NAME)
 def test_described_machines(name: str) -> None:
-    world = known.BY_NAME[name]()
-    assert not wrong(report_on(world.recording()))
+    described = known.BY_NAME[name]()
+    assert not wrong(report_on(described.recording()))
     if name not in ("wsl1", "gvisor"):  # no bpf(2) there whose answers to a user could be worked out
-        assert not wrong(report_on(w.user(world).recording()))
+        assert not wrong(report_on(machines.user(described).recording()))
 
 
 def test_this_machine() -> None:
@@ -84,8 +86,8 @@ def test_this_machine_for_another_user() -> None:
 
 def test_a_user_is_not_told_that_the_list_of_functions_is_there() -> None:
     """Root gets EPERM from a kernel whose configuration has CONFIG_DYNAMIC_FTRACE: seen in guests."""
-    world = w.user(w.linux(config_at="/proc/config.gz"))
-    found = told(report_on(world.recording()))["tracing.functions"]
+    described = machines.user(machines.linux(config_at="/proc/config.gz"))
+    found = told(report_on(described.recording()))["tracing.functions"]
     assert found.status is Status.UNKNOWN
     assert found.likely is Status.OK
     assert any(e.is_expected and "DYNAMIC_FTRACE" in e.observed for e in found.evidence)
@@ -96,24 +98,28 @@ def test_a_user_is_not_told_that_the_list_of_functions_is_there() -> None:
     ["bpf.map", "bpf.prog.kprobe", "perf.events", "bpf.kprobe_multi", "tracing.syscalls", "tracing.kallsyms"],
 )
 def test_what_only_root_may_try_is_unknown(finding_id: str) -> None:
-    world = w.user(w.linux(config_at="/proc/config.gz"))
-    world.file("/proc/kallsyms", "0000000000000000 T _stext\n" * 9)
-    found = told(report_on(world.recording()))[finding_id]
+    described = machines.user(machines.linux(config_at="/proc/config.gz"))
+    described.file("/proc/kallsyms", "0000000000000000 T _stext\n" * 9)
+    found = told(report_on(described.recording()))[finding_id]
     assert found.status is Status.UNKNOWN, found
     assert found.likely is Status.OK and found.with_root
 
 
 def test_hidden_addresses_are_not_expected_where_all_users_are_refused() -> None:
-    world = w.sysctls(w.user(w.linux()), kptr_restrict=2).file("/proc/kallsyms", "0000000000000000 T a\n" * 9)
-    found = told(report_on(world.recording()))["tracing.kallsyms"]
+    described = machines.sysctls(machines.user(machines.linux()), kptr_restrict=2).file(
+        "/proc/kallsyms", "0000000000000000 T a\n" * 9
+    )
+    found = told(report_on(described.recording()))["tracing.kallsyms"]
     assert found.status is Status.UNKNOWN and found.likely is None
 
 
 def test_built_in_by_the_configuration_and_not_shown() -> None:
     """/proc/config.gz says CONFIG_IKHEADERS=y, and the file is not to be seen."""
-    world = w.linux(config_at="/proc/config.gz", options={"IKHEADERS": "y"})
-    assert told(report_on(world.recording()))["kheaders.module"].status is Status.UNKNOWN
-    served = w.kheaders(w.linux(config_at="/proc/config.gz", options={"IKHEADERS": "y"}), "builtin")
+    described = machines.linux(config_at="/proc/config.gz", options={"IKHEADERS": "y"})
+    assert told(report_on(described.recording()))["kheaders.module"].status is Status.UNKNOWN
+    served = machines.kheaders(
+        machines.linux(config_at="/proc/config.gz", options={"IKHEADERS": "y"}), "builtin"
+    )
     assert told(report_on(served.recording()))["kheaders.module"].status is Status.OK
 
 
@@ -132,32 +138,32 @@ def test_what_the_table_says_of_an_option_is_not_said_of_the_kernel() -> None:
 
 
 def test_a_module_that_is_configured_and_not_installed_is_named() -> None:
-    world = w.modules(w.linux(options={"IKHEADERS": "m"}))
-    found = told(report_on(world.recording()))["kheaders.available"]
+    described = machines.modules(machines.linux(options={"IKHEADERS": "m"}))
+    found = told(report_on(described.recording()))["kheaders.available"]
     assert found.status is Status.FAIL and "not installed" in found.summary
 
 
 def test_no_claim_about_kheaders_where_nothing_can_be_loaded() -> None:
     """No /proc/modules and no configuration: that it is not there is known, and not why."""
-    world = w.linux(config_at=None).remove("/proc/modules", "/lib/modules")
-    found = told(report_on(world.recording()))["kheaders.module"]
+    described = machines.linux(config_at=None).remove("/proc/modules", "/lib/modules")
+    found = told(report_on(described.recording()))["kheaders.module"]
     assert found.status is Status.FAIL
     assert "CONFIG_IKHEADERS is off" not in f"{found.summary} {found.reason}"
 
 
 def test_an_old_kernel_does_not_show_no_new_privs() -> None:
     """The line came with 4.10: its absence is no answer for one who needs sudo."""
-    status = parts.process_status(0, w.ALL_CAPABILITIES)
+    status = parts.process_status(0, machines.ALL_CAPABILITIES)
     old = "".join(line for line in status.splitlines(True) if not line.startswith("NoNewPrivs"))
-    world = w.user(w.linux("4.9.0-19-amd64")).file("/proc/self/status", old)
-    assert told(report_on(world.recording()))["privileges.no-new-privs"].status is Status.UNKNOWN
+    described = machines.user(machines.linux("4.9.0-19-amd64")).file("/proc/self/status", old)
+    assert told(report_on(described.recording()))["privileges.no-new-privs"].status is Status.UNKNOWN
 
 
 def test_a_container_that_nobody_looked_for() -> None:
-    world = w.linux().refuse("/proc/1/environ")
+    described = machines.linux().refuse("/proc/1/environ")
     for name in ("pid", "ipc", "uts", "cgroup", "user"):
-        world.remove(f"/proc/self/ns/{name}").refuse(f"/proc/self/ns/{name}")
-    assert told(report_on(world.recording()))["environment.container"].status is Status.UNKNOWN
+        described.remove(f"/proc/self/ns/{name}").refuse(f"/proc/self/ns/{name}")
+    assert told(report_on(described.recording()))["environment.container"].status is Status.UNKNOWN
 
 
 # -- the mechanism ---------------------------------------------------------------------------------------------------
@@ -173,14 +179,16 @@ def test_a_check_that_calls_an_expectation_ok_is_corrected() -> None:
         )
 
     found = Found(careless, "other", "other", "1")
-    [finding] = run_one(Machine(w.linux().recording()), found)
+    [finding] = run_one(Machine(machines.linux().recording()), found)
     assert finding.status is Status.UNKNOWN and finding.likely is Status.OK
 
 
 def test_an_expectation_counts_for_the_forecast_and_for_nothing_else() -> None:
     found = expected("not looked at", id="a.b", evidence=(expect("config", "y"),))
     assert need("a.b")(Context({"a.b": found})).works is Works.UNKNOWN
-    report = report_on(w.bpftrace(w.user(w.linux(config_at="/proc/config.gz")), "0.23.2").recording())
+    report = report_on(
+        machines.bpftrace(machines.user(machines.linux(config_at="/proc/config.gz")), "0.23.2").recording()
+    )
     by_id = {c.id: c for c in report.capabilities}
     assert by_id["hello"].status is Works.FAILS and by_id["hello"].with_root is Works.WORKS
 

@@ -7,13 +7,14 @@ import re
 import subprocess
 
 import pytest
-import worlds as w
-from conftest import need, need_program, need_root, report_on
-from fixtures_builder import World
 
 from kdiag.fix.environment import problem
 from kdiag.model import Report, Status, Works
 from kdiag.system.live import Live
+from tests.support import machines
+from tests.support.description import Description
+from tests.support.needs import need, need_program, need_root
+from tests.support.reports import report_on
 from tests.support.waiting import HANG
 
 
@@ -27,11 +28,11 @@ def unsets(report: Report, finding_id: str) -> bool:
     return any(command.startswith("unset ") for r in found.remedies for command in r.commands)
 
 
-def with_headers(version: str, **variables: str) -> World:
-    world = w.debian_headers(w.bpftrace(w.linux(), version))
+def with_headers(version: str, **variables: str) -> Description:
+    described = machines.debian_headers(machines.bpftrace(machines.linux(), version))
     for name, value in variables.items():
-        world.env(name, value)
-    return world
+        described.env(name, value)
+    return described
 
 
 @pytest.mark.parametrize("value", ["", "/nowhere", "/etc/os-release"])

@@ -8,8 +8,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from compare_samples import broken, capability, finding, report, without
-from conftest import FIXTURES, need, report_on
 
 from kdiag.commands.compare import compare
 from kdiag.commands.report import reports, worst
@@ -19,6 +17,10 @@ from kdiag.model import Report, Status, Works
 from kdiag.recording import pack
 from kdiag.report.faces.json import render
 from kdiag.system.recording import Recording
+from tests.support.comparison_samples import broken, capability, finding, report, without
+from tests.support.needs import need
+from tests.support.paths import FIXTURES
+from tests.support.reports import report_on
 from tests.support.waiting import HANG
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 
 import pytest
-from compare_samples import broken, capability, finding, report, without
 
 from kdiag.compare.causes import Machine
 from kdiag.compare.differences import compare
@@ -13,6 +12,7 @@ from kdiag.compare.grouping import FEW, Fold, key
 from kdiag.compare.summary import Reader
 from kdiag.compare.value import Change, Comparison, Group
 from kdiag.model import Report, Status, Works
+from tests.support.comparison_samples import broken, capability, finding, report, without
 
 
 def compared(*reports: Report, baseline: Report | None = None, shown: int | None = None) -> Comparison:

@@ -6,7 +6,6 @@ import json
 import re
 
 import pytest
-from compare_samples import broken, capability, finding, report
 from jsonschema import Draft202012Validator
 
 from kdiag.commands.compare import FORMATS, rendered
@@ -22,6 +21,7 @@ from kdiag.compare.value import Comparison
 from kdiag.compare.view import matrix
 from kdiag.model import Report, Status, Works
 from kdiag.report.formats import Options
+from tests.support.comparison_samples import broken, capability, finding, report
 
 VALIDATOR = Draft202012Validator(json.loads(schema_text()))
 EVIL = "\x1b[31m<script>alert(1)</script>|`[x](javascript:1) @team \u202e\udc80"

@@ -9,8 +9,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from compare_samples import SAMPLE, broken, report
-from conftest import FIXTURES
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,6 +18,8 @@ from kdiag.compare.inputs import BadInput, Document, documents, paths
 from kdiag.compare.summary import Essence, Reader
 from kdiag.report.faces.json import render
 from kdiag.report.read import BadReport, load
+from tests.support.comparison_samples import SAMPLE, broken, report
+from tests.support.paths import FIXTURES
 
 
 def slowly(document: bytes) -> Essence:

@@ -13,8 +13,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import FIXTURES
 
+from tests.support.paths import FIXTURES
 from tests.support.waiting import HANG
 
 #: Sends itself a signal when the interpreter says the N-th time that it does one of these; says how often it did.

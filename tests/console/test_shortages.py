@@ -13,10 +13,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import FIXTURES
 
 from kdiag.console import ending, exits
 from kdiag.console.trouble import interrupt, shortage
+from tests.support.paths import FIXTURES
 from tests.support.waiting import HANG
 
 KDIAG = (sys.executable, "-m", "kdiag")

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from doctored import KERNEL, RELEASE, Case, btf, case, snapshot
-from driven import argv, elsewhere, needs_root
 
 from kdiag.commands.fix import Console, Request, Surroundings, fix
 from kdiag.console import exits
@@ -18,39 +15,8 @@ from kdiag.fix.options import Options
 from kdiag.fix.store.trees import validate
 from kdiag.fix.verify import SmokeSummary
 from kdiag.parse.kheaders import from_module, quick
-
-
-@dataclass
-class Run:
-    """One `kdiag fix` in this process, and what it said."""
-
-    one: Case
-    said: list[str] = field(default_factory=list)
-    complaints: list[str] = field(default_factory=list)
-
-    def fix(
-        self, *, answer: bool | None = None, around: Mapping[str, object] | None = None, **words: object
-    ) -> int:
-        options = Options(**words.pop("options", {}))  # type: ignore[arg-type]
-        console = Console(
-            self.said.append, self.complaints.append, None if answer is None else lambda _question: answer
-        )
-        places = {"look": self.one.look, "places": self.one.places, "path": self.one.path}
-        surroundings = Surroundings(**{**places, **(around or {})})  # type: ignore[arg-type]
-        return fix(Request(options, **words), console, surroundings)  # type: ignore[arg-type]
-
-    @property
-    def text(self) -> str:
-        return "".join(self.said)
-
-    @property
-    def errors(self) -> str:
-        return "\n".join(self.complaints)
-
-
-def trees(one: Case) -> list[Path]:
-    headers = one.places.headers
-    return sorted(headers.iterdir()) if headers.is_dir() else []
+from tests.support.fix_runs import DEBIAN, Run, argv, elsewhere, needs_root, trees
+from tests.support.fixable_machine import KERNEL, RELEASE, btf, case, snapshot
 
 
 def test_headers_out_of_the_modules_file(tmp_path: Path) -> None:
@@ -138,9 +104,6 @@ def test_a_wrong_file_changes_nothing(tmp_path: Path) -> None:
     assert run.fix(yes=True, options={"btf": str(tmp_path / "mine.btf")}) == exits.FAILED
     assert "not BTF" in run.errors
     assert snapshot(tmp_path) == before
-
-
-DEBIAN = "6.12.107+deb13-amd64"
 
 
 def test_packages_of_a_failed_installation_go_again(tmp_path: Path) -> None:
@@ -301,7 +264,7 @@ def test_an_archive_that_changes_midway(tmp_path: Path) -> None:
     run = Run(one)
 
     def change(_question: str) -> bool:
-        from doctored import archive
+        from tests.support.fixable_machine import archive
 
         (tmp_path / "kheaders.ko").write_bytes(b"another" + archive(RELEASE, "arm64"))
         return True

@@ -9,14 +9,13 @@ import threading
 from pathlib import Path
 
 import pytest
-from doctored import RELEASE, case, snapshot
-from driven import argv, drive
-from test_apply import trees
 
 from kdiag.console import exits
 from kdiag.fix.errors import FixError
 from kdiag.fix.journal import Journal
 from kdiag.fix.store.lock import discard, locked
+from tests.support.fix_runs import argv, run_fix, trees
+from tests.support.fixable_machine import RELEASE, case, snapshot
 from tests.support.waiting import HANG, pause
 
 WORDS: dict[str, object] = {
@@ -55,7 +54,7 @@ def test_many_fix_at_once(tmp_path: Path, number: int) -> None:
     assert [entry.step for entry in entries] == ["kheaders.load", "kheaders.extract", "headers.link"]
     assert all(entry.finished for entry in entries)
     calls.unlink()
-    assert drive(tmp_path, **WORDS, do="undo").returncode == exits.READY
+    assert run_fix(tmp_path, **WORDS, do="undo").returncode == exits.READY
     calls.unlink()
     assert snapshot(tmp_path) == before
 
@@ -63,7 +62,7 @@ def test_many_fix_at_once(tmp_path: Path, number: int) -> None:
 def test_many_undo_at_once(tmp_path: Path) -> None:
     counting(tmp_path)
     before = snapshot(tmp_path)
-    drive(tmp_path, **WORDS)
+    run_fix(tmp_path, **WORDS)
     running = [start(tmp_path, do="undo") for _ in range(8)]
     texts = [process.communicate(timeout=HANG)[0] for process in running]
     assert [process.returncode for process in running] == [exits.READY] * 8, texts
@@ -91,9 +90,9 @@ def test_fixing_undoing_and_dying_at_once(tmp_path: Path) -> None:
         # A plan may have lost its ground since it was shown: that is a failure, and nothing is left of it.
         assert process.returncode in (exits.READY, exits.FAILED, -9), text
     Journal(case(tmp_path).places.journal).entries()
-    assert drive(tmp_path, **WORDS).returncode == exits.READY
+    assert run_fix(tmp_path, **WORDS).returncode == exits.READY
     assert (tmp_path / "lib" / "modules" / RELEASE / "build").resolve() == trees(case(tmp_path))[0]
-    assert drive(tmp_path, **WORDS, do="undo").returncode == exits.READY
+    assert run_fix(tmp_path, **WORDS, do="undo").returncode == exits.READY
     (tmp_path / "calls").unlink()
     assert snapshot(tmp_path) == before
 

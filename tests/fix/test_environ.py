@@ -11,14 +11,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from conftest import need, need_program
-from headers_archive import plant
 
 from kdiag.commands import env as command
 from kdiag.fix import environment as environ
 from kdiag.fix.environment import BCC, BTF, BUILD, SOURCE
 from kdiag.fix.errors import FixError
 from kdiag.machine.kernel import source_arch_of
+from tests.support.headers_archive import write_tree
+from tests.support.needs import need, need_program
 from tests.support.waiting import HANG
 
 RELEASE = os.uname().release
@@ -44,7 +44,7 @@ def bases(tmp_path: Path) -> tuple[Path]:
     srcarch = source_arch_of(os.uname().machine)
     need(srcarch, "an architecture whose name in the kernel's source is known")
     assert srcarch is not None
-    plant(tmp_path / "headers" / f"{RELEASE}-0123456789ab", RELEASE, srcarch)
+    write_tree(tmp_path / "headers" / f"{RELEASE}-0123456789ab", RELEASE, srcarch)
     return (tmp_path / "headers",)
 
 
@@ -66,8 +66,8 @@ def test_variables() -> None:
 
 def test_settings(tree: Path, tmp_path: Path) -> None:
     ours = {SOURCE: str(tree), BUILD: str(tree), BCC: str(tree)}
-    theirs = str(plant(tmp_path / "theirs", RELEASE))
-    foreign = str(plant(tmp_path / "foreign", "5.10.0-9-amd64"))
+    theirs = str(write_tree(tmp_path / "theirs", RELEASE))
+    foreign = str(write_tree(tmp_path / "foreign", "5.10.0-9-amd64"))
     gone = str(tmp_path / "gone")
 
     def changes(env: Mapping[str, str], prepared: Path | None = tree) -> dict[str, str | None]:
@@ -108,7 +108,7 @@ def test_settings_for_btf(tmp_path: Path) -> None:
 
 def test_a_pristine_source_that_does_not_say_its_release(tmp_path: Path) -> None:
     """As Debian's: the source half has no include/generated."""
-    half = plant(tmp_path / "common")
+    half = write_tree(tmp_path / "common")
     (half / "include/generated/utsrelease.h").unlink()
     assert environ.problem(SOURCE, str(half), RELEASE) == ""
     assert environ.problem(SOURCE, f"{half}/include/../gone", RELEASE).endswith("is not there")
@@ -234,7 +234,7 @@ def test_env_unsets_what_is_wrong_when_nothing_is_prepared(tmp_path: Path) -> No
 
 
 def test_env_leaves_a_right_variable_alone(tmp_path: Path) -> None:
-    theirs = plant(tmp_path / "theirs", RELEASE)
+    theirs = write_tree(tmp_path / "theirs", RELEASE)
     answer = command.env("sh", (tmp_path,), {SOURCE: str(theirs)})
     assert answer.status == 0 and f"{SOURCE} is right as it is" in answer.note
     assert "export" not in answer.text

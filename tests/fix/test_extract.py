@@ -16,8 +16,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import need, need_program, need_root
-from headers_archive import (
+
+from kdiag.fix.errors import FixError
+from kdiag.fix.store import trees as store
+from kdiag.fix.store.extract import archive_from_module, extract
+from tests.support.headers_archive import (
     LAB,
     NOBODY,
     RELEASE,
@@ -31,10 +34,7 @@ from headers_archive import (
     tar,
     tree,
 )
-
-from kdiag.fix.errors import FixError
-from kdiag.fix.store import trees as store
-from kdiag.fix.store.extract import archive_from_module, extract
+from tests.support.needs import need, need_program, need_root
 from tests.support.waiting import HANG
 
 

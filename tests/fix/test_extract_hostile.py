@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from headers_archive import RELEASE, Member, archive, entry, remade, repeated, settle, tar, tree
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -20,6 +19,7 @@ from kdiag.fix.errors import FixError
 from kdiag.fix.store import trees as store
 from kdiag.fix.store import unpack
 from kdiag.fix.store.extract import extract
+from tests.support.headers_archive import RELEASE, Member, archive, entry, remade, repeated, settle, tar, tree
 from tests.support.steps import unpacking
 
 LINK, HARD, DIR = tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.DIRTYPE

@@ -15,13 +15,22 @@ import sys
 from pathlib import Path
 
 import pytest
-from doctored import RELEASE, btf, case, snapshot
-from driven import DRIVE, NOBODY, argv, drive, elsewhere, finished, needs_root
-from headers_archive import plant
-from test_apply import DEBIAN, trees
 
 from kdiag.console import exits
 from kdiag.fix.journal import Journal
+from tests.support.fix_runs import (
+    DEBIAN,
+    FIX_PROCESS,
+    NOBODY,
+    argv,
+    elsewhere,
+    finished,
+    needs_root,
+    run_fix,
+    trees,
+)
+from tests.support.fixable_machine import RELEASE, btf, case, snapshot
+from tests.support.headers_archive import write_tree
 from tests.support.waiting import HANG, wait_until
 
 KILLED = -signal.SIGKILL
@@ -71,8 +80,8 @@ def test_killed_while_fixing(tmp_path: Path, name: str, point: str) -> None:
     """Undone afterwards, the machine is as before; fixed again, all is there, and undone then, it is as before."""
     words = scene(tmp_path, name)
     before = snapshot(tmp_path)
-    assert drive(tmp_path, **words, kill=point).returncode == KILLED
-    undone = drive(tmp_path, **words, do="undo")
+    assert run_fix(tmp_path, **words, kill=point).returncode == KILLED
+    undone = run_fix(tmp_path, **words, do="undo")
     assert undone.returncode == exits.READY, undone.stderr
     if point == "headers.package made":
         # What the package brought with it was not noted yet: it is said, and stays.
@@ -80,11 +89,11 @@ def test_killed_while_fixing(tmp_path: Path, name: str, point: str) -> None:
         assert "gcc-x" in (tmp_path / "dpkg-status").read_text()
         return
     assert snapshot(tmp_path) == before
-    assert drive(tmp_path, **words, kill=point).returncode == KILLED
-    again = drive(tmp_path, **words)
+    assert run_fix(tmp_path, **words, kill=point).returncode == KILLED
+    again = run_fix(tmp_path, **words)
     assert again.returncode == exits.READY or name in ("btf", "packages"), again.stdout + again.stderr
     assert_complete(tmp_path, name)
-    undone = drive(tmp_path, **words, do="undo")
+    undone = run_fix(tmp_path, **words, do="undo")
     assert undone.returncode == exits.READY, undone.stderr
     assert snapshot(tmp_path) == before
 
@@ -93,15 +102,15 @@ def test_killed_while_fixing(tmp_path: Path, name: str, point: str) -> None:
 def test_killed_while_undoing(tmp_path: Path, name: str, point: str) -> None:
     words = scene(tmp_path, name)
     before = snapshot(tmp_path)
-    drive(tmp_path, **words)
-    assert drive(tmp_path, **words, do="undo", kill=point).returncode == KILLED
-    assert drive(tmp_path, **words, do="undo").returncode == exits.READY
+    run_fix(tmp_path, **words)
+    assert run_fix(tmp_path, **words, do="undo", kill=point).returncode == KILLED
+    assert run_fix(tmp_path, **words, do="undo").returncode == exits.READY
     assert snapshot(tmp_path) == before
-    drive(tmp_path, **words)
-    assert drive(tmp_path, **words, do="undo", kill=point).returncode == KILLED
-    drive(tmp_path, **words)
+    run_fix(tmp_path, **words)
+    assert run_fix(tmp_path, **words, do="undo", kill=point).returncode == KILLED
+    run_fix(tmp_path, **words)
     assert_complete(tmp_path, name)
-    assert drive(tmp_path, **words, do="undo").returncode == exits.READY
+    assert run_fix(tmp_path, **words, do="undo").returncode == exits.READY
     assert snapshot(tmp_path) == before
 
 
@@ -151,7 +160,7 @@ def test_killed_while_modprobe_runs_on(tmp_path: Path) -> None:
         wait_until((tmp_path / "running").exists)
         process.kill()
     (tmp_path / "running").unlink()
-    undone = drive(tmp_path, **words, do="undo")
+    undone = run_fix(tmp_path, **words, do="undo")
     assert undone.returncode == exits.READY, undone.stderr
     assert "waiting for another kdiag" in undone.stdout
     assert "unloaded" in undone.stdout
@@ -239,9 +248,9 @@ def test_a_file_system_that_fills_between_two_lines(tmp_path: Path) -> None:
 
 def announcement(home: Path) -> int:
     """The length of the first line of a run's journal."""
-    drive(home)
+    run_fix(home)
     length = len(case(home).places.journal.read_bytes().partition(b"\n")[0]) + 1
-    drive(home, do="undo")
+    run_fix(home, do="undo")
     return length
 
 
@@ -263,7 +272,7 @@ def test_no_permission(tmp_path: Path) -> None:
     for path in (tmp_path, *tmp_path.parents[:-2]):
         path.chmod(path.stat().st_mode | 0o011)
     before = snapshot(tmp_path)
-    refused(drive(tmp_path, uid=NOBODY), "Permission denied")
+    refused(run_fix(tmp_path, uid=NOBODY), "Permission denied")
     assert snapshot(tmp_path) == before
 
 
@@ -276,12 +285,12 @@ def test_an_ordinary_user_needs_nobody(tmp_path: Path) -> None:
     for name in ("cache", "state"):
         os.chown(tmp_path / name, NOBODY, NOBODY)
     before = snapshot(tmp_path)
-    result = drive(tmp_path, uid=NOBODY)
+    result = run_fix(tmp_path, uid=NOBODY)
     assert result.returncode == exits.READY, result.stdout + result.stderr
     [tree] = trees(one)
     assert tree.stat().st_uid == NOBODY
     assert one.places.journal.stat().st_uid == NOBODY
-    assert drive(tmp_path, uid=NOBODY, do="undo").returncode == exits.READY
+    assert run_fix(tmp_path, uid=NOBODY, do="undo").returncode == exits.READY
     assert snapshot(tmp_path) == before
 
 
@@ -311,7 +320,7 @@ def test_a_journal_that_is_not_to_be_trusted(tmp_path: Path, plan: str, words: s
     (tmp_path / "precious").write_bytes(b"")
     subprocess.run(["sh", "-c", plan.format(state=tmp_path / "state", home=tmp_path)], check=True)
     before = snapshot(tmp_path)
-    result = drive(tmp_path, do=do)
+    result = run_fix(tmp_path, do=do)
     if do == "undo" and result.returncode == exits.READY:
         assert "Nothing to undo" in result.stdout
     else:
@@ -331,7 +340,7 @@ def test_a_journal_of_another_user(tmp_path: Path, what: str) -> None:
         (one.places.state / name).touch(mode=0o600)
     os.chown(tmp_path / "state" / what, NOBODY, NOBODY)
     before = snapshot(tmp_path)
-    refused(drive(tmp_path), "65534")
+    refused(run_fix(tmp_path), "65534")
     assert trees(one) == []
     before.pop("state/kdiag/lock")
     after = snapshot(tmp_path)
@@ -348,20 +357,20 @@ def test_a_link_to_a_journal_planted_by_another_user(tmp_path: Path) -> None:
     one.places.state.symlink_to(tmp_path / "theirs")
     os.lchown(one.places.state, NOBODY, NOBODY)
     before = snapshot(tmp_path)
-    refused(drive(tmp_path), "belongs to uid 65534")
+    refused(run_fix(tmp_path), "belongs to uid 65534")
     assert snapshot(tmp_path) == before
 
 
 @needs_root
 def test_the_trees_place_taken_by_another_user(tmp_path: Path) -> None:
     one = case(tmp_path)
-    drive(tmp_path)
+    run_fix(tmp_path)
     [tree] = trees(one)
-    drive(tmp_path, do="undo")
-    plant(tree, RELEASE)
+    run_fix(tmp_path, do="undo")
+    write_tree(tree, RELEASE)
     os.chown(tree, NOBODY, NOBODY)
     before = snapshot(tmp_path)
-    refused(drive(tmp_path), "belongs to uid 65534")
+    refused(run_fix(tmp_path), "belongs to uid 65534")
     assert snapshot(tmp_path) == before
 
 
@@ -379,7 +388,7 @@ def test_programs_that_are_missing_or_hang(tmp_path: Path, name: str, script: st
         path.write_text(f"#!/bin/sh\n{script}\n")
         (tmp_path / "bin" / "sleep").symlink_to("/bin/sleep")
     before = snapshot(tmp_path)
-    result = drive(tmp_path, **words, limit=1.0, long_limit=1.0, path=f"{tmp_path}/bin")
+    result = run_fix(tmp_path, **words, limit=1.0, long_limit=1.0, path=f"{tmp_path}/bin")
     refused(result, "not installed" if script is None else "was killed")
     assert snapshot(tmp_path) == before
 
@@ -400,7 +409,7 @@ def test_a_locale_that_is_not_utf_8(tmp_path: Path, locale: str) -> None:
     name = json.dumps(f"{tmp_path}/{eval(seen.stdout)[0]}")
     for do in ("fix", "undo"):
         spec = f'{{"home": {name}, "do": "{do}"}}'
-        result = finished([sys.executable, str(DRIVE), spec], {**env, "PYTHONIOENCODING": ":strict"})
+        result = finished([sys.executable, str(FIX_PROCESS), spec], {**env, "PYTHONIOENCODING": ":strict"})
         assert result.returncode == exits.READY, result.stdout + result.stderr
     assert snapshot(home) == before
 

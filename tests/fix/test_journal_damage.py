@@ -10,11 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from doctored import Case, archive, case, snapshot
-from headers_archive import plant
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_apply import Run, trees
 from test_journal import EFFECTS, LINE, lines
 
 from kdiag.console import exits
@@ -24,6 +21,9 @@ from kdiag.fix.errors import FixError
 from kdiag.fix.journal import Journal
 from kdiag.fix.lines import at_rest, end, sealed
 from kdiag.fix.store.trees import tree_name
+from tests.support.fix_runs import Run, trees
+from tests.support.fixable_machine import Case, archive, case, snapshot
+from tests.support.headers_archive import write_tree
 
 
 def written(path: Path) -> bytes:
@@ -234,7 +234,7 @@ def test_one_changed_digit_of_a_tree(tmp_path: Path) -> None:
     _, one = fixed(tmp_path)
     [tree] = trees(one)
     other = tree.with_name(tree.name[:-1] + ("a" if tree.name[-1] != "a" else "b"))
-    plant(other, "6.12.107-test")
+    write_tree(other, "6.12.107-test")
     journal = one.places.journal
     journal.write_bytes(journal.read_bytes().replace(tree.name.encode(), other.name.encode(), 1))
     before = snapshot(tmp_path)

@@ -7,15 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from doctored import case, snapshot
-from driven import NOBODY, needs_root
-from test_apply import Run, trees
 
 from kdiag.console import exits
 from kdiag.fix.effects import BadEffect, Unpacked, from_json, to_json, without_identity
 from kdiag.fix.journal import Journal
 from kdiag.fix.store.lock import discard
 from kdiag.fix.store.made import identified, missing, sweep, take_away
+from tests.support.fix_runs import NOBODY, Run, needs_root, trees
+from tests.support.fixable_machine import case, snapshot
 from tests.support.waiting import utc
 
 NOW = utc(3600, "%Y-%m-%dT%H:%M:%SZ")

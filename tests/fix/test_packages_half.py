@@ -7,13 +7,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from doctored import snapshot
-from driven import drive
-from test_apply import DEBIAN
 from test_faults import KILLED, scene
 
 from kdiag.console import exits
 from kdiag.fix.changes.command import last_line
+from tests.support.fix_runs import DEBIAN, run_fix
+from tests.support.fixable_machine import snapshot
 
 FAILED = """
 echo 'dpkg: error processing package linux-headers-x (--configure):'
@@ -36,7 +35,7 @@ def half(home: Path, end: str) -> dict[str, object]:
 def test_what_is_half_installed_goes_again(tmp_path: Path) -> None:
     words = half(tmp_path, FAILED)
     before = snapshot(tmp_path)
-    result = drive(tmp_path, **words)
+    result = run_fix(tmp_path, **words)
     assert result.returncode == exits.FAILED
     assert "(--configure): installed linux-headers-x package post-installation script" in result.stderr
     assert "snapshot" not in result.stderr  # the repository had it all
@@ -46,10 +45,10 @@ def test_what_is_half_installed_goes_again(tmp_path: Path) -> None:
 def test_an_undo_removes_what_is_half_installed(tmp_path: Path) -> None:
     """Killed with the manager at work, which did not come to its end either."""
     words = half(tmp_path, f"kill -9 $(cat {tmp_path}/state/kdiag/lock | tr '\\0' '\\n' | head -n 1)\n")
-    assert drive(tmp_path, **words).returncode == KILLED
+    assert run_fix(tmp_path, **words).returncode == KILLED
     status = tmp_path / "dpkg-status"
     assert f"Package: linux-headers-{DEBIAN}\nStatus: install ok unpacked" in status.read_text()
-    undone = drive(tmp_path, **words, do="undo")
+    undone = run_fix(tmp_path, **words, do="undo")
     assert undone.returncode == exits.READY, undone.stderr
     assert f"removed the packages linux-headers-{DEBIAN}" in undone.stdout
     assert f"Package: linux-headers-{DEBIAN}\n" not in status.read_text()

@@ -9,8 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from doctored import Case, case, snapshot
-from test_apply import DEBIAN, Run
 from test_journal_damage import first_version
 
 from kdiag.console import exits
@@ -22,6 +20,8 @@ from kdiag.fix.entries import Entry
 from kdiag.fix.errors import FixError
 from kdiag.fix.journal import Journal
 from kdiag.parse.packages import Package
+from tests.support.fix_runs import DEBIAN, Run
+from tests.support.fixable_machine import Case, case, snapshot
 from tests.support.waiting import utc
 
 LOG = "/var/log/dpkg.log"

@@ -9,7 +9,6 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from doctored import KERNEL, RELEASE, SERVED, TRACEFS, Case, btf, case, notes, vmlinux
 
 from kdiag.checking.analysis import analyse
 from kdiag.checking.registry import discover
@@ -22,6 +21,7 @@ from kdiag.fix.plan.values import Plan
 from kdiag.fix.usage import render_usage
 from kdiag.machine import Machine
 from kdiag.parse.kheaders import from_module, quick
+from tests.support.fixable_machine import KERNEL, RELEASE, SERVED, TRACEFS, Case, btf, case, notes, vmlinux
 
 FILE = f"/lib/modules/{RELEASE}/kernel/kernel/kheaders.ko"
 
@@ -85,7 +85,7 @@ def test_what_the_kernel_serves_comes_before_the_file(tmp_path: Path) -> None:
 def test_a_served_archive_of_another_release_is_not_used(tmp_path: Path) -> None:
     one = case(tmp_path, "served")
     other = tmp_path / "kheaders.tar.xz"
-    from doctored import archive
+    from tests.support.fixable_machine import archive
 
     other.write_bytes(archive("6.1.0-other"))
     plan = planned(one)
@@ -131,12 +131,12 @@ def test_a_file_that_holds_no_archive_leads_to_loading(tmp_path: Path) -> None:
 
 
 def test_nothing_is_done_twice(tmp_path: Path) -> None:
-    from headers_archive import plant
+    from tests.support.headers_archive import write_tree
 
     one = case(tmp_path)
     effect = planned(one).steps[0].effect
     assert isinstance(effect, Unpacked)
-    plant(Path(effect.target), RELEASE)
+    write_tree(Path(effect.target), RELEASE)
     plan = planned(one)
     assert ids(plan) == []
     assert plan.tree == Path(effect.target)
@@ -157,10 +157,10 @@ def test_a_real_module(tmp_path: Path) -> None:
 
 
 def test_a_tree_in_an_unusual_place_is_pointed_to(tmp_path: Path) -> None:
-    from headers_archive import plant
+    from tests.support.headers_archive import write_tree
 
     one = case(tmp_path)
-    tree = plant(tmp_path / "elsewhere", RELEASE)
+    tree = write_tree(tmp_path / "elsewhere", RELEASE)
     for path in (tree, *tree.rglob("*")):
         name = str(path).replace(str(tree), f"/usr/src/kernels/{RELEASE}")
         one.files[name] = path if path.is_file() else tuple(sorted(p.name for p in path.iterdir()))

@@ -8,8 +8,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from doctored import Case, btf
-from headers_archive import plant
 
 from kdiag.fix import finished as module
 from kdiag.fix.effects import Loaded
@@ -17,6 +15,8 @@ from kdiag.fix.finished import ready
 from kdiag.fix.journal import Journal
 from kdiag.fix.options import Options
 from kdiag.machine.kernel import source_arch_of
+from tests.support.fixable_machine import Case, btf
+from tests.support.headers_archive import write_tree
 
 RELEASE = os.uname().release
 ARCH = source_arch_of(os.uname().machine) or "x86"
@@ -26,7 +26,7 @@ ARCH = source_arch_of(os.uname().machine) or "x86"
 def done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Case:
     """This machine after a fix: a tree in the store, tracefs mounted, BTF served."""
     one = Case(tmp_path)
-    plant(one.places.headers / f"{RELEASE}-0123456789ab", RELEASE, ARCH)
+    write_tree(one.places.headers / f"{RELEASE}-0123456789ab", RELEASE, ARCH)
     monkeypatch.setattr(module, "_tracefs", lambda: True)
     monkeypatch.setattr(module, "_served", lambda _path: True)
     return one

@@ -5,14 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from doctored import case, snapshot
-from driven import drive
-from test_apply import trees
 from test_faults import KILLED, scene
 
 from kdiag.console import exits
 from kdiag.fix.store import extract
 from kdiag.fix.store import trees as store
+from tests.support.fix_runs import run_fix, trees
+from tests.support.fixable_machine import case, snapshot
 
 
 @pytest.mark.parametrize("name", ["file", "load"])
@@ -21,23 +20,23 @@ def test_the_next_fix_brings_it_to_the_disk(tmp_path: Path, name: str, word: str
     words = scene(tmp_path, name)
     step = "kheaders.extract-module" if name == "file" else "kheaders.extract"
     before = snapshot(tmp_path)
-    assert drive(tmp_path, **words, kill=f"{step} {word}").returncode == KILLED
+    assert run_fix(tmp_path, **words, kill=f"{step} {word}").returncode == KILLED
     [tree] = trees(case(tmp_path))
     # As it is left on a slow disk; a fast one may have been ready before the end came.
     (tree / store.UNSETTLED).write_bytes(store.boot_id())
-    assert drive(tmp_path, **words).returncode == exits.READY
+    assert run_fix(tmp_path, **words).returncode == exits.READY
     assert trees(case(tmp_path)) == [tree]
     assert not (tree / store.UNSETTLED).exists()
-    assert drive(tmp_path, **words, do="undo").returncode == exits.READY
+    assert run_fix(tmp_path, **words, do="undo").returncode == exits.READY
     assert snapshot(tmp_path) == before
 
 
 def test_a_fix_with_nothing_to_do_brings_it_to_the_disk(tmp_path: Path) -> None:
     words = scene(tmp_path, "file")
-    assert drive(tmp_path, **words).returncode == exits.READY
+    assert run_fix(tmp_path, **words).returncode == exits.READY
     [tree] = trees(case(tmp_path))
     (tree / store.UNSETTLED).write_bytes(store.boot_id())
-    assert drive(tmp_path, **words).returncode == exits.READY
+    assert run_fix(tmp_path, **words).returncode == exits.READY
     assert not (tree / store.UNSETTLED).exists()
 
 

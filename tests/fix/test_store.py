@@ -7,12 +7,12 @@ import os
 from pathlib import Path
 
 import pytest
-from conftest import need_root
-from headers_archive import NOBODY, RELEASE, forked, plant
 
 from kdiag.fix.errors import FixError, from_os_error
 from kdiag.fix.store import trees as store
 from tests.support import waiting
+from tests.support.headers_archive import NOBODY, RELEASE, forked, write_tree
+from tests.support.needs import need_root
 from tests.support.steps import calls
 
 SYSTEM = Path("/var/cache/kdiag/headers")
@@ -62,7 +62,7 @@ def test_tree_name() -> None:
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
     """A sound tree."""
-    return plant(tmp_path / "base" / f"{RELEASE}-0123456789ab")
+    return write_tree(tmp_path / "base" / f"{RELEASE}-0123456789ab")
 
 
 def test_a_sound_tree(tree: Path) -> None:
@@ -140,7 +140,7 @@ def test_a_user_trusts_root_and_itself(tree: Path) -> None:
     """With a private group as well, where the umask is 002 (Fedora's and Debian's user groups)."""
     need_root()
     place = Path(f"/run/kdiag-test-{os.getpid()}")
-    plant(place / "tree")
+    write_tree(place / "tree")
     try:
 
         def work() -> str:
@@ -166,9 +166,9 @@ def test_a_user_trusts_root_and_itself(tree: Path) -> None:
 def test_find_takes_the_newest_sound_tree_of_the_first_base(tmp_path: Path) -> None:
     first, second = tmp_path / "first", tmp_path / "second"
     assert store.find(RELEASE, "x86", (first, second)) is None
-    late = plant(second / f"{RELEASE}-aaaaaaaaaaaa")
+    late = write_tree(second / f"{RELEASE}-aaaaaaaaaaaa")
     assert store.find(RELEASE, "x86", (first, second)) == late
-    old, new = plant(first / f"{RELEASE}-bbbbbbbbbbbb"), plant(first / f"{RELEASE}-000000000000")
+    old, new = write_tree(first / f"{RELEASE}-bbbbbbbbbbbb"), write_tree(first / f"{RELEASE}-000000000000")
     os.utime(old, (1, 1))
     os.utime(new, (2, 2))
     assert store.find(RELEASE, "x86", (first, second)) == new
@@ -182,7 +182,7 @@ def test_find_takes_the_newest_sound_tree_of_the_first_base(tmp_path: Path) -> N
 
 def test_find_does_not_take_names_that_are_not_the_stores(tmp_path: Path) -> None:
     for name in (RELEASE, f"{RELEASE}-xyz", f".{RELEASE}-aaaaaaaaaaaa", ".kdiag-new-0123456789abcdef"):
-        plant(tmp_path / name)
+        write_tree(tmp_path / name)
     assert store.find(RELEASE, "x86", (tmp_path,)) is None
 
 
@@ -207,8 +207,8 @@ def unfinished(base: Path, kind: str = "new", *, age: float = 60) -> Path:
 
 
 def test_stale_trees_and_leftovers(tmp_path: Path) -> None:
-    kept = plant(tmp_path / f"{RELEASE}-aaaaaaaaaaaa")
-    gone = plant(tmp_path / "6.1.0-9-amd64-bbbbbbbbbbbb", "6.1.0-9-amd64")
+    kept = write_tree(tmp_path / f"{RELEASE}-aaaaaaaaaaaa")
+    gone = write_tree(tmp_path / "6.1.0-9-amd64-bbbbbbbbbbbb", "6.1.0-9-amd64")
     new, old = unfinished(tmp_path), unfinished(tmp_path, "old")
     (tmp_path / "notes").mkdir()
     (tmp_path / "6.2.0-cccccccccccc").write_text("a file")
@@ -231,7 +231,7 @@ def test_what_is_being_made_is_not_stale(tmp_path: Path) -> None:
 
 def test_others_trees_are_not_ours_to_judge(tmp_path: Path) -> None:
     need_root()
-    tree, left = plant(tmp_path / "6.1.0-bbbbbbbbbbbb"), unfinished(tmp_path)
+    tree, left = write_tree(tmp_path / "6.1.0-bbbbbbbbbbbb"), unfinished(tmp_path)
     for path in (tree, left):
         os.chown(path, NOBODY, NOBODY)
     assert store.stale(tmp_path, ()) == []
@@ -241,7 +241,7 @@ def test_others_trees_are_not_ours_to_judge(tmp_path: Path) -> None:
 
 
 def test_remove(tmp_path: Path) -> None:
-    tree, left = plant(tmp_path / f"{RELEASE}-aaaaaaaaaaaa"), unfinished(tmp_path)
+    tree, left = write_tree(tmp_path / f"{RELEASE}-aaaaaaaaaaaa"), unfinished(tmp_path)
     store.remove(tree)
     store.remove(left)
     store.remove(tree)
@@ -249,7 +249,7 @@ def test_remove(tmp_path: Path) -> None:
 
 
 def test_remove_removes_nothing_else(tmp_path: Path) -> None:
-    outside = plant(tmp_path / "outside")
+    outside = write_tree(tmp_path / "outside")
     base = tmp_path / "base"
     base.mkdir()
     (base / "6.1.0-aaaaaaaaaaaa").symlink_to(outside)
@@ -263,8 +263,8 @@ def test_remove_removes_nothing_else(tmp_path: Path) -> None:
 
 
 def test_remove_follows_no_link_out_of_the_tree(tmp_path: Path) -> None:
-    outside = plant(tmp_path / "outside")
-    tree = plant(tmp_path / "base" / f"{RELEASE}-aaaaaaaaaaaa")
+    outside = write_tree(tmp_path / "outside")
+    tree = write_tree(tmp_path / "base" / f"{RELEASE}-aaaaaaaaaaaa")
     (tree / "include" / "out").symlink_to(outside)
     store.remove(tree)
     assert os.listdir(tmp_path / "base") == [] and store.validate(outside, RELEASE, "x86") == ""

@@ -8,14 +8,13 @@ import shutil
 from pathlib import Path
 
 import pytest
-from doctored import RELEASE, archive, btf, case, snapshot
-from driven import NOBODY, argv, elsewhere, needs_root
-from headers_archive import plant
-from test_apply import DEBIAN, Run, trees
 
 from kdiag.console import exits
 from kdiag.fix.journal import Journal
 from kdiag.fix.store.trees import tree_name
+from tests.support.fix_runs import DEBIAN, NOBODY, Run, argv, elsewhere, needs_root, trees
+from tests.support.fixable_machine import RELEASE, archive, btf, case, snapshot
+from tests.support.headers_archive import write_tree
 from tests.support.waiting import HANG
 
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
@@ -36,7 +35,7 @@ def test_nothing_to_undo(tmp_path: Path) -> None:
 def test_what_was_there_before_stays(tmp_path: Path) -> None:
     """A tree of another release in the store, a file beside it, a file in the state directory."""
     one = case(tmp_path, euid=0)
-    other = plant(one.places.headers / "6.1.0-0123456789ab", "6.1.0")
+    other = write_tree(one.places.headers / "6.1.0-0123456789ab", "6.1.0")
     (one.places.headers.parent / "notes.txt").write_text("mine")
     one.places.state.mkdir(parents=True, mode=0o700)
     (one.places.state / "notes.txt").write_text("mine")
@@ -299,7 +298,7 @@ def test_pruning_removes_what_is_for_kernels_that_are_gone(tmp_path: Path) -> No
     headers, kept = one.places.headers, one.places.modules / "6.1.0-kept"
     kept.mkdir(parents=True)
     for release in ("6.1.0-kept", "6.1.0-gone"):
-        plant(headers / tree_name(release, archive(release)), release)
+        write_tree(headers / tree_name(release, archive(release)), release)
     (headers / ".kdiag-old-0123456789abcdef").mkdir()
     os.utime(headers / ".kdiag-old-0123456789abcdef", (0, 0))
     one.places.btf.mkdir()

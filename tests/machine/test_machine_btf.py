@@ -5,22 +5,22 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 
-import kernel_parts as parts
 import pytest
-import worlds as w
-from fixtures_builder import World
-from planted import Planted, plant
 
 from kdiag.machine import Machine
 from kdiag.machine.btf import BtfFacts, Fallback, NoBtf, fallback_paths
 from kdiag.parse.btf import BtfError
 from kdiag.system import Unavailable
+from tests.support import kernel_parts as parts
+from tests.support import machines
+from tests.support.description import Description
+from tests.support.on_disk import OnDisk, write_machine
 
 RELEASE = "6.12.107"
 
 
-def facts(world: World, root: Path) -> BtfFacts:
-    return Machine(Planted(world, plant(world, root))).btf
+def facts(described: Description, root: Path) -> BtfFacts:
+    return Machine(OnDisk(described, write_machine(described, root))).btf
 
 
 def elf_with_build_id(build: bytes) -> bytes:
@@ -36,16 +36,18 @@ def notes(build: bytes) -> bytes:
 
 @pytest.mark.parametrize("path", fallback_paths(RELEASE))
 def test_every_place_of_libbpfs_list(path: str, tmp_path: Path) -> None:
-    world = w.without_btf(w.linux(RELEASE)).file(path, parts.btf_elf(parts.btf()))
-    (found,) = facts(world, tmp_path).fallbacks
+    described = machines.without_btf(machines.linux(RELEASE)).file(path, parts.btf_elf(parts.btf()))
+    (found,) = facts(described, tmp_path).fallbacks
     assert (found.path, found.problem, found.same_build) == (path, "", None)
 
 
 @pytest.mark.parametrize(("running", "same"), [(b"\x01" * 20, True), (b"\x02" * 20, False)])
 def test_the_build_id_tells_another_build(running: bytes, same: bool, tmp_path: Path) -> None:
-    world = w.without_btf(w.linux(RELEASE)).file(f"/boot/vmlinux-{RELEASE}", elf_with_build_id(b"\x01" * 20))
-    world.file("/sys/kernel/notes", notes(running))
-    (found,) = facts(world, tmp_path).fallbacks
+    described = machines.without_btf(machines.linux(RELEASE)).file(
+        f"/boot/vmlinux-{RELEASE}", elf_with_build_id(b"\x01" * 20)
+    )
+    described.file("/sys/kernel/notes", notes(running))
+    (found,) = facts(described, tmp_path).fallbacks
     assert found.same_build is same
     assert bool(found.problem) is not same
 
@@ -65,31 +67,33 @@ def test_the_build_id_tells_another_build(running: bytes, same: bool, tmp_path: 
     ids=["empty", "magic", "zeros", "noise", "bare BTF", "empty section", "cut section", "a circle"],
 )
 def test_files_that_are_not_what_they_claim(data: bytes, tmp_path: Path) -> None:
-    world = w.without_btf(w.linux(RELEASE)).file(f"/boot/vmlinux-{RELEASE}", data)
-    found = facts(world, tmp_path).fallbacks
+    described = machines.without_btf(machines.linux(RELEASE)).file(f"/boot/vmlinux-{RELEASE}", data)
+    found = facts(described, tmp_path).fallbacks
     assert all(isinstance(f, Fallback) and f.problem for f in found), found
 
 
 def test_three_answers(tmp_path: Path) -> None:
     """None served, not to be looked at, broken: three different things."""
     with pytest.raises(NoBtf):
-        assert facts(w.without_btf(w.linux(RELEASE)), tmp_path / "1").vmlinux
+        assert facts(machines.without_btf(machines.linux(RELEASE)), tmp_path / "1").vmlinux
     with pytest.raises(Unavailable) as gap:
-        assert facts(w.linux(RELEASE).remove("/sys").dir("/sys"), tmp_path / "2").vmlinux
+        assert facts(machines.linux(RELEASE).remove("/sys").dir("/sys"), tmp_path / "2").vmlinux
     assert not isinstance(gap.value, NoBtf)
     with pytest.raises(BtfError):
-        assert facts(w.linux(RELEASE).file("/sys/kernel/btf/vmlinux", b"\x9f\xeb"), tmp_path / "3").vmlinux
+        assert facts(
+            machines.linux(RELEASE).file("/sys/kernel/btf/vmlinux", b"\x9f\xeb"), tmp_path / "3"
+        ).vmlinux
 
 
 def test_modules(tmp_path: Path) -> None:
-    world = w.linux(RELEASE).file("/sys/kernel/btf/bad", b"garbage")
-    found = facts(world, tmp_path).modules
+    described = machines.linux(RELEASE).file("/sys/kernel/btf/bad", b"garbage")
+    found = facts(described, tmp_path).modules
     assert (found.names, found.parsed, [name for name, _ in found.broken]) == (("bad", "xfs"), 1, ["bad"])
 
 
 def test_a_failure_is_told_once_and_kept(tmp_path: Path) -> None:
     """A broken BTF of 5 MB must not be parsed again for every check that asks."""
-    mine = facts(w.linux(RELEASE).file("/sys/kernel/btf/vmlinux", b"\x9f\xeb\x01"), tmp_path)
+    mine = facts(machines.linux(RELEASE).file("/sys/kernel/btf/vmlinux", b"\x9f\xeb\x01"), tmp_path)
     errors = []
     for _ in range(2):
         with pytest.raises(BtfError) as error:

@@ -5,25 +5,25 @@ from __future__ import annotations
 import gzip
 from pathlib import Path
 
-import kernel_parts as parts
 import pytest
-import worlds as w
-from fixtures_builder import World
-from planted import Planted, plant
 
 from kdiag.machine import Machine
 from kdiag.machine.config import ConfigFacts, candidate_paths
 from kdiag.system import Unavailable
+from tests.support import kernel_parts as parts
+from tests.support import machines
+from tests.support.description import Description
+from tests.support.on_disk import OnDisk, write_machine
 
 RELEASE = "6.12.107"
 
 
-def bare() -> World:
-    return w.linux(RELEASE, config_at=None)
+def bare() -> Description:
+    return machines.linux(RELEASE, config_at=None)
 
 
-def facts(world: World, root: Path) -> ConfigFacts:
-    return Machine(Planted(world, plant(world, root))).config
+def facts(described: Description, root: Path) -> ConfigFacts:
+    return Machine(OnDisk(described, write_machine(described, root))).config
 
 
 def text(mark: str) -> str:
@@ -42,32 +42,32 @@ def test_every_place_is_found(tmp_path: Path) -> None:
 
 def test_the_first_one_wins_and_the_attempts_are_kept(tmp_path: Path) -> None:
     paths = [p for p in candidate_paths(RELEASE, "x86_64") if not p.startswith("/proc")]
-    world = bare()
+    described = bare()
     for path in paths[2:5]:
-        world.file(path, text(path))
-    found = facts(world, tmp_path).found
+        described.file(path, text(path))
+    found = facts(described, tmp_path).found
     assert found.path == paths[2]
     assert [a.outcome for a in found.attempts if a.path in paths[:2]] == ["absent", "absent"]
 
 
 def test_the_kernels_own_beats_files(tmp_path: Path) -> None:
-    world = (
+    described = (
         bare()
         .file("/proc/config.gz", gzip.compress(text("own").encode()))
         .file(f"/boot/config-{RELEASE}", text("file"))
     )
-    found = facts(world, tmp_path).found
+    found = facts(described, tmp_path).found
     assert (found.path, found.config.get("LOCALVERSION")) == ("/proc/config.gz", "own")
 
 
 def test_the_users_own_beats_all(tmp_path: Path) -> None:
-    world = (
+    described = (
         bare()
         .file("/proc/config.gz", gzip.compress(text("own").encode()))
         .file("/mine", text("mine"))
         .env("KDIAG_KCONFIG", "/mine")
     )
-    assert facts(world, tmp_path).found.config.get("LOCALVERSION") == "mine"
+    assert facts(described, tmp_path).found.config.get("LOCALVERSION") == "mine"
 
 
 @pytest.mark.parametrize(
@@ -88,10 +88,10 @@ def test_recovered_from_an_image(path: str, tmp_path: Path) -> None:
 
 
 def test_recovered_from_the_module(tmp_path: Path) -> None:
-    world = w.modules(bare(), "kernel/configs")
+    described = machines.modules(bare(), "kernel/configs")
     inside = b"\x7fELF" + bytes(64) + b"IKCFG_ST" + gzip.compress(text("module").encode()) + b"IKCFG_ED"
-    world.file(f"/lib/modules/{RELEASE}/kernel/kernel/configs.ko", inside)
-    assert facts(world, tmp_path).found.config.get("LOCALVERSION") == "module"
+    described.file(f"/lib/modules/{RELEASE}/kernel/kernel/configs.ko", inside)
+    assert facts(described, tmp_path).found.config.get("LOCALVERSION") == "module"
 
 
 def test_a_search_that_failed_is_not_repeated(tmp_path: Path) -> None:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import known_machines as known
 import pytest
-import worlds as w
-from conftest import report_on
-from fixtures_builder import World
 
 from kdiag.machine import Machine
 from kdiag.machine.environment import Environment, Place
 from kdiag.machine.kernel import releases
 from kdiag.model import Status
+from tests.support import known_machines as known
+from tests.support import machines
+from tests.support.description import Description
+from tests.support.reports import report_on
 
 
-def environment(world: World) -> Environment:
-    return Machine(world.recording()).environment
+def environment(described: Description) -> Environment:
+    return Machine(described.recording()).environment
 
 
 def kind(place: Place | None) -> str | None:
@@ -23,7 +23,7 @@ def kind(place: Place | None) -> str | None:
 
 
 def test_bare_metal() -> None:
-    mine = environment(w.linux())
+    mine = environment(machines.linux())
     assert (mine.container, mine.vm, mine.immutable) == (None, None, None)
 
 
@@ -47,8 +47,8 @@ def test_bare_metal() -> None:
     ],
 )
 def test_dmi(field: str, value: str, expected: str | None) -> None:
-    world = w.linux().remove("/sys/class/dmi").file(f"/sys/class/dmi/id/{field}", f"{value}\n")
-    assert kind(environment(world).vm) == expected
+    described = machines.linux().remove("/sys/class/dmi").file(f"/sys/class/dmi/id/{field}", f"{value}\n")
+    assert kind(environment(described).vm) == expected
 
 
 @pytest.mark.parametrize(
@@ -79,36 +79,40 @@ def test_known_machines(name: str, vm: str | None, container: str | None) -> Non
 )
 def test_wsl_in_any_case(release: str) -> None:
     """Early kernels of WSL 2 have neither `WSL` nor a capital M."""
-    world = w.linux(release, known.UBUNTU_2204, config_at=None)
-    assert kind(environment(world).vm) == "wsl2"
+    described = machines.linux(release, known.UBUNTU_2204, config_at=None)
+    assert kind(environment(described).vm) == "wsl2"
 
 
 def test_what_announces_itself_comes_first() -> None:
     """systemd's order: the manager's own word, then marker files."""
-    world = w.container(w.linux()).file("/run/systemd/container", "podman\n")
-    assert kind(environment(world).container) == "podman"
-    world = w.container(w.linux()).file("/proc/1/environ", b"A=1\0container=systemd-nspawn\0")
-    assert kind(environment(world).container) == "systemd-nspawn"
+    described = machines.container(machines.linux()).file("/run/systemd/container", "podman\n")
+    assert kind(environment(described).container) == "podman"
+    described = machines.container(machines.linux()).file(
+        "/proc/1/environ", b"A=1\0container=systemd-nspawn\0"
+    )
+    assert kind(environment(described).container) == "systemd-nspawn"
 
 
 def test_oci_means_look_at_the_files() -> None:
-    world = w.container(w.linux(), kind="podman").file("/proc/1/environ", b"container=oci\0")
-    assert kind(environment(world).container) == "podman"
+    described = machines.container(machines.linux(), kind="podman").file(
+        "/proc/1/environ", b"container=oci\0"
+    )
+    assert kind(environment(described).container) == "podman"
 
 
 def test_a_marker_that_an_image_left_behind() -> None:
     """A microVM that boots a Docker image has /.dockerenv and namespaces that are all its own."""
-    mine = environment(w.linux().file("/.dockerenv"))
+    mine = environment(machines.linux().file("/.dockerenv"))
     assert mine.container is None
     assert mine.leftover_markers == ("/.dockerenv",)
 
 
 def test_without_proc_a_marker_counts() -> None:
     """Where no namespace can be seen, none is known to be the machine's own."""
-    world = w.linux().file("/.dockerenv")
+    described = machines.linux().file("/.dockerenv")
     for name in ("pid", "ipc", "uts", "cgroup", "user"):
-        world.remove(f"/proc/self/ns/{name}")
-    assert kind(environment(world).container) == "docker"
+        described.remove(f"/proc/self/ns/{name}")
+    assert kind(environment(described).container) == "docker"
 
 
 @pytest.mark.parametrize(
@@ -123,8 +127,8 @@ def test_without_proc_a_marker_counts() -> None:
     ],
 )
 def test_immutable(system: str, expected: str | None) -> None:
-    world = w.linux().file("/etc/os-release", w.os_release(system, "1", system))
-    assert kind(environment(world).immutable) == expected
+    described = machines.linux().file("/etc/os-release", machines.os_release(system, "1", system))
+    assert kind(environment(described).immutable) == expected
 
 
 @pytest.mark.parametrize(
@@ -139,9 +143,9 @@ def test_immutable(system: str, expected: str | None) -> None:
     ],
 )
 def test_amazons_machines_without_a_hypervisor(product: str, expected: str | None) -> None:
-    world = w.linux().file("/sys/class/dmi/id/sys_vendor", "Amazon EC2\n")
-    world.file("/sys/class/dmi/id/product_name", f"{product}\n")
-    assert kind(environment(world).vm) == expected
+    described = machines.linux().file("/sys/class/dmi/id/sys_vendor", "Amazon EC2\n")
+    described.file("/sys/class/dmi/id/product_name", f"{product}\n")
+    assert kind(environment(described).vm) == expected
 
 
 @pytest.mark.parametrize(
@@ -156,8 +160,8 @@ def test_amazons_machines_without_a_hypervisor(product: str, expected: str | Non
     ],
 )
 def test_the_first_domain_of_xen_owns_the_machine(files: dict[str, str], expected: str | None) -> None:
-    world = w.linux().file("/sys/hypervisor/type", "xen\n").files({**files})
-    assert kind(environment(world).vm) == expected
+    described = machines.linux().file("/sys/hypervisor/type", "xen\n").files({**files})
+    assert kind(environment(described).vm) == expected
 
 
 @pytest.mark.parametrize(
@@ -173,16 +177,16 @@ def test_releases_below_lib_modules(names: tuple[str, ...], newest_last: list[st
 
 
 def test_an_upgrade_names_the_newest_installed_kernel() -> None:
-    world = w.linux().remove("/lib/modules")
+    described = machines.linux().remove("/lib/modules")
     for name in ("6.12.200-1-lts", "6.9.7-arch1-1", "extramodules-arch"):
-        world.file(f"/lib/modules/{name}/modules.dep", "")
-    found = report_on(world.recording()).finding("kernel.rebooted")
+        described.file(f"/lib/modules/{name}/modules.dep", "")
+    found = report_on(described.recording()).finding("kernel.rebooted")
     assert found is not None and "6.12.200-1-lts is installed" in found.summary
 
 
 def test_no_upgrade_where_no_other_kernel_is_installed() -> None:
-    world = w.linux().remove("/lib/modules").file("/lib/modules/extramodules-arch/version", "")
-    found = report_on(world.recording()).finding("kernel.rebooted")
+    described = machines.linux().remove("/lib/modules").file("/lib/modules/extramodules-arch/version", "")
+    found = report_on(described.recording()).finding("kernel.rebooted")
     assert found is not None and found.status is Status.SKIP
 
 
@@ -204,15 +208,15 @@ def test_the_byte_order_of_the_kernel(machine: str, elf: int, expected: str) -> 
     mark = "little" if elf == 1 else "big"
     numbers = (2).to_bytes(2, mark) + (8).to_bytes(2, mark)  # type: ignore[arg-type]
     head = b"\x7fELF\2" + bytes([elf]) + b"\1" + bytes(9) + numbers + bytes(44)
-    world = w.linux().file("/usr/bin/python3", head)
-    world.machine = machine
-    assert Machine(world.recording()).kernel.byteorder == expected
+    described = machines.linux().file("/usr/bin/python3", head)
+    described.machine = machine
+    assert Machine(described.recording()).kernel.byteorder == expected
 
 
 def test_a_byte_order_that_nothing_tells() -> None:
-    world = w.linux().remove("/usr/bin/python3")
-    world.machine = "mips64"
-    assert Machine(world.recording()).kernel.byteorder is None
+    described = machines.linux().remove("/usr/bin/python3")
+    described.machine = "mips64"
+    assert Machine(described.recording()).kernel.byteorder is None
 
 
 @pytest.mark.parametrize(
@@ -227,23 +231,23 @@ def test_a_byte_order_that_nothing_tells() -> None:
     ],
 )
 def test_a_profile_that_denies_nothing(profile: str, status: Status) -> None:
-    world = w.linux().file("/proc/self/attr/current", f"{profile}\n")
-    found = report_on(world.recording()).finding("privileges.lsm")
+    described = machines.linux().file("/proc/self/attr/current", f"{profile}\n")
+    found = report_on(described.recording()).finding("privileges.lsm")
     assert found is not None and found.status is status, found
 
 
 def test_a_module_that_must_not_be_loaded_names_the_sysctl() -> None:
     """The cause is a finding that exists, or it is dropped."""
-    world = w.kheaders(w.sysctls(w.linux(), modules_disabled=1), "module")
-    found = report_on(world.recording()).finding("kheaders.module")
+    described = machines.kheaders(machines.sysctls(machines.linux(), modules_disabled=1), "module")
+    found = report_on(described.recording()).finding("kheaders.module")
     assert found is not None and "sysctl.kernel.modules_disabled" in found.causes
 
 
 def test_a_user_namespace_with_the_map_of_the_machine() -> None:
     """`unshare --map-users=all` by root, systemd's PrivateUsers=identity: the inode tells."""
-    world = w.linux().link("/proc/self/ns/user", "user:[4026532201]")
-    w.answers(world, in_machine=False)
-    report = report_on(world.recording())
+    described = machines.linux().link("/proc/self/ns/user", "user:[4026532201]")
+    machines.answers(described, in_machine=False)
+    report = report_on(described.recording())
     found = report.finding("privileges.userns")
     assert found is not None and found.status is Status.FAIL
     refused = report.finding("bpf.map")

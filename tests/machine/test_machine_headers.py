@@ -4,31 +4,31 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import known_machines as known
 import pytest
-import worlds as w
-from fixtures_builder import World
-from planted import Planted, plant
 
 from kdiag.machine import Machine
 from kdiag.machine.headers import Headers
+from tests.support import known_machines as known
+from tests.support import machines
+from tests.support.description import Description
+from tests.support.on_disk import OnDisk, write_machine
 
 RELEASE = "6.12.107+deb13-amd64"
 
 
-def headers(world: World, root: Path) -> Headers:
+def headers(described: Description, root: Path) -> Headers:
     """From real files: links are the file system's own."""
-    return Machine(Planted(world, plant(world, root))).headers
+    return Machine(OnDisk(described, write_machine(described, root))).headers
 
 
-def merged_usr(target: str) -> World:
+def merged_usr(target: str) -> Description:
     """Debian 13: /lib is a link to usr/lib, modules are below it, and their links are as given."""
-    world = w.linux()
-    moved = {path: node for path, node in world.nodes.items() if path.startswith("/lib/modules/")}
-    world.remove("/lib")
-    world.nodes |= {f"/usr{path}": node for path, node in moved.items()}
-    world.link("/lib", "usr/lib").link(f"/usr/lib/modules/{RELEASE}/build", target)
-    return w.tree(world, f"/usr/src/linux-headers-{RELEASE}")
+    described = machines.linux()
+    moved = {path: node for path, node in described.nodes.items() if path.startswith("/lib/modules/")}
+    described.remove("/lib")
+    described.nodes |= {f"/usr{path}": node for path, node in moved.items()}
+    described.link("/lib", "usr/lib").link(f"/usr/lib/modules/{RELEASE}/build", target)
+    return machines.tree(described, f"/usr/src/linux-headers-{RELEASE}")
 
 
 @pytest.mark.parametrize(
@@ -52,17 +52,19 @@ def test_links_of_a_merged_usr(target: str, tmp_path: Path) -> None:
 
 
 def test_the_first_broken_hop(tmp_path: Path) -> None:
-    world = w.linux().link(f"/lib/modules/{RELEASE}/build", "/usr/src/a").link("/usr/src/a", "/usr/src/b")
-    world.link("/usr/src/b", "gone/tree")
-    chain = headers(world, tmp_path).links["build"]
+    described = (
+        machines.linux().link(f"/lib/modules/{RELEASE}/build", "/usr/src/a").link("/usr/src/a", "/usr/src/b")
+    )
+    described.link("/usr/src/b", "gone/tree")
+    chain = headers(described, tmp_path).links["build"]
     assert [target for _, target in chain.hops] == ["/usr/src/a", "/usr/src/b", "gone/tree"]
     assert chain.broken == "/usr/src/gone"
     assert not chain.is_dir
 
 
 def test_a_link_to_a_file_is_no_tree(tmp_path: Path) -> None:
-    world = w.linux().link(f"/lib/modules/{RELEASE}/build", "/usr/src/file").file("/usr/src/file")
-    mine = headers(world, tmp_path)
+    described = machines.linux().link(f"/lib/modules/{RELEASE}/build", "/usr/src/file").file("/usr/src/file")
+    mine = headers(described, tmp_path)
     assert mine.links["build"].broken is None
     assert not mine.links["build"].is_dir
     assert mine.for_bpftrace is None
@@ -71,8 +73,8 @@ def test_a_link_to_a_file_is_no_tree(tmp_path: Path) -> None:
 # -- order ----------------------------------------------------------------------------------------------
 
 
-def chosen(world: World, root: Path) -> tuple[str, str] | None:
-    found = headers(world, root).for_bpftrace
+def chosen(described: Description, root: Path) -> tuple[str, str] | None:
+    found = headers(described, root).for_bpftrace
     return None if found is None else (found.source, found.build)
 
 
@@ -80,19 +82,19 @@ BASE = f"/lib/modules/{RELEASE}"
 
 
 def test_the_variable_is_taken_unseen(tmp_path: Path) -> None:
-    world = w.tree(w.linux(), f"{BASE}/build").env("BPFTRACE_KERNEL_SOURCE", "/nowhere")
-    found = headers(world, tmp_path).for_bpftrace
+    described = machines.tree(machines.linux(), f"{BASE}/build").env("BPFTRACE_KERNEL_SOURCE", "/nowhere")
+    found = headers(described, tmp_path).for_bpftrace
     assert found is not None
     assert (found.source, found.build, found.missing) == ("/nowhere", "/nowhere", True)
 
 
 def test_source_and_build_variables(tmp_path: Path) -> None:
-    world = w.linux().env("BPFTRACE_KERNEL_SOURCE", "/a").env("BPFTRACE_KERNEL_BUILD", "/b")
-    assert chosen(world, tmp_path) == ("/a", "/b")
+    described = machines.linux().env("BPFTRACE_KERNEL_SOURCE", "/a").env("BPFTRACE_KERNEL_BUILD", "/b")
+    assert chosen(described, tmp_path) == ("/a", "/b")
 
 
 def test_the_build_variable_alone_does_nothing(tmp_path: Path) -> None:
-    assert chosen(w.tree(w.linux(), "/b").env("BPFTRACE_KERNEL_BUILD", "/b"), tmp_path) is None
+    assert chosen(machines.tree(machines.linux(), "/b").env("BPFTRACE_KERNEL_BUILD", "/b"), tmp_path) is None
 
 
 @pytest.mark.parametrize(
@@ -107,26 +109,28 @@ def test_the_build_variable_alone_does_nothing(tmp_path: Path) -> None:
 def test_one_missing_directory_is_replaced_by_the_other(
     there: tuple[str, ...], expected: tuple[str, str] | None, tmp_path: Path
 ) -> None:
-    world = w.linux()
+    described = machines.linux()
     for name in there:
-        w.tree(world, f"{BASE}/{name}")
-    assert chosen(world, tmp_path) == expected
+        machines.tree(described, f"{BASE}/{name}")
+    assert chosen(described, tmp_path) == expected
 
 
 def test_bcc_has_an_order_of_its_own(tmp_path: Path) -> None:
-    world = w.tree(w.tree(w.linux(), f"{BASE}/build"), "/mine").env("BPFTRACE_KERNEL_SOURCE", "/nowhere")
-    found = headers(world, tmp_path / "1").for_bcc
+    described = machines.tree(machines.tree(machines.linux(), f"{BASE}/build"), "/mine").env(
+        "BPFTRACE_KERNEL_SOURCE", "/nowhere"
+    )
+    found = headers(described, tmp_path / "1").for_bcc
     assert found is not None
     assert found.source == f"{BASE}/build"
-    found = headers(world.env("BCC_KERNEL_SOURCE", "/mine"), tmp_path / "2").for_bcc
+    found = headers(described.env("BCC_KERNEL_SOURCE", "/mine"), tmp_path / "2").for_bcc
     assert found is not None
     assert (found.source, found.missing) == ("/mine", False)
 
 
 def test_complete_trees_elsewhere_are_named(tmp_path: Path) -> None:
-    world = w.tree(w.linux(), f"/usr/src/linux-headers-{RELEASE}")
-    w.tree(world, "/usr/src/kernels/other", release="6.1.0")
-    assert [tree.source for tree in headers(world, tmp_path).elsewhere()] == [
+    described = machines.tree(machines.linux(), f"/usr/src/linux-headers-{RELEASE}")
+    machines.tree(described, "/usr/src/kernels/other", release="6.1.0")
+    assert [tree.source for tree in headers(described, tmp_path).elsewhere()] == [
         f"/usr/src/linux-headers-{RELEASE}"
     ]
 
@@ -145,8 +149,8 @@ def test_complete_trees_elsewhere_are_named(tmp_path: Path) -> None:
     ],
 )
 def test_each_missing_part_is_named(name: str, tmp_path: Path) -> None:
-    world = w.tree(w.linux(), f"{BASE}/build").remove(f"{BASE}/build/{name}")
-    tree = headers(world, tmp_path).bpftrace_tree
+    described = machines.tree(machines.linux(), f"{BASE}/build").remove(f"{BASE}/build/{name}")
+    tree = headers(described, tmp_path).bpftrace_tree
     assert tree is not None
     assert tree.missing == (f"{BASE}/build/{name}",)
     assert not tree.complete
@@ -168,9 +172,11 @@ def test_debians_half_is_no_user_space_tree(tmp_path: Path) -> None:
 
 
 def test_the_release_of_a_tree(tmp_path: Path) -> None:
-    world = w.tree(w.linux(), f"{BASE}/build").remove(f"{BASE}/build/include/generated/utsrelease.h")
-    world.file(f"{BASE}/build/include/config/kernel.release", "6.12.9-x\n")
-    tree = headers(world, tmp_path).bpftrace_tree
+    described = machines.tree(machines.linux(), f"{BASE}/build").remove(
+        f"{BASE}/build/include/generated/utsrelease.h"
+    )
+    described.file(f"{BASE}/build/include/config/kernel.release", "6.12.9-x\n")
+    tree = headers(described, tmp_path).bpftrace_tree
     assert tree is not None
     assert tree.release == "6.12.9-x"
 
@@ -178,17 +184,17 @@ def test_the_release_of_a_tree(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (lambda world: world.dir("/opt/h", mode=0o777), "/opt/h"),
-        (lambda world: world.dir("/opt", mode=0o775), "/opt"),
-        (lambda world: world.dir("/opt", mode=0o1777), None),
-        (lambda world: world, None),
+        (lambda described: described.dir("/opt/h", mode=0o777), "/opt/h"),
+        (lambda described: described.dir("/opt", mode=0o775), "/opt"),
+        (lambda described: described.dir("/opt", mode=0o1777), None),
+        (lambda described: described, None),
     ],
     ids=["the tree", "a directory above", "a sticky one above", "nobody"],
 )
 def test_who_else_could_write_it(change: object, says: str | None, tmp_path: Path) -> None:
     assert callable(change)
-    world = w.tree(w.linux(), "/opt/h").link(f"{BASE}/build", "/opt/h")
-    tree = headers(change(world), tmp_path).bpftrace_tree
+    described = machines.tree(machines.linux(), "/opt/h").link(f"{BASE}/build", "/opt/h")
+    tree = headers(change(described), tmp_path).bpftrace_tree
     assert tree is not None
     if says is None:
         assert tree.untrusted is None, tree.untrusted

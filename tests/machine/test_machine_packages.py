@@ -6,18 +6,18 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-import kernel_parts as parts
-import known_machines as known
 import pytest
-import worlds as w
-from conftest import Examine
-from fixtures_builder import World
 
 from kdiag.model import Finding, Remedy, Status
+from tests.support import kernel_parts as parts
+from tests.support import known_machines as known
+from tests.support import machines
+from tests.support.description import Description
+from tests.support.reports import Examine
 
 
-def package(world: World, examine: Examine) -> Finding:
-    found = examine(world).finding("headers.package")
+def package(described: Description, examine: Examine) -> Finding:
+    found = examine(described).finding("headers.package")
     assert found is not None
     return found
 
@@ -65,23 +65,27 @@ def test_rpm(packages: tuple[tuple[str, str, str], ...], status: Status, examine
 )
 def test_pacman(version: str | None, status: Status, examine: Examine) -> None:
     """linux-headers of the next kernel is not that of the running one."""
-    world = w.linux("6.18.7-arch1-1", known.ARCH, builder="linux@archlinux", config_at="/proc/config.gz")
-    world.remove("/var/lib/dpkg/status").dir("/var/lib/pacman/local")
+    described = machines.linux(
+        "6.18.7-arch1-1", known.ARCH, builder="linux@archlinux", config_at="/proc/config.gz"
+    )
+    described.remove("/var/lib/dpkg/status").dir("/var/lib/pacman/local")
     if version is not None:
-        world.file(f"/var/lib/pacman/local/linux-headers-{version}/desc")
-    assert package(world, examine).status is status
+        described.file(f"/var/lib/pacman/local/linux-headers-{version}/desc")
+    assert package(described, examine).status is status
 
 
 @pytest.mark.parametrize(
     ("version", "status"), [("6.12.31-r0", Status.OK), ("6.12.40-r0", Status.FAIL), ("", Status.FAIL)]
 )
 def test_apk(version: str, status: Status, examine: Examine) -> None:
-    world = w.linux("6.12.31-0-virt", known.ALPINE, builder="buildozer@build", config_at="/boot/config-virt")
+    described = machines.linux(
+        "6.12.31-0-virt", known.ALPINE, builder="buildozer@build", config_at="/boot/config-virt"
+    )
     entry = f"P:linux-virt-dev\nV:{version}\nA:x86_64\n\n" if version else ""
-    world.remove("/var/lib/dpkg/status").file(
+    described.remove("/var/lib/dpkg/status").file(
         "/lib/apk/db/installed", f"P:musl\nV:1.2.5-r0\nA:x86_64\n\n{entry}"
     )
-    found = package(world, examine)
+    found = package(described, examine)
     assert found.status is status, found
 
 
@@ -105,7 +109,7 @@ def test_apk(version: str, status: Status, examine: Examine) -> None:
     ids=["whole", "no -common", "only -common", "another", "user space's"],
 )
 def test_dpkg(installed: tuple[str, ...], status: Status, wanted: str, examine: Examine) -> None:
-    found = package(w.installed(known.debian_12(), *installed), examine)
+    found = package(machines.installed(known.debian_12(), *installed), examine)
     assert found.status is status, found
     assert not wanted or any(wanted in command.split() for command in commands(found)), commands(found)
     if "linux-headers-amd64" in installed:
@@ -114,15 +118,17 @@ def test_dpkg(installed: tuple[str, ...], status: Status, wanted: str, examine: 
 
 def test_a_removed_package_is_not_installed(examine: Examine) -> None:
     """dpkg keeps those whose configuration files are left."""
-    world = known.debian_12()
+    described = known.debian_12()
     names = ("linux-headers-6.1.0-50-amd64", "linux-headers-6.1.0-50-common", "linux-kbuild-6.1")
     status = parts.dpkg(*names).replace("install ok installed", "deinstall ok config-files")
-    assert package(world.file("/var/lib/dpkg/status", status), examine).status is Status.FAIL
+    assert package(described.file("/var/lib/dpkg/status", status), examine).status is Status.FAIL
 
 
 def test_a_broken_database_is_unknown(examine: Examine) -> None:
-    world = known.fedora_43().file("/usr/lib/sysimage/rpm/rpmdb.sqlite", b"SQLite format 3\0" + bytes(200))
-    assert package(world, examine).status is Status.UNKNOWN
+    described = known.fedora_43().file(
+        "/usr/lib/sysimage/rpm/rpmdb.sqlite", b"SQLite format 3\0" + bytes(200)
+    )
+    assert package(described, examine).status is Status.UNKNOWN
 
 
 @pytest.mark.parametrize(
@@ -139,7 +145,7 @@ def test_a_broken_database_is_unknown(examine: Examine) -> None:
 )
 def test_the_release_names_the_package(release: str, command: str, examine: Examine) -> None:
     """Not the distribution of the files: these are Debian's."""
-    found = package(w.linux(release, builder="buildd@a (Ubuntu, Debian"), examine)
+    found = package(machines.linux(release, builder="buildd@a (Ubuntu, Debian"), examine)
     assert any(command in line.split() for line in commands(found)), found
 
 
@@ -147,9 +153,9 @@ def test_the_release_names_the_package(release: str, command: str, examine: Exam
     "release", ["6.12.107; reboot", "$(reboot)", "-o=x", "6.1 --yes", "../../etc", "x" * 300, "6.1\nreboot"]
 )
 def test_a_hostile_release_goes_into_no_command(release: str, examine: Examine) -> None:
-    world = w.linux()
-    world.release = release
-    report = examine(world)
+    described = machines.linux()
+    described.release = release
+    report = examine(described)
     assert not [f for f in report.findings if "the check itself failed" in f.summary]
     for finding in report.findings:
         for remedy in finding.remedies:
@@ -164,21 +170,27 @@ def test_the_distribution_says_which_database_counts(examine: Examine) -> None:
     """Fedora with the package of dpkg, Debian with that of rpm."""
     fedora = known.fedora_43(DEVEL).file("/var/lib/dpkg/status", parts.dpkg("bpftrace"))
     assert package(fedora, examine).status is Status.OK
-    debian = w.installed(known.debian_12(), "linux-headers-6.1.0-50-amd64", "linux-headers-6.1.0-50-common")
-    w.installed(debian, "linux-kbuild-6.1").file("/var/lib/rpm/Packages", b"")
+    debian = machines.installed(
+        known.debian_12(), "linux-headers-6.1.0-50-amd64", "linux-headers-6.1.0-50-common"
+    )
+    machines.installed(debian, "linux-kbuild-6.1").file("/var/lib/rpm/Packages", b"")
     assert package(debian, examine).status is Status.OK
 
 
 def test_yum_where_there_is_no_dnf(examine: Examine) -> None:
     """CentOS 7 has never had dnf; an image of Enterprise Linux 8 may have microdnf alone."""
-    system = w.os_release("centos", "7", "CentOS Linux 7 (Core)", ID_LIKE='"rhel fedora"')
-    world = w.linux("3.10.0-1160.119.1.el7.x86_64", system, builder="mockbuild@kbuilder.bsys.centos.org")
-    world.remove("/var/lib/dpkg/status").file("/var/lib/rpm/Packages", b"")
-    report = examine(world)
+    system = machines.os_release("centos", "7", "CentOS Linux 7 (Core)", ID_LIKE='"rhel fedora"')
+    described = machines.linux(
+        "3.10.0-1160.119.1.el7.x86_64", system, builder="mockbuild@kbuilder.bsys.centos.org"
+    )
+    described.remove("/var/lib/dpkg/status").file("/var/lib/rpm/Packages", b"")
+    report = examine(described)
     lines = [line for f in report.findings for r in f.remedies for line in r.commands if "install" in line]
     assert lines
     assert all(line.startswith("sudo yum install ") for line in lines), lines
-    small = w.linux("4.18.0-553.97.1.el8_10.x86_64", w.os_release("almalinux", "8.10", "AlmaLinux 8.10"))
+    small = machines.linux(
+        "4.18.0-553.97.1.el8_10.x86_64", machines.os_release("almalinux", "8.10", "AlmaLinux 8.10")
+    )
     small.remove("/var/lib/dpkg/status").program("microdnf", "/usr/bin/microdnf")
     small.file("/var/lib/rpm/Packages", b"")
     report = examine(small)
@@ -200,22 +212,24 @@ def test_the_log_of_the_rpm_database_counts(tmp_path: Path, examine: Examine) ->
         main, log = path.read_bytes(), (tmp_path / "rpmdb.sqlite-wal").read_bytes()
     assert log
     place = "/usr/lib/sysimage/rpm/rpmdb.sqlite"
-    world = known.fedora_43().file(place, main)
-    assert package(world, examine).status is Status.FAIL
-    assert package(world.file(f"{place}-wal", log), examine).status is Status.OK
+    described = known.fedora_43().file(place, main)
+    assert package(described, examine).status is Status.FAIL
+    assert package(described.file(f"{place}-wal", log), examine).status is Status.OK
 
 
 def test_void(examine: Examine) -> None:
-    world = w.linux("6.12.52_1", w.os_release("void", "", "Void"), builder="voidlinux@voidlinux")
+    described = machines.linux(
+        "6.12.52_1", machines.os_release("void", "", "Void"), builder="voidlinux@voidlinux"
+    )
     head = '<?xml version="1.0"?>\n<plist version="1.0">\n<dict>\n'
     line = "<key>pkgver</key><string>linux6.12-headers-{}</string><key>state</key><string>installed</string>"
     place = "/var/db/xbps/pkgdb-0.38.plist"
-    world.remove("/var/lib/dpkg/status").file(place, head + line.format("6.12.50_1"))
-    found = package(world, examine)
+    described.remove("/var/lib/dpkg/status").file(place, head + line.format("6.12.50_1"))
+    found = package(described, examine)
     assert found.status is Status.FAIL
     assert commands(found) == ["sudo xbps-install linux6.12-headers"]
     assert "6.12.50_1" in words(found)
-    assert package(world.file(place, head + line.format("6.12.52_1")), examine).status is Status.OK
+    assert package(described.file(place, head + line.format("6.12.52_1")), examine).status is Status.OK
 
 
 # -- Ubuntu's halves -------------------------------------------------------------------------------------------------
@@ -236,23 +250,25 @@ HWE = ("6.8.0-87-generic", "linux-hwe-6.8-headers-6.8.0-87")
 )
 def test_ubuntu_by_whatever_name(release: str, common: str, examine: Examine) -> None:
     """The common half is called after the source; both are installed, so nothing is missing."""
-    world = w.linux(release, known.UBUNTU_2204, builder="buildd@lcy02 (Ubuntu 12")
-    w.installed(
-        world, f"linux-headers-{release}", common, "linux-headers-generic-hwe-22.04", "linux-libc-dev"
+    described = machines.linux(release, known.UBUNTU_2204, builder="buildd@lcy02 (Ubuntu 12")
+    machines.installed(
+        described, f"linux-headers-{release}", common, "linux-headers-generic-hwe-22.04", "linux-libc-dev"
     )
-    found = package(world, examine)
+    found = package(described, examine)
     assert found.status is Status.OK, found
 
 
 def test_ubuntu_without_the_common_half(examine: Examine) -> None:
     """What the installed half depends on is what is missing, by its own name."""
     release, common = HWE
-    world = w.linux(release, known.UBUNTU_2204, builder="buildd@lcy02 (Ubuntu 12")
-    w.installed(world, f"linux-headers-{release}", "linux-hwe-6.8-headers-6.8.0-86")
-    status = world.nodes["/var/lib/dpkg/status"].data.decode()
+    described = machines.linux(release, known.UBUNTU_2204, builder="buildd@lcy02 (Ubuntu 12")
+    machines.installed(described, f"linux-headers-{release}", "linux-hwe-6.8-headers-6.8.0-86")
+    status = described.nodes["/var/lib/dpkg/status"].data.decode()
     half = f"Package: linux-headers-{release}\n"
-    world.file("/var/lib/dpkg/status", status.replace(half, f"{half}Depends: {common}, libc6 (>= 2.34)\n"))
-    found = package(world, examine)
+    described.file(
+        "/var/lib/dpkg/status", status.replace(half, f"{half}Depends: {common}, libc6 (>= 2.34)\n")
+    )
+    found = package(described, examine)
     assert found.status is Status.FAIL
     assert common in found.summary
     assert commands(found)[-1] == f"sudo apt-get install {common}"
@@ -261,10 +277,10 @@ def test_ubuntu_without_the_common_half(examine: Examine) -> None:
 
 def test_headers_of_user_space_are_of_no_other_kernel(examine: Examine) -> None:
     """linux-libc-dev on Debian, linux-api-headers on Arch, linux-headers on Alpine."""
-    debian = package(w.installed(known.debian_12(), ("linux-libc-dev", "6.1.170-1")), examine)
+    debian = package(machines.installed(known.debian_12(), ("linux-libc-dev", "6.1.170-1")), examine)
     assert debian.status is Status.FAIL
     assert "linux-libc-dev" not in debian.reason
-    alpine = w.linux("6.12.31-0-virt", known.ALPINE, builder="buildozer@build")
+    alpine = machines.linux("6.12.31-0-virt", known.ALPINE, builder="buildozer@build")
     text = "P:linux-headers\nV:6.6-r1\nA:x86_64\n\nP:linux-pam-dev\nV:1.6-r0\nA:x86_64\n\n"
     alpine.remove("/var/lib/dpkg/status").file("/lib/apk/db/installed", text)
     found = package(alpine, examine)
@@ -277,10 +293,10 @@ def test_headers_of_user_space_are_of_no_other_kernel(examine: Examine) -> None:
 BPO = "6.12.95+deb12-cloud-amd64"
 
 
-def backported(*suites: str) -> World:
-    world = w.linux(BPO, w.DEBIAN["12"])
+def backported(*suites: str) -> Description:
+    described = machines.linux(BPO, machines.DEBIAN["12"])
     lines = "".join(f"deb http://deb.debian.org/debian {suite} main\n" for suite in suites)
-    return world.file("/etc/apt/sources.list", lines)
+    return described.file("/etc/apt/sources.list", lines)
 
 
 def test_a_backported_kernel_where_backports_are_not_used(examine: Examine) -> None:
@@ -309,11 +325,11 @@ def test_a_backported_kernel_where_backports_are_used(examine: Examine) -> None:
 
 def test_a_kernel_of_another_release(examine: Examine) -> None:
     """Debian 13's kernel under Debian 12: its headers are in no suite that this system uses, nor should be."""
-    world = w.linux("6.12.107+deb13-amd64", w.DEBIAN["12"])
-    world.file(
+    described = machines.linux("6.12.107+deb13-amd64", machines.DEBIAN["12"])
+    described.file(
         "/etc/apt/sources.list.d/debian.sources", "Types: deb\nURIs: http://x.invalid\nSuites: bookworm\n"
     )
-    found = package(world, examine)
+    found = package(described, examine)
     (remedy,) = found.remedies
     assert (remedy.kind, remedy.commands) == ("manual", ())
     assert "trixie, of Debian 13" in remedy.title
@@ -322,9 +338,9 @@ def test_a_kernel_of_another_release(examine: Examine) -> None:
 
 def test_ubuntus_hwe_kernel_without_headers(examine: Examine) -> None:
     """The package's own name is right; the title names no release that this machine is not."""
-    world = w.linux("6.14.0-27-generic", w.UBUNTU_2404, builder="buildd@x (Ubuntu 13")
-    world.version = "#27~24.04.1-Ubuntu SMP PREEMPT_DYNAMIC"
-    report = examine(world)
+    described = machines.linux("6.14.0-27-generic", machines.UBUNTU_2404, builder="buildd@x (Ubuntu 13")
+    described.version = "#27~24.04.1-Ubuntu SMP PREEMPT_DYNAMIC"
+    report = examine(described)
     assert report.machine.kernel == "Ubuntu 24.04 HWE 6.14"
     found = report.finding("headers.package")
     assert found is not None
@@ -336,11 +352,11 @@ def test_ubuntus_hwe_kernel_without_headers(examine: Examine) -> None:
 # -- kernels of others: the database tells which package brought them ------------------------------------------------
 
 
-def bazzite(*packages: tuple[str, str, str]) -> World:
-    system = w.os_release("bazzite", "40", "Bazzite 40", ID_LIKE="fedora")
-    world = w.linux("6.9.12-205.fsync.fc40.x86_64", system, builder="mockbuild@copr")
-    world.remove("/var/lib/dpkg/status")
-    return world.file(
+def bazzite(*packages: tuple[str, str, str]) -> Description:
+    system = machines.os_release("bazzite", "40", "Bazzite 40", ID_LIKE="fedora")
+    described = machines.linux("6.9.12-205.fsync.fc40.x86_64", system, builder="mockbuild@copr")
+    described.remove("/var/lib/dpkg/status")
+    return described.file(
         "/usr/lib/sysimage/rpm/rpmdb.sqlite", parts.rpm_database(("filesystem", "3", "1"), *packages)
     )
 
@@ -363,12 +379,12 @@ def test_a_rebuilt_fedora_kernel(examine: Examine) -> None:
 
 def test_a_rebuilt_fedora_kernel_with_its_headers(examine: Examine) -> None:
     """As CachyOS' repository has them: the packages have a name of their own."""
-    world = bazzite(
+    described = bazzite(
         ("kernel-cachyos-core", "7.2.6", "cachyos1.fc43"), ("kernel-cachyos-devel", "7.2.6", "cachyos1.fc43")
     )
-    world.file("/proc/version", "Linux version 7.2.6-cachyos1.fc43.x86_64 (mockbuild@copr)")
-    world.release = "7.2.6-cachyos1.fc43.x86_64"
-    found = package(world, examine)
+    described.file("/proc/version", "Linux version 7.2.6-cachyos1.fc43.x86_64 (mockbuild@copr)")
+    described.release = "7.2.6-cachyos1.fc43.x86_64"
+    found = package(described, examine)
     assert found.status is Status.OK, found
     assert "kernel-cachyos-devel" in found.summary
 
@@ -376,12 +392,14 @@ def test_a_rebuilt_fedora_kernel_with_its_headers(examine: Examine) -> None:
 @pytest.mark.parametrize("line", ["kernel-ml", "kernel-lt"])
 def test_elrepo_by_the_database(line: str, examine: Examine) -> None:
     release = "6.8.1-1.el8.elrepo.x86_64"
-    world = w.linux(release, w.os_release("rocky", "8.9", "Rocky Linux 8.9", ID_LIKE='"rhel centos fedora"'))
+    described = machines.linux(
+        release, machines.os_release("rocky", "8.9", "Rocky Linux 8.9", ID_LIKE='"rhel centos fedora"')
+    )
     database = parts.rpm_database(
         (f"{line}-core", "6.8.1", "1.el8.elrepo"), ("kernel-devel", "4.18.0", "513.el8")
     )
-    world.remove("/var/lib/dpkg/status").file("/var/lib/rpm/rpmdb.sqlite", database)
-    found = package(world, examine)
+    described.remove("/var/lib/dpkg/status").file("/var/lib/rpm/rpmdb.sqlite", database)
+    found = package(described, examine)
     assert commands(found) == [f"sudo dnf --enablerepo=elrepo-kernel install {line}-devel-{release}"]
     assert "kernel-devel 4.18.0-513.el8" in found.reason
 
@@ -399,28 +417,30 @@ def test_arch_by_pkgbase(
     release: str, base: str, version: str, command: str | None, examine: Examine
 ) -> None:
     """Arch's packages leave their name beside the modules; those of its user repository cannot be had by pacman."""
-    world = w.linux(release, known.ARCH, builder="linux@archlinux", config_at="/proc/config.gz")
-    world.remove("/var/lib/dpkg/status").file(f"/var/lib/pacman/local/{base}-{version}/desc")
-    world.file(f"/lib/modules/{release}/pkgbase", f"{base}\n")
-    found = package(world, examine)
+    described = machines.linux(release, known.ARCH, builder="linux@archlinux", config_at="/proc/config.gz")
+    described.remove("/var/lib/dpkg/status").file(f"/var/lib/pacman/local/{base}-{version}/desc")
+    described.file(f"/lib/modules/{release}/pkgbase", f"{base}\n")
+    found = package(described, examine)
     assert f"{base}-headers is not installed" in found.summary
     assert commands(found) == ([command] if command else [])
-    world.file(f"/var/lib/pacman/local/{base}-headers-{version}/desc")
-    assert package(world, examine).status is Status.OK
+    described.file(f"/var/lib/pacman/local/{base}-headers-{version}/desc")
+    assert package(described, examine).status is Status.OK
 
 
 def test_a_package_that_somebody_built(examine: Examine) -> None:
     """`make bindeb-pkg` makes both; kdiag knows neither the kernel nor a repository of it."""
     release = "6.9.0-acme"
-    world = w.installed(w.linux(release, w.DEBIAN["12"], builder="me@home"), f"linux-image-{release}")
-    report = examine(world)
+    described = machines.installed(
+        machines.linux(release, machines.DEBIAN["12"], builder="me@home"), f"linux-image-{release}"
+    )
+    report = examine(described)
     identity, found = report.finding("kernel.identity"), report.finding("headers.package")
     assert identity is not None
     assert found is not None
     assert "a kernel that kdiag does not know" in identity.summary
     assert f"linux-headers-{release} is not installed" in found.summary
     assert not commands(found)
-    assert package(w.installed(world, f"linux-headers-{release}"), examine).status is Status.OK
+    assert package(machines.installed(described, f"linux-headers-{release}"), examine).status is Status.OK
 
 
 @pytest.mark.parametrize(
@@ -431,8 +451,8 @@ def test_a_package_that_somebody_built(examine: Examine) -> None:
     ],
 )
 def test_a_third_partys_repository(source: str, kind: str, examine: Examine) -> None:
-    world = w.linux("6.6.30-x64v3-xanmod1", w.DEBIAN["12"], builder="root@xanmod")
-    found = package(world.file("/etc/apt/sources.list", f"{source}\n"), examine)
+    described = machines.linux("6.6.30-x64v3-xanmod1", machines.DEBIAN["12"], builder="root@xanmod")
+    found = package(described.file("/etc/apt/sources.list", f"{source}\n"), examine)
     (remedy,) = found.remedies
     assert remedy.kind == kind
     assert "XanMod" in remedy.title
@@ -442,24 +462,26 @@ def test_a_third_partys_repository(source: str, kind: str, examine: Examine) -> 
 # -- systems that are images -----------------------------------------------------------------------------------------
 
 
-def remedies_of(world: World, examine: Examine, finding_id: str) -> list[Remedy]:
-    found = examine(world).finding(finding_id)
+def remedies_of(described: Description, examine: Examine, finding_id: str) -> list[Remedy]:
+    found = examine(described).finding(finding_id)
     assert found is not None
     return list(found.remedies)
 
 
 def test_rpm_ostree_layers_tools_and_headers(examine: Examine) -> None:
     release = "6.11.4-301.fc41.x86_64"
-    world = w.linux(release, w.os_release("fedora", "41", "Fedora CoreOS 41", VARIANT_ID="coreos"))
-    world.remove("/var/lib/dpkg/status").file("/run/ostree-booted").program(
+    described = machines.linux(
+        release, machines.os_release("fedora", "41", "Fedora CoreOS 41", VARIANT_ID="coreos")
+    )
+    described.remove("/var/lib/dpkg/status").file("/run/ostree-booted").program(
         "rpm-ostree", "/usr/bin/rpm-ostree"
     )
-    world.file(
+    described.file(
         "/usr/lib/sysimage/rpm/rpmdb.sqlite", parts.rpm_database(("kernel-core", "6.11.4", "301.fc41"))
     )
-    (tool,) = remedies_of(world, examine, "tools.bpftrace")
+    (tool,) = remedies_of(described, examine, "tools.bpftrace")
     assert tool.commands == ("sudo rpm-ostree install bpftrace", "sudo systemctl reboot")
-    (headers,) = remedies_of(world, examine, "headers.package")
+    (headers,) = remedies_of(described, examine, "headers.package")
     assert headers.commands[0] == f"sudo rpm-ostree install kernel-devel-{release}"
     assert headers.id != "headers.package", "kdiag fix does not do that by itself"
 
@@ -478,8 +500,8 @@ def test_rpm_ostree_layers_tools_and_headers(examine: Examine) -> None:
 )
 def test_an_image_gets_its_own_way(os_id: str, kind: str, word: str, examine: Examine) -> None:
     """Never the package manager whose database happens to lie in the image."""
-    world = w.linux("6.6.1-x", w.os_release(os_id, "1", os_id), builder="a@b")
-    (remedy,) = remedies_of(world, examine, "tools.bpftrace")
+    described = machines.linux("6.6.1-x", machines.os_release(os_id, "1", os_id), builder="a@b")
+    (remedy,) = remedies_of(described, examine, "tools.bpftrace")
     assert remedy.kind == kind
     assert word in " ".join((remedy.title, *remedy.commands))
     assert not any(command.startswith("sudo apt-get") for command in remedy.commands)
@@ -487,8 +509,10 @@ def test_an_image_gets_its_own_way(os_id: str, kind: str, word: str, examine: Ex
 
 def test_a_container_on_an_image_is_none(examine: Examine) -> None:
     """A Debian container on Flatcar: its own apt works for tools."""
-    world = w.container(w.linux("6.12.51-flatcar", w.DEBIAN["12"], builder="a@b"), w.ALL_CAPABILITIES)
-    (remedy,) = remedies_of(world, examine, "tools.bpftrace")
+    described = machines.container(
+        machines.linux("6.12.51-flatcar", machines.DEBIAN["12"], builder="a@b"), machines.ALL_CAPABILITIES
+    )
+    (remedy,) = remedies_of(described, examine, "tools.bpftrace")
     assert remedy.commands[-1] == "sudo apt-get install bpftrace"
 
 
@@ -497,14 +521,16 @@ def test_a_container_on_an_image_is_none(examine: Examine) -> None:
 
 def test_nobody_is_told_to_load_what_is_not_there(examine: Examine) -> None:
     """kheaders on WSL 6.18 and on the nodes of Google: only where the module may be there."""
-    world = known.cos()
+    described = known.cos()
     assert any(
-        "modprobe kheaders" in c for r in remedies_of(world, examine, "headers.package") for c in r.commands
+        "modprobe kheaders" in c
+        for r in remedies_of(described, examine, "headers.package")
+        for c in r.commands
     )
-    world = known.cos()
-    w.modules(world).remove(f"/lib/modules/{world.release}/kernel/kernel/kheaders.ko")
+    described = known.cos()
+    machines.modules(described).remove(f"/lib/modules/{described.release}/kernel/kernel/kheaders.ko")
     assert not any(
-        "modprobe" in c for r in remedies_of(world, examine, "headers.package") for c in r.commands
+        "modprobe" in c for r in remedies_of(described, examine, "headers.package") for c in r.commands
     )
 
 
@@ -516,8 +542,8 @@ def test_orbstack_says_nothing_of_what_works_there(examine: Examine) -> None:
 
 
 def test_configs_is_loaded_only_where_it_is(examine: Examine) -> None:
-    world = known.raspberry_pi()
-    assert not remedies_of(world, examine, "config.source")
-    world.file(f"/lib/modules/{world.release}/kernel/kernel/configs.ko", b"\x7fELF")
-    (remedy,) = remedies_of(world, examine, "config.source")
+    described = known.raspberry_pi()
+    assert not remedies_of(described, examine, "config.source")
+    described.file(f"/lib/modules/{described.release}/kernel/kernel/configs.ko", b"\x7fELF")
+    (remedy,) = remedies_of(described, examine, "config.source")
     assert remedy.commands == ("sudo modprobe configs",)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-import worlds as w
-from conftest import report_on
-from fixtures_builder import World
 
 from kdiag.machine import Machine
 from kdiag.model import Status
+from tests.support import machines
+from tests.support.description import Description
+from tests.support.reports import report_on
 
 ELF = {
     "x86_64": (62, 2, 1),
@@ -19,11 +19,11 @@ ELF = {
 }
 
 
-def interpreter(world: World, machine: str) -> World:
+def interpreter(described: Description, machine: str) -> Description:
     number, bits, order = ELF[machine]
     mark = "little" if order == 1 else "big"
     head = b"\x7fELF" + bytes([bits, order, 1]) + bytes(9) + (2).to_bytes(2, mark) + number.to_bytes(2, mark)
-    return world.file("/usr/bin/python3", head + bytes(44), mode=0o755)
+    return described.file("/usr/bin/python3", head + bytes(44), mode=0o755)
 
 
 @pytest.mark.parametrize(
@@ -38,39 +38,42 @@ def interpreter(world: World, machine: str) -> World:
     ],
 )
 def test_the_library_of_this_user_space(uname: str, elf: str, directory: str) -> None:
-    world = interpreter(w.linux(), elf).file(f"/usr/lib/{directory}/libbpf.so.1.2.0", b"\x7fELF")
-    world.machine = uname
-    assert Machine(world.recording()).tools.libbpf == (f"/usr/lib/{directory}/libbpf.so.1.2.0", (1, 2, 0))
+    described = interpreter(machines.linux(), elf).file(f"/usr/lib/{directory}/libbpf.so.1.2.0", b"\x7fELF")
+    described.machine = uname
+    assert Machine(described.recording()).tools.libbpf == (f"/usr/lib/{directory}/libbpf.so.1.2.0", (1, 2, 0))
 
 
 def test_another_architectures_library_is_none() -> None:
     """Beside it for cross builds: newer, and of no use to a program here."""
-    world = w.linux().file("/usr/lib/x86_64-linux-gnu/libbpf.so.1.1.0", b"\x7fELF")
-    world.file("/usr/lib/s390x-linux-gnu/libbpf.so.1.6.0", b"\x7fELF")
-    assert Machine(world.recording()).tools.libbpf == ("/usr/lib/x86_64-linux-gnu/libbpf.so.1.1.0", (1, 1, 0))
+    described = machines.linux().file("/usr/lib/x86_64-linux-gnu/libbpf.so.1.1.0", b"\x7fELF")
+    described.file("/usr/lib/s390x-linux-gnu/libbpf.so.1.6.0", b"\x7fELF")
+    assert Machine(described.recording()).tools.libbpf == (
+        "/usr/lib/x86_64-linux-gnu/libbpf.so.1.1.0",
+        (1, 1, 0),
+    )
 
 
 @pytest.mark.parametrize(
     ("held", "status", "says"),
     [
-        (w.mask("CAP_BPF", "CAP_PERFMON"), Status.OK, "is 1"),
-        (w.mask("CAP_PERFMON"), Status.WARN, "CAP_BPF or CAP_SYS_ADMIN"),
+        (machines.mask("CAP_BPF", "CAP_PERFMON"), Status.OK, "is 1"),
+        (machines.mask("CAP_PERFMON"), Status.WARN, "CAP_BPF or CAP_SYS_ADMIN"),
         (0, Status.WARN, "CAP_BPF or CAP_SYS_ADMIN"),
-        (w.ALL_CAPABILITIES, Status.OK, "is 1"),
+        (machines.ALL_CAPABILITIES, Status.OK, "is 1"),
     ],
 )
 def test_bpf_is_for_those_who_hold_a_capability(held: int, status: Status, says: str) -> None:
     """kernel.unprivileged_bpf_disabled is about users without any, root or not."""
-    world = w.sysctls(w.user(w.linux(), held), unprivileged_bpf_disabled=1)
-    found = report_on(world.recording()).finding("sysctl.kernel.unprivileged_bpf_disabled")
+    described = machines.sysctls(machines.user(machines.linux(), held), unprivileged_bpf_disabled=1)
+    found = report_on(described.recording()).finding("sysctl.kernel.unprivileged_bpf_disabled")
     assert found is not None
     assert found.status is status and says in found.summary and "root" not in found.summary
 
 
 def test_an_interpreter_that_cannot_be_read_leaves_the_rest_to_be_told() -> None:
     """A virtual environment below /root, and another user who asks."""
-    world = w.bpftrace(w.linux(), "0.23.2").refuse("/usr/bin/python3")
-    report = report_on(world.recording())
+    described = machines.bpftrace(machines.linux(), "0.23.2").refuse("/usr/bin/python3")
+    report = report_on(described.recording())
     found = report.finding("kernel.arch")
     assert found is not None and found.status is Status.OK
-    assert Machine(world.recording()).tools.libbpf is not None
+    assert Machine(described.recording()).tools.libbpf is not None

@@ -12,10 +12,9 @@ import random
 import struct
 from typing import NamedTuple
 
-from btf_encoder import Encoder, Name, Ref, Words, composite, pack, record
-
 from kdiag.parse.btf import Kind
 from kdiag.system import syscalls
+from tests.support.btf_encoder import Encoder, Name, Ref, Words, composite, pack, record
 
 _NAMES = ("bad name", "1x", "a-b", "L" * 512, "M" * 513, "\xe9t\xe9", "\xd7")
 

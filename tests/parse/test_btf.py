@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from btf_encoder import (
+
+from kdiag.parse.btf import Kind, Member, kind_needs_libbpf, kind_since_kernel, parse
+from kdiag.parse.btf.header import read_header
+from kdiag.parse.btf.records import CHUNK
+from kdiag.parse.errors import ParseError
+from tests.support.btf_encoder import (
     SAMPLE,
     SAMPLE_BYTES,
     SAMPLE_RECORDS,
@@ -17,11 +22,6 @@ from btf_encoder import (
     pack,
     record,
 )
-
-from kdiag.parse.btf import Kind, Member, kind_needs_libbpf, kind_since_kernel, parse
-from kdiag.parse.btf.header import read_header
-from kdiag.parse.btf.records import CHUNK
-from kdiag.parse.errors import ParseError
 
 
 @pytest.mark.parametrize(("order", "byteorder"), [("<", "little"), (">", "big")])

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from btf_encoder import SAMPLE, SAMPLE_BYTES, assemble
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from kdiag.parse.btf import Btf, BtfError, Kind, parse
+from tests.support.btf_encoder import SAMPLE, SAMPLE_BYTES, assemble
 
 VMLINUX = Path("/sys/kernel/btf/vmlinux")
 BASE = parse(SAMPLE_BYTES)

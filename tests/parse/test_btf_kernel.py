@@ -13,11 +13,22 @@ from types import FrameType
 from typing import Any
 
 import pytest
-from btf_encoder import SAMPLE_BYTES, Encoder, Name, Ref, Words, assemble, composite, fails, pack, record
 from btf_mutations import kernel_takes, variation, whole
 from btf_verdicts import ACCEPTED, COUNT
 
 from kdiag.parse.btf import Btf, BtfError, Kind, parse
+from tests.support.btf_encoder import (
+    SAMPLE_BYTES,
+    Encoder,
+    Name,
+    Ref,
+    Words,
+    assemble,
+    composite,
+    fails,
+    pack,
+    record,
+)
 
 INT = record(Kind.INT, "int", 4, 0x01000020)
 ITSELF = "is part of itself"

@@ -5,9 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from btf_encoder import SAMPLE, SAMPLE_BYTES, Encoder, Name, Ref, assemble, composite, fails, pack, record
 
 from kdiag.parse.btf import Btf, BtfError, Kind, Member, parse
+from tests.support.btf_encoder import (
+    SAMPLE,
+    SAMPLE_BYTES,
+    Encoder,
+    Name,
+    Ref,
+    assemble,
+    composite,
+    fails,
+    pack,
+    record,
+)
 
 # --- split BTF ----------------------------------------------------------------------------------------
 

@@ -9,9 +9,9 @@ import tracemalloc
 from pathlib import Path
 
 import pytest
-from btf_encoder import SAMPLE, fails
 
 from kdiag.parse.btf import Btf, Kind, Member, parse
+from tests.support.btf_encoder import SAMPLE, fails
 from tests.support.waiting import HANG
 
 VMLINUX = Path("/sys/kernel/btf/vmlinux")

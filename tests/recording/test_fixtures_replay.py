@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conftest import FIXTURES, report_on
 
 from kdiag.recording.pack import opened
 from kdiag.report.faces.json import load, render
+from tests.support.paths import FIXTURES
+from tests.support.reports import report_on
 
 DIRECTORIES = sorted(path.parent for path in FIXTURES.glob("*/recording.json"))
 

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import FIXTURES
 
+from tests.support.paths import FIXTURES
 from tests.support.waiting import HANG
 
 #: What a Python on Windows or macOS lacks or calls otherwise.

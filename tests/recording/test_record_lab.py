@@ -37,9 +37,10 @@ SCRIPT = """
     ],
 )
 def test_a_guests_recording(kernel: str, root: str, layers: list[str], append: list[str], user: str) -> None:
-    from conftest import report_on
     from lab import assemble, qemu
     from lab.guest import Job
+
+    from tests.support.reports import report_on
 
     request = assemble.Request(kernel, root, layers=layers, append=append)
     outcome = qemu.run(assemble.boot(request, Job(SCRIPT, user, 200)), limit=240)

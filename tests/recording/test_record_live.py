@@ -14,7 +14,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import builtin, need_root, report_on
 
 from kdiag.capabilities.definitions import DEFAULT_REQUIRED
 from kdiag.model import Finding
@@ -24,6 +23,8 @@ from kdiag.recording.make import Made, make
 from kdiag.recording.redact import Redactor
 from kdiag.report.faces.json import load
 from kdiag.system.live import Live
+from tests.support.needs import need_root
+from tests.support.reports import builtin, report_on
 from tests.support.waiting import HANG
 
 pytestmark = [pytest.mark.live, pytest.mark.skipif(sys.platform != "linux", reason="records Linux")]

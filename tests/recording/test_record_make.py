@@ -7,12 +7,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-import kernel_parts as parts
-import known_machines
 import pytest
-import worlds as w
-from conftest import builtin, report_on
-from fixtures_builder import World
 
 from kdiag.capabilities.definitions import DEFAULT_REQUIRED
 from kdiag.check import Check
@@ -27,14 +22,20 @@ from kdiag.recording.secrets import Secrets
 from kdiag.report.faces.json import load
 from kdiag.system.recording import Recording
 from kdiag.system.recording_files import Memory
+from tests.support import kernel_parts as parts
+from tests.support import known_machines, machines
+from tests.support.description import Description
+from tests.support.reports import builtin, report_on
 
 SECRETS = Secrets(("secrethost7",), ("agentsmith",), (), ("feedface00112233feedface00112233",))
 
 
-def recorded(world: World, directory: Path, secrets: Secrets | None = SECRETS, *more: Found) -> Made:
+def recorded(
+    described: Description, directory: Path, secrets: Secrets | None = SECRETS, *more: Found
+) -> Made:
     registry = builtin()
     chosen = (*registry.checks, *more)
-    return make(Recording(world.write(directory)), registry, chosen, DEFAULT_REQUIRED, secrets)
+    return make(Recording(described.write(directory)), registry, chosen, DEFAULT_REQUIRED, secrets)
 
 
 def played(made: Made) -> Report:
@@ -44,8 +45,8 @@ def played(made: Made) -> Report:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", known_machines.BY_NAME)
 def test_a_recording_says_what_the_machine_says(name: str, tmp_path: Path) -> None:
-    world = known_machines.BY_NAME[name]()
-    made = recorded(world, tmp_path / "w")
+    described = known_machines.BY_NAME[name]()
+    made = recorded(described, tmp_path / "w")
     direct = report_on(Recording(tmp_path / "w"))
     assert made.differs == ()
     assert [(f.id, f.status, f.causes, f.summary) for f in made.report.findings] == [
@@ -66,26 +67,28 @@ def test_without_redaction_every_word_is_the_same(name: str, tmp_path: Path) -> 
     assert "Nothing was replaced" in listing(made)
 
 
-def full_of_secrets() -> World:
+def full_of_secrets() -> Description:
     """Secrets wherever the checks look."""
-    world = w.bpftrace(w.debian_headers(w.linux()), "0.23.2")
-    world.env("HOME", "/home/agentsmith").env("BPFTRACE_KERNEL_SOURCE", "/home/agentsmith/linux")
-    world.program("bpftrace", "/home/agentsmith/bin/bpftrace")
-    world.command(
+    described = machines.bpftrace(machines.debian_headers(machines.linux()), "0.23.2")
+    described.env("HOME", "/home/agentsmith").env("BPFTRACE_KERNEL_SOURCE", "/home/agentsmith/linux")
+    described.program("bpftrace", "/home/agentsmith/bin/bpftrace")
+    described.command(
         "/home/agentsmith/bin/bpftrace --version", "bpftrace v0.23.2\nbuilt on secrethost7 at 10.77.3.4\n"
     )
-    world.file(
+    described.file(
         "/proc/cmdline",
         "root=UUID=deadbeef-1111-2222-3333-444455556666 ro cloud.token=t0psecret99 hunter2 lockdown=none\n",
     )
-    world.file("/proc/version", f"Linux version {world.release} (agentsmith@secrethost7) (gcc 14) #1 SMP\n")
-    world.file("/proc/1/environ", b"container=\0PASSWORD=swordfish99\0HOME=/home/agentsmith\0")
-    world.file("/proc/kallsyms", "ffffffffb4c00000 T _stext\nffffffffb4c00010 T vfs_open\n" * 8)
-    world.file("/proc/self/mountinfo", "21 1 0:9 / / rw - nfs filer.secrethost7:/export rw,addr=10.77.3.9\n"
+    described.file(
+        "/proc/version", f"Linux version {described.release} (agentsmith@secrethost7) (gcc 14) #1 SMP\n"
+    )
+    described.file("/proc/1/environ", b"container=\0PASSWORD=swordfish99\0HOME=/home/agentsmith\0")
+    described.file("/proc/kallsyms", "ffffffffb4c00000 T _stext\nffffffffb4c00010 T vfs_open\n" * 8)
+    described.file("/proc/self/mountinfo", "21 1 0:9 / / rw - nfs filer.secrethost7:/export rw,addr=10.77.3.9\n"
                "22 21 0:21 / /proc rw - proc proc rw\n23 21 0:22 / /sys rw - sysfs sysfs rw\n")  # fmt: skip
-    world.file("/etc/machine-id", "feedface00112233feedface00112233\n")
-    world.dir("/home/agentsmith/linux").dir("/home/agentsmith/.cache/kdiag/headers/x")
-    return world
+    described.file("/etc/machine-id", "feedface00112233feedface00112233\n")
+    described.dir("/home/agentsmith/linux").dir("/home/agentsmith/.cache/kdiag/headers/x")
+    return described
 
 
 def look_everywhere(machine: Machine) -> Iterator[Finding]:
@@ -152,20 +155,20 @@ def test_the_same_secret_has_the_same_placeholder_everywhere(tmp_path: Path) -> 
 # -- large files -------------------------------------------------------------------------------------------------------
 
 
-def large_database(world: World) -> World:
+def large_database(described: Description) -> Description:
     filler = "".join(
         f"Package: filler{n}\nStatus: install ok installed\nVersion: {n}\nDescription: none\n\n"
         for n in range(2000)
     )
     path = "/var/lib/dpkg/status"
-    return world.file(path, world.nodes[path].data.rstrip(b"\n") + b"\n\n" + filler.encode())
+    return described.file(path, described.nodes[path].data.rstrip(b"\n") + b"\n\n" + filler.encode())
 
 
 def test_a_package_database_is_reduced_to_what_is_asked_of_it(tmp_path: Path) -> None:
-    world = large_database(known_machines.debian_12("arch"))
-    made = recorded(world, tmp_path / "w", None)
+    described = large_database(known_machines.debian_12("arch"))
+    made = recorded(described, tmp_path / "w", None)
     small = made.files["root/var/lib/dpkg/status"]
-    assert len(small) < 5000 < len(world.nodes["/var/lib/dpkg/status"].data)
+    assert len(small) < 5000 < len(described.nodes["/var/lib/dpkg/status"].data)
     assert b"filler" not in small
     assert "reduced to" in made.notes["root/var/lib/dpkg/status"]
     assert made.index["reduced"] == {
@@ -175,13 +178,13 @@ def test_a_package_database_is_reduced_to_what_is_asked_of_it(tmp_path: Path) ->
 
 
 def test_an_rpm_database_is_reduced_to_a_small_one_of_another_format(tmp_path: Path) -> None:
-    world = known_machines.fedora_43(
+    described = known_machines.fedora_43(
         *((f"filler{n}", "1.0", "1") for n in range(800)), ("kernel-devel", "6.14", "2")
     )
-    path = next(p for p in world.nodes if "/rpm/" in p)
-    made = recorded(world, tmp_path / "w", None)
-    assert len(world.nodes[path].data) > 16 * 1024
-    assert len(made.files[f"root{path}"]) < len(world.nodes[path].data)
+    path = next(p for p in described.nodes if "/rpm/" in p)
+    made = recorded(described, tmp_path / "w", None)
+    assert len(described.nodes[path].data) > 16 * 1024
+    assert len(made.files[f"root{path}"]) < len(described.nodes[path].data)
     assert b"filler" not in made.files[f"root{path}"]
     assert made.report.findings == report_on(Recording(tmp_path / "w")).findings
 
@@ -191,13 +194,15 @@ def test_the_headers_archive_is_reduced_and_keeps_its_size(state: str, tmp_path:
     import lzma
     import random
 
-    world = w.kheaders(w.linux(options={"IKHEADERS": "m" if state == "module" else "y"}), state)
-    path = next(p for p in world.nodes if "kheaders.tar.xz" in p or "kheaders.ko" in p)
+    described = machines.kheaders(
+        machines.linux(options={"IKHEADERS": "m" if state == "module" else "y"}), state
+    )
+    path = next(p for p in described.nodes if "kheaders.tar.xz" in p or "kheaders.ko" in p)
     # What comes after the archive is not read.
-    world.file(path, world.nodes[path].data + random.Random(1).randbytes(40_000))
-    made = recorded(world, tmp_path / "w", None)
+    described.file(path, described.nodes[path].data + random.Random(1).randbytes(40_000))
+    made = recorded(described, tmp_path / "w", None)
     kept = made.files[f"root{path}"]
-    assert len(kept) == len(world.nodes[path].data)
+    assert len(kept) == len(described.nodes[path].data)
     assert len(lzma.compress(kept)) < 4000
     direct = report_on(Recording(tmp_path / "w"))
     assert made.report.findings == direct.findings
@@ -210,15 +215,15 @@ def test_a_kernel_image_is_reduced_to_its_configuration(tmp_path: Path) -> None:
     import gzip
     import random
 
-    world = w.linux(config_at=None)
+    described = machines.linux(config_at=None)
     text = parts.config("6.12.107", {"DEBUG_INFO_BTF": "y"})
     image = b"\x7fELF" + bytes(60) + b"Linux version 6.12.107 (x)" + random.Random(1).randbytes(300_000)
-    world.file(
-        f"/boot/vmlinux-{world.release}", image + b"IKCFG_ST" + gzip.compress(text.encode()) + b"IKCFG_ED"
+    described.file(
+        f"/boot/vmlinux-{described.release}", image + b"IKCFG_ST" + gzip.compress(text.encode()) + b"IKCFG_ED"
     )
-    made = recorded(world, tmp_path / "w")
+    made = recorded(described, tmp_path / "w")
     assert made.differs == ()
-    name = f"root/boot/vmlinux-{world.release}"
+    name = f"root/boot/vmlinux-{described.release}"
     assert len(made.files[name]) < 20_000
     found = next(f for f in made.report.findings if f.id == "config.source")
     assert found == next(f for f in report_on(Recording(tmp_path / "w")).findings if f.id == "config.source")
@@ -230,7 +235,7 @@ def test_a_strangers_check_that_wants_all_of_a_file_gets_all_of_it(tmp_path: Pat
         yield ok(f"{(machine.system.read('/var/lib/dpkg/status') or b'').count(b'Package:')} packages")
 
     stranger = Found(Check("example.count", "Packages", run), "example", "1", "example")
-    made = recorded(large_database(w.linux()), tmp_path / "w", SECRETS, stranger)
+    made = recorded(large_database(machines.linux()), tmp_path / "w", SECRETS, stranger)
     assert made.differs == ()
     assert b"filler1999" in made.files["root/var/lib/dpkg/status"]
     assert next(f for f in made.report.findings if f.id == "example.count").summary.startswith("20")
@@ -244,13 +249,13 @@ def test_a_check_that_does_not_say_the_same_twice_is_told(tmp_path: Path) -> Non
         yield ok(f"call {next(count)}")
 
     stranger = Found(Check("example.clock", "The clock", run), "example", "1", "example")
-    made = recorded(w.linux(), tmp_path / "w", SECRETS, stranger)
+    made = recorded(machines.linux(), tmp_path / "w", SECRETS, stranger)
     assert made.differs == ("example.clock",)
 
 
 def test_what_is_too_large_is_left_out_and_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(making, "KEEP_LIMIT", 100)
-    made = recorded(w.linux(), tmp_path / "w")
+    made = recorded(machines.linux(), tmp_path / "w")
     assert all(len(data) <= 100 for data in made.files.values())
     again = played(made)
     found = next(f for f in again.findings if f.id == "btf.vmlinux")
@@ -263,8 +268,8 @@ def test_a_name_that_no_file_may_have(tmp_path: Path) -> None:
         """Reads by an odd path."""
         yield ok(str(machine.system.read("/proc/../proc/version") is not None))
 
-    world = w.linux()
-    world.file("/proc/../proc/version", "x")
+    described = machines.linux()
+    described.file("/proc/../proc/version", "x")
     stranger = Found(Check("example.odd", "Odd", run), "example", "1", "example")
     registry = builtin()
 
@@ -273,7 +278,11 @@ def test_a_name_that_no_file_may_have(tmp_path: Path) -> None:
             return b"x" if ".." in path else super().read(path, limit)
 
     made = make(
-        Odd(w.linux().write(tmp_path / "w")), registry, (*registry.checks, stranger), DEFAULT_REQUIRED, None
+        Odd(machines.linux().write(tmp_path / "w")),
+        registry,
+        (*registry.checks, stranger),
+        DEFAULT_REQUIRED,
+        None,
     )
     assert all(pack.safe(name) for name in made.files)
     assert made.differs == ("example.odd",)
@@ -294,14 +303,14 @@ def test_written_and_read_back(name: str, tmp_path: Path) -> None:
 
 
 def test_a_directory_holds_large_files_packed(tmp_path: Path) -> None:
-    world = w.linux()
-    config = f"/boot/config-{world.release}"
-    world.file(config, world.nodes[config].data + b"# filler\n" * 20_000)
-    made = recorded(world, tmp_path / "w")
+    described = machines.linux()
+    config = f"/boot/config-{described.release}"
+    described.file(config, described.nodes[config].data + b"# filler\n" * 20_000)
+    made = recorded(described, tmp_path / "w")
     members = made.members(directory=True)
     assert f"root{config}" not in members
     assert f"root{config}.xz" in members
-    assert json.loads(members["recording.json"])["packed"] == {config: len(world.nodes[config].data)}
+    assert json.loads(members["recording.json"])["packed"] == {config: len(described.nodes[config].data)}
     pack.write(str(tmp_path / "m"), members, made.created)
     assert report_on(Recording(tmp_path / "m")).findings == made.report.findings
 
@@ -328,7 +337,11 @@ def test_a_registry_with_problems(tmp_path: Path) -> None:
         builtin().checks, (Problem("broken", "example", "cannot be imported: SyntaxError: x"),)
     )
     made = make(
-        Recording(w.linux().write(tmp_path / "w")), registry, registry.checks, DEFAULT_REQUIRED, SECRETS
+        Recording(machines.linux().write(tmp_path / "w")),
+        registry,
+        registry.checks,
+        DEFAULT_REQUIRED,
+        SECRETS,
     )
     assert made.report.finding("plugin.broken") is not None
     assert made.differs == ()
@@ -336,11 +349,11 @@ def test_a_registry_with_problems(tmp_path: Path) -> None:
 
 def test_whose_mirror_apt_asks_is_not_told(tmp_path: Path) -> None:
     """The suites are what decides; addresses, passwords in them and the names of the files are private."""
-    world = w.linux("6.12.95+deb12-amd64", w.DEBIAN["12"])
-    world.file("/etc/apt/sources.list", "deb https://bob:hunter2@apt.acme.example/debian bookworm main\n")
+    described = machines.linux("6.12.95+deb12-amd64", machines.DEBIAN["12"])
+    described.file("/etc/apt/sources.list", "deb https://bob:hunter2@apt.acme.example/debian bookworm main\n")
     text = "Types: deb\nURIs: http://apt.acme.example/d\nSuites: bookworm-backports\nSigned-By: /acme.gpg\n"
-    world.file("/etc/apt/sources.list.d/acme-tools.sources", text)
-    made = recorded(world, tmp_path / "w")
+    described.file("/etc/apt/sources.list.d/acme-tools.sources", text)
+    made = recorded(described, tmp_path / "w")
     assert made.differs == ()
     members = made.members(directory=False)
     everything = b"".join([*members.values(), *(name.encode() for name in members)])
@@ -367,8 +380,8 @@ def test_the_log_of_an_rpm_database_goes_into_the_small_one(tmp_path: Path) -> N
         connection.commit()
         main, log = path.read_bytes(), (tmp_path / "rpmdb.sqlite-wal").read_bytes()
     place = "/usr/lib/sysimage/rpm/rpmdb.sqlite"
-    world = known_machines.fedora_43().file(place, main).file(f"{place}-wal", log)
-    made = recorded(world, tmp_path / "w")
+    described = known_machines.fedora_43().file(place, main).file(f"{place}-wal", log)
+    made = recorded(described, tmp_path / "w")
     assert made.differs == ()
     assert made.files[f"root{place}-wal"] == b""
     found = played(made).finding("headers.package")

@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from conftest import need_program
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -22,6 +21,7 @@ from kdiag.recording import pack
 from kdiag.recording.pack import CannotWrite
 from kdiag.system import Unavailable
 from kdiag.system.recording import BadRecording, Recording
+from tests.support.needs import need_program
 
 INDEX = json.dumps({"schema": "kdiag.recording/1"}).encode()
 LONG = "root/" + "/".join(["directory-with-a-long-name"] * 12) + "/file"

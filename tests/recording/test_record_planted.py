@@ -11,9 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import worlds as w
-from conftest import builtin, report_on
-from fixtures_builder import World
 
 from kdiag.capabilities.definitions import DEFAULT_REQUIRED
 from kdiag.check import Check
@@ -24,6 +21,9 @@ from kdiag.recording import secrets
 from kdiag.recording.listing import listing
 from kdiag.recording.make import Made, make
 from kdiag.system.recording import Recording
+from tests.support import machines
+from tests.support.description import Description
+from tests.support.reports import builtin, report_on
 
 NODE = "zephyr-db7.corp.quuxco.example"
 CHAIN = "zephyr--db7--vg"
@@ -136,27 +136,27 @@ FILES = {
 }
 
 
-def machine() -> World:
+def machine() -> Description:
     """All of it, in the places that kdiag reads, and in one that only a curious check does."""
-    world = w.bpftrace(w.debian_headers(w.linux()), "0.23.2")
+    described = machines.bpftrace(machines.debian_headers(machines.linux()), "0.23.2")
     for name, value in VARIABLES.items():
-        world.env(name, value)
-    world.files({**FILES})
-    world.file("/proc/cmdline", f"quiet {' '.join(PARAMETERS)} -- initpw77\n")
+        described.env(name, value)
+    described.files({**FILES})
+    described.file("/proc/cmdline", f"quiet {' '.join(PARAMETERS)} -- initpw77\n")
     told = "".join(f'X{n}="{text}"\n' for n, text in enumerate(TEXTS))
     system = 'ID=debian\nVERSION_ID="13"\nPRETTY_NAME="Debian GNU/Linux 13 (trixie)"\n'
-    world.file("/etc/os-release", f'{system}HOME_URL="https://git.quuxco.example/"\n{told}')
+    described.file("/etc/os-release", f'{system}HOME_URL="https://git.quuxco.example/"\n{told}')
     lines = "21 1 0:9 / / rw - ext4 /dev/vda1 rw\n"
     lines += "22 21 0:21 / /proc rw - proc proc rw\n23 21 0:22 / /sys rw - sysfs sysfs rw\n"
     for n, mount in enumerate(MOUNTS):
         root, rest = mount.split(" ", 1)
         lines += f"{40 + n} 21 0:{60 + n} {root} /mnt{n} rw {rest}\n"
-    world.file("/proc/self/mountinfo", lines)
-    world.file("/notes", "\n".join(TEXTS))
-    world.file("/proc/1/environ", b"container=\0PASSWORD=swordfish99\0HOME=/home/adalovelace\0")
-    world.program("bpftrace", "/home/QUUX/grace/bin/bpftrace")
-    world.command("/home/QUUX/grace/bin/bpftrace --version", f"bpftrace v0.23.2\nbuilt on {NODE}\n")
-    return world
+    described.file("/proc/self/mountinfo", lines)
+    described.file("/notes", "\n".join(TEXTS))
+    described.file("/proc/1/environ", b"container=\0PASSWORD=swordfish99\0HOME=/home/adalovelace\0")
+    described.program("bpftrace", "/home/QUUX/grace/bin/bpftrace")
+    described.command("/home/QUUX/grace/bin/bpftrace --version", f"bpftrace v0.23.2\nbuilt on {NODE}\n")
+    return described
 
 
 def look_everywhere(machine: Machine) -> Iterator[Finding]:
@@ -244,12 +244,12 @@ def test_the_findings_are_the_machines(made: Made, directory: Path) -> None:
 
 @pytest.mark.parametrize("line", ["quiet ro", "root=/dev/vda1 ro quiet lockdown=integrity"])
 def test_names_that_tell_nothing_stay(tmp_path: Path, line: str) -> None:
-    world = (
-        w.linux()
+    described = (
+        machines.linux()
         .file("/proc/cmdline", line + "\n")
         .file("/notes", "linux-tools of debian.org on localhost\n")
     )
-    system = Recording(world.write(tmp_path))
+    system = Recording(described.write(tmp_path))
     registry = builtin()
     made = make(
         system, registry, (*registry.checks, CURIOUS), DEFAULT_REQUIRED, secrets.of(system, {}, "localhost")
@@ -261,9 +261,11 @@ def test_names_that_tell_nothing_stay(tmp_path: Path, line: str) -> None:
 @pytest.mark.parametrize("home", ["/srv/homes/barbara", "/home/QUUX/barbara", "/export/home/b/barbara"])
 def test_paths_below_a_home_elsewhere_are_found_in_the_recording(tmp_path: Path, home: str) -> None:
     """Each directory on the way to it is asked for, and has to be there under its new name."""
-    world = w.bpftrace(w.debian_headers(w.linux()), "0.23.2").env("BPFTRACE_KERNEL_SOURCE", f"{home}/linux")
-    world.file("/etc/passwd", f"barbara:x:70001:70001::{home}:/bin/sh\n").link(f"{home}/linux", "gone")
-    system = Recording(world.write(tmp_path))
+    described = machines.bpftrace(machines.debian_headers(machines.linux()), "0.23.2").env(
+        "BPFTRACE_KERNEL_SOURCE", f"{home}/linux"
+    )
+    described.file("/etc/passwd", f"barbara:x:70001:70001::{home}:/bin/sh\n").link(f"{home}/linux", "gone")
+    system = Recording(described.write(tmp_path))
     registry = builtin()
     made = make(system, registry, registry.checks, DEFAULT_REQUIRED, secrets.of(system, {}, "localhost"))
     assert made.differs == ()

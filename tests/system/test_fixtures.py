@@ -6,15 +6,16 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-import known_machines
 import pytest
-from conftest import FIXTURES, report_on
-from planted import Planted, plant
 
 from kdiag.model import Readiness, Report, Status
 from kdiag.report.faces.json import render as render_json
 from kdiag.report.faces.text import render as render_text
 from kdiag.system.recording import Recording
+from tests.support import known_machines
+from tests.support.on_disk import OnDisk, write_machine
+from tests.support.paths import FIXTURES
+from tests.support.reports import report_on
 
 OK, WARN, FAIL, UNKNOWN, SKIP = Status.OK, Status.WARN, Status.FAIL, Status.UNKNOWN, Status.SKIP
 
@@ -112,12 +113,12 @@ def test_the_least_that_is_a_recording() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", known_machines.BY_NAME)
 def test_described_machine(name: str, tmp_path: Path) -> None:
-    """A description written as a recording and one planted as real files are the same machine."""
-    world = known_machines.BY_NAME[name]()
-    recorded = report_on(Recording(world.write(tmp_path / "recorded")))
+    """A description written as a recording and one written as real files are the same machine."""
+    described = known_machines.BY_NAME[name]()
+    recorded = report_on(Recording(described.write(tmp_path / "recorded")))
     is_whole(recorded)
-    if world.refused:
-        return  # planted files cannot refuse root
-    planted = report_on(Planted(world, plant(world, tmp_path / "planted")))
-    assert {f.id: f.status for f in planted.findings} == {f.id: f.status for f in recorded.findings}
-    assert planted.capabilities == recorded.capabilities
+    if described.refused:
+        return  # real files cannot refuse root
+    written = report_on(OnDisk(described, write_machine(described, tmp_path / "real")))
+    assert {f.id: f.status for f in written.findings} == {f.id: f.status for f in recorded.findings}
+    assert written.capabilities == recorded.capabilities

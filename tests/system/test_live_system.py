@@ -10,7 +10,6 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import need_root
 
 import kdiag
 from kdiag.system import Unavailable
@@ -18,6 +17,7 @@ from kdiag.system.commands import launch
 from kdiag.system.live import Live
 from kdiag.trust.program import distrusted
 from kdiag.trust.search import find
+from tests.support.needs import need_root
 from tests.support.waiting import HANG, ends, gone, wait_until
 
 

@@ -6,11 +6,12 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import FIXTURES, report_on
 
 from kdiag.system import Unavailable
 from kdiag.system.recorder import Recorder
 from kdiag.system.recording import BadRecording, Recording
+from tests.support.paths import FIXTURES
+from tests.support.reports import report_on
 
 SCHEMA = {"schema": "kdiag.recording/1"}
 REFUSED = {"reason": "/etc/shadow: EACCES", "errno": 13}

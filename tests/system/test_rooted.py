@@ -13,13 +13,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from conftest import need, need_program, need_root
 
 from kdiag.machine import Machine
 from kdiag.system import Unavailable, syscalls
 from kdiag.system.live import Live
 from kdiag.system.recorder import Recorder
 from kdiag.system.rooted import READ, open_below, walk_below
+from tests.support.needs import need, need_program, need_root
 from tests.support.waiting import HANG
 
 SECRET = b"ID=secret\nPRETTY_NAME=OUTSIDE\n"

@@ -9,10 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import FIXTURES, need_root
 
 from kdiag.config.file import find, load
 from kdiag.config.values import ConfigError, Refused
+from tests.support.needs import need_root
+from tests.support.paths import FIXTURES
 from tests.support.waiting import HANG
 
 MALLORY = 12345

@@ -10,7 +10,8 @@ import ast
 from collections.abc import Iterator
 
 import pytest
-from conftest import REPOSITORY
+
+from tests.support.paths import REPOSITORY
 
 #: Functions of `os` that change what a name stands for. With dir_fd they act in a directory that is open.
 _OS = frozenset(

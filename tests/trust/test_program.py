@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import cast
 
 import pytest
-from conftest import REPOSITORY, need, need_root
 
 from kdiag.fix.changes.command import run as run_of_fix
 from kdiag.fix.context import World
@@ -26,6 +25,8 @@ from kdiag.system.commands import launch
 from kdiag.system.live import Live
 from kdiag.trust.owner import Untrusted
 from kdiag.trust.program import closed_path, distrusted, start
+from tests.support.needs import need, need_root
+from tests.support.paths import REPOSITORY
 
 MALLORY = 12345
 

@@ -9,13 +9,14 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import FIXTURES, need_program, need_root
 
 from kdiag.fix import environment
 from kdiag.system.recording_files import Directory
 from kdiag.system.recording_index import BadRecording
 from kdiag.trust import read
 from kdiag.trust.owner import Untrusted
+from tests.support.needs import need_program, need_root
+from tests.support.paths import FIXTURES
 from tests.support.waiting import HANG
 
 MALLORY = 12345

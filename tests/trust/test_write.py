@@ -14,12 +14,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from conftest import as_user, need_root
 
 from kdiag.recording import pack
 from kdiag.report.write import write_atomically
 from kdiag.trust import scratch, write
 from kdiag.trust.owner import Untrusted
+from tests.support.needs import need_root
+from tests.support.users import as_user
 
 MALLORY = 12345
 

@@ -1,6 +1,6 @@
-"""One run of `kdiag fix` in a process of its own, on a doctored machine: to be killed, raced, starved.
+"""One run of `kdiag fix` in a process of its own, on a machine made for it: to be killed, raced, starved.
 
-python drive.py '{"home": "/tmp/x", "kill": "kheaders.extract-module made"}'
+python -m tests.support.fix_process '{"home": "/tmp/x", "kill": "kheaders.extract-module made"}'
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
-sys.path[:0] = [str(Path(__file__).resolve().parents[2]), str(Path(__file__).resolve().parent)]
-
-import doctored  # noqa: E402
+# Started by its path, by other users and from other directories: the repository stands for this file's directory.
+sys.path[0] = str(Path(__file__).resolve().parents[2])
 
 import kdiag  # noqa: E402
 import kdiag.fix.apply  # noqa: E402
 import kdiag.fix.undo  # noqa: E402
 from kdiag.commands.fix import Console, Request, Surroundings, fix  # noqa: E402
 from kdiag.fix.options import Options  # noqa: E402
+from tests.support import fixable_machine  # noqa: E402
 
 #: What is imported late.
 STANDARD = (
@@ -37,7 +37,7 @@ def main() -> int:
     home = Path(spec["home"])
     if "uid" in spec:
         become(spec["uid"])
-    one = doctored.case(home, *spec.get("variants", ()), **spec.get("changes", {}))
+    one = fixable_machine.case(home, *spec.get("variants", ()), **spec.get("changes", {}))
     if spec.get("tracefs"):
         one.magics = {}
     kill = spec.get("kill")

@@ -7,12 +7,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from format_samples import HOSTILE, everything, hostile, live, samples, waived
 from tap.line import Result  # type: ignore[import-untyped]
 from tap.parser import Parser  # type: ignore[import-untyped]
 
 from kdiag.model import Report
 from kdiag.report.faces.tap import render
+from tests.support.report_samples import HOSTILE, everything, hostile, live, samples, waived
 
 SAMPLES = dict(samples())
 

@@ -7,8 +7,6 @@ from datetime import date
 from functools import cache
 from pathlib import Path
 
-from conftest import report_on
-
 from kdiag.config.waivers import Waiver, apply
 from kdiag.model import (
     Capability,
@@ -25,8 +23,9 @@ from kdiag.model import (
 )
 from kdiag.report.read import load
 from kdiag.system.live import Live
+from tests.support.reports import report_on
 
-STORED = Path(__file__).parent / "report" / "sample.json"
+STORED = Path(__file__).parents[1] / "report" / "sample.json"
 
 #: What means harm in one format or another, or only looks odd.
 HOSTILE = (

@@ -13,13 +13,13 @@ from xml.etree import ElementTree
 
 import pytest
 import xmlschema
-from format_samples import everything, samples, waived
 from junitparser import Failure, JUnitXml, Skipped
 
 from kdiag.capabilities.verdict import judge
 from kdiag.console import exits
 from kdiag.model import Report
 from kdiag.report.faces.junit import render
+from tests.support.report_samples import everything, samples, waived
 
 SAMPLES = dict(samples())
 SCHEMAS = sorted(Path(__file__).parent.glob("data/junit-10-*.xsd"))

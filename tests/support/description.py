@@ -1,10 +1,11 @@
-"""Makes recordings of machines that are described in Python: what exists in a `World` exists, all else is absent.
+"""Makes recordings of machines that are described in Python: what a `Description` holds exists, all else is absent.
 
-A world is a small tree of files, links and directories together with what the kernel answers to calls. `write`
+A description is a small tree of files, links and directories together with what the kernel answers to calls. `write`
 turns it into a directory that `kdiag.system.recording.Recording` plays back. Links to directories are resolved here,
 because a recording knows paths only: the files behind `/lib/modules/R/build` are there under both names.
 
-The worlds themselves are described in `worlds.py`; hand-written recordings are in `fixtures/`.
+What machines are made of is in `machines`, whole ones are in `known_machines`; hand-written recordings are in
+`fixtures/`.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ def parents(path: str) -> Iterator[str]:
 
 
 @dataclass
-class World:
+class Description:
     """One machine. Every method that changes it returns it, so that descriptions read as one sentence."""
 
     release: str = "6.12.107+deb13-amd64"
@@ -89,46 +90,46 @@ class World:
 
     # -- files -----------------------------------------------------------------------------------------------------
 
-    def file(self, path: str, data: bytes | str = b"", *, mode: int = 0o644, uid: int = 0) -> World:
+    def file(self, path: str, data: bytes | str = b"", *, mode: int = 0o644, uid: int = 0) -> Description:
         """A file, with its text or bytes."""
         self.nodes[path] = Node("file", data.encode() if isinstance(data, str) else data, mode, uid)
         return self
 
-    def files(self, files: dict[str, str | bytes]) -> World:
+    def files(self, files: dict[str, str | bytes]) -> Description:
         """Several plain files."""
         for path, data in files.items():
             self.file(path, data)
         return self
 
-    def dir(self, path: str, *, mode: int = 0o755, uid: int = 0) -> World:
+    def dir(self, path: str, *, mode: int = 0o755, uid: int = 0) -> Description:
         """A directory of its own; those above files are there anyway."""
         self.nodes[path] = Node("dir", b"", mode, uid)
         return self
 
-    def link(self, path: str, target: str) -> World:
+    def link(self, path: str, target: str) -> Description:
         """A symbolic link, whole or dangling."""
         self.nodes[path] = Node("link", b"", 0o777, 0, target)
         return self
 
-    def node(self, path: str, node: Node) -> World:
+    def node(self, path: str, node: Node) -> Description:
         """Anything else."""
         self.nodes[path] = node
         return self
 
-    def remove(self, *paths: str) -> World:
-        """Take files, or whole directories, out of the world, and what was refused or mounted there."""
+    def remove(self, *paths: str) -> Description:
+        """Take files, or whole directories, out of the description, and what was refused or mounted there."""
         for path in paths:
             self.nodes = {p: v for p, v in self.nodes.items() if not _within(p, path)}
             self.refused = {p: v for p, v in self.refused.items() if not _within(p, path)}
             self.mounts = {p: v for p, v in self.mounts.items() if not _within(p, path)}
         return self
 
-    def refuse(self, path: str, number: int = errno.EACCES) -> World:
+    def refuse(self, path: str, number: int = errno.EACCES) -> Description:
         """Looking there ends in this errno."""
         self.refused[path] = number
         return self
 
-    def close(self, directory: str, number: int = errno.EACCES) -> World:
+    def close(self, directory: str, number: int = errno.EACCES) -> Description:
         """A directory that can be seen and not entered (mode 0700): all in it ends in this errno."""
         self.dir(directory, mode=0o700).refuse(directory, number)
         for path in self._below(directory):
@@ -142,27 +143,27 @@ class World:
 
     # -- what the kernel and the shell answer ------------------------------------------------------------------------
 
-    def mount(self, path: str, magic: int) -> World:
+    def mount(self, path: str, magic: int) -> Description:
         """What statfs(2) says about a path."""
         self.mounts[path] = magic
         return self.dir(path)
 
-    def probe(self, name: str, number: int = 0, detail: str = "") -> World:
+    def probe(self, name: str, number: int = 0, detail: str = "") -> Description:
         """The outcome of a system call."""
         self.probes[name] = (number, detail)
         return self
 
-    def command(self, argv: str, stdout: str = "", *, status: int = 0, stderr: str = "") -> World:
+    def command(self, argv: str, stdout: str = "", *, status: int = 0, stderr: str = "") -> Description:
         """What a command prints; `argv` is split at blanks."""
         self.commands[tuple(argv.split())] = (status, stdout, stderr)
         return self
 
-    def program(self, name: str, path: str) -> World:
+    def program(self, name: str, path: str) -> Description:
         """A program on the PATH, the first path wins."""
         self.programs[name] = path
         return self if path in self.nodes else self.file(path, b"\x7fELF", mode=0o755)
 
-    def env(self, name: str, value: str | None) -> World:
+    def env(self, name: str, value: str | None) -> Description:
         """An environment variable of the one who asks."""
         self.variables[name] = value
         return self
@@ -294,7 +295,7 @@ class World:
         }
 
     def recording(self) -> Recording:
-        """The world as a system, in memory."""
+        """The machine as a system, in memory."""
         return Recording(Memory(self.stored(), "a described machine"))
 
 

@@ -1,6 +1,6 @@
 """A described machine as real files in a directory, examined by the code that reads live machines.
 
-`Planted` is `Live` but for what only a kernel can answer: those answers come from the `World`. So files are real ones:
+`OnDisk` is `Live` but for what only a kernel can answer: that comes from the `Description`. So files are real ones:
 FIFOs, directories where files are expected, loops of links, sparse files, missing permissions.
 """
 
@@ -9,15 +9,14 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from fixtures_builder import World
-
 from kdiag.system.base import CommandResult, Identity, ProbeResult, Stat, Uname, Unavailable
 from kdiag.system.live import Live
+from tests.support.description import Description
 
 
-def plant(world: World, root: Path) -> Path:
-    """Make the world's files, directories and links below `root`, and return that."""
-    for path, node in sorted(world.nodes.items()):
+def write_machine(described: Description, root: Path) -> Path:
+    """Make the machine's files, directories and links below `root`, and return that."""
+    for path, node in sorted(described.nodes.items()):
         target = root / path.lstrip("/")
         target.parent.mkdir(parents=True, exist_ok=True)
         if node.kind == "dir":
@@ -28,23 +27,23 @@ def plant(world: World, root: Path) -> Path:
             os.mkfifo(target)
         else:
             target.write_bytes(node.data)
-    for path, node in sorted(world.nodes.items(), reverse=True):
+    for path, node in sorted(described.nodes.items(), reverse=True):
         if node.kind in ("file", "dir"):
             (root / path.lstrip("/")).chmod(node.mode)
     return root
 
 
 def _of_root(found: Stat | None) -> Stat | None:
-    """Whoever runs the tests owns what was planted; on the described machine that is root."""
+    """The user who runs the tests owns what was written; on the described machine that is root."""
     return found._replace(uid=0) if found is not None and found.uid == os.geteuid() else found
 
 
-class Planted(Live):
-    """A planted world as a system. `root` is what the program sees as `/`, kernel file systems included."""
+class OnDisk(Live):
+    """A machine on disk as a system. `root` is what the program sees as `/`, kernel file systems included."""
 
-    def __init__(self, world: World, root: Path) -> None:
+    def __init__(self, described: Description, root: Path) -> None:
         super().__init__(str(root))
-        self._world = world
+        self._world = described
 
     @property
     def root(self) -> str:

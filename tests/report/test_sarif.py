@@ -17,7 +17,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from format_samples import HOSTILE, everything, finding, hostile, live, samples, waived
 from jsonschema.validators import validator_for
 
 from kdiag.checking.registry import discover
@@ -25,6 +24,7 @@ from kdiag.config.waivers import Waiver, apply
 from kdiag.model import Evidence, Report, Status
 from kdiag.report.faces.sarif import render
 from kdiag.report.formats import explainer
+from tests.support.report_samples import HOSTILE, everything, finding, hostile, live, samples, waived
 
 SAMPLES = dict(samples())
 REDUCED = json.loads((Path(__file__).parent / "data" / "sarif-2.1.0-used.schema.json").read_text("utf-8"))

@@ -6,12 +6,12 @@ import html
 import re
 
 import pytest
-from format_samples import HOSTILE, everything, hostile, huge, live, waived
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from kdiag.model import Readiness
 from kdiag.report.faces.markdown import render
+from tests.support.report_samples import HOSTILE, everything, hostile, huge, live, waived
 
 
 def tokens(text: str) -> list[Token]:

@@ -16,10 +16,11 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import REPOSITORY, need, need_program
 
 from kdiag.report.formats import NAMES
 from kdiag.report.read import load
+from tests.support.needs import need, need_program
+from tests.support.paths import REPOSITORY
 
 ACTION = REPOSITORY / "action.yml"
 GITLAB = REPOSITORY / "docs" / "gitlab-ci.yml"

@@ -11,18 +11,14 @@ import lzma
 import re
 import sqlite3
 import struct
-import sys
 import tarfile
 import tempfile
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path, PurePosixPath
 
-sys.path.append(str(Path(__file__).parent / "parse"))
-
-from btf_encoder import Encoder, Name, Ref, composite, record
-
 from kdiag.parse.btf import Kind
+from tests.support.btf_encoder import Encoder, Name, Ref, composite, record
 
 #: Ids of the functions that kdiag's probes need, in the BTF made here.
 FENTRY_TEST, ITER_TASK = 5, 6

@@ -1,8 +1,9 @@
 """Machines described in Python: a healthy one, and functions that change one thing about it.
 
 `linux` makes a machine on which everything works for root, as the distribution of that release ships it. Each other
-function takes a world, changes it and returns it. What the kernel answers to calls follows from the capabilities, as
-kernel/bpf/syscall.c and kernel/events/core.c decide; where something else was seen it is said beside it.
+function takes a description, changes it and returns it. What the kernel answers to calls follows from the
+capabilities, as kernel/bpf/syscall.c and kernel/events/core.c decide; where something else was seen it is said
+beside it.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ import errno
 import gzip
 from collections.abc import Iterable, Mapping
 
-import kernel_parts as parts
-from fixtures_builder import Node, World
+from tests.support import kernel_parts as parts
+from tests.support.description import Description, Node
 
 TRACEFS, DEBUGFS, BPFFS, SECURITYFS, SYSFS = 0x74726163, 0x64626720, 0xCAFE4A11, 0x73636673, 0x62656572
 
@@ -74,12 +75,12 @@ def linux(
     options: Mapping[str, str | None] | None = None,
     config_at: str | None = "/boot/config-{release}",
     paranoid: int = 2,
-) -> World:
+) -> Description:
     """A machine where all of it works: its root asks, everything is mounted, no headers are installed."""
     numbers = parts.version_numbers(release)
     text = f"Linux version {release} ({builder}) #1 SMP {'.'.join(map(str, numbers))}"
-    world = World(release, machine, "#1 SMP PREEMPT_DYNAMIC")
-    world.files(
+    described = Description(release, machine, "#1 SMP PREEMPT_DYNAMIC")
+    described.files(
         {
             "/etc/os-release": system,
             "/proc/version": f"{text}\n",
@@ -101,32 +102,38 @@ def linux(
             "/sys/class/dmi/id/product_name": "20XW\n",
         }
     )
-    world.dir("/dev/fd").file("/bin/sh", b"\x7fELF", mode=0o755).file(
+    described.dir("/dev/fd").file("/bin/sh", b"\x7fELF", mode=0o755).file(
         "/usr/bin/python3", _elf_head(machine), mode=0o755
     )
-    world.file("/var/lib/dpkg/status", parts.dpkg())
-    world.program("modprobe", "/usr/sbin/modprobe").env("HOME", "/root").env("PATH", "/usr/sbin:/usr/bin")
+    described.file("/var/lib/dpkg/status", parts.dpkg())
+    described.program("modprobe", "/usr/sbin/modprobe").env("HOME", "/root").env("PATH", "/usr/sbin:/usr/bin")
     for name, inode in _NAMESPACES.items():
-        world.link(f"/proc/self/ns/{name}", f"{name}:[{inode}]")
+        described.link(f"/proc/self/ns/{name}", f"{name}:[{inode}]")
     sysctls(
-        world, unprivileged_bpf_disabled=2, perf_event_paranoid=paranoid, kptr_restrict=0, ftrace_enabled=1
+        described,
+        unprivileged_bpf_disabled=2,
+        perf_event_paranoid=paranoid,
+        kptr_restrict=0,
+        ftrace_enabled=1,
     )
     # CAP_PERFMON and CAP_BPF came with 5.8, CAP_CHECKPOINT_RESTORE with 5.9.
     sysctls(
-        world, modules_disabled=0, cap_last_cap=40 if numbers >= (5, 9) else 39 if numbers >= (5, 8) else 37
+        described,
+        modules_disabled=0,
+        cap_last_cap=40 if numbers >= (5, 9) else 39 if numbers >= (5, 8) else 37,
     )
-    world.file("/proc/sys/net/core/bpf_jit_enable", "1\n")
-    lockdown(world, "none")
-    mounted(world)
-    modules(world)
+    described.file("/proc/sys/net/core/bpf_jit_enable", "1\n")
+    lockdown(described, "none")
+    mounted(described)
+    modules(described)
     options = {"FPROBE": "y" if numbers >= (6, 4) else None, **(options or {})}
     if config_at is not None:
         arch = "arm64" if machine == "aarch64" else "x86"
         made = parts.config(".".join(map(str, numbers)), options, arch=arch)
         path = config_at.format(release=release)
-        world.file(path, gzip.compress(made.encode(), mtime=0) if path.endswith(".gz") else made)
-    with_btf(world)
-    return answers(world)
+        described.file(path, gzip.compress(made.encode(), mtime=0) if path.endswith(".gz") else made)
+    with_btf(described)
+    return answers(described)
 
 
 def _elf_head(machine: str) -> bytes:
@@ -134,40 +141,40 @@ def _elf_head(machine: str) -> bytes:
     return b"\x7fELF\2\1\1" + bytes(9) + (2).to_bytes(2, "little") + number.to_bytes(2, "little") + bytes(44)
 
 
-def sysctls(world: World, **values: int) -> World:
+def sysctls(described: Description, **values: int) -> Description:
     """Sysctls below kernel."""
     for name, value in values.items():
-        world.file(f"/proc/sys/kernel/{name}", f"{value}\n")
-    return world
+        described.file(f"/proc/sys/kernel/{name}", f"{value}\n")
+    return described
 
 
-def lockdown(world: World, mode: str) -> World:
+def lockdown(described: Description, mode: str) -> Description:
     """The lockdown mode, in securityfs. Confidentiality also closes tracefs and debugfs (seen on 6.12)."""
     modes = [f"[{name}]" if name == mode else name for name in ("none", "integrity", "confidentiality")]
-    world.mount("/sys/kernel/security", SECURITYFS).file(
+    described.mount("/sys/kernel/security", SECURITYFS).file(
         "/sys/kernel/security/lockdown", " ".join(modes) + "\n"
     )
     if mode == "confidentiality":
-        world.probe("bpf:read-kernel", errno.EINVAL)
+        described.probe("bpf:read-kernel", errno.EINVAL)
         for place in ("/sys/kernel/tracing", "/sys/kernel/debug/tracing"):
             for path in [
-                p for p, node in world.nodes.items() if p.startswith(f"{place}/") and node.kind == "file"
+                p for p, node in described.nodes.items() if p.startswith(f"{place}/") and node.kind == "file"
             ]:
-                world.refuse(path, errno.EPERM)
-    return world
+                described.refuse(path, errno.EPERM)
+    return described
 
 
 # -- tracing file systems --------------------------------------------------------------------------------------------
 
 
-def mounted(world: World, *, tracefs: bool = True, debugfs: bool = True) -> World:
+def mounted(described: Description, *, tracefs: bool = True, debugfs: bool = True) -> Description:
     """tracefs and debugfs; with debugfs the kernel mounts tracefs below it by itself."""
-    world.remove("/sys/kernel/tracing", "/sys/kernel/debug")
-    world.mount("/sys/kernel/tracing", TRACEFS if tracefs else SYSFS).mount("/sys/fs/bpf", BPFFS)
-    world.mount("/sys/kernel/debug", DEBUGFS if debugfs else SYSFS)
+    described.remove("/sys/kernel/tracing", "/sys/kernel/debug")
+    described.mount("/sys/kernel/tracing", TRACEFS if tracefs else SYSFS).mount("/sys/fs/bpf", BPFFS)
+    described.mount("/sys/kernel/debug", DEBUGFS if debugfs else SYSFS)
     places = ["/sys/kernel/tracing"] if tracefs else []
     if debugfs:
-        world.mount("/sys/kernel/debug/tracing", TRACEFS).file("/sys/kernel/debug/kprobes/enabled", "1\n")
+        described.mount("/sys/kernel/debug/tracing", TRACEFS).file("/sys/kernel/debug/kprobes/enabled", "1\n")
         places.append("/sys/kernel/debug/tracing")
     for place in places:
         for name, text in {
@@ -179,138 +186,146 @@ def mounted(world: World, *, tracefs: bool = True, debugfs: bool = True) -> Worl
             "events/sock/inet_sock_set_state/id": "1383\n",
             "events/sched/sched_process_fork/id": "290\n",
         }.items():
-            world.file(f"{place}/{name}", text)
+            described.file(f"{place}/{name}", text)
     for pmu in ("software", "tracepoint", "kprobe", "uprobe", "breakpoint", "cpu"):
-        world.dir(f"/sys/bus/event_source/devices/{pmu}")
-    return world
+        described.dir(f"/sys/bus/event_source/devices/{pmu}")
+    return described
 
 
-def unmounted(world: World) -> World:
+def unmounted(described: Description) -> Description:
     """Neither tracefs nor debugfs: empty directories of sysfs."""
-    return mounted(world, tracefs=False, debugfs=False)
+    return mounted(described, tracefs=False, debugfs=False)
 
 
 # -- kernel ----------------------------------------------------------------------------------------------------------
 
 
-def with_btf(world: World) -> World:
+def with_btf(described: Description) -> Description:
     """BTF as this release serves it: modules' from 5.11 on, ENUM64 from 6.0 on."""
-    numbers = parts.version_numbers(world.release)
+    numbers = parts.version_numbers(described.release)
     base = parts.btf(enum64=numbers >= (6, 0))
-    world.file("/sys/kernel/btf/vmlinux", base, mode=0o444)
+    described.file("/sys/kernel/btf/vmlinux", base, mode=0o444)
     if numbers >= (5, 11):
-        world.file("/sys/kernel/btf/xfs", parts.module_btf(base), mode=0o444)
-    return world
+        described.file("/sys/kernel/btf/xfs", parts.module_btf(base), mode=0o444)
+    return described
 
 
-def without_btf(world: World) -> World:
+def without_btf(described: Description) -> Description:
     """A kernel built without BTF."""
-    world.remove("/sys/kernel/btf")
-    world.lacks.add("btf")
-    return world.probe("bpf:btf-ids", errno.ENOENT)
+    described.remove("/sys/kernel/btf")
+    described.lacks.add("btf")
+    return described.probe("bpf:btf-ids", errno.ENOENT)
 
 
-def modules(world: World, *names: str) -> World:
+def modules(described: Description, *names: str) -> Description:
     """The module directory of the running kernel, with these modules besides ext4 and xfs."""
-    base = f"/lib/modules/{world.release}"
+    base = f"/lib/modules/{described.release}"
     listed = "".join(f"kernel/{name}.ko:\n" for name in ("fs/ext4", "fs/xfs", *names))
-    return world.files({f"{base}/modules.dep": listed, f"{base}/modules.builtin": "kernel/lib/crc32.ko\n"})
+    return described.files(
+        {f"{base}/modules.dep": listed, f"{base}/modules.builtin": "kernel/lib/crc32.ko\n"}
+    )
 
 
-def kheaders(world: World, state: str, *, arch: str = "x86") -> World:
+def kheaders(described: Description, state: str, *, arch: str = "x86") -> Description:
     """Headers in the kernel. state: `module` (installed, not loaded), `loaded`, `builtin`, `not-installed`."""
-    archive = parts.archive(world.release, arch)
+    archive = parts.archive(described.release, arch)
     if state in ("module", "loaded"):
-        modules(world, "kernel/kheaders")
-        world.file(f"/lib/modules/{world.release}/kernel/kernel/kheaders.ko", parts.kheaders_module(archive))
+        modules(described, "kernel/kheaders")
+        described.file(
+            f"/lib/modules/{described.release}/kernel/kernel/kheaders.ko", parts.kheaders_module(archive)
+        )
     if state in ("loaded", "builtin"):
-        world.file("/sys/kernel/kheaders.tar.xz", archive, mode=0o444)
+        described.file("/sys/kernel/kheaders.tar.xz", archive, mode=0o444)
     if state == "loaded":
-        world.file("/proc/modules", "kheaders 1 0 - Live 0x0\next4 1 0 - Live 0x0\n")
-    return world
+        described.file("/proc/modules", "kheaders 1 0 - Live 0x0\next4 1 0 - Live 0x0\n")
+    return described
 
 
-def answers(world: World, effective: int = ALL_CAPABILITIES, *, in_machine: bool = True) -> World:
+def answers(
+    described: Description, effective: int = ALL_CAPABILITIES, *, in_machine: bool = True
+) -> Description:
     """What bpf(2) and perf_event_open(2) say to a process with these capabilities.
 
     in_machine: False for capabilities of a user namespace.
     """
-    numbers = parts.version_numbers(world.release)
+    numbers = parts.version_numbers(described.release)
     held = effective if in_machine else 0
     admin = bool(held & mask("CAP_SYS_ADMIN"))
     bpf = admin or bool(held & mask("CAP_BPF"))
     trace = admin or held & mask("CAP_BPF", "CAP_PERFMON") == mask("CAP_BPF", "CAP_PERFMON")
-    level = int(world.nodes["/proc/sys/kernel/perf_event_paranoid"].data)
+    level = int(described.nodes["/proc/sys/kernel/perf_event_paranoid"].data)
     perf = admin or (bool(held & mask("CAP_PERFMON")) and level < 3)
     denied = errno.EPERM
-    world.probe("bpf:map", 0 if bpf else denied)
-    listed = 0 if numbers >= (5, 11) and "btf" not in world.lacks else errno.ENOENT
-    world.probe("bpf:btf-ids", listed if admin else denied)
-    world.probe("bpf:memcg", (0 if numbers >= (5, 11) else errno.EINVAL) if bpf else denied)
-    world.probe("bpf:read-kernel", 0 if trace else denied)
+    described.probe("bpf:map", 0 if bpf else denied)
+    listed = 0 if numbers >= (5, 11) and "btf" not in described.lacks else errno.ENOENT
+    described.probe("bpf:btf-ids", listed if admin else denied)
+    described.probe("bpf:memcg", (0 if numbers >= (5, 11) else errno.EINVAL) if bpf else denied)
+    described.probe("bpf:read-kernel", 0 if trace else denied)
     for kind in ("kprobe", "tracepoint", "perf_event", "raw_tracepoint"):
-        world.probe(f"bpf:prog:{kind}", 0 if trace else denied)
+        described.probe(f"bpf:prog:{kind}", 0 if trace else denied)
     runs = (0, "run") if numbers >= (5, 10) else (524, "run")
-    world.probe("bpf:test-run", *(runs if trace else (denied, "load")))
+    described.probe("bpf:test-run", *(runs if trace else (denied, "load")))
     multi = (errno.ESRCH, "attach") if numbers >= (6, 4) else (errno.EINVAL, "load")
-    world.probe("bpf:kprobe-multi", *(multi if trace else (denied, "load")))
+    described.probe("bpf:kprobe-multi", *(multi if trace else (denied, "load")))
     for name in (f"bpf:fentry:{parts.FENTRY_TEST}", f"bpf:iter:{parts.ITER_TASK}"):
-        world.probe(name, 0 if trace else denied, "" if trace else "load")
+        described.probe(name, 0 if trace else denied, "" if trace else "load")
     for name in ("perf:profile", "perf:bpf-output", "perf:hardware"):
-        world.probe(name, 0 if perf else errno.EACCES)
-    world.file("/proc/self/status", parts.process_status(effective, effective))
-    return world
+        described.probe(name, 0 if perf else errno.EACCES)
+    described.file("/proc/self/status", parts.process_status(effective, effective))
+    return described
 
 
 # -- who asks --------------------------------------------------------------------------------------------------------
 
 
-def user(world: World, effective: int = 0, *, uid: int = 1000) -> World:
+def user(described: Description, effective: int = 0, *, uid: int = 1000) -> Description:
     """Somebody who is not root, perhaps with ambient capabilities; only those of DAC let them into tracefs."""
-    world.uid = uid
-    answers(world, effective)
-    world.file("/proc/self/status", parts.process_status(effective, ALL_CAPABILITIES))
+    described.uid = uid
+    answers(described, effective)
+    described.file("/proc/self/status", parts.process_status(effective, ALL_CAPABILITIES))
     if not effective & mask("CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH"):
-        world.close("/sys/kernel/tracing").close("/sys/kernel/debug")
-    return world
+        described.close("/sys/kernel/tracing").close("/sys/kernel/debug")
+    return described
 
 
-def userns(world: World) -> World:
+def userns(described: Description) -> Description:
     """`unshare -Ur`: root of a user namespace, with every capability in it and none outside."""
-    world.file("/proc/self/uid_map", "         0       1000          1\n").link(
+    described.file("/proc/self/uid_map", "         0       1000          1\n").link(
         "/proc/self/ns/user", "user:[4026532201]"
     )
-    answers(world, in_machine=False)
-    return world.close("/sys/kernel/tracing").close("/sys/kernel/debug")
+    answers(described, in_machine=False)
+    return described.close("/sys/kernel/tracing").close("/sys/kernel/debug")
 
 
-def container(world: World, effective: int = CONTAINER_CAPABILITIES, *, kind: str = "docker") -> World:
+def container(
+    described: Description, effective: int = CONTAINER_CAPABILITIES, *, kind: str = "docker"
+) -> Description:
     """An OCI container: a new sysfs without tracefs, own namespaces, the image's files only."""
     for name in ("pid", "ipc", "uts", "cgroup"):
-        world.link(f"/proc/self/ns/{name}", f"{name}:[4026533000]")
-    world.file({"docker": "/.dockerenv", "podman": "/run/.containerenv"}.get(kind, f"/run/{kind}"))
-    world.remove(
+        described.link(f"/proc/self/ns/{name}", f"{name}:[4026533000]")
+    described.file({"docker": "/.dockerenv", "podman": "/run/.containerenv"}.get(kind, f"/run/{kind}"))
+    described.remove(
         "/lib/modules",
-        f"/boot/config-{world.release}",
+        f"/boot/config-{described.release}",
         "/sys/kernel/security/lockdown",
         "/sys/kernel/security/lsm",
     )
-    world.mount("/sys/kernel/security", SYSFS)
-    unmounted(world)
-    world.mount("/sys/fs/bpf", SYSFS)
-    answers(world, effective)
-    world.programs.pop("modprobe", None)
-    return world.remove("/usr/sbin/modprobe")
+    described.mount("/sys/kernel/security", SYSFS)
+    unmounted(described)
+    described.mount("/sys/fs/bpf", SYSFS)
+    answers(described, effective)
+    described.programs.pop("modprobe", None)
+    return described.remove("/usr/sbin/modprobe")
 
 
 # -- tools -----------------------------------------------------------------------------------------------------------
 
 
-def installed(world: World, *packages: tuple[str, str] | str) -> World:
+def installed(described: Description, *packages: tuple[str, str] | str) -> Description:
     """Packages in dpkg's database."""
     status = "/var/lib/dpkg/status"
-    return world.file(
-        status, world.nodes[status].data + b"\n" + parts.dpkg(*packages).split("\n\n", 1)[1].encode()
+    return described.file(
+        status, described.nodes[status].data + b"\n" + parts.dpkg(*packages).split("\n\n", 1)[1].encode()
     )
 
 
@@ -318,56 +333,56 @@ def installed(world: World, *packages: tuple[str, str] | str) -> World:
 _LIBBPF = {"0.11.3": "0.3.0", "0.17.0": "1.1.0", "0.23.2": "1.5.0", "0.27.1": "1.6.2"}
 
 
-def bpftrace(world: World, version: str) -> World:
+def bpftrace(described: Description, version: str) -> Description:
     """Debian's bpftrace of this version, with the libbpf that goes with it."""
-    world.program("bpftrace", "/usr/bin/bpftrace")
-    world.command("/usr/bin/bpftrace --version", f"bpftrace v{version}\n")
+    described.program("bpftrace", "/usr/bin/bpftrace")
+    described.command("/usr/bin/bpftrace --version", f"bpftrace v{version}\n")
     library = _LIBBPF.get(version, "1.5.0")
-    world.file(f"/usr/lib/x86_64-linux-gnu/libbpf.so.{library}", b"\x7fELF")
-    return installed(world, ("bpftrace", f"{version}-1"))
+    described.file(f"/usr/lib/x86_64-linux-gnu/libbpf.so.{library}", b"\x7fELF")
+    return installed(described, ("bpftrace", f"{version}-1"))
 
 
 # -- headers ---------------------------------------------------------------------------------------------------------
 
 
-def put(world: World, directory: str, files: Iterable[tuple[str, str]]) -> World:
+def put(described: Description, directory: str, files: Iterable[tuple[str, str]]) -> Description:
     """Files below a directory."""
-    return world.files({f"{directory}/{name}": text for name, text in files})
+    return described.files({f"{directory}/{name}": text for name, text in files})
 
 
-def tree(world: World, directory: str, *, release: str = "", arch: str = "x86") -> World:
+def tree(described: Description, directory: str, *, release: str = "", arch: str = "x86") -> Description:
     """A complete header tree in a directory."""
-    return put(world, directory, parts.tree(release or world.release, arch).items())
+    return put(described, directory, parts.tree(release or described.release, arch).items())
 
 
-def debian_headers(world: World, which: str = "both") -> World:
+def debian_headers(described: Description, which: str = "both") -> Description:
     """Debian's two packages and kbuild, or one half of them. The links belong to the architecture's half."""
-    release = world.release
+    release = described.release
     abi, _, flavour = release.rpartition("-")
     shared, own = f"/usr/src/linux-headers-{abi}-common", f"/usr/src/linux-headers-{release}"
     if which in ("both", "common"):
-        put(world, shared, parts.common().items())
-        installed(world, f"linux-headers-{abi}-common")
+        put(described, shared, parts.common().items())
+        installed(described, f"linux-headers-{abi}-common")
     if which in ("both", "arch"):
-        put(world, own, parts.generated(release).items())
-        world.file(f"{own}/.config", "CONFIG_BPF=y\n").file(
+        put(described, own, parts.generated(release).items())
+        described.file(f"{own}/.config", "CONFIG_BPF=y\n").file(
             f"{own}/arch/x86/include/generated/uapi/asm/types.h", ""
         )
         if parts.version_numbers(release) >= (6, 12):
-            world.file(f"{own}/vmlinux", parts.btf_elf(parts.btf()))
+            described.file(f"{own}/vmlinux", parts.btf_elf(parts.btf()))
         base = f"/lib/modules/{release}"
-        world.link(f"{base}/build", own).link(f"{base}/source", shared)
+        described.link(f"{base}/build", own).link(f"{base}/source", shared)
         kbuild = "5.10" if release.startswith("5.10.") else "6.1" if release.startswith("6.1.") else abi
-        installed(world, f"linux-headers-{release}", f"linux-kbuild-{kbuild}", f"linux-headers-{flavour}")
-    return world
+        installed(described, f"linux-headers-{release}", f"linux-kbuild-{kbuild}", f"linux-headers-{flavour}")
+    return described
 
 
-def libc_headers(world: World) -> World:
+def libc_headers(described: Description) -> Description:
     """libc6-dev and linux-libc-dev: user-space headers."""
-    world.files(
+    described.files(
         {"/usr/include/linux/types.h": "", "/usr/include/linux/sched.h": "", "/usr/include/sys/socket.h": ""}
     )
-    return installed(world, "linux-libc-dev", "libc6-dev")
+    return installed(described, "linux-libc-dev", "libc6-dev")
 
 
 def huge(data: bytes, size: int) -> Node:

@@ -9,11 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from format_samples import everything, hostile, live, samples
 
 import kdiag.report.faces
 from kdiag.checking.registry import discover
 from kdiag.report.formats import FORMATS, NAMES, Options, UnknownFormat, explainer, named, of_path, render_as
+from tests.support.report_samples import everything, hostile, live, samples
 
 SAMPLES = dict(samples())
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import datetime, timezone
 
 import pytest
-from format_samples import HOSTILE, everything, hostile, huge, live, samples, waived
 from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from kdiag.model import Report, Works
 from kdiag.report.faces.prometheus import render
+from tests.support.report_samples import HOSTILE, everything, hostile, huge, live, samples, waived
 
 SAMPLES = dict(samples())
 

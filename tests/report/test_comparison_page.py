@@ -6,7 +6,6 @@ import re
 from pathlib import Path
 
 import pytest
-from format_samples import HOSTILE, STORED, everything
 from test_html import TAGS, Page, ask, without_policy
 
 from kdiag.compare.html import render as render_comparison
@@ -14,6 +13,7 @@ from kdiag.compare.value import Cell, Change, Column, Comparison, Group, Link, R
 from kdiag.compare.view import Comparison as Wanted
 from kdiag.compare.view import matrix
 from kdiag.report.faces.json import render as render_json
+from tests.support.report_samples import HOSTILE, STORED, everything
 
 STATUSES = ("works", "caveat", "fails", "unknown", "ok", "warn", "fail", "skip", "")
 

@@ -109,7 +109,7 @@ def _coded(value: int) -> bytes:
     return bytes((*out, value))
 
 
-def plant(place: Path, release: str = RELEASE, srcarch: str = "x86") -> Path:
+def write_tree(place: Path, release: str = RELEASE, srcarch: str = "x86") -> Path:
     """A sound tree on the disk, not made by the code that is tested."""
     for name, content in files(release, srcarch).items():
         path = place / name

@@ -1,8 +1,7 @@
-"""A machine to repair: this one, except for what a test says about its kernel; with directories of the test's
-own.
+"""A machine to repair: this one, except for what a test says about its kernel, with directories of the test's own.
 
-Files, file systems and the kernel's identity are doctored; the changes that a fix makes are real, below the
-test's directory.
+Answers about files, file systems and the kernel's identity are changed; the changes that a fix makes are real, below
+the test's directory.
 """
 
 from __future__ import annotations
@@ -60,7 +59,7 @@ def archive(release: str = RELEASE, srcarch: str = "x86") -> bytes:
     return lzma.compress(packed.getvalue())
 
 
-class Doctored(LiveWith):
+class FixableMachine(LiveWith):
     """This machine with some answers changed."""
 
     def __init__(self, case: Case, values: Mapping[str, str]) -> None:
@@ -141,7 +140,7 @@ class Doctored(LiveWith):
 
 @dataclass
 class Case:
-    """What is true of the doctored machine, and where its results go: all of it below `home`."""
+    """What is true of the machine, and where its results go: all of it below `home`."""
 
     home: Path
     release: str = RELEASE
@@ -168,9 +167,9 @@ class Case:
         """Where programs that change the machine are looked for."""
         return f"{self.home}/bin:/usr/bin:/bin"
 
-    def look(self, values: Mapping[str, str]) -> Doctored:
+    def look(self, values: Mapping[str, str]) -> FixableMachine:
         """A fresh look at it."""
-        return Doctored(self, values)
+        return FixableMachine(self, values)
 
 
 def case(home: Path, *variants: str, **changes: object) -> Case:

@@ -5,10 +5,20 @@ from __future__ import annotations
 import re
 
 import pytest
-from format_samples import HOSTILE, circle, everything, finding, hostile, huge, live, samples, waived
 
 from kdiag.model import Capability, Readiness, Report, Status, Verdict, Works
 from kdiag.report.faces.github import render
+from tests.support.report_samples import (
+    HOSTILE,
+    circle,
+    everything,
+    finding,
+    hostile,
+    huge,
+    live,
+    samples,
+    waived,
+)
 
 KNOWN = {
     "set-env", "set-output", "save-state", "add-path", "add-mask", "add-matcher", "remove-matcher", "warning",

@@ -19,13 +19,13 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from conftest import need
-from format_samples import HOSTILE, everything, hostile, huge, live, samples, waived
 
 from kdiag.checking.registry import discover
 from kdiag.model import Readiness, Status
 from kdiag.report.faces.html import render
 from kdiag.report.formats import explainer
+from tests.support.needs import need
+from tests.support.report_samples import HOSTILE, everything, hostile, huge, live, samples, waived
 from tests.support.waiting import HANG
 
 SAMPLES = dict(samples())

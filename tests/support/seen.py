@@ -1,6 +1,6 @@
 """What was seen: booted kernels with the bpftrace packages of four Debian releases, in many situations.
 
-Each row is a situation, each cell what bpftrace did there; the machines are described with `worlds.py`. A cell
+Each row is a situation, each cell what bpftrace did there; the machines are described with `machines`. A cell
 that nobody saw, or that ended without an answer (killed after minutes of compiling), is None.
 """
 
@@ -10,11 +10,10 @@ import errno
 from collections.abc import Callable
 from functools import partial
 
-import kernel_parts as parts
-import worlds as w
-from fixtures_builder import World
-
 from kdiag.model import Works
+from tests.support import kernel_parts as parts
+from tests.support import machines
+from tests.support.description import Description
 
 VERSIONS = ("0.11.3", "0.17.0", "0.23.2", "0.27.1")
 
@@ -28,43 +27,47 @@ MOSTLY = frozenset({Works.WORKS, Works.CAVEAT})
 LITTLE = frozenset({Works.FAILS, Works.CAVEAT})
 
 Cell = frozenset[Works] | None
-Build = Callable[[], World]
+Build = Callable[[], Description]
 TRACEPOINTS = ("tracepoint-args", "tracepoint-net", "tracepoint-sched")
 
 
-def lab(**btf: bool) -> World:
+def lab(**btf: bool) -> Description:
     """The lab's kernel: 6.12.107 built with IKHEADERS=m, its module not installed."""
-    world = w.linux("6.12.107", options={"IKHEADERS": "m"}, config_at="/lib/modules/{release}/config")
-    return world if btf.get("btf", True) else w.without_btf(world)
+    described = machines.linux(
+        "6.12.107", options={"IKHEADERS": "m"}, config_at="/lib/modules/{release}/config"
+    )
+    return described if btf.get("btf", True) else machines.without_btf(described)
 
 
-def extracted(*, also_build: bool = True, **btf: bool) -> World:
+def extracted(*, also_build: bool = True, **btf: bool) -> Description:
     """kheaders unpacked into a directory, and the variables set to it."""
-    world = w.tree(lab(**btf), "/tmp/tmp.Xy/h").env("BPFTRACE_KERNEL_SOURCE", "/tmp/tmp.Xy/h")
-    return world.env("BPFTRACE_KERNEL_BUILD", "/tmp/tmp.Xy/h") if also_build else world
+    described = machines.tree(lab(**btf), "/tmp/tmp.Xy/h").env("BPFTRACE_KERNEL_SOURCE", "/tmp/tmp.Xy/h")
+    return described.env("BPFTRACE_KERNEL_BUILD", "/tmp/tmp.Xy/h") if also_build else described
 
 
-def wrong_variable() -> World:
+def wrong_variable() -> Description:
     """The recipe that is passed around, on a machine with the module loaded and the archive unpacked."""
-    world = w.tree(w.kheaders(lab(), "loaded"), "/tmp/tmp.Xy")
+    described = machines.tree(machines.kheaders(lab(), "loaded"), "/tmp/tmp.Xy")
     path = "/tmp/tmp.Xy/usr/src/linux-headers-6.12.107"
-    return world.env("BPFTRACE_KERNEL_SOURCE", path).env("BPFTRACE_KERNEL_BUILD", path)
+    return described.env("BPFTRACE_KERNEL_SOURCE", path).env("BPFTRACE_KERNEL_BUILD", path)
 
 
-def link_to_tree() -> World:
-    return w.tree(lab(), "/opt/h").link("/lib/modules/6.12.107/build", "/opt/h")
+def link_to_tree() -> Description:
+    return machines.tree(lab(), "/opt/h").link("/lib/modules/6.12.107/build", "/opt/h")
 
 
-def build_variable_alone() -> World:
-    return w.tree(lab(), "/opt/h").env("BPFTRACE_KERNEL_BUILD", "/opt/h")
+def build_variable_alone() -> Description:
+    return machines.tree(lab(), "/opt/h").env("BPFTRACE_KERNEL_BUILD", "/opt/h")
 
 
-def split_tree(release: str, arch: str = "x86") -> World:
+def split_tree(release: str, arch: str = "x86") -> Description:
     """Another kernel's split packages, as Debian has them, and both variables set to its halves."""
-    world = w.put(lab(), "/usr/src/other-common", {**parts.common("x86"), **parts.common(arch)}.items())
+    described = machines.put(
+        lab(), "/usr/src/other-common", {**parts.common("x86"), **parts.common(arch)}.items()
+    )
     made = {**parts.generated(release), f"arch/{arch}/include/generated/uapi/asm/types.h": ""}
-    world = w.put(world, "/usr/src/other", made.items())
-    return world.env("BPFTRACE_KERNEL_SOURCE", "/usr/src/other-common").env(
+    described = machines.put(described, "/usr/src/other", made.items())
+    return described.env("BPFTRACE_KERNEL_SOURCE", "/usr/src/other-common").env(
         "BPFTRACE_KERNEL_BUILD", "/usr/src/other"
     )
 
@@ -100,14 +103,14 @@ HEADERS: dict[str, tuple[Build, dict[str, tuple[Cell, Cell, Cell, Cell]]]] = {
         {"include": (YES, PART, MOSTLY, MOSTLY)},
     ),
     "right BPFTRACE_KERNEL_SOURCE and libc6-dev": (
-        lambda: w.libc_headers(extracted(also_build=False)),
+        lambda: machines.libc_headers(extracted(also_build=False)),
         {
             "include": (YES, PART, MOSTLY, MOSTLY),
             "stock-tools": (YES, MOSTLY, YES, YES),
         },
     ),
     "libc6-dev alone": (
-        lambda: w.libc_headers(lab()),
+        lambda: machines.libc_headers(lab()),
         {
             "tracepoints": (NO, YES, YES, YES),
             # 0.27 takes the type from BTF: linux/sched.h of /usr/include works, headers that are not there do not.
@@ -151,7 +154,7 @@ HEADERS: dict[str, tuple[Build, dict[str, tuple[Cell, Cell, Cell, Cell]]]] = {
         {"include": (NO, NO, NO, NO)},
     ),
     "module installed, nothing loaded": (
-        lambda: w.kheaders(lab(), "module"),
+        lambda: machines.kheaders(lab(), "module"),
         {
             # 0.11.3 loads and unpacks by itself.
             "include": (YES, NO, NO, NO),
@@ -159,11 +162,11 @@ HEADERS: dict[str, tuple[Build, dict[str, tuple[Cell, Cell, Cell, Cell]]]] = {
         },
     ),
     "module loaded, not unpacked": (
-        lambda: w.kheaders(lab(), "loaded"),
+        lambda: machines.kheaders(lab(), "loaded"),
         {"include": (None, NO, NO, NO)},
     ),
     "unpacked to /tmp/kheaders-R": (
-        lambda: w.tree(lab(), "/tmp/kheaders-6.12.107"),
+        lambda: machines.tree(lab(), "/tmp/kheaders-6.12.107"),
         {"include": (YES, NO, NO, NO)},
     ),
     "/lib/modules/R/build -> unpacked": (
@@ -201,7 +204,7 @@ HEADERS: dict[str, tuple[Build, dict[str, tuple[Cell, Cell, Cell, Cell]]]] = {
         },
     ),
     "no BTF, module installed": (
-        lambda: w.kheaders(lab(btf=False), "module"),
+        lambda: machines.kheaders(lab(btf=False), "module"),
         {"tracepoints": (YES, YES, NO, NO)},
     ),
 }  # fmt: skip
@@ -210,62 +213,64 @@ HEADERS: dict[str, tuple[Build, dict[str, tuple[Cell, Cell, Cell, Cell]]]] = {
 # -- restricted environments, on Debian's 6.12 ----------------------------------------------------------
 
 
-def debian(**more: int) -> World:
+def debian(**more: int) -> Description:
     """Debian 13's kernel; its perf_event_paranoid is 3."""
-    return w.linux(paranoid=3, **more)  # type: ignore[arg-type]
+    return machines.linux(paranoid=3, **more)  # type: ignore[arg-type]
 
 
-def capable(*missing: str) -> World:
+def capable(*missing: str) -> Description:
     """Root without these capabilities."""
-    return w.answers(debian(), w.without(*missing))
+    return machines.answers(debian(), machines.without(*missing))
 
 
-def nspawn() -> World:
+def nspawn() -> Description:
     """systemd-nspawn's default: no CAP_SYS_ADMIN over the host, a seccomp filter, own mounts."""
-    world = w.container(debian(), 0xFDECAFFF & w.without("CAP_BPF", "CAP_PERFMON"), kind="nspawn")
-    world.file("/run/systemd/container", "systemd-nspawn\n")
-    world.file("/proc/self/status", parts.process_status(0xFDECAFFF, 0xFDECAFFF, seccomp=2))
-    for name in world.probes:
-        world.probe(name, errno.EPERM)
-    return world
+    described = machines.container(
+        debian(), 0xFDECAFFF & machines.without("CAP_BPF", "CAP_PERFMON"), kind="nspawn"
+    )
+    described.file("/run/systemd/container", "systemd-nspawn\n")
+    described.file("/proc/self/status", parts.process_status(0xFDECAFFF, 0xFDECAFFF, seccomp=2))
+    for name in described.probes:
+        described.probe(name, errno.EPERM)
+    return described
 
 
-def nspawn_opened() -> World:
+def nspawn_opened() -> Description:
     """systemd-nspawn --capability=all --system-call-filter=bpf,perf_event_open --bind=/sys/kernel/tracing."""
-    world = w.container(debian(), w.ALL_CAPABILITIES, kind="nspawn").file(
+    described = machines.container(debian(), machines.ALL_CAPABILITIES, kind="nspawn").file(
         "/run/systemd/container", "systemd-nspawn\n"
     )
-    return w.mounted(world, debugfs=False)
+    return machines.mounted(described, debugfs=False)
 
 
-def hidden_btf() -> World:
+def hidden_btf() -> Description:
     """A tmpfs over /sys/kernel/btf: the file is gone, the kernel still lists its BTF objects."""
     return debian().remove("/sys/kernel/btf").dir("/sys/kernel/btf")
 
 
-def empty_sys() -> World:
-    world = debian()
-    for path in [p for p in world.nodes if p.startswith("/sys/")]:
-        world.remove(path)
-    world.mounts.clear()
+def empty_sys() -> Description:
+    described = debian()
+    for path in [p for p in described.nodes if p.startswith("/sys/")]:
+        described.remove(path)
+    described.mounts.clear()
     for name in ("bpf:map", "perf:bpf-output", "perf:profile"):
-        world.probe(name)
-    return world.dir("/sys")
+        described.probe(name)
+    return described.dir("/sys")
 
 
-def no_proc() -> World:
-    world = debian()
-    for path in [p for p in world.nodes if p.startswith("/proc/")]:
-        world.remove(path)
-    return world.dir("/proc")
+def no_proc() -> Description:
+    described = debian()
+    for path in [p for p in described.nodes if p.startswith("/proc/")]:
+        described.remove(path)
+    return described.dir("/proc")
 
 
-def mount_namespace() -> World:
+def mount_namespace() -> Description:
     """unshare -mpf --mount-proc: a pid namespace of its own."""
     return debian().link("/proc/self/ns/pid", "pid:[4026532300]")
 
 
-def no_kprobes() -> World:
+def no_kprobes() -> Description:
     """The lab's kernel without CONFIG_KPROBES, which has fprobe and uprobes."""
     tracefs = ("/sys/kernel/tracing", "/sys/kernel/debug/tracing")
     gone = ("/sys/bus/event_source/devices/kprobe", *(f"{place}/kprobe_events" for place in tracefs))
@@ -275,15 +280,15 @@ def no_kprobes() -> World:
 #: B: BEGIN; T: tracepoint with args; K: kprobe; S: struct. Columns 0.17.0, 0.23.2, 0.27.1.
 RESTRICTED: dict[str, tuple[Build, dict[str, tuple[Cell, Cell, Cell]]]] = {
     "user": (
-        lambda: w.user(debian()),
+        lambda: machines.user(debian()),
         {"B": (NO, NO, NO), "T": (NO, NO, NO), "K": (NO, NO, NO), "S": (NO, NO, NO)},
     ),
     "user with ambient CAP_BPF, CAP_PERFMON": (
-        lambda: w.user(debian(), w.mask("CAP_BPF", "CAP_PERFMON")),
+        lambda: machines.user(debian(), machines.mask("CAP_BPF", "CAP_PERFMON")),
         {"B": (NO, NO, NO), "T": (NO, NO, NO)},
     ),
     "user with ambient CAP_SYS_ADMIN and DAC": (
-        lambda: w.user(debian(), w.mask("CAP_SYS_ADMIN", "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH")),
+        lambda: machines.user(debian(), machines.mask("CAP_SYS_ADMIN", "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH")),
         {"B": (NO, NO, MOSTLY), "T": (NO, NO, MOSTLY), "K": (NO, NO, MOSTLY), "S": (NO, NO, MOSTLY)},
     ),
     "root without CAP_BPF, CAP_SYS_ADMIN": (
@@ -304,7 +309,7 @@ RESTRICTED: dict[str, tuple[Build, dict[str, tuple[Cell, Cell, Cell]]]] = {
         {"B": (MOSTLY, MOSTLY, MOSTLY), "T": (MOSTLY, MOSTLY, MOSTLY), "K": (MOSTLY, MOSTLY, MOSTLY)},
     ),
     "unshare -Ur": (
-        lambda: w.userns(debian()),
+        lambda: machines.userns(debian()),
         {"B": (NO, NO, None), "T": (NO, NO, None)},
     ),
     "unshare -mpf --mount-proc": (
@@ -312,16 +317,16 @@ RESTRICTED: dict[str, tuple[Build, dict[str, tuple[Cell, Cell, Cell]]]] = {
         {"B": (YES, None, None), "T": (YES, None, None), "K": (YES, None, None), "S": (YES, None, None)},
     ),
     "no tracefs, no debugfs": (
-        lambda: w.unmounted(debian()),
+        lambda: machines.unmounted(debian()),
         # K: "open(kprobe_events): No such file", and yet status 0.
         {"B": (YES, YES, NO), "T": (NO, NO, NO), "K": (MOSTLY, MOSTLY, NO), "S": (None, None, NO)},
     ),
     "only tracefs mounted": (
-        lambda: w.mounted(debian(), debugfs=False),
+        lambda: machines.mounted(debian(), debugfs=False),
         {"B": (YES, YES, None), "T": (YES, YES, None), "K": (YES, YES, None)},
     ),
     "only debugfs mounted": (
-        lambda: w.mounted(debian(), tracefs=False),
+        lambda: machines.mounted(debian(), tracefs=False),
         {"B": (YES, YES, None), "T": (YES, YES, None), "K": (YES, YES, None)},
     ),
     "BTF hidden, no headers": (
@@ -334,31 +339,31 @@ RESTRICTED: dict[str, tuple[Build, dict[str, tuple[Cell, Cell, Cell]]]] = {
         {"B": (NO, NO, None), "K": (NO, NO, None)},
     ),
     "chroot with proc and sysfs": (
-        lambda: w.unmounted(debian()),
+        lambda: machines.unmounted(debian()),
         {"B": (YES, YES, None), "T": (NO, NO, None)},
     ),
     "lockdown integrity": (
-        lambda: w.lockdown(debian(), "integrity"),
+        lambda: machines.lockdown(debian(), "integrity"),
         {"B": (YES, YES, YES), "T": (YES, YES, YES), "K": (YES, YES, YES), "S": (YES, YES, YES)},
     ),
     "lockdown confidentiality": (
-        lambda: w.lockdown(debian(), "confidentiality"),
+        lambda: machines.lockdown(debian(), "confidentiality"),
         {"B": (NO, NO, NO), "T": (NO, NO, NO), "K": (NO, NO, NO), "S": (NO, NO, NO)},
     ),
     "container, default capabilities": (
-        lambda: w.container(debian()),
+        lambda: machines.container(debian()),
         {"B": (NO, NO, None), "T": (NO, NO, None), "K": (NO, NO, None)},
     ),
     "container with CAP_BPF, CAP_PERFMON": (
-        lambda: w.container(debian(), w.CONTAINER_CAPABILITIES | w.mask("CAP_BPF", "CAP_PERFMON")),
+        lambda: machines.container(debian(), machines.CONTAINER_CAPABILITIES | machines.mask("CAP_BPF", "CAP_PERFMON")),
         {"B": (NO, MOSTLY, None), "T": (NO, NO, None)},
     ),
     "container with CAP_SYS_ADMIN": (
-        lambda: w.container(debian(), w.CONTAINER_CAPABILITIES | w.mask("CAP_SYS_ADMIN")),
+        lambda: machines.container(debian(), machines.CONTAINER_CAPABILITIES | machines.mask("CAP_SYS_ADMIN")),
         {"B": (MOSTLY, MOSTLY, None), "T": (NO, NO, None)},
     ),
     "container with all capabilities, nothing mounted": (
-        lambda: w.container(debian(), w.ALL_CAPABILITIES),
+        lambda: machines.container(debian(), machines.ALL_CAPABILITIES),
         {"B": (MOSTLY, MOSTLY, None), "T": (NO, NO, None)},
     ),
     "systemd-nspawn": (
@@ -377,15 +382,17 @@ LETTERS = {"B": ("hello",), "T": ("tracepoint-args",), "K": ("kprobe",), "S": ("
 # -- kernels, and halves of header packages -------------------------------------------------------------
 
 
-def debian_11() -> World:
-    return w.linux("5.10.0-32-amd64", w.DEBIAN["11"], options={"DEBUG_INFO_BTF_MODULES": None}, paranoid=3)
+def debian_11() -> Description:
+    return machines.linux(
+        "5.10.0-32-amd64", machines.DEBIAN["11"], options={"DEBUG_INFO_BTF_MODULES": None}, paranoid=3
+    )
 
 
-def debian_12() -> World:
-    return w.linux("6.1.0-50-amd64", w.DEBIAN["12"], paranoid=3)
+def debian_12() -> Description:
+    return machines.linux("6.1.0-50-amd64", machines.DEBIAN["12"], paranoid=3)
 
 
-def microvm() -> World:
+def microvm() -> Description:
     """A microVM guest: no modules, no kprobes, no CAP_SYS_RESOURCE, lockdown=integrity, the function list refuses."""
     options: dict[str, str | None] = {
         "MODULES": "n",
@@ -394,30 +401,36 @@ def microvm() -> World:
         "FPROBE": None,
         "IKCONFIG": "y",
     }
-    world = w.linux(
-        "6.18.44-fc-v669", w.DEBIAN["12"], builder="root@build", options=options, config_at="/proc/config.gz"
+    described = machines.linux(
+        "6.18.44-fc-v669",
+        machines.DEBIAN["12"],
+        builder="root@build",
+        options=options,
+        config_at="/proc/config.gz",
     )
-    world.remove(
+    described.remove(
         "/lib/modules", "/proc/modules", "/sys/kernel/btf/xfs", "/sys/bus/event_source/devices/kprobe"
     )
     for place in ("/sys/kernel/tracing", "/sys/kernel/debug/tracing"):
-        world.remove(f"{place}/kprobe_events").refuse(f"{place}/available_filter_functions", errno.EPERM)
-    w.answers(w.lockdown(world, "integrity"), w.without("CAP_SYS_RESOURCE"))
-    world.probe("bpf:kprobe-multi", errno.EOPNOTSUPP, "load").probe("bpf:fentry:5", errno.EPERM, "load")
-    return world.probe("perf:hardware", errno.ENOENT).file("/proc/cpuinfo", "flags\t: fpu hypervisor sse\n")
+        described.remove(f"{place}/kprobe_events").refuse(f"{place}/available_filter_functions", errno.EPERM)
+    machines.answers(machines.lockdown(described, "integrity"), machines.without("CAP_SYS_RESOURCE"))
+    described.probe("bpf:kprobe-multi", errno.EOPNOTSUPP, "load").probe("bpf:fentry:5", errno.EPERM, "load")
+    return described.probe("perf:hardware", errno.ENOENT).file(
+        "/proc/cpuinfo", "flags\t: fpu hypervisor sse\n"
+    )
 
 
-def btf_variable() -> World:
+def btf_variable() -> Description:
     return debian_11().env("BPFTRACE_BTF", "/sys/kernel/btf/vmlinux")
 
 
-def hidden_btf_with_headers() -> World:
-    return w.debian_headers(hidden_btf())
+def hidden_btf_with_headers() -> Description:
+    return machines.debian_headers(hidden_btf())
 
 
-def elf_variable() -> World:
-    world = hidden_btf_with_headers()
-    return world.env("BPFTRACE_BTF", f"/usr/src/linux-headers-{world.release}/vmlinux")
+def elf_variable() -> Description:
+    described = hidden_btf_with_headers()
+    return described.env("BPFTRACE_BTF", f"/usr/src/linux-headers-{described.release}/vmlinux")
 
 
 #: (machine, release of bpftrace, {capability: what was seen}).
@@ -428,14 +441,18 @@ SEEN: dict[str, tuple[Build, str, dict[str, Cell]]] = {
         {"B": YES, "T": NO, "S": NO, "fentry": NO},
     ),
     "5.10, 0.17 with BPFTRACE_BTF": (btf_variable, "0.17.0", {"B": YES, "S": YES, "fentry": NO}),
-    "5.10, 0.17 with both header packages": (lambda: w.debian_headers(debian_11()), "0.17.0", {"T": YES}),
+    "5.10, 0.17 with both header packages": (
+        lambda: machines.debian_headers(debian_11()),
+        "0.17.0",
+        {"T": YES},
+    ),
     "5.10, 0.17 with half of the headers": (
-        lambda: w.debian_headers(debian_11(), "arch"),
+        lambda: machines.debian_headers(debian_11(), "arch"),
         "0.17.0",
         {"B": YES, "T": NO, "S": NO},
     ),
     "5.10, 0.17 with the other half": (
-        lambda: w.debian_headers(debian_11(), "common"),
+        lambda: machines.debian_headers(debian_11(), "common"),
         "0.17.0",
         {"B": YES, "T": NO, "include": NO},
     ),
@@ -449,17 +466,17 @@ SEEN: dict[str, tuple[Build, str, dict[str, Cell]]] = {
     "6.12 without kprobes, 0.23": (no_kprobes, "0.23.2", {"K": NO, "kprobe-multi": YES, "fentry": YES}),
     "6.12 without kprobes, 0.27": (no_kprobes, "0.27.1", {"K": NO, "kprobe-multi": YES, "fentry": YES}),
     "6.12, 0.17 with half of the headers": (
-        lambda: w.debian_headers(debian(), "arch"),
+        lambda: machines.debian_headers(debian(), "arch"),
         "0.17.0",
         {"B": YES, "T": NO, "S": NO, "include": NO},
     ),
     "6.12, 0.17 with the other half": (
-        lambda: w.debian_headers(debian(), "common"),
+        lambda: machines.debian_headers(debian(), "common"),
         "0.17.0",
         {"B": YES, "T": YES, "S": YES, "include": NO},
     ),
     "6.12, 0.17 with both": (
-        lambda: w.debian_headers(debian()),
+        lambda: machines.debian_headers(debian()),
         "0.17.0",
         {"B": YES, "T": YES, "S": YES, "include": PART},
     ),
@@ -480,14 +497,14 @@ SEEN: dict[str, tuple[Build, str, dict[str, Cell]]] = {
 # -- what bpftrace's source decides, not seen running ---------------------------------------------------
 
 
-def no_modules() -> World:
+def no_modules() -> Description:
     """A kernel without loadable modules."""
     return lab().remove("/proc/modules", "/lib/modules/6.12.107/modules.dep")
 
 
-def ambient() -> World:
+def ambient() -> Description:
     """A user with all that 0.25 asks for."""
-    return w.user(lab(), w.mask("CAP_SYS_ADMIN", "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH"))
+    return machines.user(lab(), machines.mask("CAP_SYS_ADMIN", "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH"))
 
 
 #: (what decides, machine, capability, {release: what follows}). Boundaries are first tags that contain the commit.
@@ -500,7 +517,7 @@ INFERRED: list[tuple[str, Build, str, dict[str, frozenset[Works]]]] = [
     ),
     (
         "kheaders are unpacked whenever no tree is found",
-        lambda: w.kheaders(lab(), "module"),
+        lambda: machines.kheaders(lab(), "module"),
         "include",
         {"0.18.1": NO, "0.19.1": MOSTLY, "0.20.3": MOSTLY, "0.20.4": NO, "0.21.2": NO},
     ),
@@ -520,14 +537,14 @@ INFERRED: list[tuple[str, Build, str, dict[str, frozenset[Works]]]] = [
     ("capabilities instead of root from 0.25 on", ambient, "hello", {"0.24.2": NO, "0.25.0": YES}),
     (
         "tracefs is opened at start from 0.25 on",
-        lambda: w.unmounted(lab()),
+        lambda: machines.unmounted(lab()),
         "hello",
         {"0.24.2": YES, "0.25.0": NO},
     ),
     ("0.25 wants /proc/modules", no_modules, "hello", {"0.24.2": YES, "0.25.1": NO, "0.26.0": YES}),
     (
         "before 0.17 tracefs is looked for below debugfs only",
-        lambda: w.mounted(lab(), debugfs=False),
+        lambda: machines.mounted(lab(), debugfs=False),
         "tracepoint-args",
         {"0.16.0": LITTLE, "0.17.1": YES},
     ),

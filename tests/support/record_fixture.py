@@ -1,4 +1,6 @@
-"""Records this machine as a fixture: `sudo .venv/bin/python tests/record_fixture.py fixtures/NAME` (a new directory).
+"""Records this machine as a fixture in a new directory.
+
+    sudo .venv/bin/python -m tests.support.record_fixture fixtures/NAME
 
 All checks run on a `Recorder` around the live machine. What a fixture must not hold is taken out on the way: the
 environment of process 1, words of the command line that kdiag does not know, mounts that are no kernel file systems,
@@ -14,13 +16,12 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import kernel_parts as parts
-from conftest import builtin
-
 from kdiag.checking.analysis import analyse
 from kdiag.machine import Machine
 from kdiag.system.live import Live
 from kdiag.system.recorder import Recorder
+from tests.support import kernel_parts as parts
+from tests.support.reports import builtin
 
 _KERNEL_MOUNTS = re.compile(
     rb" - (proc|sysfs|tracefs|debugfs|securityfs|bpf|cgroup2?|devtmpfs|ext4|overlay) "
