@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.support import cases
 from tests.support.reports import Examine, report_on
 from tests.support.slow import is_slow
 
@@ -30,6 +29,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """The coverage of reported problems is a number that everybody sees."""
-    cases = sys.modules.get("test_cases")
-    if cases is not None:
+    reports = (one for several in terminalreporter.stats.values() for one in several)
+    if any(getattr(one, "nodeid", "").startswith("tests/test_cases.py") for one in reports):
         terminalreporter.write_line(cases.summary())

@@ -1,0 +1,86 @@
+"""Problems that people reported in public, a file each: `tests/cases/NAME.toml`.
+
+    reported = "bpftrace/bpftrace#1820"     # where
+    [machine]                               # described by the facts of the report: tests/support/machine_data.py
+    [expect]                                # what `kdiag check` must find on it: `Case`
+
+A report whose cause `kdiag check` cannot see has `unseen = "why"` in the place of the two tables.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from kdiag.model import Status, Works
+from tests.support import machine_data, toml
+from tests.support.description import Description
+from tests.support.paths import REPOSITORY
+
+PLACE = REPOSITORY / "tests" / "cases"
+
+_WORKS = {"yes": Works.WORKS, "partly": Works.CAVEAT, "no": Works.FAILS}
+
+
+@dataclass(frozen=True)
+class Case:
+    """What one report asks for. All patterns are regular expressions, searched without regard to case.
+
+    says: in the finding's own summary, reason, evidence and causes; silent_on: not in them. offers: in the title,
+    commands or place of some remedy of the report. withholds: in no command of any remedy. warns_against: in some
+    wrong remedy of the report. works: by capability, `yes`, `partly`, `no`, or a list of those that will do. statuses:
+    of other findings.
+    """
+
+    machine: dict[str, Any]
+    finding: str
+    status: str
+    says: list[str] = field(default_factory=list)
+    silent_on: list[str] = field(default_factory=list)
+    offers: list[str] = field(default_factory=list)
+    withholds: list[str] = field(default_factory=list)
+    warns_against: list[str] = field(default_factory=list)
+    works: dict[str, str | list[str]] = field(default_factory=dict)
+    statuses: dict[str, str | list[str]] = field(default_factory=dict)
+
+    def build(self) -> Description:
+        """The machine."""
+        return machine_data.machine(self.machine)
+
+    def outcomes(self) -> dict[str, set[Works]]:
+        """What each capability may be."""
+        return {name: {_WORKS[word] for word in _several(value)} for name, value in self.works.items()}
+
+    def others(self) -> dict[str, set[Status]]:
+        """What the other findings may be."""
+        return {name: {Status(word) for word in _several(value)} for name, value in self.statuses.items()}
+
+
+def _several(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
+
+
+@cache
+def files() -> dict[str, dict[str, Any]]:
+    """Every file, by its name."""
+    return {path.stem: toml.read(path) for path in sorted(PLACE.glob("*.toml"))}
+
+
+def case(path: Path) -> Case:
+    """The case in one file; a word that is not known is an error, because it would test nothing."""
+    data = toml.read(path)
+    assert data.keys() == {"reported", "machine", "expect"}, f"{path}: {', '.join(data)}"
+    return Case(machine=data["machine"], **data["expect"])
+
+
+@cache
+def cases() -> dict[str, Case]:
+    """The reports that `kdiag check` must see, by name."""
+    return {name: case(PLACE / f"{name}.toml") for name, data in files().items() if "unseen" not in data}
+
+
+def summary() -> str:
+    """How many of the judgeable reports are seen; printed at the end of the run."""
+    return f"{len(cases())} of {len(files())} judgeable reports are seen by `kdiag check`"
