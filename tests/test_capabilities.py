@@ -1,4 +1,4 @@
-"""What kdiag predicts against what was seen (`seen.py`): the real checks, on a recording of each machine."""
+"""What kdiag predicts against what was seen (`tests/observations`): the real checks, on a recording of each machine."""
 
 from __future__ import annotations
 
@@ -7,19 +7,15 @@ import pytest
 from kdiag.capabilities.definitions import DEFINITIONS
 from kdiag.model import Report, Works
 from tests.support import machines
+from tests.support.lab_machines import lab, no_proc
+from tests.support.observations import Observation, decided_by_source, observations
 from tests.support.reports import Examine
-from tests.support.seen import (
-    HEADERS,
-    INFERRED,
-    LETTERS,
-    RESTRICTED,
-    SEEN,
-    TRACEPOINTS,
-    VERSIONS,
-    Build,
-    lab,
-    no_proc,
-)
+
+TRACEPOINTS = ("tracepoint-args", "tracepoint-net", "tracepoint-sched")
+LETTERS = {"B": ("hello",), "T": ("tracepoint-args",), "K": ("kprobe",), "S": ("struct",)}
+
+HEADERS, RESTRICTED, KERNELS = (list(observations(name)) for name in ("headers", "restricted", "kernels"))
+SOURCE = list(decided_by_source())
 
 
 def capabilities_of(name: str) -> tuple[str, ...]:
@@ -37,59 +33,36 @@ def compare(report: Report, name: str, seen: frozenset[Works]) -> None:
         )
 
 
-def _header_cells() -> list[tuple[str, str, str, frozenset[Works]]]:
-    return [
-        (situation, version, name, cell)
-        for situation, (_, rows) in HEADERS.items()
-        for name, cells in rows.items()
-        for version, cell in zip(VERSIONS, cells, strict=True)
-        if cell is not None
-    ]
-
-
-def _restricted_cells() -> list[tuple[str, str, str, frozenset[Works]]]:
-    return [
-        (situation, version, name, cell)
-        for situation, (_, rows) in RESTRICTED.items()
-        for name, cells in rows.items()
-        for version, cell in zip(VERSIONS[1:], cells, strict=True)
-        if cell is not None
-    ]
-
-
 _reports: dict[tuple[str, str], Report] = {}
 
 
-def _report(key: tuple[str, str], build: Build, version: str, examine: Examine) -> Report:
+def _report(one: Observation, examine: Examine) -> Report:
     """Each machine is examined once, however many of its cells are compared."""
+    key = (one.situation, one.version)
     if key not in _reports:
-        _reports[key] = examine(machines.bpftrace(build(), version))
+        _reports[key] = examine(machines.bpftrace(one.build(), one.version))
     return _reports[key]
 
 
-@pytest.mark.parametrize(("situation", "version", "name", "seen"), _header_cells())
-def test_headers_and_releases(
-    situation: str, version: str, name: str, seen: frozenset[Works], examine: Examine
-) -> None:
-    report = _report((situation, version), HEADERS[situation][0], version, examine)
-    compare(report, name, seen)
+def _ids(table: list[Observation]) -> list[str]:
+    return [f"{one.situation}-{one.version}-{one.name}-seen{number}" for number, one in enumerate(table)]
 
 
-@pytest.mark.parametrize(("situation", "version", "name", "seen"), _restricted_cells())
-def test_restricted_environments(
-    situation: str, version: str, name: str, seen: frozenset[Works], examine: Examine
-) -> None:
-    report = _report((situation, version), RESTRICTED[situation][0], version, examine)
-    compare(report, name, seen)
+@pytest.mark.parametrize("one", HEADERS, ids=_ids(HEADERS))
+def test_headers_and_releases(one: Observation, examine: Examine) -> None:
+    compare(_report(one, examine), one.name, one.seen)
+
+
+@pytest.mark.parametrize("one", RESTRICTED, ids=_ids(RESTRICTED))
+def test_restricted_environments(one: Observation, examine: Examine) -> None:
+    compare(_report(one, examine), one.name, one.seen)
 
 
 @pytest.mark.parametrize(
-    ("situation", "name", "seen"),
-    [(s, n, cell) for s, (_, _, cells) in SEEN.items() for n, cell in cells.items() if cell is not None],
+    "one", KERNELS, ids=[f"{one.situation}-{one.name}-seen{number}" for number, one in enumerate(KERNELS)]
 )
-def test_kernels(situation: str, name: str, seen: frozenset[Works], examine: Examine) -> None:
-    build, version, _ = SEEN[situation]
-    compare(_report((situation, version), build, version, examine), name, seen)
+def test_kernels(one: Observation, examine: Examine) -> None:
+    compare(_report(one, examine), one.name, one.seen)
 
 
 @pytest.mark.parametrize("version", ("0.17.0", "0.23.2"))
@@ -109,12 +82,6 @@ def test_every_capability_is_judged_and_told_apart(examine: Examine) -> None:
     assert len({definition.id for definition in DEFINITIONS}) == len(DEFINITIONS)
 
 
-@pytest.mark.parametrize(
-    ("build", "name", "version", "follows"),
-    [(build, name, version, works) for _, build, name, rows in INFERRED for version, works in rows.items()],
-    ids=[f"{why}: {version}" for why, _, _, rows in INFERRED for version in rows],
-)
-def test_what_the_source_decides(
-    build: Build, name: str, version: str, follows: frozenset[Works], examine: Examine
-) -> None:
-    compare(examine(machines.bpftrace(build(), version)), name, follows)
+@pytest.mark.parametrize("one", SOURCE, ids=[f"{one.situation}: {one.version}" for one in SOURCE])
+def test_what_the_source_decides(one: Observation, examine: Examine) -> None:
+    compare(_report(one, examine), one.name, one.seen)

@@ -1,7 +1,7 @@
 """Described machines from data: a machine to begin with, and changes in the order in which they are made.
 
 [machine]
-base = "linux"                      # or a machine of tests/support/known_machines.py: "docker-desktop"
+base = "linux"                      # or a machine of known_machines or lab_machines: "docker-desktop"
 release = "5.3.18"                  # this and other words go to the function that makes it
 options = { IKHEADERS = "m", FPROBE = false }   # false: no line in the configuration
 changes = [
@@ -20,10 +20,17 @@ from typing import Any
 
 from tests.support import kernel_parts as parts
 from tests.support import known_machines as known
-from tests.support import machines
+from tests.support import lab_machines, machines
 from tests.support.description import Description
 
 Table = Mapping[str, Any]
+
+#: What a machine can begin with.
+_BASES: dict[str, Callable[..., Description]] = {
+    "linux": machines.linux,
+    **known.BY_NAME,
+    **lab_machines.BY_NAME,
+}
 
 #: Methods of Description that take a path or a name, and what is there.
 _EACH = ("file", "link", "env", "program", "command", "probe", "refuse")
@@ -35,7 +42,7 @@ def machine(table: Table) -> Description:
     """The machine that a table describes."""
     words = {key: _word(key, value) for key, value in table.items() if key not in ("base", "changes")}
     base = table["base"]
-    make: Callable[..., Description] = machines.linux if base == "linux" else known.BY_NAME[base]
+    make: Callable[..., Description] = _BASES[base]
     described = make(**words)
     for change in table.get("changes", ()):
         for name, value in change.items():
