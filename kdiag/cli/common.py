@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 import sys
 from typing import TYPE_CHECKING, Annotated, NoReturn, TypedDict
 
@@ -75,13 +74,18 @@ def seconds(value: float) -> float:
     return value
 
 
-def directory(option: str, path: str) -> None:
-    """A usage error for what is not a directory, or cannot be looked at."""
+def root_directory(path: str) -> None:
+    """A usage error for a --root that is not a directory, or cannot be looked at."""
+    if path == "/":
+        return
+    from kdiag.system.rooted import open_root
+
     try:
-        if not stat.S_ISDIR(os.stat(path).st_mode):
-            fail(f"{option}: {path} is not a directory")
+        os.close(open_root(path))
+    except NotADirectoryError:
+        fail(f"--root: {path} is not a directory")
     except (OSError, ValueError) as error:
-        fail(f"{option}: {path!r}: {os.strerror(error.errno or 0) if isinstance(error, OSError) else error}")
+        fail(f"--root: {path!r}: {error.strerror if isinstance(error, OSError) else error}")
 
 
 def registry(*, plugins: bool) -> Registry:

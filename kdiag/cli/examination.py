@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from kdiag.capabilities.definitions import DEFAULT_REQUIRED
 from kdiag.checking.analysis import analyse
 from kdiag.checking.selection import UnknownName, capabilities, choose, split
-from kdiag.cli.common import directory, fail, registry, terminal
+from kdiag.cli.common import fail, registry, root_directory, terminal
 from kdiag.config.file import check_names, find, load
 from kdiag.config.values import Config, ConfigError, Refused
 from kdiag.console import exits
@@ -63,7 +63,7 @@ def run(asked: Asked) -> int:
         asked.recording or asked.root != "/" or any(o.format not in ("text", "json") for o in planned)
     ):
         fail("--smoke runs programs on this machine, and joins text and json only")
-    directory("--root", asked.root)
+    root_directory(asked.root)
     known = registry(plugins=not asked.no_plugins and settings.plugins is not False)
     _check_names(settings, known)
     try:

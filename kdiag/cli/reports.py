@@ -16,10 +16,10 @@ from kdiag.cli.common import (
     Settings,
     Skip,
     Verbose,
-    directory,
     fail,
     one_of,
     registry,
+    root_directory,
     terminal,
 )
 from kdiag.console import exits
@@ -54,7 +54,7 @@ def record(  # noqa: PLR0913, PLR0917  a parameter is an option
     from kdiag.commands.record import CannotWrite as CannotRecord
     from kdiag.commands.record import record as make
 
-    directory("--root", root)
+    root_directory(root)
     known = registry(plugins=not no_plugins)
     try:
         chosen = choose(known.checks, split(only), split(skip))

@@ -14,6 +14,8 @@ import stat as stat_bits
 
 from kdiag.system import syscalls
 from kdiag.system.base import Unavailable
+from kdiag.trust.owner import Untrusted
+from kdiag.trust.walk import place
 
 #: The kernel's own limit on links in one path (include/linux/namei.h, MAXSYMLINKS).
 MAX_LINKS = 40
@@ -47,7 +49,7 @@ class Tree:
     def top(self) -> int:
         """The descriptor of the root, the same one from the first question to the end of the process."""
         if self._top is None:
-            self._top = os.open(self.root, _LOOK | os.O_DIRECTORY)
+            self._top = open_root(self.root)
         return self._top
 
     def open(self, path: str) -> int:
@@ -102,6 +104,24 @@ class Tree:
 
     def _at(self, path: str, flags: int) -> int:
         return open_below(self.top, path, flags)
+
+
+def open_root(path: str) -> int:
+    """The directory that is to be the root. Raises Untrusted where another user's link decides which one it is.
+
+    Below /proc a link is not what it reads (`/proc/PID/root` leads into a container): there it is the caller's word.
+    """
+    top = os.open(path, _LOOK | os.O_DIRECTORY)
+    try:
+        if path.startswith("/proc/"):
+            return top
+        with place(path) as judged:
+            if judged.info is None or not os.path.samestat(judged.info, os.fstat(top)):
+                raise Untrusted(f"{path} does not lead where its links point")
+    except BaseException:
+        os.close(top)
+        raise
+    return top
 
 
 def open_below(top: int, path: str, flags: int) -> int:

@@ -280,3 +280,55 @@ def test_nothing_of_the_outside_comes_in_while_the_tree_changes(tree: Path, way:
                 recorder.distribution()
     assert seen[b"ID=inside"]
     assert set(seen) <= {b"ID=inside", b"", None}
+
+
+# -- the root itself ---------------------------------------------------------------------------------------------------
+
+
+def test_another_users_link_does_not_choose_the_root(tree: Path) -> None:
+    """In their directory a `tree` that was meant to be a directory is a link to `/`."""
+    need_root()
+    theirs = tree.parent / "theirs"
+    theirs.mkdir()
+    (theirs / "tree").symlink_to("/")
+    (theirs / "real").mkdir()
+    for path in (theirs, theirs / "tree", theirs / "real"):
+        os.chown(path, 12345, 12345, follow_symlinks=False)
+    for command in ("check", "record"):
+        done = subprocess.run(
+            [sys.executable, "-m", "kdiag", command, "--root", str(theirs / "tree")],
+            capture_output=True,
+            text=True,
+            timeout=HANG,
+            check=False,
+            cwd=tree,
+        )
+        assert done.returncode == 2
+        assert "symbolic link and belongs to uid 12345" in done.stderr
+        assert done.stderr.count("\n") == 1
+    assert Live(str(theirs / "real")).listdir("/") == (), "their directory may be looked at"
+    (tree.parent / "mine").symlink_to(tree)
+    assert Live(str(tree.parent / "mine")).listdir("/etc") == (), "so may what root's link leads to"
+
+
+def test_a_container_is_a_root() -> None:
+    """`--root /proc/PID/root`: the link reads `/` and leads elsewhere."""
+    need_root()
+    hide = "mount -t tmpfs none /var/tmp || exit 77; mkdir -p /var/tmp/r/etc; echo ID=inside >/var/tmp/r/etc/os-release"
+    command = [
+        need_program("unshare"),
+        "-m",
+        "sh",
+        "-c",
+        f"{hide}; echo go; exec cat",
+    ]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as other:
+        assert other.stdout is not None and other.stdin is not None
+        need(other.stdout.readline(), "a mount namespace")
+        try:
+            assert Live(f"/proc/{other.pid}/root/var/tmp/r").read("/etc/os-release") == b"ID=inside\n"
+            assert Live("/proc/self/root").listdir("/var/tmp") is not None
+        finally:
+            other.stdin.close()
