@@ -6,6 +6,9 @@ import errno
 import os
 import stat
 
+#: The first user namespace's uid_map: all ids are themselves.
+_EVERYBODY = (0, 0, (1 << 32) - 1)
+
 
 class Untrusted(OSError):
     """Another user has, or had, a hand in this path; the text says where. An OSError, so that it is reported as one."""
@@ -23,7 +26,8 @@ def problem(info: os.stat_result, what: str, fd: int | None = None) -> str:
     In a sticky directory others may make new names, but neither change nor remove what is there. Everybody may write
     to /dev/null: the mode of a device says who may use it, not who decides what it is.
     """
-    if info.st_uid not in (0, os.geteuid()) and info.st_uid != unmapped_owner():
+    known = (0, os.geteuid())
+    if info.st_uid not in known and info.st_uid != unmapped_owner() and not _device_of_the_host(info):
         return f"{what} belongs to uid {info.st_uid}"
     if stat.S_ISLNK(info.st_mode) or stat.S_ISCHR(info.st_mode) or _sticky(info):
         return ""
@@ -59,12 +63,23 @@ def unmapped_owner() -> int | None:
     owner = os.stat("/").st_uid
     if owner == 0:
         return None
+    ranges = _mapped()
+    return None if not ranges or any(first <= owner < first + count for first, _, count in ranges) else owner
+
+
+def _device_of_the_host(info: os.stat_result) -> bool:
+    """Whether it is a device in a user namespace, where nobody can make one (mknod(2)): rootless containers get
+    /dev/null from their host, whose root has no id inside.
+    """
+    return stat.S_ISCHR(info.st_mode) and _mapped() not in ([], [_EVERYBODY])
+
+
+def _mapped() -> list[tuple[int, ...]]:
     try:
         with open("/proc/self/uid_map") as file:
-            ranges = [tuple(map(int, line.split())) for line in file]
+            return [tuple(map(int, line.split())) for line in file]
     except (OSError, ValueError):
-        return None
-    return None if any(first <= owner < first + count for first, _, count in ranges) else owner
+        return []
 
 
 def _sticky(info: os.stat_result) -> bool:
