@@ -123,16 +123,16 @@ def _carry_out(plan: Plan, before: Report, console: Console, around: Surrounding
     _, after = _look(around, dict(plan.variables))
     better, broken = repaired(before, after), still_broken(plan, before, after)
     if better:
-        console.say(f"Better than before: {', '.join(better)}.")
+        console.say(f"Fixed: {', '.join(better)}.")
     for text in broken:
-        console.complain(f"still so: {text}", "kdiag fix --undo takes everything back")
+        console.complain(f"Not fixed: {text}", "kdiag fix --undo takes everything back")
     worse = False
     if around.smoke is not None and smoke_before is not None:
         smoke_after = around.smoke(dict(plan.variables))
         worse = smoke_after.works < smoke_before.works
         console.say(
-            f"{smoke_before.total - smoke_before.works} of {smoke_before.total} smoke programs did not work, "
-            f"now {smoke_after.works} of {smoke_after.total} do."
+            f"Now works: {smoke_after.works} of {smoke_after.total} smoke programs "
+            f"(before: {smoke_before.works})."
         )
     _hand_over(plan, console)
     return exits.FAILED if broken or worse else exits.READY
@@ -154,7 +154,7 @@ def _hand_over(result: Plan | Ready, console: Console) -> None:
 
 
 def _readiness(report: Report) -> int:
-    """Whether what a first session needs works, as root, whoever asks."""
+    """Whether what a first session needs works, as root, also if another user asks."""
     from kdiag.fix.verify import best
     from kdiag.model import Works
 

@@ -91,7 +91,7 @@ def _told(made: Made, path: str, size: int, files: int) -> str:
 
 
 def _differs(made: Made) -> str:
-    """What does not play back as it was, if anything: a stranger's check may read the clock."""
+    """What does not play back as it was, if anything: a plug-in's check may read the clock."""
     if not made.differs:
         return ""
     names = ", ".join(made.differs[:10]) + (

@@ -29,5 +29,5 @@ def reports(given: Sequence[str]) -> Iterator[tuple[str, Report]]:
 
 
 def worst(statuses: Sequence[int]) -> int:
-    """One exit status for several reports: not ready before cannot tell before ready."""
+    """One exit status for several reports: not ready, then unknown, then ready."""
     return next((s for s in (exits.NOT_READY, exits.CANNOT_TELL) if s in statuses), exits.READY)

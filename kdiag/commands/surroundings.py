@@ -44,7 +44,7 @@ class Surroundings(NamedTuple):
 
 
 def confirmed(request: Request, console: Console) -> bool:
-    """Whether the user wants it; says so if not."""
+    """Whether the user agrees; says so if not."""
     if request.yes:
         return True
     if console.ask is None:
@@ -111,7 +111,7 @@ def terminable() -> Iterator[None]:
     try:
         before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
     except ValueError:
-        # Not the main thread: signals are somebody else's.
+        # Not the main thread: signals belong to another thread.
         yield
         return
     try:

@@ -1,4 +1,4 @@
-"""`kdiag fix --undo` takes back what the journal lists; `kdiag fix --prune` empties the store of what nobody needs."""
+"""`kdiag fix --undo` takes back what the journal lists; `kdiag fix --prune` removes what is unused from the store."""
 
 from __future__ import annotations
 

@@ -156,10 +156,10 @@ def settle(world: World, journal: Journal) -> tuple[str, ...]:
 
 
 def is_ours(entry: Entry, world: World) -> bool:
-    """Whether the change is there in full and nobody else can have made it since it was announced, as far as
-    can be told.
+    """Whether the change is there in full and no other process can have made it since it was
+    announced, where that can be judged.
 
-    A module that was announced and is loaded counts as ours: nothing tells who loaded it.
+    A module that was announced and is loaded counts as ours: nothing shows which process loaded it.
     """
     if isinstance(entry.effect, Mounted):
         return mount.ours(entry.effect, world)

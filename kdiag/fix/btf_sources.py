@@ -1,4 +1,4 @@
-"""BTF for a kernel that serves none, or that serves it broken: from a vmlinux of the same build, or from a
+"""BTF for a kernel that provides none, or broken BTF: from a vmlinux of the same build, or from a
 file that the user gives.
 
 What is kept is bare BTF, for BPFTRACE_BTF to point to: bpftrace takes no ELF file there.
@@ -51,7 +51,7 @@ _RELEASE = re.compile(r"\d+\.\d+[.\d]*[-+~.\w]*", re.ASCII)
 
 class Found(NamedTuple):
     """BTF that can be used. proven: whether it is known to be of the running build; a file's BTF does not
-    tell.
+    say.
     """
 
     data: bytes
@@ -124,7 +124,7 @@ def _section(machine: Machine, path: str) -> bytes:
 
 
 def in_store(release: str, directories: tuple[Path, ...]) -> Path | None:
-    """BTF of this release that an earlier fix kept, the newest; only where nobody but root and we could have
+    """BTF of this release that an earlier fix kept, the newest; only where no user but root and us could have
     put it.
     """
     wanted = re.compile(re.escape(release) + r"-[0-9a-f]{12}\.btf", re.ASCII)
@@ -144,7 +144,7 @@ def in_store(release: str, directories: tuple[Path, ...]) -> Path | None:
 
 
 def mismatch(btf: Btf, source_arch: str | None) -> str:
-    """Why this cannot be the running kernel's BTF, as far as BTF tells; empty if nothing speaks against it."""
+    """Why this cannot be the running kernel's BTF, by its content; empty if nothing speaks against it."""
     if btf.byteorder != sys.byteorder:
         return f"is {btf.byteorder}-endian, this machine is {sys.byteorder}-endian"
     if btf.find("task_struct", (Kind.STRUCT,)) is None:

@@ -15,7 +15,7 @@ Progress = Callable[[int, int], None]
 
 
 def _silent(_done: int, _total: int) -> None:
-    """Nobody watches."""
+    """Watch nothing."""
 
 
 class World(NamedTuple):
@@ -39,7 +39,7 @@ class World(NamedTuple):
 
 
 def boot_id(system: System) -> str:
-    """The kernel's name for the time since it started; empty if it does not tell."""
+    """The kernel's name for the time since it started; empty if it is not known."""
     try:
         data = system.read("/proc/sys/kernel/random/boot_id", 4096)
     except Unavailable:

@@ -19,7 +19,7 @@ _PACKAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+_:~^-]{0,254}", re.ASCII)
 _IDENTITY = re.compile(r"\d{1,20}:\d{1,20} (?=/)", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
-#: The file systems that may be mounted, and where the kernel wants them.
+#: The file systems that may be mounted, and where they belong.
 MOUNT_POINTS = {"tracefs": "/sys/kernel/tracing", "debugfs": "/sys/kernel/debug"}
 
 #: Package manager -> how packages that it installed are removed: by its own lower tool, which refuses to remove what
@@ -45,8 +45,8 @@ class BadEffect(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Mounted:
-    """A kernel file system. source: the name it was mounted under, ours alone, by which mountinfo tells it
-    from others' mounts.
+    """A kernel file system. source: the name it was mounted under, ours alone, by which mountinfo shows it
+    apart from other mounts.
 
     namespace: the mount namespace it was made in (`mnt:[4026531841]`).
     """
@@ -220,7 +220,7 @@ def _typed(value: Json, wanted: str, where: str) -> str | tuple[str, ...]:
 
 
 def without_identity(directory: str) -> str:
-    """The path of a directory that is noted with what tells it from others (`kdiag.fix.store.made`)."""
+    """The path of a directory that is noted with what distinguishes it from others (`kdiag.fix.store.made`)."""
     return _IDENTITY.sub("", directory)
 
 

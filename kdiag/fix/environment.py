@@ -30,7 +30,7 @@ _PROOF = {
 
 
 def variables(tree: Path | None, btf: Path | None) -> dict[str, str]:
-    """The variables for a prepared tree and a prepared BTF file, as far as they are there."""
+    """The variables for a prepared tree and a prepared BTF file, for what is there."""
     values = {} if tree is None else dict.fromkeys((SOURCE, BUILD, BCC), str(tree))
     return values if btf is None else {**values, BTF: str(btf)}
 
@@ -40,7 +40,7 @@ def settings(
 ) -> dict[str, str | None]:
     """What to change in an environment: a value to set, None to unset.
 
-    Left alone is what somebody has set and what is right for this release. bpftrace's two variables go together.
+    Left alone is what the user has set and what is right for this release. bpftrace's two variables go together.
     """
     wanted = variables(tree, btf)
     changes: dict[str, str | None] = {}

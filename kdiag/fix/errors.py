@@ -49,7 +49,8 @@ def _full(place: Path) -> FixError:
         return FixError(f"no space left in {place}", f"free some space there; {_RETRY}")
     if info.f_files and not info.f_favail:
         return FixError(
-            f"no inodes left on the file system of {place}", f"remove files nobody needs there; {_RETRY}"
+            f"no inodes left on the file system of {place}",
+            f"remove files that are not needed there; {_RETRY}",
         )
     free = info.f_bavail * info.f_frsize // 1_000_000
     return FixError(

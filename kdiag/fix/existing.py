@@ -1,4 +1,4 @@
-"""A header tree that somebody else put where bpftrace does not look, told by a few system calls: for `kdiag env`."""
+"""A header tree not made by kdiag where bpftrace does not look, found with a few system calls: for `kdiag env`."""
 
 from __future__ import annotations
 

@@ -30,9 +30,9 @@ class Ready(NamedTuple):
 
 
 def ready(places: Places, options: Options) -> Ready | None:
-    """What an earlier fix left, if there is nothing more to do; None if the checks have to tell.
+    """What an earlier fix left, if there is nothing more to do; None if only the checks can show it.
 
-    That is: a sound tree in the store, tracefs mounted, BTF served or recovered, nothing interrupted, no further
+    That is: a sound tree in the store, tracefs mounted, BTF provided or recovered, nothing interrupted, no further
     wish. Only for the running kernel of this machine.
     """
     from kdiag.fix.environment import variables

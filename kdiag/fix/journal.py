@@ -27,7 +27,7 @@ LIMIT = 4 * 1024 * 1024
 
 
 def token() -> str:
-    """16 hex digits that nobody else has."""
+    """16 hex digits, unique to it."""
     return os.urandom(8).hex()
 
 
@@ -145,7 +145,7 @@ class Journal:
 
 
 def _trusted(fd: int, path: Path) -> None:
-    """Raise FixError for a file that somebody else could have written."""
+    """Raise FixError for a file that another user could have written."""
     info = os.fstat(fd)
     problem = ""
     if not stat.S_ISREG(info.st_mode):

@@ -34,7 +34,7 @@ def sealed(text: bytes, before: bytes) -> bytes:
 def end(data: bytes) -> int:
     """Where the last whole line ends. What follows is a write that was cut short by a crash: it does not count.
 
-    Raises Damaged where that cannot be so: a write that came as far as the checksum has nothing but the line's end
+    Raises Damaged where that cannot be so: a write that reached the checksum has nothing but the line's end
     behind it.
     """
     at = data.rfind(b"\n") + 1

@@ -1,4 +1,4 @@
-"""Undoing what the journal lists, the newest first: only what kdiag did, as far as it is still there. And
+"""Undoing what the journal lists, the newest first: only what kdiag did and what is still there. And
 pruning the store.
 """
 

@@ -148,7 +148,7 @@ def with_members(*extra: Member) -> bytes:
         pytest.param([entry("n", kind=tarfile.BLKTYPE)], "n is a device", id="block-device"),
         pytest.param([entry("n", kind=tarfile.FIFOTYPE)], "n is a device, a FIFO", id="fifo"),
         pytest.param([entry("n", kind=b"V")], "n is a device, a FIFO or another", id="volume-label"),
-        pytest.param([entry(store.UNSETTLED, b"")], "does not tell", id="our-own-mark"),
+        pytest.param([entry(store.UNSETTLED, b"")], "does not distinguish", id="our-own-mark"),
         pytest.param([entry("n", bytes(17 << 20))], "a file of 17825792 bytes", id="large-file"),
     ],
 )
@@ -182,7 +182,7 @@ def test_a_bomb_that_lies_about_its_size(place: Path) -> None:
         refused(place, bomb)
     assert 0 < unpacked() < 2 * 160 << 20
     head = tar([*tree(), entry("include/zeros.h", b"")])[: -tarfile.RECORDSIZE]
-    assert "more than the 4194304 bytes that its index tells" in refused(
+    assert "more than the 4194304 bytes that its index states" in refused(
         place, repeated(head + bytes(16 << 20), 4, told=1 << 20)
     )
 

@@ -24,7 +24,7 @@ def prepare(effect: Written, _world: World) -> Written:
 
 
 def there(effect: Written, _world: World | None = None) -> bool:
-    """Whether the very file is there, and nobody else could have written it."""
+    """Whether the very file is there, and no other user could have written it."""
     try:
         fd = names.opened(Path(effect.target), os.O_RDONLY)
     except OSError:

@@ -28,7 +28,7 @@ def run(argv: tuple[str, ...], world: World, limit: float) -> tuple[int, str]:
     """Exit status and what was printed (both streams, the last megabyte). argv[0] is a name, looked for along
     `world.path`.
 
-    The child keeps the lock's descriptor, so that nobody else starts while it is on its way, whatever happens
+    The child keeps the lock's descriptor, so that no other fix starts while it is on its way, whatever happens
     to us. Raises FixError if it is not there, not to be trusted, or does not end within `limit` seconds.
     """
     program = locate(argv[0], world)

@@ -96,7 +96,7 @@ def unmake(entry: Entry, world: World) -> str:
 
 
 def noted(effect: Effect) -> Effect:
-    """The effect once it is made, with what tells the directories made for it from others."""
+    """The effect once it is made, with what distinguishes the directories made for it from others."""
     if isinstance(effect, (Unpacked, Written, Linked)):
         return replace(effect, made=made.identified(effect.made))
     return effect

@@ -23,7 +23,7 @@ def link_path(places: Places, release: str) -> str:
 
 
 def in_the_way(path: str) -> str:
-    """What is at the link's place, in words; empty if nothing is. A dangling link counts: it is somebody's."""
+    """What is at the link's place, in words; empty if nothing is. A dangling link counts: it was made on purpose."""
     try:
         info = os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):

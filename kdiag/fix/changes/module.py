@@ -1,4 +1,4 @@
-"""Loading the kheaders module, and unloading it if we loaded it and nobody uses it."""
+"""Loading the kheaders module, and unloading it if we loaded it and it is not in use."""
 
 from __future__ import annotations
 

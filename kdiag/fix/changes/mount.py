@@ -1,7 +1,7 @@
 """Mounting tracefs and debugfs with mount(2), without an external program.
 
-The source of such a mount is a name that nobody interprets and mountinfo shows: ours is unique, so that after
-a crash, too, our mount is told from everybody else's.
+The source of such a mount is a name that the kernel does not interpret and mountinfo shows: ours is unique, so
+that after a crash, too, our mount is told from all others.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""When a package came, as its manager tells: rpm in its database, dpkg and pacman in their logs.
+"""When a package came, as its manager recorded it: rpm in its database, dpkg and pacman in their logs.
 
 dpkg-query(1) has no such date. Format of dpkg.log: dpkg(1), --log; of pacman.log: one line per action, by ALPM.
 """
@@ -24,7 +24,7 @@ _DPKG_LINE = re.compile(
 _PACMAN_LINE = re.compile(
     rb"^\[(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d)(?::\d\d)?\S*\] \[ALPM\] installed (\S+) ", re.MULTILINE
 )
-#: These logs have the local time of whoever wrote them, in a container another than ours.
+#: These logs have the local time of their writer, in a container another than ours.
 _DAY = 86_400.0
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from kdiag.parse.packages import Package
 
 #: Lines of apt by which the repository is not to blame: dpkg, which it starts once it has all that is needed, failed,
-#: was cut short before, or is at work for somebody else.
+#: was cut short before, or is at work for another process.
 _FAILED_HERE = (DPKG_FAILED, "E: dpkg was interrupted", "E: Could not get lock")
 
 #: Of the whole status file; a thousand packages have 1 MB.
@@ -91,7 +91,7 @@ def _install(effect: Installed, world: World) -> None:
 
 
 def unmake(effect: Installed, world: World, entry: Entry) -> str:
-    """Remove what came, as far as it is still there. Raises FixError where it is
+    """Remove what came and is still there. Raises FixError where it is
     not proven that the fix installed it, and if something else needs it now.
     """
     listed = effect.added if entry.finished else effect.wanted
@@ -131,7 +131,7 @@ def _prove(effect: Installed, names: tuple[str, ...], at: str, world: World) -> 
         if when is not None and when.before(at):
             raise FixError(f"the packages stay: {when.source} says that {name} was there before", by_hand)
         if when is None and not effect.before:
-            raise FixError(f"the packages stay: nothing tells that kdiag installed {name}", by_hand)
+            raise FixError(f"the packages stay: nothing proves that kdiag installed {name}", by_hand)
 
 
 def _remove(manager: str, names: tuple[str, ...], world: World) -> None:

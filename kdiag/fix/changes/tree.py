@@ -55,13 +55,13 @@ def _target(archive: bytes, world: World) -> Path:
 
 
 def _archive(effect: Unpacked, world: World) -> bytes:
-    """The archive, from where the kernel serves it or out of the module's file. Raises FixError."""
+    """The archive, from where the kernel provides it or out of the module's file. Raises FixError."""
     try:
         data = world.system.read(effect.origin, _LIMIT)
     except Unavailable as gap:
         raise FixError(f"the archive cannot be read: {gap.reason}") from None
     if data is None:
-        what = "the kernel does not serve it any more" if effect.origin == ARCHIVE else "the file is gone"
+        what = "the kernel does not provide it any more" if effect.origin == ARCHIVE else "the file is gone"
         raise FixError(f"{effect.origin}: {what}", "try again: kdiag fix")
     if effect.origin == ARCHIVE:
         return data
@@ -94,8 +94,8 @@ def _own(path: Path) -> bool:
 
 
 def clean(base: Path) -> int:
-    """Remove what interrupted runs left in the store; says how much. Only for the holder of the lock: nobody
-    else makes trees then.
+    """Remove what interrupted runs left in the store; says how much. Only for the holder of the lock: no
+    other process makes trees then.
     """
     try:
         names = os.listdir(base)
@@ -108,7 +108,7 @@ def clean(base: Path) -> int:
 
 
 def _busy(path: Path) -> bool:
-    """Whether a process works on it: trees in the making are locked (flock) by whoever makes them."""
+    """Whether a process works on it: an unfinished tree is locked (flock) by the process that makes it."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError:

@@ -1,4 +1,4 @@
-"""The plan for BTF: point bpftrace to what the kernel serves, or recover it from a vmlinux of this build or a
+"""The plan for BTF: point bpftrace to what the kernel provides, or recover it from a vmlinux of this build or a
 file of the user's.
 """
 
@@ -20,7 +20,7 @@ def plan_btf(subject: Subject) -> Part:
         return Part(notes=() if kernel is None else (sentence(kernel),), unmet=kernel is not None)
     if kernel.status is Status.OK:
         part = _point_to_it(subject)
-        unneeded = (f"--btf {given}: not needed, the kernel serves its own BTF, and it is sound.",)
+        unneeded = (f"--btf {given}: not needed, the kernel provides valid BTF.",)
         return part._replace(notes=part.notes + unneeded) if given else part
     if not _honoured(subject):
         newer = "The installed bpftrace does not know BPFTRACE_BTF: use a newer one."
@@ -42,7 +42,7 @@ def _point_to_it(subject: Subject) -> Part:
         return Part()
     if not any(remedy.id == "btf.variable" for remedy in mine.remedies):
         return Part(notes=(sentence(mine),), unmet=True)
-    # `kdiag env` asks no bpftrace for its version: a copy in the store is what tells it.
+    # `kdiag env` asks no bpftrace for its version: a copy in the store shows it.
     data = subject.machine.system.read(VMLINUX)
     if data is None:
         return Part(notes=(sentence(mine),), unmet=True)
@@ -57,7 +57,7 @@ def _recover(subject: Subject, kernel: Finding) -> Part:
         instead = (f"{said}.",) if said else ()
         return Part(notes=(sentence(kernel), *instead, *_what_would(subject, kernel)), unmet=True)
     if mine is not None and mine.status is Status.OK:
-        return Part(notes=(f"The kernel serves no BTF, and needs no repair: {mine.summary}.",))
+        return Part(notes=(f"The kernel does not provide BTF, and needs no repair: {mine.summary}.",))
     notes = (
         ()
         if found.proven

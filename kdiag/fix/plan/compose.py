@@ -67,7 +67,7 @@ def _link(subject: Subject, tree: Path | None) -> tuple[Part, str | None]:
     if tree is None:
         return Part(notes=("--link: there is no tree yet that a link could point to.",)), None
     if not subject.root:
-        return Part(notes=(f"--link: {path} takes root: sudo kdiag fix --link.",)), None
+        return Part(notes=(f"--link: {path} requires root: sudo kdiag fix --link.",)), None
     problem = in_the_way(path)
     if problem:
         raise FixError(

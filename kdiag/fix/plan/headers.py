@@ -1,6 +1,6 @@
 """The plan for kernel headers, the least intrusive source first.
 
-A tree that is there; the archive that the kernel serves; the same archive out of the module's file, which
+A tree that is there; the archive that the kernel provides; the same archive out of the module's file, which
 takes no modprobe, leaves no module loaded and needs no root; loading the module, only when asked or when its
 file cannot be read; the package, only when allowed.
 """
@@ -61,9 +61,7 @@ def _otherwise(subject: Subject) -> tuple[str, ...]:
     if behaviour is None or behaviour.unpacks_kheaders == "never" or subject.stands_in_the_way(*HEADERS):
         return ()
     version = ".".join(map(str, behaviour.version))
-    return (
-        f"bpftrace {version} would load the module and unpack it into /tmp by itself; this takes its place.",
-    )
+    return (f"bpftrace {version} would load the module and unpack it into /tmp; this takes its place.",)
 
 
 def _not_needed(subject: Subject) -> tuple[str, ...]:
@@ -79,13 +77,13 @@ def _load(subject: Subject) -> Part:
     """Loading the module, as asked for."""
     kheaders = subject.machine.kheaders
     if kheaders.archive is not None:
-        return Part(notes=(f"--load: the kernel serves {ARCHIVE} already.",))
+        return Part(notes=(f"--load: the kernel provides {ARCHIVE} already.",))
     state = kheaders.module
     if state.state != "loadable":
         why = "; ".join(reason for _, reason in state.reasons) or f"the module is {state.state}"
         return Part(notes=(f"--load: the kheaders module cannot be loaded: {why}.",))
     if not subject.root:
-        return Part(notes=("--load: loading a module takes root; the headers do not need it.",))
+        return Part(notes=("--load: loading a module requires root; the headers do not need it.",))
     return Part((_load_step(subject),))
 
 
@@ -95,7 +93,7 @@ def _load_step(subject: Subject) -> Step:
         "Load the kheaders module",
         changes=(f"loads a module, until the next boot; {ARCHIVE} appears",),
         needs=("root",),
-        undo="unloads it, if nobody uses it",
+        undo="unloads it, unless it is in use",
         helps=subject.titles(*HEADERS),
         effect=Loaded("kheaders"),
     )
@@ -121,7 +119,7 @@ def _elsewhere(subject: Subject, load: Part) -> Part:
 
 
 def _served(subject: Subject, load: Part) -> Part:
-    """The archive that the kernel serves."""
+    """The archive that the kernel provides."""
 
     kheaders = subject.machine.kheaders
     try:
@@ -134,7 +132,7 @@ def _served(subject: Subject, load: Part) -> Part:
         return Part(notes=(f"{ARCHIVE} cannot be used: {kheaders.problem}.",))
     target = subject.places.headers / tree_name(subject.release, archive)
     step = _unpack(
-        "kheaders.extract", "Unpack the headers that the kernel serves", subject, ARCHIVE, target, archive
+        "kheaders.extract", "Unpack the headers that the kernel provides", subject, ARCHIVE, target, archive
     )
     return Part((*load.steps, step), (), target)
 
@@ -156,7 +154,7 @@ def _from_module(subject: Subject, load: Part) -> Part:
         note = f"The archive in {state.path} cannot be read: {error}."
         if state.state == "loadable" and subject.root:
             step = _unpack(
-                "kheaders.extract", "Unpack the headers that it serves", subject, ARCHIVE, None, None
+                "kheaders.extract", "Unpack the headers that it provides", subject, ARCHIVE, None, None
             )
             return Part((_load_step(subject), step), (note,))
         return Part(notes=(note,))
@@ -165,7 +163,7 @@ def _from_module(subject: Subject, load: Part) -> Part:
     target = subject.places.headers / tree_name(subject.release, archive)
     if load.steps:
         step = _unpack(
-            "kheaders.extract", "Unpack the headers that it serves", subject, ARCHIVE, target, archive
+            "kheaders.extract", "Unpack the headers that it provides", subject, ARCHIVE, target, archive
         )
     else:
         step = _unpack(
@@ -214,7 +212,7 @@ def _package(subject: Subject, load: Part) -> Part:
             notes=(f"{advice.name} has headers for this kernel: sudo kdiag fix --packages ({lines}).",)
         )
     if not subject.root:
-        return Part(notes=(f"Installing {advice.name} takes root: sudo kdiag fix --packages.",))
+        return Part(notes=(f"Installing {advice.name} requires root: sudo kdiag fix --packages.",))
     immutable = subject.machine.environment.immutable
     effect = None if immutable else planned(subject.machine)
     if effect is None:

@@ -1,4 +1,4 @@
-"""The plan for tracefs and debugfs: mount what the kernel has and nobody mounted, where that is possible and
+"""The plan for tracefs and debugfs: mount what the kernel has and is not mounted, where that is possible and
 something needs it.
 """
 
@@ -67,7 +67,7 @@ def _obstacle(subject: Subject, finding: Finding, fstype: str) -> str:
         return f"{sentence(finding)}{help_text}"
     summary = sentence(replace(finding, reason="")).rstrip(".")
     if not subject.root:
-        return f"{summary}; mounting it takes root: sudo kdiag fix"
+        return f"{summary}; mounting it requires root: sudo kdiag fix"
     where = MOUNT_POINTS[fstype]
     try:
         there = machine.system.stat(where)

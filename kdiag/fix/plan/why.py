@@ -76,10 +76,10 @@ def without(subject: Subject) -> tuple[str, ...]:
         return ()
     try:
         subject.machine.btf.vmlinux  # noqa: B018  asked for whether it is there
-        reason = "BTF is there"
+        reason = ", because BTF is available"
     except (Unavailable, ValueError):
-        reason = "they do not need them"
+        reason = ""
     return (
-        f"Headers are for these only: {titles}. The {len(required)} things that a first session needs do without "
-        f"({reason}), and a warning about missing headers is harmless.",
+        f"Only these need headers: {titles}. None of the {len(required)} required capabilities needs them{reason}: "
+        "a warning about missing headers is harmless.",
     )

@@ -142,7 +142,7 @@ def _need_room(base: Path, size: int) -> None:
 def _private(base: int, place: Path) -> Iterator[tuple[str, int]]:
     """A new directory of our own in `base`: its name and a descriptor, locked. Removed unless it was renamed.
 
-    Its lock, which dies with us, is how others tell it from what a killed process left.
+    Its lock, which dies with us, is how others distinguish it from what a killed process left.
     """
     name = store.unfinished_name("new")
     try:
@@ -177,7 +177,7 @@ def _umask() -> Iterator[None]:
 
 
 def _publish(base: int, name: str, target: Path, release: str, srcarch: str) -> bool:
-    """Give the finished tree its name; False if somebody else was faster with a sound one."""
+    """Give the finished tree its name; False if another process was faster with a sound one."""
     try:
         os.rename(name, target.name, src_dir_fd=base, dst_dir_fd=base)
     except OSError as error:

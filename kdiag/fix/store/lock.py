@@ -29,7 +29,7 @@ def locked(
     """Hold the lock of `directory`, which is made if need be (mode 0700). Yields the lock's file descriptor.
 
     A child that inherits the descriptor keeps the lock for as long as it runs: if we are killed while a
-    modprobe is on its way, the next fix waits for its end. waiting: called once with a text, if somebody else
+    modprobe is on its way, the next fix waits for its end. waiting: called once with a text, if another process
     holds the lock.
     """
     fd = _acquire(directory, time.monotonic() + patience, waiting)
@@ -134,7 +134,7 @@ def _open(directory: Path) -> tuple[int, tuple[str, ...]]:
 
 
 def _prepare(directory: Path) -> None:
-    """Make the directory for us alone, or see that nobody else could change it."""
+    """Make the directory for us alone, or check that no other user could change it."""
     try:
         with trust.directory(directory, make=0o700):
             pass

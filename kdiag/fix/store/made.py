@@ -28,7 +28,7 @@ def missing(directory: Path) -> tuple[str, ...]:
 
 
 def identified(made: Iterable[str]) -> tuple[str, ...]:
-    """The directories with what tells them from others, as far as they are there."""
+    """The directories that are there, with what distinguishes them from others."""
     return tuple(map(_identified, made))
 
 

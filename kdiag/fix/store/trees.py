@@ -1,4 +1,4 @@
-"""Where prepared header trees are kept, which of them can be used, and which are refuse.
+"""Where prepared header trees are kept, which of them can be used, and which are leftovers.
 
 A tree is `<base>/<release>-<first 12 hex digits of the archive's sha256>`. It appears whole, by a rename; before
 that, and while it is removed, it has a hidden name of its own, so that whatever an interruption leaves behind is
@@ -27,7 +27,7 @@ SYSTEM_BASE = Path("/var/cache/kdiag/headers")
 _RELEASE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+_~-]{0,199}", re.ASCII)
 _TREE = re.compile(r"(.+)-[0-9a-f]{12}", re.ASCII)
 _UNFINISHED = re.compile(r"\.kdiag-(?:new|old)-[0-9a-f]{16}", re.ASCII)
-#: A tree is locked within moments of being made; until then nobody but this age protects it.
+#: A tree is locked within moments of being made; until then only this age protects it.
 _UNLOCKED_SECONDS = 5.0
 #: For file systems that cannot lock a directory.
 _ABANDONED_SECONDS = 3600.0
@@ -91,7 +91,7 @@ def tree_name(release: str, archive: bytes) -> str:
 def validate(tree: Path, release: str, srcarch: str) -> str:
     """What is wrong with a tree for this release and architecture (`x86`), "" if nothing.
 
-    It must be complete for clang, made for exactly this release, and nobody but root and we may be able to change it.
+    It must be complete for clang, made for exactly this release, and no user but root and us may be able to change it.
     """
     try:
         with trust.directory(tree.parent) as parent:
@@ -111,7 +111,7 @@ def validate(tree: Path, release: str, srcarch: str) -> str:
 
 
 def boot_id() -> bytes:
-    """The kernel's name for the time since it was started, b"" if it does not tell."""
+    """The kernel's name for the time since it was started, b"" if it is not known."""
     try:
         fd = os.open("/proc/sys/kernel/random/boot_id", os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
@@ -221,7 +221,7 @@ def leftovers(base: Path) -> list[Path]:
 
 
 def _abandoned(path: Path) -> bool:
-    """Whether nobody works on an unfinished tree: its lock, which dies with the process, is free."""
+    """Whether no process works on an unfinished tree: its lock, which dies with the process, is free."""
     info = _own_directory(path)
     if info is None:
         return False
@@ -273,7 +273,7 @@ def erase(base: int, name: str) -> None:
 
 
 def unfinished_name(kind: str) -> str:
-    """A hidden name for a tree in the making (`new`) or in removal (`old`)."""
+    """A hidden name for an unfinished tree (`new`) or one being removed (`old`)."""
     return f".kdiag-{kind}-{os.urandom(8).hex()}"
 
 

@@ -155,7 +155,7 @@ class _Tree:
 
     def add_links(self) -> None:
         """Make the links, all of which must stay inside whatever is on their way."""
-        # Folded, for file systems that do not tell upper from lower case.
+        # Folded, for file systems that do not distinguish upper and lower case.
         links = {name.lower() for name, _ in self._links}
         for name, target in self._links:
             _check_target(name, target, links)
@@ -176,7 +176,7 @@ def _clashes(name: str) -> Iterator[None]:
     try:
         yield
     except FileExistsError:
-        text = f"this file system does not tell {name} from another name in other case"
+        text = f"this file system does not distinguish {name} from another name in other case"
         raise OSError(errno.EEXIST, text) from None
 
 
@@ -224,7 +224,7 @@ def _unpacked(archive: bytes, size: int) -> Iterator[bytes]:
             raise ParseError(f"the xz archive is damaged: {error}") from None
         data, left = b"", left - len(piece)
         if left < 0:
-            raise ParseError(f"the xz archive holds more than the {size} bytes that its index tells")
+            raise ParseError(f"the xz archive holds more than the {size} bytes that its index states")
         if not piece and decoder.needs_input and not decoder.eof:
             raise ParseError("the xz archive ends early")
         yield piece
