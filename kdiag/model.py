@@ -135,7 +135,7 @@ def fail(summary: str, **rest: Unpack[_Rest]) -> Finding:
 
 
 def unknown(summary: str, **rest: Unpack[_Rest]) -> Finding:
-    """A finding that says: could not look; the reason tells why."""
+    """A finding that says: could not look; the reason says why."""
     return Finding(Status.UNKNOWN, summary, **rest)
 
 
@@ -150,7 +150,7 @@ def skip(summary: str, **rest: Unpack[_Rest]) -> Finding:
 
 
 class Capability(NamedTuple):
-    """Something a person wants to do, and whether this machine lets them.
+    """Something a user may do with a tracer, and whether it works on this machine.
 
     because: the deciding reason in a few words; findings: ids of the findings that decided, most decisive
     first. with_root: the status that the same program would have for root, None where that makes no

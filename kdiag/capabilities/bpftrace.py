@@ -1,4 +1,4 @@
-"""What must be true of the machine for each thing that a person wants to do with bpftrace, by the release's behaviour.
+"""What must be true of the machine for each thing that a user does with bpftrace, by the release's behaviour.
 
 Every function takes the behaviour of one release (`kdiag.knowledge.tools.bpftrace`) and gives an expression over
 findings. No release number decides anything here: what a release does is a field of the table.
@@ -83,7 +83,7 @@ def _btf(_b: Behaviour) -> Expression:
 
 
 def _headers(b: Behaviour) -> Expression:
-    """A tree where bpftrace looks; releases up to 0.20.3 also unpack the kernel's own archive by themselves."""
+    """A tree where bpftrace looks; releases up to 0.20.3 also unpack the kernel's own archive automatically."""
     tree = need("headers.tree")
     if b.unpacks_kheaders == "never":
         return tree
@@ -91,7 +91,7 @@ def _headers(b: Behaviour) -> Expression:
     def evaluate(context: Context) -> Outcome:
         if b.unpacks_kheaders == "without-btf" and _btf(b)(context).works in (Works.WORKS, Works.CAVEAT):
             return tree(context)
-        # It has to load the module by itself: an archive in a file that cannot be loaded is none for it.
+        # It has to load the module without help: an archive in a file that cannot be loaded is none for it.
         loads = all_of(
             need("kheaders.module", tolerate_warn=True), need("kheaders.available", tolerate_warn=True)
         )
@@ -237,7 +237,7 @@ def iterator(b: Behaviour) -> Expression:
     if b.iterators == "none":
         return never(f"bpftrace {_release(b)} has no iterators (0.12 brought them)", "tools.bpftrace")
     parts = [hello(b), _btf(b), need("bpf.iter"), _clang(b, types=True)]
-    # Releases with a fixed list of iterators try one at start, and that try wants the list of functions readable.
+    # Releases with a fixed list of iterators try one at start, which requires a readable list of functions.
     return all_of(*parts, need("tracing.functions")) if b.iterators == "listed" else all_of(*parts)
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 #: What the exercises of a first bpftrace session need.
 DEFAULT_REQUIRED = ("hello", "tracepoint-args", "tracepoint-net", "tracepoint-sched")
 
-#: Findings that are about who asks, not about the machine: fine for root (of the machine, not of a namespace).
+#: Findings that are about the caller, not about the machine: fine for root (of the machine, not of a namespace).
 _ABOUT_THE_USER = frozenset({"privileges.root", "privileges.capabilities"})
 
 
@@ -143,7 +143,7 @@ def evaluate(
     """Judge every capability. `behaviours`: one where bpftrace's release is known, several to agree where
     it is not.
 
-    as_root_matters: the one who asks is not root, so that the answer for root is worth telling as well.
+    as_root_matters: the caller is not root, so that the answer for root is shown as well.
     """
     by_id = {finding.id: finding for finding in findings}
     return tuple(_judge(definition, by_id, behaviours, as_root_matters) for definition in DEFINITIONS)
@@ -161,7 +161,7 @@ def _judge(
         likely = {f.id for f in by_id.values() if f.likely is Status.OK}
         root = _outcome(definition, Context(by_id, _ABOUT_THE_USER | likely), behaviours)
         if root.works is Works.FAILS:
-            # Becoming root would not help: the machine's own reason is the one to tell.
+            # Becoming root would not help: the machine's own reason is the one to show.
             now = Outcome(root.works, f"{root.because} (for root, too)", root.findings)
         elif root.works is not now.works:
             with_root = root.works

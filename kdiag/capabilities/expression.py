@@ -45,7 +45,7 @@ class Context(NamedTuple):
 
 
 def need(finding_id: str, *, tolerate_warn: bool = False, refuse_warn: bool = False) -> Expression:
-    """The finding must be ok. A warning is a caveat, unless it is tolerated or refused; a finding nobody made is
+    """The finding must be ok. A warning is a caveat, unless it is tolerated or refused; a finding that no check made is
     unknown.
     """
 

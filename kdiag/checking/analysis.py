@@ -45,7 +45,7 @@ def analyse(
 
 def _behaviours(machine: Machine) -> list[Behaviour]:
     """The one behaviour of the installed release; of the release that would be installed where there is
-    none; every one's where a bpftrace is there and does not tell.
+    none; every one's where a bpftrace is there and does not say.
     """
     try:
         known = machine.tools.behaviour
@@ -56,7 +56,7 @@ def _behaviours(machine: Machine) -> list[Behaviour]:
         return [known]
     if not installed:
         return [behaviour(machine.tools.packaged_bpftrace or NEWEST_READ)]
-    # Nobody ships releases older than Debian 11's any more.
+    # No supported distribution ships releases older than Debian 11's.
     return [behaviour(row.since) for row in ROWS if row.since >= (0, 11, 0)]
 
 

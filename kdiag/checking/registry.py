@@ -1,6 +1,6 @@
 """Finds the checks: in every package that some distribution names under the entry-point group `kdiag.checks`.
 
-The built-in ones come the same way as a stranger's. Finding and loading are two steps: a package that cannot be
+The built-in ones come the same way as those of plug-ins. Finding and loading are two steps: a package that cannot be
 imported is a value with a message, not an accident.
 """
 
@@ -79,11 +79,11 @@ def discover(*, plugins: bool = True) -> Registry:
 
 
 def _packages() -> list[_Package]:
-    """The advertised packages, ours first so that no stranger can take a built-in id."""
+    """The advertised packages, ours first so that no plug-in can take a built-in id."""
     current = here.real()
     found: dict[str, _Package] = {}
     for directory in dict.fromkeys(sys.path):
-        # Somebody else's directory must not bring code into a tool that runs as root: nothing is loaded from the
+        # Another user's directory must not bring code into a tool that runs as root: nothing is loaded from the
         # current directory, even where Python itself would look there (`python -m kdiag`), nor by a relative path.
         if os.path.isabs(directory) and os.path.realpath(directory) != current:
             for package in _advertised_in(directory):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from kdiag.machine import Machine
 
 
-#: The checks that ask for the kernel's BTF: run after those that need not wait for it.
+#: The checks that read the kernel's BTF: run after those that need not wait for it.
 WAITING = frozenset(
     {
         "bpf.fentry",
@@ -41,7 +41,7 @@ def run(machine: Machine, registry: Registry, chosen: Iterable[Found]) -> tuple[
     """The findings of the chosen checks, in the order of their ids, which are unique."""
     done = [(found, finding) for found in sorted(chosen, key=waits) for finding in run_one(machine, found)]
     findings: dict[str, Finding] = {}
-    # Built-in findings take their ids first: capabilities follow ids, and a stranger must not answer for us.
+    # Built-in findings take their ids first: capabilities follow ids, and a plug-in must not take one of them.
     for found, finding in sorted(done, key=lambda pair: not pair[0].builtin):
         key, number = finding.id, 1
         while key in findings:
@@ -111,7 +111,7 @@ def run_one(machine: Machine, found: Found) -> list[Finding]:
 
 
 def _sound(finding: Finding) -> Finding:
-    """The finding, if reports can carry it: a stranger's check may fill the fields with anything. Raises
+    """The finding, if reports can carry it: a plug-in's check may fill the fields with anything. Raises
     TypeError.
     """
     remedies = finding.remedies

@@ -13,7 +13,7 @@ from kdiag.compare.summary import Essence, Fact
 from kdiag.compare.value import Cell, Change, Comparison, Group, Row
 from kdiag.model import Capability
 
-#: Columns that are shown unless asked otherwise: more are nobody's to read, and the rest are counted.
+#: Columns that are shown unless asked otherwise: more would not fit on a page, and the rest are counted.
 SHOWN = 40
 
 BASELINE = "base"

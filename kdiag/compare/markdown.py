@@ -40,7 +40,7 @@ def render(comparison: Comparison) -> str:
 
 
 def _text(text: str) -> str:
-    """A stranger's text: nothing in it is markup, a link, a mention or HTML."""
+    """Untrusted text: nothing in it is markup, a link, a mention or HTML."""
     return _SPECIAL.sub(r"\\\1", clean(text))
 
 

@@ -33,7 +33,7 @@ class Fact(NamedTuple):
 
 
 class Essence(NamedTuple):
-    """A report as far as it is compared. answers: what makes two machines the same, as a value to look up: the
+    """What is compared of a report. answers: what makes two machines the same, as a value to look up: the
     status of every capability and every finding, and the causes.
     """
 
@@ -146,7 +146,7 @@ class Reader:
         return known
 
     def _learn(self, blocks: list[bytes], works: list[bytes], written: Callable[[bytes], bytes]) -> None:
-        """Read and check the blocks that were not seen before. written: a block as JSON, which it must be by itself."""
+        """Read and check the blocks that were not seen before. written: a block as JSON, as it is on its own."""
         if self._remembered > _REMEMBERED:
             for memory in (self._facts, self._capabilities, self._shells):
                 memory.clear()

@@ -174,7 +174,7 @@ def _mark(cell: Cell, kind: str, group: Group, page: Page) -> str:
 
 
 def _elsewhere(cell: Cell, kind: str, group: Group) -> bool:
-    """Whether something does not work for a reason that another group tells."""
+    """Whether something does not work for a reason that another group gives."""
     return kind == "capability" and bool(cell.cause) and cell.cause != group.id
 
 

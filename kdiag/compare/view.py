@@ -1,6 +1,6 @@
 """What a comparison must have to be drawn as a page (`kdiag.compare.html`), and the page's content as values.
 
-Protocols, so that whoever compares need not know this module: frozen dataclasses with these fields fit as they are.
+Protocols, so that the comparison need not import this module: frozen dataclasses with these fields fit as they are.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 from kdiag.report.faces.html_view import STATUSES, WORKS, Mark
 from kdiag.report.faces.plain import line
 
-#: Names of machines or columns that one place tells; the rest are counted.
+#: Names of machines or columns that one place shows; the rest are counted.
 _NAMES = 20
 
 

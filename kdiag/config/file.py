@@ -12,7 +12,7 @@ are looked up by `check_names`, since only the command knows which checks there 
 
 Such a file can turn "not ready" into exit status 0, so it counts only if no user but root and the caller can have
 written it or put it there (the reasoning of git's safe.directory); under sudo, the user who called sudo is another
-user. What it can do is bounded: no option names a file to write or brings code in, and the verdict tells which file
+user. What it can do is bounded: no option names a file to write or brings code in, and the verdict says which file
 waived or required what.
 """
 
@@ -37,7 +37,7 @@ def find(start: Path) -> Path | None:
     """The file that counts for a directory: its own, or that of a directory above it in the same repository.
 
     kdiag.toml comes before pyproject.toml. Without a `.git` above, only the directory itself is looked at: what
-    strangers put into /tmp or /home is none of a run below it. A directory that was deleted, or that this user cannot
+    other users put into /tmp or /home is none of a run below it. A directory that was deleted, or that this user cannot
     search, has no file.
     """
     try:
@@ -68,7 +68,7 @@ def _has_table(path: Path) -> bool:
 
         return inner(parsed(path)[1], path) is not None
     except (Refused, TooLong):
-        return _TABLE.search(start) is not None  # whoever uses it says so
+        return _TABLE.search(start) is not None  # the caller of the table says so
     except (ConfigError, OSError):
         return False
 

@@ -1,4 +1,4 @@
-"""Where in a TOML document its values stand: `tomllib` parses, but tells no line numbers.
+"""Where in a TOML document its values stand: `tomllib` parses, but gives no line numbers.
 
 The scanner trusts that the document is valid (tomllib has read it) and finds the line of every table, key and array
 element, by path: `("waiver", 1, "until")` is the key `until` of the second `[[waiver]]`. TOML 1.0, toml.io.

@@ -21,7 +21,7 @@ _FINE = (Status.OK, Status.SKIP)
 
 
 class Waiver(NamedTuple):
-    """Somebody's word that `id` (of a finding or a capability) does not count, up to and with the day `until`."""
+    """A declaration that `id` (of a finding or a capability) does not count, up to and with the day `until`."""
 
     id: str
     reason: str

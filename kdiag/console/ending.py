@@ -93,7 +93,7 @@ def status(run: Callable[[], int]) -> int:
     try:
         return run()
     except BrokenPipeError:
-        # The reader (head, less) went away: there is nobody to tell.
+        # The reader (head, less) went away: nothing reads a message.
         output.drop()
         return exits.INTERRUPTED
     except output.CannotWrite as error:

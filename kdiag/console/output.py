@@ -1,6 +1,6 @@
 """The one place that writes to standard output and standard error.
 
-Text is made printable here, whoever made it: an escape sequence in a file name never reaches the terminal. Documents
+Text from every source is made printable here: an escape sequence in a file name never reaches the terminal. Documents
 (JSON, a recording, what `kdiag env` gives a shell) are exact bytes.
 """
 

@@ -75,7 +75,7 @@ def _ask(question: str) -> bool:
 
 @contextlib.contextmanager
 def _bars() -> Iterator[Watch]:
-    """A bar for each step that tells how far it is."""
+    """A bar for each step that shows its progress."""
     from rich.console import Console as RichConsole
     from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 

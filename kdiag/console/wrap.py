@@ -1,4 +1,4 @@
-"""Strings from strangers made fit for a terminal: neutralised, measured in columns, wrapped.
+"""Untrusted strings made fit for a terminal: neutralised, measured in columns, wrapped.
 
 textwrap is not used: it counts characters where a terminal counts columns, and it would break a path in two.
 """

@@ -1,7 +1,7 @@
 """For which release of a distribution a kernel was built: what the release string does not say.
 
 Ubuntu's 6.8.0-40-generic is the kernel of 24.04, and as a hardware enablement kernel that of 22.04: two builds, two
-sets of packages, one release string. What tells them apart is the version of the build, which uname -v and
+sets of packages, one release string. What distinguishes them is the version of the build, which uname -v and
 /proc/version print: `#40~22.04.3-Ubuntu`, `Debian 6.12.74-2~bpo12+1 (2026-03-13)`. Where neither is to be had, the
 release of the distribution decides, as long as the files are the kernel's own system and no container's image.
 

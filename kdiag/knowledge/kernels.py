@@ -2,7 +2,7 @@
 
 The table is kernels.json, read on demand; a pattern is compiled when a literal part of it is in the
 release (the first answer takes about 1 ms). Nothing here is an observation: an expected value says what
-the configuration of such a kernel had where somebody read it, and another build may differ. Ask the
+the configuration of such a kernel had where it was read, and another build may differ. Ask the
 machine first.
 
 The release string belongs to the kernel, os-release to the root file system: in a container they differ, so
@@ -44,7 +44,7 @@ class KernelIdentity(NamedTuple):
     by option name without CONFIG_, an option that is not in it is unknown; LOCK_DOWN_IN_SECURE_BOOT
     stands for both spellings (upstream's is LOCK_DOWN_IN_EFI_SECURE_BOOT). headers: key of packages.json.
     kheaders_package: the package with kheaders.ko where that is not the kernel's own. arch: the kernel's
-    `uname -m`, as far as known. build: for which release of its distribution it was built, where that matters.
+    `uname -m`, where known. build: for which release of its distribution it was built, where that matters.
     flavour: what follows the number of the build, as Debian and Ubuntu call it.
     """
 
@@ -210,7 +210,7 @@ _FLAVOUR = re.compile(r"\d+\.\d+[\d.]*(?:[+~]\w+(?:\.\d+)*)?(?:-\d[\w.]*)?-(.+)"
 def _built(
     identity: KernelIdentity, release: str, said: str | None, os_id: str | None, os_version: str | None
 ) -> KernelIdentity:
-    """The identity of a kernel named as Debian's or Ubuntu's are, with what the version of the build tells: by whom,
+    """The identity of a kernel named as Debian's or Ubuntu's are, with what the version of the build says: by whom,
     for which release.
     """
     family = identity.family

@@ -16,7 +16,7 @@ from typing import NamedTuple, TypedDict, cast
 
 from kdiag.knowledge.tables import table
 
-#: How the table writes accepted values; a number is judged by nobody.
+#: How the table writes accepted values; a number is not judged.
 _ACCEPTED = {
     "y": ("y",),
     "n": ("n",),
@@ -31,7 +31,7 @@ class Option(NamedTuple):
     """One option, its name without CONFIG_.
 
     accepted: values that will do, best first; () where any value is as good. required_by: tools whose
-    documentation asks for it. capabilities: ids of what needs it. alternatives: options of which one is
+    documentation requires it. capabilities: ids of what needs it. alternatives: options of which one is
     enough. needs: options that must be on for it (`NAME>=6.14`: since that kernel, see `needed`). arch:
     `uname -m` of the only machines that have it, () for all. since: the kernel that first had it, a hint,
     distributions backport. aliases: other spellings of the name.
@@ -50,7 +50,7 @@ class Option(NamedTuple):
     note: str = ""
 
     def accepts(self, value: str | None) -> bool | None:
-        """Whether `value` will do. None for a value that is not known, and for options that nobody judges."""
+        """Whether `value` will do. None for a value that is not known, and for options that are not judged."""
         if value is None or not self.accepted:
             return None
         return value in self.accepted

@@ -2,7 +2,7 @@
 
 Sources: the packages and package specifications named in kernels.json; Debian and Ubuntu archive names;
 proxmox/pve-kernel debian/control.in; awslabs/amazon-eks-ami#2345 for Amazon's numbered names;
-alpinelinux/aports main/linux-lts/APKBUILD. What nobody verified is marked unverified.
+alpinelinux/aports main/linux-lts/APKBUILD. What was not verified is marked so.
 """
 
 from __future__ import annotations

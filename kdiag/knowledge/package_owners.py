@@ -1,8 +1,8 @@
-"""The header package beside the package that brought the running kernel: what the database knows better than the
+"""The header package beside the package that provides the running kernel: what the database knows better than the
 release string.
 
 ELRepo's kernel-ml and kernel-lt have release strings of one form, a rebuilt kernel keeps its names, and any package
-of Arch may call its kernel what it wants.
+of Arch may call its kernel anything.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from kdiag.knowledge.package_names import Names
 
 
 class Owner(NamedTuple):
-    """The installed package that brought the running kernel. database: the kind of the database that says so; stem:
+    """The installed package that provides the running kernel. database: the kind of the database that says so; stem:
     what its packages have in common (`kernel-ml`, `linux-zen`); version: the package's.
     """
 
@@ -28,7 +28,7 @@ _OF_MANY = ("elrepo", "rpm-third-party", "rhel-devel-unsure")
 
 
 def by_owner(owner: Owner | None, release: str, scheme_id: str = "") -> Names | None:
-    """The header package beside the package that brought the kernel; None where the release tells as much."""
+    """The header package beside the package that provides the kernel; None where the release says as much."""
     if owner is None:
         return None
     if owner.database == "pacman":

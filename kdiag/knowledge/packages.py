@@ -1,7 +1,7 @@
 """Which package holds the kernel headers for exactly this kernel, and whether there can be one at all.
 
 The release string decides, never os-release: the root file system may be a container image of another
-distribution than the kernel. os-release only says whether the package manager here serves that kernel.
+distribution than the kernel. os-release only says whether the package manager here provides that kernel's packages.
 No command is built from a release that is not plain (`SAFE_RELEASE`), so nothing in it can be interpreted.
 """
 
@@ -29,8 +29,8 @@ SAFE_RELEASE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+_~-]{0,127}", re.ASCII)
 
 
 class Place(NamedTuple):
-    """What is known of a system's packages. sources: where apt takes them from, None if not known. owner: what brought
-    the running kernel, None if no database tells.
+    """What is known of a system's packages. sources: where apt takes them from, None if not known. owner: what provides
+    the running kernel, None if no database says.
     """
 
     manager: str | None = None
@@ -59,7 +59,7 @@ class HeaderPackage(NamedTuple):
     """The header package of one kernel.
 
     obtainable: `yes` says that the distribution makes it, not that the repository still has it (see
-    `gone`); `no` that nobody does; reason and instead say why and what else. name: exact; version: the
+    `gone`); `no` that no package does; reason and instead say why and what else. name: exact; version: the
     one that belongs to the release where the name does not carry it (`*` at the end: any rebuild). parts:
     pulled in with it, needed; parts_like: a pattern for the names that they may have as well. metas: follow
     the newest kernel, so they fit after a reboot. here: whether the package manager of this root file system
@@ -203,7 +203,7 @@ def _names(identity: KernelIdentity, scheme: _Scheme, release: str, owner: Owner
 
 
 def _suite(identity: KernelIdentity, scheme: _Scheme, os_release: OsRelease | None) -> Suite | None:
-    """Where the packages are: in a suite of the distribution, or in somebody's repository."""
+    """Where the packages are: in a suite of the distribution, or in a third-party repository."""
     repository = scheme.get("repository")
     if repository is not None:
         return Suite((repository,), identity.name, usual=False, hosts=tuple(scheme.get("hosts", ())))
@@ -311,7 +311,7 @@ def _unidentified(release: str, os_release: OsRelease | None, place: Place) -> H
 
 
 def _scheme_of(owner: Owner | None, os_id: str | None) -> _Scheme | None:
-    """The scheme of a kernel that its distribution's package brought, whatever its release string says."""
+    """The scheme of a kernel that its distribution's package provides, whatever its release string says."""
     if owner is None or os_id is None:
         return None
     schemes = (scheme for scheme in _schemes().values() if os_id in scheme["os_ids"] and "stems" in scheme)

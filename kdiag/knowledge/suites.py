@@ -57,7 +57,7 @@ class Suite(NamedTuple):
 
     names: as apt's sources call it, the first is what to call it; any of them will do. of: the release of the
     distribution. usual: every machine of that release uses it. hosts: parts of the addresses that have it, where the
-    suite's name does not tell. enabling: commands, and what they mean.
+    suite's name does not say. enabling: commands, and what they mean.
     """
 
     names: tuple[str, ...]

@@ -25,7 +25,7 @@ class Bpf:
 
     @cached_property
     def btf_by_id(self) -> ProbeResult:
-        """BPF_BTF_GET_NEXT_ID: ENOENT means that the kernel serves no BTF objects (5.10 has none for
+        """BPF_BTF_GET_NEXT_ID: ENOENT means that the kernel provides no BTF objects (5.10 has none for
         vmlinux).
         """
         return self._system.probe("bpf:btf-ids")

@@ -25,11 +25,11 @@ _SECTION_LIMIT = 64 * 1024 * 1024
 
 
 class NoBtf(Unavailable):
-    """The kernel serves no BTF: a definite no, unlike its parent."""
+    """The kernel provides no BTF: a definite no, unlike its parent."""
 
 
 class ModuleBtf(NamedTuple):
-    """Module BTF: the names served, how many were parsed, and (name, message) of those that are broken."""
+    """Module BTF: the names provided, how many were parsed, and (name, message) of those that are broken."""
 
     names: tuple[str, ...]
     parsed: int
@@ -66,7 +66,7 @@ class Fallback(NamedTuple):
 
 
 class Survey(NamedTuple):
-    """What kdiag wants to know of the kernel's BTF, without the BTF itself.
+    """What kdiag needs to know of the kernel's BTF, without the BTF itself.
 
     size in bytes; counts by kind name, highest: the name of the highest kind; ids: of the functions that probes attach
     to; task_struct: its type id and number of members, None if it is not there.
@@ -86,14 +86,14 @@ class Survey(NamedTuple):
         return dict(self.ids).get(name)
 
 
-#: Functions that probes attach to (kdiag.system.probes), and a helper whose presence tells what programs may do.
+#: Functions that probes attach to (kdiag.system.probes), and a helper whose presence shows what programs may do.
 FUNCTIONS = ("bpf_fentry_test1", "bpf_iter_task", "bpf_loop")
 
 
 def survey(system: System) -> Survey:
     """Read and judge the kernel's BTF and its modules'.
 
-    Raises NoBtf if the kernel serves none, Unavailable if it cannot be read, BtfError if it is broken.
+    Raises NoBtf if the kernel provides none, Unavailable if it cannot be read, BtfError if it is broken.
     """
     data = system.read(VMLINUX)
     if data is None:
@@ -179,7 +179,7 @@ class BtfFacts:
 
     @cached_property
     def fallbacks(self) -> tuple[Fallback, ...]:
-        """The files of libbpf's list that exist or cannot be looked at, judged; read only as far as needed."""
+        """The files of libbpf's list that exist or cannot be looked at, judged; read only until the answer is known."""
         found = []
         for path in fallback_paths(self._machine.kernel.release):
             try:

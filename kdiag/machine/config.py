@@ -26,7 +26,7 @@ class Attempt(NamedTuple):
 
 
 class ConfigHit(NamedTuple):
-    """The configuration in use. by_kernel: served by the running kernel itself, so it cannot be another's."""
+    """The configuration in use. by_kernel: provided by the running kernel itself, so it cannot be another's."""
 
     path: str
     config: KernelConfig

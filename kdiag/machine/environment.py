@@ -199,7 +199,7 @@ class Environment:
 
     @cached_property
     def vm(self) -> Place | None:
-        """The virtual machine that the kernel runs in, None on bare metal as far as files tell."""
+        """The virtual machine that the kernel runs in, None where no file shows one."""
         if self._ec2_metal():
             return None
         for look in (self._vendor_vm, self._gvisor, self._dmi, self._xen, self._device_tree, self._cpuinfo):

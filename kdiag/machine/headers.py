@@ -243,7 +243,7 @@ class Headers:
         return self.judge(chosen.source, chosen.build)
 
     def elsewhere(self) -> tuple[Tree, ...]:
-        """Complete trees for this release in places where bpftrace does not look by itself."""
+        """Complete trees for this release in places where bpftrace does not look unless told to."""
         release = self._machine.kernel.release
         places = [
             *self._prepared(release),
@@ -343,7 +343,7 @@ class Headers:
         return read_text(self._system, f"{build}/include/config/kernel.release", 4096)
 
     def _untrusted(self, path: str) -> str | None:
-        """Why root should not feed this tree to a compiler: somebody else can write it or one of its
+        """Why root should not feed this tree to a compiler: another user can write it or one of its
         parents.
         """
         place = follow(self._system, path).end

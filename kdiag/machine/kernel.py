@@ -203,7 +203,7 @@ class Kernel:
 
     @cached_property
     def config_arch(self) -> str | None:
-        """The source architecture by the kernel's own config (`x86`, `arm64`), None if no config tells."""
+        """The source architecture by the kernel's own config (`x86`, `arm64`), None if no config says."""
         try:
             config = self._machine.config
             if config.value("ARM64") == "y":

@@ -1,4 +1,4 @@
-"""kheaders: the archive of the kernel's own headers that the kernel itself can serve (CONFIG_IKHEADERS)."""
+"""kheaders: the archive of the kernel's own headers that the kernel itself can provide (CONFIG_IKHEADERS)."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Kheaders:
 
     @cached_property
     def archive(self) -> bytes | None:
-        """The archive that the kernel serves, None if it serves none."""
+        """The archive that the kernel provides, None if it provides none."""
         data = self._system.read(ARCHIVE, _LIMIT)
         if data is None and self._system.stat("/sys/kernel") is None:
             raise Unavailable("/sys is not mounted: whether the kernel serves kheaders is not known")
@@ -50,12 +50,12 @@ class Kheaders:
 
     @cached_property
     def archive_info(self) -> ArchiveInfo | None:
-        """What the archive's beginning tells: architecture, release. Raises ParseError for a broken one."""
+        """What the archive's beginning shows: architecture, release. Raises ParseError for a broken one."""
         return None if self.archive is None else quick(self.archive)
 
     @cached_property
     def configured(self) -> str | None:
-        """CONFIG_IKHEADERS as seen (`y`, `m`, `n`), None where no config tells."""
+        """CONFIG_IKHEADERS as seen (`y`, `m`, `n`), None where no config says."""
         try:
             return self._machine.config.value("IKHEADERS") or "n"
         except Unavailable:
@@ -88,7 +88,7 @@ class Kheaders:
 
     @cached_property
     def archive_in_module(self) -> ArchiveInfo | None:
-        """What the archive inside the module file on disk tells, None without such a file.
+        """What the archive inside the module file on disk shows, None without such a file.
 
         The file need not be loaded: the archive lies in .rodata between two symbols (kernel/kheaders.c).
         Raises Unavailable or ParseError.
@@ -99,7 +99,7 @@ class Kheaders:
 
     @cached_property
     def problem(self) -> str:
-        """Why the served archive must not be used, empty if it is sound (as far as its beginning tells) or
+        """Why the kernel's archive must not be used, empty if it is sound (its beginning is judged) or
         absent.
         """
         try:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from kdiag.parse.packages import Package
     from kdiag.parse.packages.apt_sources import Source
 
-#: The package manager that writes each kind of database, where os-release tells no more.
+#: The package manager that writes each kind of database, where os-release says no more.
 _MANAGERS = {"dpkg": "apt", "rpm": "dnf", "apk": "apk", "pacman": "pacman", "xbps": "xbps"}
 _APT_PARTS = "/etc/apt/sources.list.d"
 _MOST_SOURCES = 100
@@ -43,7 +43,7 @@ class Packages:
 
     @cached_property
     def _family(self) -> Family | None:
-        """The distribution's, None if os-release does not tell."""
+        """The distribution's, None if os-release does not say."""
         return family_of(self._os_release)
 
     @property
@@ -99,7 +99,7 @@ class Packages:
 
     @cached_property
     def _owner(self) -> Owner | None:
-        """The package that brought the running kernel; None if no database tells."""
+        """The package that provides the running kernel; None if no database says."""
         try:
             kind, path = self.database or ("", "")
             if kind == "pacman":

@@ -1,4 +1,4 @@
-"""What the process that asks may do: capabilities, namespaces, seccomp, security modules, limits, sysctls."""
+"""What the calling process may do: capabilities, namespaces, seccomp, security modules, limits, sysctls."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def capability_names(mask: int) -> frozenset[str]:
 
 
 class ProcessStatus(NamedTuple):
-    """What /proc/self/status tells (man 5 proc_pid_status). seccomp: 0 off, 1 strict, 2 filter."""
+    """What /proc/self/status shows (man 5 proc_pid_status). seccomp: 0 off, 1 strict, 2 filter."""
 
     effective: frozenset[str]
     bounding: frozenset[str]
@@ -159,7 +159,7 @@ class Privileges:
         """Whether uid 0 here is uid 0 of the machine (man 7 user_namespaces; kernels without USER_NS have
         no map).
 
-        The inode tells: a namespace whose map is that of the machine (`unshare --map-users=all`, systemd's
+        The inode shows it: a namespace whose map is that of the machine (`unshare --map-users=all`, systemd's
         PrivateUsers=identity) gives no capability over the kernel either.
         """
         if self.user_namespace not in (None, f"user:[{INITIAL_NAMESPACES['user']}]"):

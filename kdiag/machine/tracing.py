@@ -54,7 +54,7 @@ class Tracing:
 
     @cached_property
     def root(self) -> str | None:
-        """Where tracefs is, None if nowhere. The magic tells, so an empty directory does not count.
+        """Where tracefs is, None if nowhere. The file system's magic decides, so an empty directory does not count.
 
         Raises Unavailable where /sys/kernel/debug hides the answer (mode 0700) and nothing else told.
         """

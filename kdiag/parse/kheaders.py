@@ -36,7 +36,7 @@ _NOTED = frozenset((_KCONFIG, _AUTOCONF, _TYPES))
 
 
 class Peek(NamedTuple):
-    """What the packed archive says by itself: sizes in bytes, of the xz stream and of the tar inside."""
+    """What the packed archive alone shows: sizes in bytes, of the xz stream and of the tar inside."""
 
     compressed: int
     uncompressed: int
@@ -45,7 +45,7 @@ class Peek(NamedTuple):
 class ArchiveInfo(NamedTuple):
     """What is in the archive.
 
-    `whole` tells whether all of it was read. If not, None means "not seen so far", the numbers count what
+    `whole` says whether all of it was read. If not, None means "not seen so far", the numbers count what
     was read, and `archs` may lack some. If it is True, None for `release` or `version_code` means that the
     archive does not say.
 

@@ -1,1 +1,1 @@
-"""Recordings to send: a machine examined once, reduced, stripped of secrets, packed; and read back from a stranger."""
+"""Recordings to send: a machine examined once, reduced, stripped of secrets, packed; and read back, untrusted."""

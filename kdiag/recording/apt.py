@@ -1,4 +1,4 @@
-"""apt's sources in a recording: which suites are used is asked for, whose mirror they come from is nobody's business.
+"""apt's sources in a recording: which suites are used is asked for, whose mirror they come from is left out.
 
 Addresses of the public archives stay, all others become one that says nothing; so do the names of the files, which
 often are those of a company or a product.

@@ -78,7 +78,7 @@ def make(
     small = _reduced(recorder, machine)
     played = _played(_draft(recorder, report, secrets, created, small), registry, chosen, required)
     if played[0].differs and small:
-        # A stranger's check may ask more of a file than was left of it.
+        # A plug-in's check may read more of a file than was left of it.
         whole = _played(_draft(recorder, report, secrets, created, {}), registry, chosen, required)
         played = whole if len(whole[0].differs) < len(played[0].differs) else played
     draft, again = played

@@ -23,7 +23,7 @@ _TECHNICAL_NAMES = """
     virtual web work xen zen
 """
 _TECHNICAL = frozenset(_TECHNICAL_NAMES.split())
-#: Nobody writes these with spaces between words, so that two letters are a name (Unicode blocks, roughly).
+#: These are not written with spaces between words, so that two letters are a name (Unicode blocks, roughly).
 _DENSE = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]"
 )

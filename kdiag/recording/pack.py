@@ -1,4 +1,4 @@
-"""Writing recordings as a directory, `.tar.zst` or `.tar.xz`; and reading them, into memory, whoever made them.
+"""Writing recordings as a directory, `.tar.zst` or `.tar.xz`; and reading them, into memory, as untrusted input.
 
 An archive is never extracted to disk. What is not a plain file with a plain name is refused: a recording holds nothing
 else. Sizes are limited before anything is unpacked.

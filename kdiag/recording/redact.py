@@ -1,6 +1,6 @@
 """Secrets replaced by placeholders, the same secret always by the same one, so that what belongs together still does.
 
-Placeholders are values that nobody owns: addresses reserved for documentation (RFC 5737, RFC 3849, RFC 7042),
+Placeholders are values without an owner: addresses reserved for documentation (RFC 5737, RFC 3849, RFC 7042),
 `host-1`, `user-1`. They are left alone when a redacted recording is redacted again.
 """
 
@@ -75,7 +75,7 @@ _MAIL = re.compile(
     r"(?<![\w.%+@-])([A-Za-z0-9][\w.%+-]{0,63})@((?:[A-Za-z0-9-]{1,63}\.){1,8}(?!(?:service|socket|mount|slice|scope|timer|"
     r"target|device|path|swap|so|ko|conf|automount)\b)[A-Za-z]{2,24})(?![\w-]|\.\w)"
 )
-#: A kernel address tells where the kernel lies (KASLR). Those of one machine share their upper half.
+#: A kernel address shows where the kernel lies (KASLR). Those of one machine share their upper half.
 _POINTER = re.compile(r"(?<![0-9A-Za-z])(0x)?(ffff[0-9a-f]{12})(?![0-9A-Za-z])")
 
 #: Identifiers that are the same everywhere: UEFI's global variables and Secure Boot databases, WSL's VM.

@@ -1,4 +1,4 @@
-"""What must not leave this machine, as far as it can be known beforehand: its names and those of its users.
+"""What must not leave this machine, where it can be known beforehand: its names and those of its users.
 
 The places are looked at outside of the recording, which holds only what the checks asked for.
 """

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from kdiag.knowledge.suites import Suite
     from kdiag.machine import Machine
 
-#: The remedy that `kdiag fix --packages` can take up by itself.
+#: The remedy that `kdiag fix --packages` can carry out.
 INSTALL_HEADERS = "headers.package"
 
 
@@ -58,7 +58,7 @@ def header_package(machine: Machine) -> Remedy | None:
 
 
 def _from_elsewhere(machine: Machine, suite: Suite, commands: tuple[str, ...]) -> Remedy:
-    """The package is in a part of the archive that this system does not use, as far as is known."""
+    """The package is in a part of the archive that this system is not known to use."""
     name = machine.packages.advice.name
     uses = "does not use" if machine.packages.advice.suite_used == "no" else "may not use"
     if suite.enabling:

@@ -29,7 +29,7 @@ class Format(NamedTuple):
 
 
 class Options(NamedTuple):
-    """What renderers may want to know besides the report. The first four are for `text` only; explain: for
+    """What renderers may need to know besides the report. The first four are for `text` only; explain: for
     `sarif` and `html`, which carry the checks' own words.
     """
 

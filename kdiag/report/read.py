@@ -1,4 +1,4 @@
-"""Reads `kdiag.report/1` documents, whoever wrote them: a wrong value is named with its place.
+"""Reads `kdiag.report/1` documents, untrusted: a wrong value is named with its place.
 
 Places are put together only when something is wrong, so that thousands of reports load quickly.
 """

@@ -25,7 +25,7 @@ _READY_LIMIT = 60.0  # a Python starts in 0.02 s, under software emulation in on
 class Cause:
     """A running process with a name and a file of its own.
 
-    comm: its name in the kernel, unique on this machine; name: the file name that it asks for and nobody else;
+    comm: its name in the kernel, unique on this machine; name: the file name that only it opens;
     label: the name of the file that it opens, as a dentry has it; port: of its listening socket, 0 without loopback.
     """
 
@@ -79,7 +79,7 @@ class Cause:
         return bool(data)
 
     def objects(self) -> tuple[str, ...]:
-        """The files whose code it has mapped: its program and libraries. Empty where /proc does not tell.
+        """The files whose code it has mapped: its program and libraries. Empty where /proc does not say.
 
         Only paths that a bpftrace script can name without quotes, of files that are still there.
         """

@@ -29,7 +29,7 @@ def take_name(comm: str) -> None:
 
 
 def listen() -> tuple[socket.socket | None, str]:
-    """A listening socket on the loopback, whose port nobody else has; the reason where connections fail."""
+    """A listening socket on the loopback, whose port no other process has; the reason where connections fail."""
     problem = ""
     for family, address in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
         try:

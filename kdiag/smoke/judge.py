@@ -34,7 +34,7 @@ def judge(seen: Observation, mark: str, almost: tuple[str, str] | None) -> tuple
 def said(seen: Observation, mark: str) -> str:
     """What bpftrace said on its own: not the lines of our script, and not that it attaches.
 
-    Of standard output only where tracing never began: after that a stock tool prints strangers' words there.
+    Of standard output only where tracing never began: after that a stock tool prints other processes' text there.
     """
     lines = [] if seen.started else [line for line in seen.stdout.splitlines() if mark not in line]
     return "\n".join(
@@ -59,7 +59,7 @@ def _failure(
 
 
 def _decisive(seen: Observation, known: list[Explained], mark: str) -> tuple[str, str] | None:
-    """The line that tells most, and its meaning: a known cause, a complaint that nobody knows, a known consequence."""
+    """The line that says most, and its meaning: a known cause, an unknown complaint, a known consequence."""
     for one in known:
         if one.message.weight in ("stop", "cause"):
             return _trim(one.text), one.message.meaning

@@ -215,7 +215,7 @@ def _iter(s: Scene) -> str:
 
 
 def _tool(_: Scene) -> tuple[str, ...]:
-    # opensnoop.bt wants open(2), which only older architectures have.
+    # opensnoop.bt requires open(2), which only older architectures have.
     name = "opensnoop.bt" if os.uname().machine in ("x86_64", "i686") else "execsnoop.bt"
     path = next((p for p in (f"{d}/{name}" for d in _TOOL_DIRS) if os.path.isfile(p)), None)
     if path is None:

@@ -1,4 +1,4 @@
-"""Runs the programs one after another and makes the report. Hello comes first: it tells how fast this machine is."""
+"""Runs the programs one after another and makes the report. Hello comes first: it shows how fast this machine is."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def probes(data: bytes) -> Iterator[tuple[str, str, bool]]:
 
 
 def find(paths: Iterable[str], *, avoid_semaphores: bool = False) -> Probe | None:
-    """The first probe that can be set off; one without a semaphore, if that is wanted and there is one."""
+    """The first probe that can be set off; one without a semaphore, if that is required and there is one."""
     found: list[Probe] = []
     for path in filter(_PLACES.fullmatch, paths):
         for provider, name, semaphore in _probes_of(path):

@@ -168,7 +168,7 @@ def _uncaused(cause: Cause) -> str:
 
 
 def _until_seen(state: _Watch, plan: Plan, tick: Callable[[], None], began: float) -> tuple[bool, bool]:
-    """Seen, timed out; neither if bpftrace ended by itself."""
+    """Seen, timed out; neither if bpftrace ended before that."""
     limits = plan.limits
     deadline, next_time, started = began + limits.start, began + limits.start / 2, False
     while True:

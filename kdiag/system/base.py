@@ -1,7 +1,7 @@
 """What any examined machine answers to: the questions, and the three kinds of answers.
 
 A thing is there (a value), is not there (None), or could not be looked at (`Unavailable`, with the reason).
-Merging the last two is how other tools come to tell falsehoods.
+Merging the last two is how other tools come to report falsehoods.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Unavailable(Exception):
 
 
 class Stat(NamedTuple):
-    """What stat(2) tells, as far as kdiag asks. kind: file, dir, link, fifo, socket, char, block."""
+    """What kdiag uses of stat(2). kind: file, dir, link, fifo, socket, char, block."""
 
     kind: str
     mode: int

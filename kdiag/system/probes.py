@@ -1,4 +1,4 @@
-"""Harmless system calls whose errno tells what this process may do and what this kernel can.
+"""Harmless system calls whose errno shows what this process may do and what this kernel can.
 
 Each probe has a name (`bpf:map`, `bpf:prog:kprobe`, `perf:profile`, ...), so that a recording can hold its
 outcome. Nothing that a probe makes outlives it: every descriptor is closed before the answer is given, and

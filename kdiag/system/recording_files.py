@@ -46,7 +46,7 @@ class Directory:
         path = self._path / name
         try:
             info = path.lstat()
-            # A recording may come from a stranger: no link in it, not even its own `root`, may lead out of it.
+            # A recording is untrusted: no link in it, not even its own `root`, may lead out of it.
             inside = path.resolve().is_relative_to(self._path.resolve())
         except (OSError, ValueError, RuntimeError):
             return None

@@ -1,7 +1,7 @@
 """recording.json: what it may say, and the way from its text to typed values.
 
 All keys but `schema` are optional, so that a person can write one by hand. Every value is checked here, once:
-a recording may come from a stranger, and what is wrong is named with its place.
+a recording is untrusted, and what is wrong is named with its place.
 """
 
 from __future__ import annotations

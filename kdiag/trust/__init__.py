@@ -1,5 +1,5 @@
-"""The one judgement of whose file, link, directory or program something is: who reads, writes or runs by name asks here
-and then works on descriptors.
+"""The one judgement of whose file, link, directory or program something is: what reads, writes or runs a file
+by name asks here and then works on descriptors.
 
 Beside /, the caller's own and root's files nothing decides what kdiag does as root. The threat model is in
 docs/security.md. `owner` judges, `walk` goes from a path to an open directory; `write`, `scratch`, `read` and `names`

@@ -48,17 +48,17 @@ def entry_problem(info: os.stat_result, parent: os.stat_result, what: str, fd: i
         return found
     if _sticky(parent) and parent.st_mode & 0o022:
         if not stat.S_ISDIR(info.st_mode) and info.st_nlink > 1:
-            return f"{what} has a second name (a hard link), and anybody may make one there"
+            return f"{what} has a second name (a hard link), and any user may make one there"
         if info.st_uid not in (0, os.geteuid()):
             return f"{what} belongs to uid {info.st_uid}, which stands for all users without an id here"
     return ""
 
 
 def unmapped_owner() -> int | None:
-    """The id that the owner of `/` has, where our user namespace maps nobody to it (user_namespaces(7)).
+    """The id that the owner of `/` has, where our user namespace maps no id to it (user_namespaces(7)).
 
     There (`unshare --map-root-user`) real root's files seem to belong to the overflow id: they are as good as `/`
-    itself, whose owner nobody inside can be.
+    itself, whose owner no process inside can be.
     """
     owner = os.stat("/").st_uid
     if owner == 0:

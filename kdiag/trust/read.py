@@ -16,7 +16,7 @@ from kdiag.trust.linux import HERE, flags
 from kdiag.trust.owner import Untrusted, entry_problem
 from kdiag.trust.walk import descriptor, place
 
-#: The kernel's own files can wait without end as well (/proc/kmsg): they are read as far as they are there.
+#: The kernel's own files can wait without end as well (/proc/kmsg): what is there is read.
 _FLAGS = flags("RDONLY", "NONBLOCK", "NOCTTY", "CLOEXEC")
 _PIECE = 1 << 20
 _KINDS = {

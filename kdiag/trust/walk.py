@@ -1,7 +1,7 @@
 """From a path to an open directory, hop by hop, each hop judged: whose it is, and who else could change it.
 
-Two ways to go. `directory` is strict: nobody but root and the caller can have put anything on the way in its place.
-Whoever can write to a header tree, or swap one of its parents, decides what root's bpftrace compiles: CVE-2024-2313
+Two ways to go. `directory` is strict: only root and the caller can have put anything on the way in its place.
+A user who can write to a header tree, or swap one of its parents, decides what root's bpftrace compiles: CVE-2024-2313
 and CVE-2024-2314 were trees at guessable names in /tmp. `place` is for what a user asks to be written (`-o`): it goes
 through other users' directories, as root has to for `sudo kdiag check -o report.json`, but follows no link that
 another user could have put there: it ends in the directory that the path names, and nowhere else.

@@ -3,7 +3,7 @@
 `sudo kdiag check -o report.json` in one's own checkout is usual, so the directory may be another user's, or a group's,
 or /tmp. What can its owner do? The path is walked to an open directory (`walk.place`), through no link that another
 user could have put there. In it, by its descriptor, a file is made under a name that is new (O_EXCL), filled and given
-its mode by its own descriptor, and renamed within that directory. Whoever may change names there can put anything in
+its mode by its own descriptor, and renamed within that directory. A user who may change names there can put anything in
 the place of any of these names at any moment: what renameat(2) and unlinkat(2) then act on is a name of that
 directory, which they could have changed themselves. No file elsewhere is opened, made, renamed, or given a mode.
 

@@ -38,7 +38,7 @@ class Behaviour(NamedTuple):
     # clang: ClangParser::parse() and its caller in src/main.cpp or AllParsePasses (src/ast/passes/parser.h).
     clang_runs: Literal["with-definitions", "always", "when-types"]
     """Which scripts reach clang: those with C definitions (any tracepoint adds one before 0.11; also 0.18-0.23, where
-    struct fields come straight from BTF), all of them, or those with C definitions or types wanted from BTF."""
+    struct fields come straight from BTF), all of them, or those with C definitions or types required from BTF."""
     types_header: Literal[
         "tracepoints",
         "definitions",
@@ -114,7 +114,7 @@ class Behaviour(NamedTuple):
     """What stops at lockdown=confidentiality: nothing, the file or failing bpf() probes on an Ubuntu kernel,
     or the file /sys/kernel/security/lockdown alone (absent: goes on)."""
     runs_shell_at_start: bool
-    """Whether it asks for the kernel's symbols through a shell (popen), else through /dev/fd."""
+    """Whether it reads the kernel's symbols through a shell (popen), else through /dev/fd."""
     needs_tracefs_at_start: bool
     """Whether available_events must be readable even for BEGIN (KernelInfoImpl::open)."""
     needs_proc_modules: bool

@@ -1,4 +1,4 @@
-"""How each bpftrace release behaves, as far as its source decides it.
+"""How each bpftrace release behaves, where its source decides it.
 
 The table is in `bpftrace_history`; every row there names the commit that moved the boundary. All of it is *expected*
 behaviour of upstream's code: a distribution may patch, and an observation always wins.

@@ -86,7 +86,7 @@ _START = (
     ),
 )
 
-# clang, through bpftrace's ClangParser. The header that is missing tells which directory was searched.
+# clang, through bpftrace's ClangParser. The header that is missing shows which directory was searched.
 _HEADERS = (
     Message(
         "clang.kconfig-of-tree",
@@ -130,7 +130,7 @@ _HEADERS = (
         "cause",
         ("tools.bpftrace",),
         "A header of the C library's development package (libc6-dev, glibc-devel), not of the kernel. "
-        "Stock tools of 0.15 to 0.20 want it; those of 0.22 and later do not.",
+        "Stock tools of 0.15 to 0.20 require it; those of 0.22 and later do not.",
     ),
     Message(
         "clang.kernel-header",
@@ -153,7 +153,7 @@ _HEADERS = (
         r"asm goto constructs are not supported|your version of Clang is too old",
         "cause",
         ("tools.bpftrace",),
-        "The kernel's headers want a newer clang than the tool was built with. Use a newer release.",
+        "The kernel's headers require a newer clang than the tool was built with. Use a newer release.",
     ),
     Message(
         "bpftrace.headers-not-found",
@@ -503,7 +503,7 @@ _OTHERS = (
         "cause",
         ("kheaders.archive", "kernel.lockdown"),
         "The module file belongs to another kernel, or its signature is not accepted; the kernel log "
-        "tells which.",
+        "says which.",
     ),
     Message(
         "modprobe.kheaders-file",

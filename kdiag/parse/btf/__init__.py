@@ -8,7 +8,7 @@
 The format is defined by the kernel's include/uapi/linux/btf.h and Documentation/bpf/btf.rst. What is
 accepted is what the kernel's kernel/bpf/btf.c accepts from a program, but for a type that is part of itself,
 of which it overlooks a few: all such are refused, because what reads them through libbpf hangs or crashes.
-libbpf (src/btf.c) accepts much more. BTF that the running kernel serves need not be judged again (`served`):
+libbpf (src/btf.c) accepts much more. BTF that the running kernel provides need not be judged again (`served`):
 then records, references and names only have to be where they can be.
 
 Everything wrong is a `BtfError` with the byte offset in the input.

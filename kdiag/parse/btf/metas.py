@@ -1,4 +1,4 @@
-"""What the kernel demands of each record by itself: the *_check_meta() of the kinds in kernel/bpf/btf.c.
+"""What the kernel requires of each record on its own: the *_check_meta() of the kinds in kernel/bpf/btf.c.
 
 That references and names are in range, that what has no elements claims none, and that what has to be zero is,
 has been seen to already (`kdiag.parse.btf.records`).

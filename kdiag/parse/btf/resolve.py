@@ -55,7 +55,7 @@ class _Walk:
         return self.states[type_id] != _RESOLVED and self.types.kinds[type_id] in _FOLLOWED[self.mode]
 
     def has_size(self, type_id: int) -> bool:
-        """Whether a type comes to one with a size, as far as it has been resolved."""
+        """Whether a type comes to one with a size, by what has been resolved so far."""
         return self.room[self.onto[type_id]] >= 0
 
     def push(self, type_id: int) -> None:

@@ -21,7 +21,7 @@ class Source(NamedTuple):
 
 
 def parse(name: str, data: bytes) -> tuple[Source, ...]:
-    """The enabled sources of one file; `name` tells its format. What is no source is passed over, as apt does with
+    """The enabled sources of one file; `name` decides its format. What is no source is passed over, as apt does with
     comments.
     """
     text = data.decode("utf-8", "replace")

@@ -59,7 +59,7 @@ def _timestamp(report: Report) -> dict[str, str]:
 
 
 def _properties(report: Report) -> Element:
-    """Where the report was made: what tells the runs of a matrix of kernels apart."""
+    """Where the report was made: what distinguishes the runs of a matrix of kernels."""
     properties = Element("properties")
     values = {"kdiag.version": report.kdiag, "kdiag.verdict": report.verdict.status.value}
     values |= {f"machine.{name}": getattr(report.machine, name) for name in MachineInfo._fields}

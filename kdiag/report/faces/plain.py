@@ -1,4 +1,4 @@
-"""Strings from strangers made fit for files: neutralised as for a terminal, and of bounded length.
+"""Untrusted strings made fit for files: neutralised as for a terminal, and of bounded length.
 
 `wrap.visible` says what is neutralised; here texts may keep their lines, and what is cut off is told. What would be an
 order to the log of a CI job, each format says in its own way (`printable.inert` and its siblings).

@@ -1,7 +1,7 @@
 """SARIF 2.1.0 (OASIS): the findings as results, their checks as rules, for code scanning and its viewers.
 
 No library writes it: Microsoft's sarif_om was archived years ago. Besides the specification this follows what
-GitHub wants before it takes a file (docs.github.com, "SARIF support for code scanning"): a physical location for
+GitHub requires before it accepts a file (docs.github.com, "SARIF support for code scanning"): a physical location for
 every result, texts for every rule, and `primaryLocationLineHash` as the fingerprint. Sections named below are those
 of the specification.
 """
@@ -133,7 +133,7 @@ def _message(finding: Finding, report: Report, shown: dict[str, Finding]) -> str
 
 
 def _location(finding: Finding) -> dict[str, object]:
-    """The first path in the evidence, relative to the machine's root. The region is there because GitHub wants
+    """The first path in the evidence, relative to the machine's root. The region is there because GitHub requires
     one.
     """
     paths = (match[0] for e in finding.evidence if (match := _PATH.search(line(e.source, 500))))
@@ -181,5 +181,5 @@ def _root(report: Report) -> str:
 
 
 def _slug(text: str) -> str:
-    """The kernel's release tells the runs of a matrix apart."""
+    """The kernel's release distinguishes the runs of a matrix."""
     return re.sub(r"[^\w.+-]", "_", line(text, 100)) or "unknown"

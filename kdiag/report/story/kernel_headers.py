@@ -40,7 +40,7 @@ class Need(Enum):
 
 
 def need(capability: Capability, report: Report) -> Need:
-    """Whether this capability needs kernel headers here, as far as the report can tell."""
+    """Whether this capability needs kernel headers here, by what the report says."""
     by_id = {finding.id: finding for finding in report.findings}
     named = set(capability.findings)
     sources = [by_id[id_].status for id_ in _SOURCES if id_ in named and id_ in by_id]
@@ -116,7 +116,7 @@ def answer(report: Report) -> str:
 
 
 def _either(by_id: dict[str, Finding]) -> str:
-    """BTF is the better repair where there is one: it needs no package and serves more."""
+    """BTF is the better repair where there is one: it needs no package and more works with it."""
     btf = _btf(by_id)
     if btf is not None and btf.remedies:
         return f"Not once bpftrace gets BTF: see {btf.id}. Without BTF yes, for {{}}: see headers.tree."

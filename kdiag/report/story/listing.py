@@ -1,6 +1,6 @@
 """`kdiag list` and `kdiag explain`: the checks and capabilities, in words, for a terminal of any width.
 
-What is printed may come from a stranger's package, so everything is cleaned.
+What is printed may come from a plug-in, so everything is cleaned.
 """
 
 from __future__ import annotations

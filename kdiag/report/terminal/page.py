@@ -74,7 +74,7 @@ class Page(NamedTuple):
         return f"\x1b[{';'.join(_SGR[style] for style in styles)}m{text}\x1b[0m"
 
     def clean(self, text: str) -> str:
-        """A stranger's text on one line, fit for this terminal."""
+        """Untrusted text on one line, fit for this terminal."""
         return clean(text, unicode=self.unicode)
 
     def works_mark(self, status: Works) -> str:
