@@ -30,7 +30,7 @@ def test_a_waived_capability_does_not_count() -> None:
     assert report.verdict.summary.endswith("; waived: broken until 2030-06-30 (reason for broken)")
     both = waived("broken", "unsure")
     assert both.verdict.status is Readiness.READY
-    assert both.verdict.summary.startswith("all 2 required things work")
+    assert both.verdict.summary.startswith("all 2 required capabilities work")
     assert both.verdict.summary.endswith(
         "; waived: broken until 2030-06-30 (reason for broken), unsure until 2030-06-30 (reason for unsure)"
     )

@@ -168,9 +168,7 @@ def tracepoint_sched(b: Behaviour) -> Expression:
 
 def rawtracepoint(b: Behaviour) -> Expression:
     if b.rawtracepoint == "absent":
-        return never(
-            "this release of bpftrace has no rawtracepoint probes (0.18 brought them)", "tools.bpftrace"
-        )
+        return never("rawtracepoint probes require bpftrace 0.18 or newer", "tools.bpftrace")
     parts = [hello(b), need("bpf.prog.raw_tracepoint")]
     return all_of(*parts, _btf(b)) if b.rawtracepoint == "needs-btf" else all_of(*parts)
 
@@ -235,7 +233,7 @@ def hardware(b: Behaviour) -> Expression:
 
 def iterator(b: Behaviour) -> Expression:
     if b.iterators == "none":
-        return never(f"bpftrace {_release(b)} has no iterators (0.12 brought them)", "tools.bpftrace")
+        return never("iterators require bpftrace 0.12 or newer", "tools.bpftrace")
     parts = [hello(b), _btf(b), need("bpf.iter"), _clang(b, types=True)]
     # Releases with a fixed list of iterators try one at start, which requires a readable list of functions.
     return all_of(*parts, need("tracing.functions")) if b.iterators == "listed" else all_of(*parts)

@@ -26,12 +26,13 @@ def judge(
         more = "" if others == 0 else f"; and {others} other reason{'s' if others > 1 else ''}"
         if len(broken) == len(wanted):
             what = (
-                "the required thing does not work"
+                "the required capability does not work"
                 if len(wanted) == 1
-                else f"none of the {len(wanted)} required things works"
+                else f"none of the {len(wanted)} required capabilities works"
             )
         else:
-            what = f"{len(broken)} of the {len(wanted)} required things {'does' if len(broken) == 1 else 'do'} not work"
+            verb = "does" if len(broken) == 1 else "do"
+            what = f"{len(broken)} of the {len(wanted)} required capabilities {verb} not work"
         text = f"{what}: {reasons[0]}{more}"
         return Verdict(
             Readiness.NOT_READY, text, _next(findings, [i for c in broken for i in c.findings], blocks)
@@ -44,11 +45,15 @@ def judge(
         )
     limits = [c for c in capabilities if c.status is not Works.WORKS and c.id not in required]
     rest = (
-        f"; of the rest, {len(limits)} cannot or can only partly be done here"
+        f"; of the others, {len(limits)} {'does' if len(limits) == 1 else 'do'} not work, or only in part"
         if limits
-        else ", and so does all the rest"
+        else ", and so do all others"
     )
-    what = "the required thing works" if len(wanted) == 1 else f"all {len(wanted)} required things work"
+    what = (
+        "the required capability works"
+        if len(wanted) == 1
+        else f"all {len(wanted)} required capabilities work"
+    )
     return Verdict(Readiness.READY, f"{what}{rest}", "kdiag smoke")
 
 

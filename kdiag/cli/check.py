@@ -40,14 +40,16 @@ def check(  # noqa: PLR0913, PLR0917  a parameter is an option
     root: Annotated[
         str, typer.Option("--root", metavar="DIR", help="Examine a mounted system's files.")
     ] = "/",
-    recording: Annotated[str, typer.Option("--from", metavar="FILE|DIR", help="Play a recording back.")] = "",
+    recording: Annotated[
+        str, typer.Option("--from", metavar="FILE|DIR", help="Judge a recording, not this machine.")
+    ] = "",
     config: Annotated[
         str,
         typer.Option("--config", metavar="FILE", help="kdiag.toml (default: the repository's; '' for none)."),
     ] = "auto",
     no_plugins: NoPlugins = False,
 ) -> None:
-    """Tell what can be traced here, what cannot, why, and what to do."""
+    """Show what can be traced here, what cannot, why, and what to do."""
     from kdiag.cli.examination import Asked, run
 
     asked = Asked(

@@ -50,7 +50,7 @@ Formats = Annotated[
 ]
 Outputs = Annotated[
     list[str],
-    typer.Option("--output", "-o", metavar="FILE", help="Write there (one for each --format; - is here)."),
+    typer.Option("--output", "-o", metavar="FILE", help="Write to FILE (one per --format; - means stdout)."),
 ]
 
 

@@ -49,7 +49,7 @@ def record(  # noqa: PLR0913, PLR0917  a parameter is an option
     ] = "/",
     no_plugins: NoPlugins = False,
 ) -> None:
-    """Keep what kdiag asks of this machine, to send or to compare."""
+    """Record what kdiag reads of this machine, to send or to compare."""
     from kdiag.checking.selection import UnknownName, capabilities, choose, split
     from kdiag.commands.record import CannotWrite as CannotRecord
     from kdiag.commands.record import record as make

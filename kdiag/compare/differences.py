@@ -128,7 +128,7 @@ class _Table:
         """The one reason that the capabilities themselves give, where no finding explains them."""
         own = (side.machine.capabilities.get(c.id) for side in self._sides for c in waiting)
         reasons = {c.because for c in own if c is not None and badness(c.status) and c.because}
-        return reasons.pop() if len(reasons) == 1 else "for reasons that no finding tells"
+        return reasons.pop() if len(reasons) == 1 else "for reasons that no finding gives"
 
     @staticmethod
     def _root(side: Side, capability: str) -> str:

@@ -68,7 +68,7 @@ def _columns(comparison: Comparison, page: Page, shown: int) -> Iterator[str]:
     hidden = len(comparison.columns) - shown + comparison.hidden[0]
     if hidden > 0:
         told = sum(c.count for i, c in enumerate(comparison.columns[:shown]) if i != comparison.baseline)
-        words = f"and {hidden} kinds more ({comparison.total - told} machines): --format json tells of all"
+        words = f"and {hidden} kinds more ({comparison.total - told} machines): --format json has all"
         yield from page.text(words, 2)
     yield ""
 

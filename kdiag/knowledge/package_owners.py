@@ -41,4 +41,4 @@ def by_owner(owner: Owner | None, release: str, scheme_id: str = "") -> Names | 
 
 
 def said_by(owner: Owner | None) -> tuple[str, ...]:
-    return () if owner is None else (f"the package {owner.package} {owner.version} brought it",)
+    return () if owner is None else (f"the package {owner.package} {owner.version} provides it",)

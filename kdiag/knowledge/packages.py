@@ -287,9 +287,7 @@ def _unidentified(release: str, os_release: OsRelease | None, place: Place) -> H
     names = by_owner(owner, release) or Names(None)
     scheme = _scheme_of(owner, os_id)
     if owner is not None and names.name is not None:
-        reason = (
-            f"the package {owner.package} brought this kernel: where that came from, its headers are as well"
-        )
+        reason = f"the package {owner.package} provides this kernel: its headers are in the same repository"
     else:
         reason = (
             f"{release} is a kernel that kdiag does not know: where it came from, its headers are as well"

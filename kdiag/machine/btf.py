@@ -98,7 +98,7 @@ def survey(system: System) -> Survey:
     data = system.read(VMLINUX)
     if data is None:
         if system.stat("/sys/kernel") is None:
-            raise Unavailable("/sys is not mounted: whether the kernel serves BTF is not known")
+            raise Unavailable("/sys is not mounted: whether the kernel provides BTF is not known")
         raise NoBtf(f"{VMLINUX} is not there")
     btf = parse(data, served=True)
     ids = ((name, btf.find(name, (Kind.FUNC,))) for name in FUNCTIONS)

@@ -191,7 +191,7 @@ class ConfigFacts:
             self._note(path, f"of another kernel: {version}, while {release} is running")
             return None
         if path in _UNNAMED and version is None:
-            self._note(path, "does not tell which kernel it belongs to")
+            self._note(path, "does not say which kernel it belongs to")
             return None
         self._note(path, "used")
         return ConfigHit(path, config, by_kernel, self.attempts)

@@ -45,7 +45,7 @@ class Kheaders:
         """The archive that the kernel provides, None if it provides none."""
         data = self._system.read(ARCHIVE, _LIMIT)
         if data is None and self._system.stat("/sys/kernel") is None:
-            raise Unavailable("/sys is not mounted: whether the kernel serves kheaders is not known")
+            raise Unavailable("/sys is not mounted: whether the kernel provides kheaders is not known")
         return data
 
     @cached_property

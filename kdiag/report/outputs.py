@@ -73,7 +73,7 @@ def _guessed(path: str) -> str:
     name = of_path(path)
     if name is None:
         suffixes = ", ".join(suffix for f in FORMATS.values() for suffix in f.suffixes)
-        raise BadOutputs(f"-o {path}: the name does not tell the format ({suffixes}): say it with --format")
+        raise BadOutputs(f"-o {path}: the name does not show the format ({suffixes}): set it with --format")
     return name
 
 

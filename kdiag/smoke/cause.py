@@ -110,7 +110,7 @@ def start(interpreter: str = sys.executable) -> Cause:
     name = f"{comm}-file"
     source = Path(__file__).with_name("events.py").read_text(encoding="utf-8")
     try:
-        # Ours runs kdiag already, whoever could change it.
+        # Ours runs kdiag already, even if another user could change it.
         process = start_program(
             (interpreter, "-I", "-S", "-B", "-c", source, comm, name),
             judge=False if interpreter == sys.executable else None,

@@ -81,7 +81,7 @@ def _silence(seen: Observation, mark: str) -> str:
         return (
             f"bpftrace ended {_status(seen.status)}{f': {_trim(last[0])}' if last else ' and gave no reason'}"
         )
-    return f"bpftrace ended by itself, and the event was not seen{f': {_trim(last[0])}' if last else ''}"
+    return f"bpftrace ended, and the event was not seen{f': {_trim(last[0])}' if last else ''}"
 
 
 def _stubborn(seen: Observation) -> str:

@@ -126,7 +126,7 @@ def _forked(s: Scene, shown: Shown) -> str:
 
 def _rawtracepoint(s: Scene) -> str:
     if s.behaviour.rawtracepoint == "absent" and s.behaviour.known:
-        raise Skip("this release of bpftrace has no rawtracepoint probes (0.18 brought them)")
+        raise Skip("rawtracepoint probes require bpftrace 0.18 or newer")
     return f"rawtracepoint:sched_process_fork {s.mine} {{ {s.say('fork %d', 'pid')} }}"
 
 
@@ -210,7 +210,7 @@ def _stack(s: Scene, _: Shown) -> str:
 
 def _iter(s: Scene) -> str:
     if s.behaviour.iterators == "none" and s.behaviour.known:
-        raise Skip("this release of bpftrace has no iterators (0.12 brought them)")
+        raise Skip("iterators require bpftrace 0.12 or newer")
     return f"iter:task {{ {s.say('task %d %s', 'ctx->task->pid', 'ctx->task->comm')} }}"
 
 

@@ -35,12 +35,12 @@ def verdict(report: SmokeReport) -> Verdict:
     many = len(answers)
     if broken:
         number = many - len(broken) - len(unsure)
-        what = f"{number or 'none'} of the {many} required things was seen to work"
+        what = f"{number or 'none'} of the {many} required capabilities were shown to work"
         return Verdict(Readiness.NOT_READY, f"{what} ({', '.join(broken)} did not); {rest}", "kdiag check")
     if unsure:
         return Verdict(Readiness.UNKNOWN, f"not tried: {', '.join(unsure)}; {rest}", "kdiag smoke --list")
-    seen = "the required thing was" if many == 1 else f"all {many} required things were"
-    return Verdict(Readiness.READY, f"{seen} seen to work; {rest}", "")
+    seen = "the required capability was" if many == 1 else f"all {many} required capabilities were"
+    return Verdict(Readiness.READY, f"{seen} shown to work; {rest}", "")
 
 
 def worked(report: SmokeReport) -> int:

@@ -1,7 +1,7 @@
 """Programs: where one is found, who else decides what runs under that name, and the one way to start one.
 
 As root a program is started only if every hop to it was judged: each directory, each link and the file itself belong to
-root or to the caller, and no other user can write to them (`walk`). Then the name is as good as a descriptor: whoever
+root or to the caller, and no other user can write to them (`walk`). Then the name is as good as a descriptor: one who
 could make it lead elsewhere is root. So what was judged is started by its name, as a shell would: through /proc/self/fd
 a script would see a number for its name and look for its parts there (Ubuntu's bpftool and AppImages do), programs that
 are several by their name (kmod, busybox, snap) and the kernel's own name of the process (comm) would be wrong, and
@@ -95,7 +95,7 @@ def _judge(path: str, scripts: int = 0) -> None:
         if not os.path.samestat(os.stat(path), found.info):
             raise Untrusted(f"{path} does not lead where its links point")
         interpreter = _interpreter(found.name, found.at)
-    # Whoever may change the interpreter that runs kdiag decides what kdiag is.
+    # A user who may change the interpreter that runs kdiag decides what kdiag is.
     if interpreter and interpreter != sys.executable:
         if scripts == _MOST_SCRIPTS:
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)

@@ -57,7 +57,7 @@ def annotated(report: Report) -> list[tuple[str, str, str]]:
 def test_the_verdict_and_the_causes_are_annotated() -> None:
     told = annotated(everything())
     assert told == [
-        ("error", "kdiag: NOT READY", "2 of 4 required things work\nNext: sudo mount it"),
+        ("error", "kdiag: NOT READY", "2 of 4 required capabilities work\nNext: sudo mount it"),
         (
             "error",
             "kdiag: summary of a.root",

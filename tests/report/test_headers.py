@@ -138,7 +138,7 @@ def test_a_release_that_is_not_known_leaves_it_open() -> None:
 
 # -- the sentences ---------------------------------------------------------------------------------------------------
 
-ENOUGH = "Not for the required things (*): BTF is enough."
+ENOUGH = "Not for the required capabilities (*): BTF is enough."
 BOTH = "#include <linux/...> and BCC tools"
 TRACEPOINTS = "syscall tracepoints with arguments, network tracepoints and scheduler tracepoints"
 NEW, OLD, OLDEST = behaviour((0, 23, 2)), behaviour((0, 17, 0)), behaviour((0, 11, 3))
@@ -150,25 +150,25 @@ NEW, OLD, OLDEST = behaviour((0, 23, 2)), behaviour((0, 17, 0)), behaviour((0, 1
         (
             NEW,
             all_of(HEADERS, FAIL),
-            f"{ENOUGH} For {BOTH} you do: see headers.tree.",
+            f"{ENOUGH} Yes, for {BOTH}: see headers.tree.",
         ),
         (
             OLD,
             all_of(HEADERS, FAIL),
-            f"{ENOUGH} For #include <linux/...>, some of the stock .bt tools "
-            "and BCC tools you do: see headers.tree.",
+            f"{ENOUGH} Yes, for #include <linux/...>, some of the stock .bt tools "
+            "and BCC tools: see headers.tree.",
         ),
         (
             NEW,
             all_of(HEADERS, FAIL) | {"headers.bcc": OK},
             f"{ENOUGH} They are there for BCC tools. "
-            "For #include <linux/...> you do: see headers.tree.",
+            "Yes, for #include <linux/...>: see headers.tree.",
         ),
         (
             NEW,
             {"headers.bcc": FAIL},
             f"{ENOUGH} They are there for #include <linux/...>. "
-            "For BCC tools you do: see headers.bcc.",
+            "Yes, for BCC tools: see headers.bcc.",
         ),
         (
             NEW,
@@ -178,7 +178,7 @@ NEW, OLD, OLDEST = behaviour((0, 23, 2)), behaviour((0, 17, 0)), behaviour((0, 1
         (
             NEW,
             all_of(HEADERS, FAIL) | {"tools.bpftrace": FAIL, "btf.bpftrace": SKIP, "tracing.tracefs": FAIL},
-            f"{ENOUGH} For {BOTH} you do: see headers.tree.",
+            f"{ENOUGH} Yes, for {BOTH}: see headers.tree.",
         ),
         (NEW, {"tracing.tracefs": FAIL}, "They are there, should you need them."),
         (OLDEST, all_of(HEADERS, FAIL), f"Yes, for {TRACEPOINTS}: see headers.tree."),
@@ -231,4 +231,4 @@ def test_what_was_not_looked_at_is_not_claimed() -> None:
     made = replace(judged([NEW], {}), findings=(), capabilities=(fails,), required=("hello",))
     assert answer(made) == "That cannot be told from what was looked at."
     works_here = fails._replace(status=Works.WORKS)
-    assert answer(replace(made, capabilities=(works_here,))) == "Not for the required things (*)."
+    assert answer(replace(made, capabilities=(works_here,))) == "Not for the required capabilities (*)."

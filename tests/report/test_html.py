@@ -132,7 +132,7 @@ def test_the_policy_allows_the_style_sheet_and_nothing_else() -> None:
 def test_the_verdict_is_the_headline(readiness: str, word: str) -> None:
     page = Page(render(everything(Readiness(readiness))))
     assert [data.strip() for tag, data in page.texts if tag == "h1"] == [word]
-    assert ("p", "2 of 4 required things work") in page.texts
+    assert ("p", "2 of 4 required capabilities work") in page.texts
     assert ("span", "sudo mount it") in page.texts
 
 

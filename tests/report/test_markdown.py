@@ -25,7 +25,7 @@ def tokens(text: str) -> list[Token]:
 def test_the_summary_has_its_parts() -> None:
     text = render(everything())
     assert text.startswith(
-        "## ❌ Not ready: 2 of 4 required things work\n\nNext: <code>sudo mount it</code>\n"
+        "## ❌ Not ready: 2 of 4 required capabilities work\n\nNext: <code>sudo mount it</code>\n"
     )
     assert "6.1.0 x86&#95;64 · Debian · Debian 12 · no container · bpftrace 0.17.0 · root" in text
     headings = [

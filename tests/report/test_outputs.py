@@ -41,7 +41,7 @@ def test_pairs(tmp_path: Path) -> None:
         (["html", "junit"], ["a.html"], "2 x --format and 1 x -o do not pair"),
         (["html"], ["a.html", "b.xml"], "1 x --format and 2 x -o do not pair"),
         (["htm"], [], "--format: no format is called 'htm'; did you mean html?"),
-        ([], ["report"], "-o report: the name does not tell the format (.txt, .json, "),
+        ([], ["report"], "-o report: the name does not show the format (.txt, .json, "),
         ([], ["a.html", "./a.html"], "-o: two documents would go to /"),
         (["text", "json"], ["-", "-"], "-o: two documents would go to standard output"),
         (["json"], ["/"], "-o /: this is a directory"),

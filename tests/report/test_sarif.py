@@ -207,7 +207,7 @@ def test_what_is_fine_is_no_result() -> None:
     assert {"f.fine", "g.skip"}.isdisjoint(results(everything()))
     assert run(everything())["properties"] == {
         "verdict": "not-ready",
-        "summary": "2 of 4 required things work",
+        "summary": "2 of 4 required capabilities work",
         "release": "6.1.0",
         "capabilities": {
             "works": "works",

@@ -252,7 +252,9 @@ def test_the_question_about_headers_follows_the_table() -> None:
     made = report(fail("no headers", id="headers.tree"), ok("whole", id="btf.vmlinux"), capabilities=FOUR,
                   required=("hello",))  # fmt: skip
     _, _, after = shown(made).partition("or what --require names\n\n")
-    assert after.startswith("Do I need kernel headers? Not for the required things (*): BTF is enough.\n\n")
+    assert after.startswith(
+        "Do I need kernel headers? Not for the required capabilities (*): BTF is\n  enough.\n\n"
+    )
     assert "\x1b[1mDo I need kernel headers?\x1b[0m Not for" in shown(made, color=True)
     assert "kernel headers?" not in shown(replace(made, required=()))
 

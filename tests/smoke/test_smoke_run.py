@@ -227,7 +227,10 @@ def test_the_exit_status(required: tuple[str, ...], programs: dict[str, str], st
 def test_the_verdict_counts_what_was_required() -> None:
     said = verdict(made(("a", "b", "c"), a="works", b="fails", c="skipped"))
     assert said.status is Readiness.NOT_READY
-    assert said.summary == "1 of the 3 required things was seen to work (b did not); 1 of 3 programs works"
+    assert (
+        said.summary
+        == "1 of the 3 required capabilities were shown to work (b did not); 1 of 3 programs works"
+    )
 
 
 def test_choosing_programs() -> None:

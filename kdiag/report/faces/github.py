@@ -51,7 +51,7 @@ def _verdict(report: Report) -> Iterator[str]:
 
 
 def _annotations(report: Report, graded: Grades) -> Iterator[str]:
-    """One for each finding that fails a required thing and is not explained by another one here."""
+    """One for each finding that fails a required capability and is not explained by another one here."""
     shown = {f.id: f for f in in_the_way(report)}
     grave = [f for f in shown.values() if graded.findings[f.id] >= Grade.WARNING]
     roots = [f for f in grave if not any(c in {g.id for g in grave} for c in nearest_causes(f, shown))]

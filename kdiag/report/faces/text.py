@@ -108,7 +108,7 @@ def _headers(report: Report, page: Page) -> Iterator[str]:
 
 
 def _in_the_way(report: Report, page: Page) -> Iterator[str]:
-    """In full what required things wait for (with --verbose: what anything waits for), the rest in a few
+    """In full what required capabilities wait for (with --verbose: what anything waits for), the rest in a few
     lines each.
     """
     every = in_the_way(report)

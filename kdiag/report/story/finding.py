@@ -63,7 +63,7 @@ class Story:
             yield from page.labelled("as root", finding.with_root)
 
     def sketch(self, group: Sequence[Finding]) -> Iterator[str]:
-        """The few lines for something that no required thing waits for: the causes that are not told are told
+        """The few lines for something that no required capability waits for: the causes that are not told are told
         in its because.
         """
         page, finding = self._page, group[0]
@@ -87,7 +87,7 @@ class Story:
             yield from self._page.text(finding.reason, 2 if self._page.narrow else 4)
 
     def _affects(self, group: Sequence[Finding], causes: tuple[str, ...]) -> Iterator[str]:
-        """What it keeps from working, required things first, on one line; not what a cause has said."""
+        """What it keeps from working, required ones first, on one line; not what a cause has said."""
         blocks, required, verbose = self._report.blocks, set(self._report.required), self._page.verbose
         every = dict.fromkeys(name for finding in group for name in blocks.get(finding.id, ()))
         names = sorted(every, key=lambda id_: id_ not in required)

@@ -144,7 +144,7 @@ def _cannot_tell(by_id: dict[str, Finding]) -> str:
 
 def _no(report: Report, needs: dict[str, Need], by_id: dict[str, Finding]) -> str:
     why = ": BTF is enough" if _btf_status(by_id) in _THERE else ""
-    first = f"Not for the required things (*){why}."
+    first = f"Not for the required capabilities (*){why}."
     rest = [c for c in report.capabilities if c.id not in report.required]
     lacking = [c for c in rest if needs[c.id] in (Need.YES, Need.PARTLY) and not _is_there(c, by_id)]
     served = [c for c in rest if needs[c.id] is Need.YES and _is_there(c, by_id)]
@@ -152,7 +152,7 @@ def _no(report: Report, needs: dict[str, Need], by_id: dict[str, Finding]) -> st
         first += f" They are there for {_titles(served)}."
     if lacking:
         parts = [_title(c) if needs[c.id] is Need.YES else f"some of {_lowered(c.title)}" for c in lacking]
-        first += f" For {_list(parts)} you do: see {_where(lacking)}."
+        first += f" Yes, for {_list(parts)}: see {_where(lacking)}."
     return first
 
 

@@ -53,7 +53,7 @@ def listing(registry: Registry, width: int = 80) -> str:
             text = clean(f"{problem.name} ({problem.distribution}): {problem.message}")
             lines += _hanging("  ", text, width)
         lines.append("")
-    lines += _hanging("", "`kdiag explain ID` tells what one of them is about.", width)
+    lines += _hanging("", "`kdiag explain ID` explains one of them.", width)
     return "\n".join(lines) + "\n"
 
 
