@@ -144,7 +144,7 @@ def header_package(
         return _unidentified(release, os_release, place)
     scheme = _schemes()[identity.headers]
     names = _names(identity, scheme, release, place.owner)
-    suite = _suite(identity, scheme, os_release)
+    suite = _suite(identity, scheme, os_release, place.sources)
     obtainable = _obtainable(scheme, place.owner)
     here, here_reason = _served_here(identity, scheme, os_release)
     usual = names.manager or scheme.get("manager")
@@ -202,7 +202,9 @@ def _names(identity: KernelIdentity, scheme: _Scheme, release: str, owner: Owner
     return Names(template.format(release=release) if template else None)
 
 
-def _suite(identity: KernelIdentity, scheme: _Scheme, os_release: OsRelease | None) -> Suite | None:
+def _suite(
+    identity: KernelIdentity, scheme: _Scheme, os_release: OsRelease | None, sources: Iterable[Source] | None
+) -> Suite | None:
     """Where the packages are: in a suite of the distribution, or in a third-party repository."""
     repository = scheme.get("repository")
     if repository is not None:
@@ -211,7 +213,7 @@ def _suite(identity: KernelIdentity, scheme: _Scheme, os_release: OsRelease | No
         release = next((text for text in identity.decided_by if text.startswith("release ")), "")
         if found := re.search(r"\.(?:fc|el|mga)(\d+)", release):
             return _of_rpm(found[1], os_release)
-    return suite_of(identity.build, identity.flavour)
+    return suite_of(identity.build, identity.flavour, sources)
 
 
 def _of_rpm(series: str, os_release: OsRelease) -> Suite | None:
@@ -287,7 +289,7 @@ def _unidentified(release: str, os_release: OsRelease | None, place: Place) -> H
     names = by_owner(owner, release) or Names(None)
     scheme = _scheme_of(owner, os_id)
     if owner is not None and names.name is not None:
-        reason = f"the package {owner.package} provides this kernel: its headers are in the same repository"
+        reason = f"the package {owner.package} provides this kernel: look for its headers where that package came from"
     else:
         reason = (
             f"{release} is a kernel that kdiag does not know: where it came from, its headers are as well"

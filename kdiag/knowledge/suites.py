@@ -72,14 +72,16 @@ class Suite(NamedTuple):
         return self.names[0]
 
 
-def suite_of(build: Build | None, flavour: str = "") -> Suite | None:
-    """Where the packages of a build are, None if that is not known."""
+def suite_of(build: Build | None, flavour: str = "", sources: Iterable[Source] | None = None) -> Suite | None:
+    """Where the packages of a build are, None if that is not known. sources: what apt uses here, if that is known: a
+    further suite is enabled from the mirror that has the others.
+    """
     if build is None or build.series is None:
         return None
     if build.distribution == "ubuntu":
         return _ubuntu(build, flavour)
     if build.distribution == "debian":
-        return _debian(build)
+        return _debian(build, sources or ())
     return None
 
 
@@ -101,19 +103,20 @@ def _ubuntu(build: Build, flavour: str) -> Suite | None:
     return Suite((f"{name}-updates", f"{name}-security", name), of)
 
 
-def _debian(build: Build) -> Suite | None:
+def _debian(build: Build, sources: Iterable[Source]) -> Suite | None:
     name = _DEBIAN_NAMES.get(build.series or "")
     if name is None:
         return None
     of = f"Debian {build.series}"
     if build.channel == "backports":
         suite = f"{name}-backports"
-        line = f"deb http://deb.debian.org/debian {suite} main"
+        mirror = _mirror(sources, name)
+        line = f"deb {mirror} {suite} main"
         return Suite(
             (suite,),
             of,
             usual=False,
-            enabling=(f"echo '{line}' | sudo tee /etc/apt/sources.list.d/{suite}.list",),
+            enabling=(f"echo '{line}' | sudo tee /etc/apt/sources.list.d/{suite}.list",) if mirror else (),
             meaning="nothing else is upgraded by that: apt takes from backports only what is asked for by name",
         )
     if build.channel == "lts":
@@ -121,6 +124,14 @@ def _debian(build: Build) -> Suite | None:
     if build.series not in DEBIAN:
         return Suite((name, "sid", "unstable", "testing"), f"{of} (testing or unstable)")
     return Suite((name, f"{name}-security", f"{name}-updates", f"{name}/updates"), of)
+
+
+def _mirror(sources: Iterable[Source], suite: str) -> str:
+    """The address that this machine has the release from; empty if none can stand in a command as it is (a name and
+    password in it stay out, too).
+    """
+    addresses = (source.uri for source in sources if suite in source.suites)
+    return next((uri for uri in addresses if re.fullmatch(r"https?://[\w.:/~%-]+", uri, re.ASCII)), "")
 
 
 def used(suite: Suite, sources: Iterable[Source] | None, os_release: str | None) -> Answer:

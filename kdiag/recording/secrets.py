@@ -50,7 +50,7 @@ _DOMAIN_NAMES = """
     gentoo.org nixos.org voidlinux.org amazon.com amazonaws.com aws.amazon.com microsoft.com azure.com
     google.com googlesource.com googleapis.com oracle.com vmware.com kali.org raspberrypi.com raspberrypi.org
     raspbian.org linuxfoundation.org freedesktop.org gnu.org llvm.org github.com github.io gitlab.com docker.com
-    docker.io quay.io ghcr.io python.org pypi.org pythonhosted.org iovisor.org bpftrace.org ebpf.io
+    docker.io quay.io ghcr.io python.org iovisor.org bpftrace.org ebpf.io
     xenproject.org proxmox.com endeavouros.com linuxmint.com elementary.io pop-os.org system76.com talos.dev
     siderolabs.com flatcar.org bottlerocket.dev chainguard.dev wolfi.dev mageia.org openmandriva.org
     slackware.com compute.internal ec2.internal cluster.local svc.cluster.local default.svc.cluster.local

@@ -35,7 +35,8 @@ def verdict(report: SmokeReport) -> Verdict:
     many = len(answers)
     if broken:
         number = many - len(broken) - len(unsure)
-        what = f"{number or 'none'} of the {many} required capabilities were shown to work"
+        verb = "was" if number < 2 else "were"
+        what = f"{number or 'none'} of the {many} required capabilities {verb} shown to work"
         return Verdict(Readiness.NOT_READY, f"{what} ({', '.join(broken)} did not); {rest}", "kdiag check")
     if unsure:
         return Verdict(Readiness.UNKNOWN, f"not tried: {', '.join(unsure)}; {rest}", "kdiag smoke --list")

@@ -166,9 +166,9 @@ def test_the_tables_have_no_two_owners() -> None:
 
 # -- whether a machine uses a suite ----------------------------------------------------------------------------------
 
-MAIN = Source("http://deb.debian.org/debian", ("bookworm", "bookworm-updates"))
-BACKPORTS = Source("http://deb.debian.org/debian", ("bookworm-backports",))
-MOVING = Source("http://deb.debian.org/debian", ("stable",))
+MAIN = Source("http://mirror.example/debian", ("bookworm", "bookworm-updates"))
+BACKPORTS = Source("http://mirror.example/debian", ("bookworm-backports",))
+MOVING = Source("http://mirror.example/debian", ("stable",))
 MIRROR = Source("http://mirror.invalid/", ("our-own",))
 
 
@@ -198,7 +198,7 @@ def test_used(release: str, sources: tuple[Source, ...] | None, system: str, ans
 def test_pro_is_known_by_its_address() -> None:
     identity = known("5.4.0-1026-fips", "#30-Ubuntu", "ubuntu 20.04")
     focal = OsRelease("ubuntu", ("debian",), "20.04")
-    plain = Source("http://archive.ubuntu.com/ubuntu", ("focal", "focal-updates"))
+    plain = Source("http://mirror.example/ubuntu", ("focal", "focal-updates"))
     pro = Source("https://esm.ubuntu.com/fips/ubuntu", ("focal",))
     assert header_package("5.4.0-1026-fips", identity, None, focal, Place("apt", (plain,))).suite_used == "no"
     assert (

@@ -295,7 +295,7 @@ BPO = "6.12.95+deb12-cloud-amd64"
 
 def backported(*suites: str) -> Description:
     described = machines.linux(BPO, machines.DEBIAN["12"])
-    lines = "".join(f"deb http://deb.debian.org/debian {suite} main\n" for suite in suites)
+    lines = "".join(f"deb http://mirror.example/debian {suite} main\n" for suite in suites)
     return described.file("/etc/apt/sources.list", lines)
 
 
@@ -310,9 +310,20 @@ def test_a_backported_kernel_where_backports_are_not_used(examine: Examine) -> N
     (remedy,) = found.remedies
     assert remedy.kind == "unsafe"
     assert "bookworm-backports, which this system does not use" in remedy.title
-    assert remedy.commands[0].startswith("echo 'deb http://deb.debian.org/debian bookworm-backports main'")
+    assert remedy.commands[0].startswith("echo 'deb http://mirror.example/debian bookworm-backports main'")
     assert remedy.commands[-1] == f"sudo apt-get install linux-headers-{BPO}"
     assert not any("Debian 13" in text for text in (remedy.title, found.summary, found.reason))
+
+
+@pytest.mark.parametrize(
+    "address", ["http://name:word@mirror.example/debian", "http://mirror.example/'$(id)'", "file:/srv"]
+)
+def test_an_address_that_cannot_stand_in_a_command(examine: Examine, address: str) -> None:
+    described = machines.linux(BPO, machines.DEBIAN["12"])
+    lines = f"deb {address} bookworm main\ndeb {address} bookworm-security main\n"
+    (remedy,) = package(described.file("/etc/apt/sources.list", lines), examine).remedies
+    assert (remedy.kind, remedy.commands) == ("manual", ())
+    assert "Set up bookworm-backports" in remedy.title
 
 
 def test_a_backported_kernel_where_backports_are_used(examine: Examine) -> None:
@@ -447,7 +458,7 @@ def test_a_package_that_somebody_built(examine: Examine) -> None:
     ("source", "kind"),
     [
         ("deb http://deb.xanmod.org releases main", "safe"),
-        ("deb http://deb.debian.org/debian bookworm main", "manual"),
+        ("deb http://mirror.example/debian bookworm main", "manual"),
     ],
 )
 def test_a_third_partys_repository(source: str, kind: str, examine: Examine) -> None:

@@ -229,7 +229,7 @@ def test_the_verdict_counts_what_was_required() -> None:
     assert said.status is Readiness.NOT_READY
     assert (
         said.summary
-        == "1 of the 3 required capabilities were shown to work (b did not); 1 of 3 programs works"
+        == "1 of the 3 required capabilities was shown to work (b did not); 1 of 3 programs works"
     )
 
 

@@ -288,7 +288,7 @@ def debian(one: Case) -> None:
     one.files |= {
         "/etc/os-release": b'ID=debian\nVERSION_ID="13"\nPRETTY_NAME="Debian GNU/Linux 13 (trixie)"\n',
         "/var/lib/dpkg/status": status,
-        "/etc/apt/sources.list": b"deb http://deb.debian.org/debian trixie main\n",
+        "/etc/apt/sources.list": b"deb http://mirror.example/debian trixie main\n",
         "/etc/apt/sources.list.d": (),
     }
     names = (

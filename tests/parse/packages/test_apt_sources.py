@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 from kdiag.parse.packages.apt_sources import Source, parse
 
 LINES = b"""# deb http://old.invalid/debian buster main
-deb [arch=amd64 signed-by=/usr/share/keyrings/x.gpg] http://deb.debian.org/debian bookworm main contrib
+deb [arch=amd64 signed-by=/usr/share/keyrings/x.gpg] http://mirror.example/debian bookworm main contrib
 deb http://security.debian.org/debian-security bookworm-security main # comment
-deb-src http://deb.debian.org/debian trixie main
- deb  http://deb.debian.org/debian   bookworm-backports main
+deb-src http://mirror.example/debian trixie main
+ deb  http://mirror.example/debian   bookworm-backports main
 """
 STANZAS = b"""# this is a comment
 Types: deb
-URIs: http://deb.debian.org/debian
+URIs: http://mirror.example/debian
 Suites: bookworm bookworm-updates
  bookworm-proposed
 Components: main
@@ -27,26 +27,26 @@ Enabled: yes
 
 Enabled: no
 Types: deb
-URIs: http://deb.debian.org/debian
+URIs: http://mirror.example/debian
 Suites: bookworm-backports
 
 Types: deb-src
-URIs: http://deb.debian.org/debian
+URIs: http://mirror.example/debian
 Suites: sid
 """
 
 
 def test_lines() -> None:
     assert parse("/etc/apt/sources.list", LINES) == (
-        Source("http://deb.debian.org/debian", ("bookworm",)),
+        Source("http://mirror.example/debian", ("bookworm",)),
         Source("http://security.debian.org/debian-security", ("bookworm-security",)),
-        Source("http://deb.debian.org/debian", ("bookworm-backports",)),
+        Source("http://mirror.example/debian", ("bookworm-backports",)),
     )
 
 
 def test_stanzas() -> None:
     assert parse("debian.sources", STANZAS) == (
-        Source("http://deb.debian.org/debian", ("bookworm", "bookworm-updates", "bookworm-proposed")),
+        Source("http://mirror.example/debian", ("bookworm", "bookworm-updates", "bookworm-proposed")),
         Source("https://esm.ubuntu.com/fips/ubuntu", ("focal",)),
     )
 
