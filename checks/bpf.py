@@ -33,11 +33,11 @@ def _by_config(
         path = machine.config.found.path
     except Unavailable as gap:
         return unknown(
-            f"only root may try {what}, and no kernel config tells",
+            f"only root may try {what}, and no kernel configuration is readable here",
             reason=gap.reason,
             evidence=tuple(evidence),
             causes=("privileges.root", "privileges.capabilities"),
-            with_root=f"one harmless {call} call tells",
+            with_root=f"one harmless {call} call answers",
         )
     off = [name for name, value in values.items() if value not in ("y", "m")]
     if off:
@@ -46,14 +46,14 @@ def _by_config(
             f"CONFIG_{off[0]} is off: no {what}",
             evidence=tuple(evidence),
             causes=tuple(f"config.{name}" for name in off),
-            with_root=f"one harmless {call} call tells for sure",
+            with_root=f"one harmless {call} call answers for sure",
         )
     evidence += [expect(path, f"CONFIG_{name}={value}") for name, value in values.items()]
     return expected(
         f"only root may try {what}; the kernel's configuration has {'them' if what.endswith('s') else 'it'}",
         evidence=tuple(evidence),
         causes=("privileges.root", "privileges.capabilities"),
-        with_root=f"one harmless {call} call tells",
+        with_root=f"one harmless {call} call answers",
     )
 
 
@@ -133,7 +133,7 @@ def test_run(machine: Machine) -> Iterator[Finding]:
     elif result.detail == "run" or result.name in ("ENOTSUPP", "EINVAL"):
         yield fail(
             "this kernel cannot run raw tracepoint programs on demand",
-            reason="5.10 brought it; bpftrace 0.22 and newer run BEGIN in no other way",
+            reason="requires Linux 5.10 or newer; bpftrace 0.22 and newer run BEGIN in no other way",
             evidence=evidence,
             causes=("bpf.prog.raw_tracepoint",),
         )
@@ -168,14 +168,14 @@ def _by_younger_features(machine: Machine, why: str) -> Finding:
             "whether programs can be run on demand was not tried",
             evidence=(evidence, expect("uname -r", "5.10 and newer can")),
             causes=("privileges.root",),
-            with_root="one program, loaded and run, tells",
+            with_root="one program, loaded and run, answers",
         )
     return unknown(
         "whether programs can be run on demand was not tried",
-        reason="5.10 brought it; some distributions' older kernels have it, too",
+        reason="requires Linux 5.10 or newer; some distributions' older kernels have it, too",
         evidence=(evidence,),
         causes=("privileges.root",),
-        with_root="one program, loaded and run, tells",
+        with_root="one program, loaded and run, answers",
     )
 
 
@@ -193,7 +193,9 @@ def _tracing_program(
     try:
         result = ask()
     except NoBtf:
-        return fail(f"{what} {_verb(what, 'needs')} BTF, and the kernel serves none", causes=("btf.vmlinux",))
+        return fail(
+            f"{what} {_verb(what, 'needs')} BTF, and the kernel does not provide it", causes=("btf.vmlinux",)
+        )
     except ParseError:
         return fail(f"{what} {_verb(what, 'needs')} BTF, and the kernel's is broken", causes=("btf.vmlinux",))
     evidence = (Evidence("bpf(2)", f"{result.detail or 'load and attach'}: {result.describe()}"),)
@@ -208,7 +210,7 @@ def _tracing_program(
             f"{what} {_verb(what, 'is')} configured; only root may try",
             evidence=found.evidence,
             causes=("privileges.root", "privileges.capabilities"),
-            with_root="one program, loaded and dropped, tells",
+            with_root="one program, loaded and dropped, answers",
         )
     why = explain(machine, TRACING, result)
     reason, causes = why.reason, why.causes or causes
@@ -220,7 +222,7 @@ def _tracing_program(
         )
     elif result.name == "EPERM" and machine.bpf.program("kprobe").ok:
         # The same capabilities, the same system call and the same filter: what is left is this kind of program.
-        reason = "other programs load, so it is this kernel that refuses BPF trampolines"
+        reason = "other programs load: this kernel refuses BPF trampolines"
     return fail(
         f"the kernel refuses {what.removesuffix('s')} programs ({result.name} at {result.detail or 'load'})",
         reason=reason,
@@ -274,7 +276,7 @@ def loop(machine: Machine) -> Iterator[Finding]:
         return
     evidence = (Evidence(f"{VMLINUX}, function bpf_loop", "absent" if number is None else f"type {number}"),)
     if number is None:
-        yield fail("this kernel has no bpf_loop", reason="5.17 brought it", evidence=evidence)
+        yield fail("this kernel has no bpf_loop", reason="requires Linux 5.17 or newer", evidence=evidence)
     else:
         yield ok("the kernel has bpf_loop", evidence=evidence)
 
@@ -312,7 +314,7 @@ def kprobe_multi(machine: Machine) -> Iterator[Finding]:
 
 
 def _traces(machine: Machine) -> bool:
-    """Whether the one who asks holds what bpftrace asks for: then a refusal is theirs, and root's is another matter."""
+    """Whether the caller holds what bpftrace requires: then a refusal is theirs, and root's may differ."""
     return not machine.privileges.lacking("CAP_BPF", "CAP_PERFMON")
 
 
@@ -376,7 +378,7 @@ def hardware(machine: Machine) -> Iterator[Finding]:
             reason=result.describe(),
             evidence=evidence,
             causes=("privileges.root",),
-            with_root="one call tells",
+            with_root="one call answers",
         )
     else:
         why = explain(machine, PERF, result)

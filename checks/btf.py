@@ -1,4 +1,4 @@
-"""BTF: the kernel's type information, parsed; its modules'; and who here can read it."""
+"""BTF: the kernel's type information, parsed; that of its modules; and which user can read it here."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def vmlinux(machine: Machine) -> Iterator[Finding]:
     if order not in (None, btf.byteorder):
         yield fail(
             f"BTF of a {btf.byteorder}-endian machine",
-            reason=f"this kernel is {order}-endian and serves its own: the file is damaged, or another machine's",
+            reason=f"this kernel is {order}-endian and provides its own: the file is damaged, or another machine's",
             evidence=evidence,
         )
     elif task is None:
@@ -112,7 +112,7 @@ def _absent(machine: Machine) -> Finding:
     identity = machine.kernel.identity
     remedy = _NO_BTF_REMEDIES.get(identity.family) if identity is not None else None
     return fail(
-        "the kernel serves no BTF",
+        "the kernel does not provide BTF",
         reason="it was built without CONFIG_DEBUG_INFO_BTF, or /sys/kernel/btf is hidden here",
         evidence=(Evidence(VMLINUX, "absent"),),
         causes=("config.DEBUG_INFO_BTF", "environment.sysfs"),
@@ -151,7 +151,7 @@ def modules(machine: Machine) -> Iterator[Finding]:
     elif not machine.modules.loaded:
         yield skip("no module is loaded", evidence=evidence)
     else:
-        yield fail("no module serves BTF", evidence=evidence, causes=("config.DEBUG_INFO_BTF_MODULES",))
+        yield fail("no module provides BTF", evidence=evidence, causes=("config.DEBUG_INFO_BTF_MODULES",))
 
 
 @check("btf.fallback", "BTF elsewhere")
@@ -279,7 +279,7 @@ def by_id(machine: Machine) -> Iterator[Finding]:
             "only root may list BTF objects",
             evidence=evidence,
             causes=("privileges.root",),
-            with_root="one call tells",
+            with_root="one call answers",
         )
     else:
         yield _not_listed(machine, result)
@@ -401,7 +401,7 @@ def _by_id(machine: Machine) -> Finding:
             return fail("the kernel has no BTF", evidence=evidence, causes=("btf.vmlinux",))
         return fail(
             "this bpftrace does not see the kernel's BTF, although the file is sound",
-            reason="0.17.0 asks for BTF objects by id, and this kernel (before 5.11) has none for itself",
+            reason="0.17.0 looks up BTF objects by id, and this kernel (before 5.11) has none for itself",
             evidence=evidence,
             remedies=(cure,),
             wrong_remedies=(
@@ -419,7 +419,7 @@ def _by_id(machine: Machine) -> Finding:
             "only root may ask the kernel for BTF by id, as this bpftrace does",
             evidence=(*evidence, expect(VMLINUX, "the file is sound")),
             causes=("privileges.root",),
-            with_root="one call tells",
+            with_root="one call answers",
         )
     return _not_listed(machine, result)
 

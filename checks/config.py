@@ -68,7 +68,7 @@ def _load_configs(machine: Machine) -> tuple[Remedy, ...]:
     return (
         Remedy(
             "config.load",
-            "Load the module that serves /proc/config.gz",
+            "Load the module that provides /proc/config.gz",
             commands=("sudo modprobe configs",),
             needs=("root",),
             undo=("sudo modprobe -r configs",),

@@ -64,10 +64,10 @@ def _none(machine: Machine) -> Finding:
 
 
 _VM_ADVICE = {
-    "wsl2": "the kernel is Microsoft's: no distribution has headers for it; `wsl --update` brings newer kernels",
+    "wsl2": "the kernel is Microsoft's: no distribution has headers for it; `wsl --update` installs newer kernels",
     "wsl1": "WSL 1 is not a Linux kernel: no eBPF at all; `wsl --set-version DISTRO 2` converts",
     "linuxkit": "the kernel comes with Docker Desktop: no distribution has headers for it; newer versions have BTF",
-    "orbstack": "one kernel, by OrbStack, serves every machine and container; it exports kheaders by itself",
+    "orbstack": "one kernel, by OrbStack, runs every machine and container; it provides kheaders without a module",
     "gvisor": "gVisor is not Linux: it has no bpf(2) tracing",
     "firecracker": "a guest kernel built for microVMs: what is not built in cannot be added from inside",
     "uml": "User Mode Linux has no kprobes, uprobes or BTF",
@@ -82,9 +82,7 @@ def vm(machine: Machine) -> Iterator[Finding]:
     place = machine.environment.vm
     if place is None:
         places = "/sys/class/dmi/id, /sys/hypervisor, /proc/device-tree, /proc/cpuinfo"
-        yield ok(
-            "no virtual machine that files could tell of", evidence=(Evidence(places, "no sign of one"),)
-        )
+        yield ok("no sign of a virtual machine in files", evidence=(Evidence(places, "no sign of one"),))
         return
     advice = _VM_ADVICE.get(place.kind)
     if place.kind in ("wsl1", "gvisor", "uml"):

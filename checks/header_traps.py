@@ -124,7 +124,7 @@ def configured(machine: Machine) -> Iterator[Finding]:
             yield ok(f"{place} is there", evidence=(Evidence(place, "exists"),))
             return
     if machine.headers.variable("BPFTRACE_KERNEL_BUILD") and chosen.source == chosen.build:
-        reason = "this release of bpftrace does not know BPFTRACE_KERNEL_BUILD (0.15 brought it)"
+        reason = "BPFTRACE_KERNEL_BUILD requires bpftrace 0.15 or newer"
     else:
         reason = "every script that goes through clang stops there; without any headers, those that need none would run"
     yield fail(

@@ -133,7 +133,7 @@ def _none(machine: Machine) -> Finding:
             )
     if elsewhere:
         evidence += tuple(Evidence(found.source, "complete, for this release") for found in elsewhere)
-        reason = f"{elsewhere[0].source} is complete and fits; bpftrace does not look there by itself"
+        reason = f"{elsewhere[0].source} is complete and fits; bpftrace does not look there unless told to"
     elif machine.headers.other_releases:
         others = ", ".join(machine.headers.other_releases[:3])
         reason = "; ".join(filter(None, (reason, f"headers are there for other kernels: {others}")))
@@ -199,7 +199,7 @@ def _remedies(machine: Machine) -> tuple[Remedy, ...]:
 @check("headers.bcc", "Kernel headers for BCC")
 def bcc(machine: Machine) -> Iterator[Finding]:
     """The tree that BCC takes: BCC_KERNEL_SOURCE, /lib/modules/R/build (with source), else kheaders, which
-    it unpacks by itself into /tmp after `modprobe kheaders`. BCC compiles every tool with headers, BTF or
+    it unpacks automatically into /tmp after `modprobe kheaders`. BCC compiles every tool with headers, BTF or
     not.
     """
     headers = machine.headers
@@ -212,14 +212,14 @@ def bcc(machine: Machine) -> Iterator[Finding]:
         served = machine.kheaders.archive is not None and not machine.kheaders.problem
     except Unavailable as gap:
         yield unknown(
-            "no header tree for BCC; whether the kernel serves kheaders is not known", reason=gap.reason
+            "no header tree for BCC; whether the kernel provides kheaders is not known", reason=gap.reason
         )
         return
     if served:
         yield ok("BCC unpacks the kernel's own headers", evidence=_links(machine))
     elif machine.kheaders.module.state == "loadable":
         yield warn(
-            "BCC loads kheaders and unpacks it into /tmp by itself",
+            "BCC loads kheaders and unpacks it into /tmp automatically",
             evidence=_links(machine),
             causes=("kheaders.module",),
         )
@@ -233,7 +233,7 @@ def bcc(machine: Machine) -> Iterator[Finding]:
 
 
 def _installed(machine: Machine, name: str, version: str | None, evidence: tuple[Evidence, ...]) -> Finding:
-    """A package whose name and version say nothing of the release may hold another kernel's headers: the files tell."""
+    """A package whose name and version say nothing of the release may hold another kernel's headers: files decide."""
     release = machine.kernel.release
     others = machine.headers.other_releases
     if version is None and release not in name and not machine.headers.links["build"].is_dir and others:
@@ -295,7 +295,7 @@ def package(machine: Machine) -> Iterator[Finding]:
         installed = packages.installed_headers
     except Unavailable as gap:
         yield unknown(
-            f"{advice.name} is the package; whether it is installed cannot be told",
+            f"{advice.name} is the package; cannot tell whether it is installed",
             reason=gap.reason,
             evidence=tuple(evidence),
             remedies=_own(machine),

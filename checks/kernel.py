@@ -50,8 +50,8 @@ def identity(machine: Machine) -> Iterator[Finding]:
     evidence = [Evidence("uname -r", kernel.release), files]
     if found is None:
         yield unknown(
-            f"{kernel.release} is a kernel that kdiag does not know",
-            reason="neither its name nor /proc/version tells whose it is: its headers are where it came from",
+            f"{kernel.release} is an unrecognised kernel release",
+            reason="neither its name nor /proc/version names its distributor; its headers are where it came from",
             evidence=tuple(evidence),
         )
         return
@@ -61,7 +61,7 @@ def identity(machine: Machine) -> Iterator[Finding]:
     if found.kind == "not-linux":
         yield fail(f"{found.name} is not a Linux kernel: no eBPF", evidence=tuple(evidence))
     elif found.vendor or found.kind == "self-built":
-        owner = "comes with a product" if found.vendor else "was built by somebody"
+        owner = "comes with a product" if found.vendor else "was built by a user"
         yield warn(
             f"{found.name}: the kernel {owner}, no distribution has packages for it",
             reason=found.notes,

@@ -44,16 +44,16 @@ _WHY_NOT = {
     "loaded": "the module is loaded, yet the file is not shown: /sys is masked",
     "absent": "modules.dep lists no kheaders: it is off in this kernel, or its package is not installed",
     "no-modules": "it is not built in, and this kernel loads no modules",
-    "unknown": "whether the kernel has the module cannot be told: no config and no module directory here",
+    "unknown": "cannot tell whether the kernel has the module: no configuration and no module directory here",
 }
 
 
-@check("kheaders.archive", "The kernel serves its headers")
+@check("kheaders.archive", "The kernel provides its headers")
 def archive(machine: Machine) -> Iterator[Finding]:
     """Whether /sys/kernel/kheaders.tar.xz is there, readable, sound, and of this architecture and release.
 
-    The kernel serves the archive with CONFIG_IKHEADERS=y, or with =m after `modprobe kheaders`. bpftrace
-    does not use it by itself (up to 0.20 it did): it has to be unpacked. See it yourself: `tar -tf
+    The kernel provides the archive with CONFIG_IKHEADERS=y, or with =m after `modprobe kheaders`. bpftrace
+    does not use it automatically (0.20 and older did): it has to be unpacked. See it yourself: `tar -tf
     /sys/kernel/kheaders.tar.xz | head`.
     """
     kheaders = machine.kheaders
@@ -61,7 +61,7 @@ def archive(machine: Machine) -> Iterator[Finding]:
     if data is None:
         state = kheaders.module
         yield fail(
-            "the kernel does not serve its headers",
+            "the kernel does not provide its headers",
             reason=_WHY_NOT.get(state.state, ""),
             evidence=(Evidence(ARCHIVE, "absent"),),
             causes=("kheaders.module",),
@@ -96,7 +96,7 @@ def archive(machine: Machine) -> Iterator[Finding]:
                 f"arch/: {', '.join(info.archs) or 'not seen yet'}; release {info.release or 'not seen yet'}",
             )
         )
-    yield ok("the kernel serves its headers", evidence=tuple(evidence), remedies=(EXTRACT,))
+    yield ok("the kernel provides its headers", evidence=tuple(evidence), remedies=(EXTRACT,))
 
 
 @check("kheaders.module", "The kheaders module")
@@ -148,14 +148,14 @@ def module(machine: Machine) -> Iterator[Finding]:
     elif state.state == "absent":
         yield fail(
             "modules.dep lists no kheaders module",
-            reason="it is off in this kernel, or in a package that is not installed; there is no config to tell",
+            reason="it is off in this kernel, or in a package that is not installed; no configuration is readable here",
             evidence=(*evidence, *promised),
             causes=("config.source",),
             remedies=_install(machine) if any("=m" in e.observed for e in promised) else (),
         )
     else:
         yield unknown(
-            "whether this kernel has kheaders cannot be told",
+            "cannot tell whether this kernel has kheaders",
             reason="no config and no module directory",
             evidence=(*evidence, *promised),
             causes=("config.source",),
@@ -235,13 +235,13 @@ def available(machine: Machine) -> Iterator[Finding]:
     except Unavailable:
         served = False
     if served:
-        yield ok("the kernel serves its headers", evidence=(Evidence(ARCHIVE, "sound"),), remedies=(EXTRACT,))
+        yield ok(
+            "the kernel provides its headers", evidence=(Evidence(ARCHIVE, "sound"),), remedies=(EXTRACT,)
+        )
         return
     state = kheaders.module
     if state.state == "unknown":
-        yield unknown(
-            "whether the kernel has a source of headers cannot be told", causes=("kheaders.module",)
-        )
+        yield unknown("cannot tell whether the kernel has a source of headers", causes=("kheaders.module",))
         return
     if state.state not in ("loadable", "blocked"):
         yield fail(_none(state.state), causes=("kheaders.archive", "kheaders.module"))
@@ -272,9 +272,9 @@ def _none(state: str) -> str:
     if state in ("not-installed", "deleted"):
         return "the kernel's headers are in a module that is not installed"
     if state in ("loaded", "builtin"):
-        return "the kernel has its headers inside and does not serve them here"
+        return "the kernel contains its headers and does not provide them here"
     return (
-        "this kernel brings no headers along"
+        "this kernel contains no headers"
         if state != "absent"
         else "no source of the kernel's headers is here"
     )

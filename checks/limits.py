@@ -1,4 +1,4 @@
-"""Limits of the process that starts a tool, as far as they end a script."""
+"""Limits of the process that starts a tool, where they end a script."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PLENTY = 64
 @check("privileges.open-files", "Files that may be open at a time")
 def open_files(machine: Machine) -> Iterator[Finding]:
     """RLIMIT_NOFILE: every map, program, probe and event per CPU of a script is an open file. With too few bpftrace
-    starts and ends with `Too many open files`; from 0.25 on it raises the limit by itself, if it may. See it
+    starts and ends with `Too many open files`; 0.25 and newer raise the limit themselves, if they may. See it
     yourself: `ulimit -n`, `grep open /proc/self/limits`.
     """
     text = read_text(machine.system, _LIMITS) or ""

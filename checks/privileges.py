@@ -1,4 +1,4 @@
-"""What the person who asks may do: root, capabilities, namespaces, seccomp, limits, security modules,
+"""What the caller may do: root, capabilities, namespaces, seccomp, limits, security modules,
 sysctls.
 """
 
@@ -30,7 +30,7 @@ SUDO = Remedy("privileges.sudo", "Run kdiag as root", commands=("sudo kdiag chec
 
 
 def _container_caps(machine: Machine) -> tuple[Remedy, ...]:
-    """The remedy in a container: capabilities come from whoever starts it."""
+    """The remedy in a container: capabilities come from the user who starts it."""
     place = machine.environment.container
     if place is None:
         return (SUDO,)
@@ -109,7 +109,7 @@ def capabilities(machine: Machine) -> Iterator[Finding]:
     if not machine.privileges.is_root and not status.effective:
         yield fail(
             "needs root",
-            reason=f"this user holds no capabilities: tracing wants {', '.join(missing)}",
+            reason=f"this user holds no capabilities: tracing requires {', '.join(missing)}",
             evidence=evidence,
             causes=("privileges.root",),
             remedies=(SUDO,),
@@ -356,7 +356,7 @@ _LENIENT = ("permissive", "unconfined", "(complain)", "(unconfined)")
 
 @check("privileges.lsm", "Security modules")
 def lsm(machine: Machine) -> Iterator[Finding]:
-    """SELinux and AppArmor as far as they concern this process. A denial by either shows as EACCES from
+    """SELinux and AppArmor, where they concern this process. A denial by either shows as EACCES from
     bpf(2), while missing capabilities show as EPERM. See it yourself: `getenforce`, `cat
     /proc/self/attr/current`.
     """
@@ -406,7 +406,7 @@ def secure_boot(machine: Machine) -> Iterator[Finding]:
         yield ok("Secure Boot is off", evidence=(Evidence("EFI variable SecureBoot", "0"),))
 
 
-@check("kernel.lockdown", "Kernel lockdown lets tracing through")
+@check("kernel.lockdown", "Kernel lockdown allows tracing")
 def lockdown(machine: Machine) -> Iterator[Finding]:
     """The lockdown mode: `none` and `integrity` let tracing work, `confidentiality` forbids reading kernel
     memory and tracefs.
@@ -434,7 +434,7 @@ def lockdown(machine: Machine) -> Iterator[Finding]:
 def _locked(evidence: tuple[Evidence, ...]) -> Finding:
     return fail(
         "the kernel is locked down: confidentiality",
-        reason="BPF may not read kernel memory and tracefs does not open; no privilege helps",
+        reason="BPF may not read kernel memory and tracefs cannot be opened; no privilege helps",
         evidence=evidence,
         causes=("privileges.secure-boot",),
         remedies=(
@@ -478,7 +478,7 @@ def _lockdown_by_behaviour(machine: Machine, why: str) -> Finding:
     ]
     if probe.ok:
         return ok(
-            "lockdown is not at confidentiality: the kernel lets a program read its memory",
+            "lockdown is not at confidentiality: a program may read kernel memory",
             evidence=tuple(evidence),
         )
     if probe.name == "EINVAL" and machine.bpf.program("raw_tracepoint").ok:
@@ -509,5 +509,5 @@ def _lockdown_by_behaviour(machine: Machine, why: str) -> Finding:
                 undo=("sudo umount /sys/kernel/security",),
             ),
         ),
-        with_root="a program that reads kernel memory tells",
+        with_root="a program that reads kernel memory answers",
     )

@@ -47,7 +47,7 @@ def only_root_may(machine: Machine, call: Call, result: ProbeResult) -> bool:
 
 
 def explain(machine: Machine, call: Call, result: ProbeResult) -> Refusal:
-    """What this answer to this call means for the one who asks."""
+    """What this answer to this call means for the caller."""
     if result.name in ("EPERM", "EACCES"):
         return _refused(machine, call, result)
     if result.name == "ENOSYS":

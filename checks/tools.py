@@ -52,7 +52,7 @@ def bpftrace(machine: Machine) -> Iterator[Finding]:
     behaviour = machine.tools.behaviour
     if tool.problem:
         yield warn(
-            f"bpftrace {release} by its package; the program itself did not tell",
+            f"bpftrace {release} by its package; the program itself did not say",
             reason=tool.problem,
             evidence=tuple(evidence),
         )

@@ -74,7 +74,7 @@ def tracefs(machine: Machine) -> Iterator[Finding]:
         except Unavailable as gap:
             if machine.privileges.may_look:
                 yield fail(
-                    "tracefs is mounted and does not open",
+                    "tracefs is mounted and cannot be opened",
                     reason=gap.reason,
                     evidence=tuple(evidence),
                     causes=("kernel.lockdown", "privileges.userns", "privileges.capabilities"),
@@ -202,7 +202,7 @@ def bpffs(machine: Machine) -> Iterator[Finding]:
 
 def _by_config(machine: Machine, what: str, option: str, why: str) -> Finding:
     """The answer where tracefs cannot be looked into: the running kernel's configuration, named as such."""
-    root_adds = "a look into tracefs tells"
+    root_adds = "a look into tracefs answers"
     try:
         value, path = machine.config.value(option), machine.config.found.path
     except Unavailable as gap:
@@ -273,7 +273,7 @@ def kprobes(machine: Machine) -> Iterator[Finding]:
         yield fail(
             "this kernel has no kprobes",
             reason="neither the kprobe event source nor kprobe_events exists, so it was built without them; "
-            "CONFIG_HAVE_KPROBES tells whether this architecture has any",
+            "CONFIG_HAVE_KPROBES shows whether this architecture has any",
             evidence=tuple(evidence),
             causes=("config.KPROBES", "config.KPROBE_EVENTS"),
             wrong_remedies=(
@@ -337,7 +337,7 @@ def leftovers(machine: Machine) -> Iterator[Finding]:
         evidence=tuple(Evidence(f"{machine.tracing.root}/kprobe_events", line[:200]) for line in events[:20]),
         remedies=_remove(machine.tracing.root, events[0]),
         wrong_remedies=(
-            WrongRemedy("echo > kprobe_events", "it truncates everybody's events, and fails with EBUSY"),
+            WrongRemedy("echo > kprobe_events", "it truncates the events of all users, and fails with EBUSY"),
         ),
     )
 
@@ -454,7 +454,7 @@ def functions(machine: Machine) -> Iterator[Finding]:
     except Unavailable as gap:
         if machine.privileges.may_look:
             yield fail(
-                "available_filter_functions does not open",
+                "available_filter_functions cannot be opened",
                 reason=_kept_back(path, gap),
                 evidence=(Evidence(path, gap.reason),),
                 causes=("kernel.lockdown", "privileges.capabilities"),

@@ -63,7 +63,7 @@ class HeaderPackage(NamedTuple):
     one that belongs to the release where the name does not carry it (`*` at the end: any rebuild). parts:
     pulled in with it, needed; parts_like: a pattern for the names that they may have as well. metas: follow
     the newest kernel, so they fit after a reboot. here: whether the package manager of this root file system
-    serves this kernel. suite: the part of the archive that has it, where that is known, and whether this
+    fits this kernel. suite: the part of the archive that has it, where that is known, and whether this
     machine uses it. install: argument lists, root needed, no sudo. trees: where the headers land. traps:
     packages and trees that look right and are not. decided_by: the signals behind all this.
     """
@@ -291,9 +291,7 @@ def _unidentified(release: str, os_release: OsRelease | None, place: Place) -> H
     if owner is not None and names.name is not None:
         reason = f"the package {owner.package} provides this kernel: look for its headers where that package came from"
     else:
-        reason = (
-            f"{release} is a kernel that kdiag does not know: where it came from, its headers are as well"
-        )
+        reason = f"{release} is an unrecognised kernel release: where it came from, its headers are as well"
         if os_id:
             reason += f" (os-release says ID={os_id}, which need not have built it)"
     return HeaderPackage(

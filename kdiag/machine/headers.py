@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 #: A chain of links longer than this is a loop (include/linux/namei.h, MAXSYMLINKS).
 _MAX_HOPS = 40
 
-#: Where `kdiag fix` puts headers for everybody (kdiag.fix.store.trees).
+#: Where `kdiag fix` puts headers for all users (kdiag.fix.store.trees).
 PREPARED = "/var/cache/kdiag/headers"
 
 VARIABLES = ("BPFTRACE_KERNEL_SOURCE", "BPFTRACE_KERNEL_BUILD", "BPFTRACE_BTF", "BCC_KERNEL_SOURCE")

@@ -3,7 +3,7 @@
 The tree belongs to another machine, and another user of this one may be changing it meanwhile: a name is not first
 resolved and then opened, it is opened with the tree as root. openat2(2) with RESOLVE_IN_ROOT does it in the kernel
 (5.6); elsewhere the same is done here, hop by hop with a descriptor for each. The descriptor of the tree's top is
-opened once, so that a link put in its place later leads no one out.
+opened once: a link put in its place later has no effect.
 """
 
 from __future__ import annotations

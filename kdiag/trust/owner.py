@@ -32,7 +32,7 @@ def problem(info: os.stat_result, what: str, fd: int | None = None) -> str:
     if stat.S_ISLNK(info.st_mode) or stat.S_ISCHR(info.st_mode) or _sticky(info):
         return ""
     if info.st_mode & stat.S_IWOTH:
-        return f"{what} is writable by everybody (mode {stat.S_IMODE(info.st_mode):04o})"
+        return f"{what} is writable by every user (mode {stat.S_IMODE(info.st_mode):04o})"
     if info.st_mode & stat.S_IWGRP and not _private_group(info) and not _empty_group(info, fd):
         return f"{what} is writable by the group {info.st_gid} (mode {stat.S_IMODE(info.st_mode):04o})"
     return ""
@@ -41,7 +41,7 @@ def problem(info: os.stat_result, what: str, fd: int | None = None) -> str:
 def entry_problem(info: os.stat_result, parent: os.stat_result, what: str, fd: int | None = None) -> str:
     """The same of a name in a directory that is `parent`, which was judged itself.
 
-    Where everybody may make names, they may give a second one to a file or link of root's (link(2); only where
+    Where every user may make names, they may give a second one to a file or link of root's (link(2); only where
     fs.protected_hardlinks is 0), and real root's files cannot be told from another user's if neither has an id here.
     """
     if found := problem(info, what, fd):

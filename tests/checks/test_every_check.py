@@ -381,8 +381,8 @@ ROWS: list[Row] = [
     ("kheaders.module", "deleted", module("deleted"), FAIL, "gone"),
     ("kheaders.module", "not installed", module("not installed"), FAIL, "not installed"),
     ("kheaders.module", "off", module("off"), FAIL, "off"),
-    ("kheaders.module", "cannot tell", module("cannot tell"), UNKNOWN, "cannot be told"),
-    ("kheaders.available", "off", module("off"), FAIL, "brings no headers"),
+    ("kheaders.module", "cannot tell", module("cannot tell"), UNKNOWN, "cannot tell"),
+    ("kheaders.available", "off", module("off"), FAIL, "contains no headers"),
     ("kheaders.available", "cannot tell", module("cannot tell"), UNKNOWN, ""),
     (
         "kheaders.leftover",

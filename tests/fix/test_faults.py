@@ -300,7 +300,7 @@ def test_an_ordinary_user_needs_nobody(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("plan", "words"),
     [
-        ("mkdir -m 777 {state}/kdiag", "writable by everybody"),
+        ("mkdir -m 777 {state}/kdiag", "writable by every user"),
         (": > {state}/kdiag", "not a directory"),
         ("mkdir -m 700 {state}/kdiag; mkdir {state}/kdiag/journal", "journal"),
         ("mkdir -m 700 {state}/kdiag; mkfifo {state}/kdiag/journal", "not a file"),

@@ -114,7 +114,7 @@ def test_what_others_can_write_to(tree: Path, what: str) -> None:
     path = (tree / what).resolve()
     mode = path.stat().st_mode
     path.chmod(mode | 0o002)
-    assert "is writable by everybody" in store.validate(tree, RELEASE, "x86")
+    assert "is writable by every user" in store.validate(tree, RELEASE, "x86")
     assert store.find(RELEASE, "x86", (tree.parent,)) is None
     path.chmod(mode)
     assert store.validate(tree, RELEASE, "x86") == ""

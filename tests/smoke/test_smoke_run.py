@@ -127,7 +127,7 @@ def test_root_does_not_run_what_everybody_can_write(fake: Path, behaving: Env) -
     fake.chmod(0o777)
     report = go(fake, behaving("works"))
     assert outcomes(report) == ["skipped", "skipped"]
-    assert "writable by everybody" in report.programs[0].message
+    assert "writable by every user" in report.programs[0].message
     assert worked(report) == exits.CANNOT_TELL
 
 

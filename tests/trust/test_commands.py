@@ -11,9 +11,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import FIXTURES, as_user, need, need_program, need_root
 
 from kdiag.trust import owner
+from tests.support.needs import need, need_program, need_root
+from tests.support.paths import FIXTURES
+from tests.support.users import as_user
 from tests.support.waiting import HANG
 
 MALLORY = 12345

@@ -98,7 +98,7 @@ def test_handed_over_it_counts(project: Path) -> None:
 def test_one_that_everybody_can_write_is_not(mode: int, project: Path) -> None:
     (project / "kdiag.toml").chmod(mode)
     status, _, err = check(project)
-    assert status == 1 and "writable by everybody" in err and "chmod go-w" in err
+    assert status == 1 and "writable by every user" in err and "chmod go-w" in err
 
 
 def test_under_sudo_the_callers_file_is_another_users(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -163,7 +163,7 @@ def test_a_file_in_a_directory_of_another_user(tmp_path: Path) -> None:
 def test_a_file_that_everybody_can_write(mode: int, tmp_path: Path) -> None:
     (tmp_path / "f").write_text("x")
     (tmp_path / "f").chmod(mode)
-    with pytest.raises(Untrusted, match="writable by everybody"):
+    with pytest.raises(Untrusted, match="writable by every user"):
         read.own_file(str(tmp_path / "f"), 10)
 
 

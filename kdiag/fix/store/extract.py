@@ -168,7 +168,7 @@ def _private(base: int, place: Path) -> Iterator[tuple[str, int]]:
 
 @contextlib.contextmanager
 def _umask() -> Iterator[None]:
-    """Headers are for everybody to read, whatever the caller's umask; one call instead of seven thousand fchmod."""
+    """Headers are for all users to read, whatever the caller's umask; one call instead of seven thousand fchmod."""
     before = os.umask(0o022)
     try:
         yield

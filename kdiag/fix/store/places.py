@@ -1,4 +1,4 @@
-"""Where results and the journal live: root's below /var, everybody else's in their own XDG directories.
+"""Where results and the journal live: root's below /var, other users' in their own XDG directories.
 
 Never in a directory that others share: guessable names in /tmp are what CVE-2024-2313 and CVE-2024-2314 were
 about.

@@ -1,6 +1,6 @@
 """Writing the members of a headers archive below one directory, each judged before anything is written.
 
-Nothing in the archive is trusted: it may come from a module file that anybody gave to the machine. Files and
+Nothing in the archive is trusted: it may come from a module file that another user gave to the machine. Files and
 directories are made relative to open directories, through no link, and never over something that exists; links are
 made last, so that nothing can be written through them, and only if they stay inside. Modes and owners in the archive
 are not looked at.

@@ -21,7 +21,7 @@ _BARE = re.compile(rf"\s*{_NUMBERS}\S*\s*")
 CAPABILITIES_OF_USERS = ("CAP_DAC_READ_SEARCH", "CAP_DAC_OVERRIDE")
 """What an effective uid other than 0 needs, in the order of check_privileges(), src/run_bpftrace.cpp."""
 CAPABILITIES_OF_ALL = (("CAP_SYS_ADMIN",), ("CAP_BPF", "CAP_PERFMON"))
-"""Alternatives, one of which everybody needs (same function)."""
+"""Alternatives, one of which every user needs (same function)."""
 
 
 def behaviour(version: Version) -> Behaviour:
