@@ -192,10 +192,10 @@ def test_whom_root_does_not_trust(tmp_path: Path) -> None:
     script(program, "true")
     assert distrusted(str(program)) == ""
     program.chmod(0o777)
-    assert "everybody" in str(distrusted(str(program)))
+    assert "every user" in str(distrusted(str(program)))
     program.chmod(0o755)
     tmp_path.chmod(0o777)
-    assert "everybody" in str(distrusted(str(program))), "who may write the directory may replace the program"
+    assert "every user" in str(distrusted(str(program))), "who may write the directory may replace the program"
     tmp_path.chmod(0o755)
     os.chown(program, 12345, 0)
     assert "12345" in str(distrusted(str(program)))
@@ -220,7 +220,7 @@ def test_root_of_a_user_namespace_trusts_the_system_it_is_in() -> None:
         pytest.skip(f"no user namespace for an ordinary user here: {answer.stderr.strip()[-200:]}")
     trusted, _, other = answer.stdout.partition("|")
     assert trusted.split() == ["0", "none"]
-    assert "everybody" in other
+    assert "every user" in other
 
 
 def test_a_program_that_its_group_may_change(tmp_path: Path) -> None:
