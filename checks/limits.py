@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from kdiag.check import check
 from kdiag.machine import Machine
 from kdiag.machine.text import read_text
-from kdiag.model import Evidence, Finding, Remedy, ok, unknown, warn
+from kdiag.model import Evidence, Finding, Remedy, expected, ok, warn
 from kdiag.system import Unavailable
 
 _LIMITS, _CPUS = "/proc/self/limits", "/sys/devices/system/cpu/possible"
@@ -26,7 +26,8 @@ def open_files(machine: Machine) -> Iterator[Finding]:
     text = read_text(machine.system, _LIMITS) or ""
     found = re.search(r"^Max open files\s+(\d+|unlimited)\s+(\d+|unlimited)", text, re.MULTILINE)
     if found is None:
-        yield unknown("how many files may be open is not known", reason=f"{_LIMITS} does not say")
+        # INR_OPEN_CUR (include/uapi/linux/fs.h)
+        yield expected("1024 files may be open, the kernel's default", reason=f"{_LIMITS} was not read")
         return
     evidence = (Evidence(_LIMITS, f"open files: soft {found[1]}, hard {found[2]}"),)
     behaviour = machine.tools.behaviour

@@ -17,9 +17,9 @@ from kdiag.capabilities.expression import (
     any_of,
     at_worst_caveat,
     caveat,
-    if_seen,
     need,
     never,
+    unless_refuted,
 )
 from kdiag.model import Status, Works
 
@@ -50,7 +50,7 @@ def _start(b: Behaviour) -> Expression:
         need("environment.shell" if b.runs_shell_at_start else "environment.dev-fd"),
         need("bpf.map"),
         need("privileges.memlock", tolerate_warn=True),
-        if_seen("privileges.open-files"),
+        unless_refuted("privileges.open-files"),
     ]
     parts.append(
         at_worst_caveat(need("kernel.arch", tolerate_warn=True), "arguments and stacks may be wrong")

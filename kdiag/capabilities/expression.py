@@ -65,14 +65,20 @@ def need(finding_id: str, *, tolerate_warn: bool = False, refuse_warn: bool = Fa
     return evaluate
 
 
-def if_seen(finding_id: str) -> Expression:
-    """As `need`, where it could be looked at: of a limit that is far away on nearly every machine, recordings from
-    before the question say nothing, and nothing follows.
+def unless_refuted(finding_id: str) -> Expression:
+    """As `need`; but what the check itself calls expected (a default that nearly every machine has) is enough, so that
+    recordings from before the question keep their answer. The finding stays unknown, and the answer names it.
     """
 
     def evaluate(context: Context) -> Outcome:
         outcome = need(finding_id)(context)
-        return Outcome(Works.WORKS) if outcome.works is Works.UNKNOWN else outcome
+        finding = context.findings.get(finding_id)
+        expected = finding is not None and finding.likely is Status.OK
+        return (
+            Outcome(Works.WORKS, "", (finding_id,))
+            if expected and outcome.works is Works.UNKNOWN
+            else outcome
+        )
 
     return evaluate
 

@@ -443,7 +443,13 @@ ROWS: list[Row] = [
         WARN,
         "only 12",
     ),
-    ("privileges.open-files", "not shown", lambda x: x.remove("/proc/self/limits"), UNKNOWN, "not known"),
+    (
+        "privileges.open-files",
+        "not shown",
+        lambda x: x.remove("/proc/self/limits"),
+        UNKNOWN,
+        "the kernel.s default",
+    ),
     ("privileges.secure-boot", "on", lambda x: x.file(known.SECURE_BOOT, b"\x06\0\0\0\x01"), WARN, "on"),
     ("privileges.secure-boot", "not to be read", lambda x: x.remove(known.SECURE_BOOT), UNKNOWN, "efivarfs"),
     # -- tools

@@ -195,7 +195,9 @@ def test_whom_root_does_not_trust(tmp_path: Path) -> None:
     assert "every user" in str(distrusted(str(program)))
     program.chmod(0o755)
     tmp_path.chmod(0o777)
-    assert "every user" in str(distrusted(str(program))), "who may write the directory may replace the program"
+    assert "every user" in str(distrusted(str(program))), (
+        "who may write the directory may replace the program"
+    )
     tmp_path.chmod(0o755)
     os.chown(program, 12345, 0)
     assert "12345" in str(distrusted(str(program)))
