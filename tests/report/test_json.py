@@ -351,7 +351,7 @@ def test_the_import_stays_small() -> None:
     assert not {
         "rich",
         "tabulate",
-        "typer",
+        "argparse",
         "jsonschema",
         "elftools",
         "sqlite3",
