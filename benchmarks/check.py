@@ -26,6 +26,7 @@ def main() -> None:
         "kdiag check": (kdiag, "check"),
         "kdiag check --format json": (kdiag, "check", "--format", "json"),
         "kdiag --version": (kdiag, "--version"),
+        "python -c 'import typer'": (sys.executable, "-c", "import typer"),
         "python -c pass": (sys.executable, "-c", "pass"),
         "bpftool feature probe": ("bpftool", "feature", "probe"),
         "bpftrace --info": ("bpftrace", "--info"),

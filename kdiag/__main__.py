@@ -6,7 +6,7 @@ import sys
 
 def _trusted_path() -> list[str]:
     """sys.path without the current directory, which `python -m` and PYTHONPATH put first: kdiag runs as root, and a
-    directory that another user can write must not hold an argparse.py for it. A checkout keeps it, last.
+    directory that another user can write must not hold a typer.py for it. A checkout keeps it, last.
     """
     from kdiag.trust import here
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
 import os
 import pty
@@ -15,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator
+from typer.testing import CliRunner
 
 from kdiag import cli
 from kdiag.capabilities.definitions import DEFINITIONS
@@ -50,10 +49,10 @@ def run(*arguments: str, **env: str) -> subprocess.CompletedProcess[bytes]:
 
 def call(*arguments: str) -> tuple[int, str, str]:
     """The same in this process, for what needs no real streams."""
-    out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        status = cli.run(arguments)
-    return status, *(stream.detach().getvalue().decode() for stream in (out, err))
+    result = CliRunner().invoke(cli.application([]), [*arguments])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result.exit_code, result.stdout, result.stderr
 
 
 def finding_ids() -> list[str]:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from argparse import ArgumentTypeError, BooleanOptionalAction
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn, TypedDict
 
-from kdiag.cli.arguments import Exit, flag, option
+import typer
+
 from kdiag.console import exits, output
 from kdiag.words import did_you_mean
 
@@ -17,56 +16,48 @@ if TYPE_CHECKING:
     from kdiag.console.terminal import Terminal
 
 
+class Settings(TypedDict, total=False):
+    """What typer is told about a command besides its function."""
+
+    context_settings: dict[str, object]
+
+
 Only = Annotated[
-    Sequence[str],
-    option("--only", action="append", metavar="ID,...", help="Run these checks only (ids or globs)."),
+    list[str], typer.Option("--only", metavar="ID,...", help="Run these checks only (ids or globs).")
 ]
 Skip = Annotated[
-    Sequence[str],
-    option("--skip", action="append", metavar="ID,...", help="Leave these checks out (ids or globs)."),
+    list[str], typer.Option("--skip", metavar="ID,...", help="Leave these checks out (ids or globs).")
 ]
 Require = Annotated[
-    Sequence[str],
-    option(
-        "--require",
-        action="append",
-        metavar="NAME,...",
-        help="Capabilities that must work (default: a first session's).",
+    list[str],
+    typer.Option(
+        "--require", metavar="NAME,...", help="Capabilities that must work (default: a first session's)."
     ),
 ]
 Color = Annotated[
     bool | None,
-    option(
-        "--color", action=BooleanOptionalAction, help="Colours (default: on a terminal, without NO_COLOR)."
-    ),
+    typer.Option("--color/--no-color", help="Colours (default: on a terminal, without NO_COLOR)."),
 ]
-Verbose = Annotated[bool, flag("--verbose", "-v", help="All findings, with every path tried.")]
-NoPlugins = Annotated[bool, flag("--no-plugins", help="Load only the built-in checks.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="All findings, with every path tried.")]
+NoPlugins = Annotated[bool, typer.Option("--no-plugins", help="Load only the built-in checks.")]
 Formats = Annotated[
-    Sequence[str],
-    option(
+    list[str],
+    typer.Option(
         "--format",
-        action="append",
         metavar="NAME",
         help="text, json, markdown, html, junit, sarif, github, tap or prometheus.",
     ),
 ]
 Outputs = Annotated[
-    Sequence[str],
-    option(
-        "--output",
-        "-o",
-        action="append",
-        metavar="FILE",
-        help="Write to FILE (one per --format; - means stdout).",
-    ),
+    list[str],
+    typer.Option("--output", "-o", metavar="FILE", help="Write to FILE (one per --format; - means stdout)."),
 ]
 
 
 def fail(message: str, status: int = exits.USAGE) -> NoReturn:
     """End with a message for people on standard error."""
     output.error(message)
-    raise Exit(status)
+    raise typer.Exit(status)
 
 
 def one_of(option: str, value: str, known: tuple[str, ...]) -> None:
@@ -76,14 +67,10 @@ def one_of(option: str, value: str, known: tuple[str, ...]) -> None:
         fail(f"{option} is one of {', '.join(filter(None, known))}, not {value!r}{hint}")
 
 
-def seconds(word: str) -> float:
+def seconds(value: float) -> float:
     """A usage error for what is no length of time: less than 0, without an end, not a number."""
-    try:
-        value = float(word)
-    except ValueError:
-        value = -1
     if not 0 <= value < float("inf"):
-        raise ArgumentTypeError(f"{word} is not a number of seconds, 0 or more")
+        raise typer.BadParameter(f"{value:g} is not a number of seconds, 0 or more")
     return value
 
 

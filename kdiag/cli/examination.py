@@ -33,11 +33,11 @@ if TYPE_CHECKING:
 class Asked(NamedTuple):
     """The options of `kdiag check`, as they were given."""
 
-    only: Sequence[str]
-    skip: Sequence[str]
-    require: Sequence[str]
-    formats: Sequence[str]
-    outputs: Sequence[str]
+    only: list[str]
+    skip: list[str]
+    require: list[str]
+    formats: list[str]
+    outputs: list[str]
     verbose: bool
     color: bool | None
     smoke: bool
@@ -95,7 +95,7 @@ def run(asked: Asked) -> int:
     return exits.of(report.verdict.status)
 
 
-def planned_outputs(formats: Sequence[str], outputs: Sequence[str]) -> list[Output]:
+def planned_outputs(formats: list[str], outputs: list[str]) -> list[Output]:
     try:
         return plan(formats, outputs)
     except BadOutputs as error:

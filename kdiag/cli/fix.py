@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
-from argparse import BooleanOptionalAction
-from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated
 
-from kdiag.cli.arguments import argument, flag, option
-from kdiag.cli.common import Color, NoPlugins, Require, fail, one_of, seconds, terminal
+import typer
+
+from kdiag.cli.common import Color, NoPlugins, Require, Settings, fail, one_of, seconds, terminal
 from kdiag.console import exits, output
 from kdiag.trust.search import find
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from kdiag.fix.verify import Smoke, SmokeSummary
 
@@ -23,24 +22,26 @@ ENV_FORMATS = ("sh", "bash", "zsh", "fish", "github", "json")
 
 
 def fix(  # noqa: PLR0913, PLR0917  a parameter is an option
-    yes: Annotated[bool, flag("--yes", "-y", help="Do not ask.")] = False,
-    dry_run: Annotated[bool, flag("--dry-run", "-n", help="Show the plan and stop.")] = False,
-    undo: Annotated[bool, flag("--undo", help="Take back everything that was done.")] = False,
-    prune: Annotated[bool, flag("--prune", help="Remove headers of kernels that are gone.")] = False,
-    packages: Annotated[bool, flag("--packages", help="Install the exact header package, too.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", "-n", help="Show the plan and stop.")] = False,
+    undo: Annotated[bool, typer.Option("--undo", help="Take back everything that was done.")] = False,
+    prune: Annotated[bool, typer.Option("--prune", help="Remove headers of kernels that are gone.")] = False,
+    packages: Annotated[
+        bool, typer.Option("--packages", help="Install the exact header package, too.")
+    ] = False,
     load: Annotated[
-        bool, flag("--load", help="Load the kheaders module instead of reading its file.")
+        bool, typer.Option("--load", help="Load the kheaders module instead of reading its file.")
     ] = False,
     link: Annotated[
-        bool, flag("--link", help="Put a /lib/modules/RELEASE/build link where none is.")
+        bool, typer.Option("--link", help="Put a /lib/modules/RELEASE/build link where none is.")
     ] = False,
     btf: Annotated[
-        str, option("--btf", metavar="FILE", help="BTF for this kernel (.btf or .btf.tar.xz).")
+        str, typer.Option("--btf", metavar="FILE", help="BTF for this kernel (.btf or .btf.tar.xz).")
     ] = "",
     smoke_test: Annotated[
-        bool, option("--smoke", action=BooleanOptionalAction, help="Prove it with real programs.")
+        bool, typer.Option("--smoke/--no-smoke", help="Prove it with real programs.")
     ] = True,
-) -> int:
+) -> None:
     """Put kernel headers in place, prove it with the real bpftrace; or take it back."""
     from kdiag.commands.fix import Request, Surroundings
     from kdiag.commands.fix import fix as run_fix
@@ -49,7 +50,7 @@ def fix(  # noqa: PLR0913, PLR0917  a parameter is an option
 
     options = Options(packages=packages, load=load, link=link, btf=btf or None)
     around = Surroundings(smoke=_smoke() if smoke_test and not (undo or prune or dry_run) else None)
-    return run_fix(Request(options, yes, dry_run, undo, prune), console(), around)
+    raise typer.Exit(run_fix(Request(options, yes, dry_run, undo, prune), console(), around))
 
 
 def _smoke() -> Smoke | None:
@@ -69,20 +70,20 @@ def _smoke() -> Smoke | None:
 
 def smoke(  # noqa: PLR0913, PLR0917  a parameter is an option
     only: Annotated[
-        Sequence[str], option("--only", action="append", metavar="ID,...", help="Run these programs only.")
-    ] = (),
-    require: Require = (),
+        list[str], typer.Option("--only", metavar="ID,...", help="Run these programs only.")
+    ] = [],  # noqa: B006
+    require: Require = [],  # noqa: B006
     output_format: Annotated[
-        str, option("--format", metavar="text|json", help="How to print it (default: text).")
+        str, typer.Option("--format", metavar="text|json", help="How to print it.")
     ] = "text",
     time_limit: Annotated[
         float,
-        option("--time-limit", metavar="SECONDS", help="For all together (default: 0, none).", type=seconds),
+        typer.Option("--time-limit", metavar="SECONDS", help="For all together (0: none).", callback=seconds),
     ] = 0,
-    show_list: Annotated[bool, flag("--list", help="Show the programs and stop.")] = False,
+    show_list: Annotated[bool, typer.Option("--list", help="Show the programs and stop.")] = False,
     color: Color = None,
     no_plugins: NoPlugins = False,
-) -> int:
+) -> None:
     """Prove it: run small bpftrace programs that cause the very events they look for."""
     from kdiag.checking.selection import UnknownName, split
     from kdiag.commands.smoke import programs_text
@@ -92,7 +93,7 @@ def smoke(  # noqa: PLR0913, PLR0917  a parameter is an option
     one_of("--format", output_format, ("text", "json"))
     if show_list:
         output.text(programs_text())
-        return exits.READY
+        return
     shown = terminal(color)
     try:
         text, status = run_smoke(
@@ -109,15 +110,15 @@ def smoke(  # noqa: PLR0913, PLR0917  a parameter is an option
     except SmokeError as error:
         fail(str(error), exits.FAILED)
     output.rendering(text, exact=output_format == "json", color=shown.color)
-    return status
+    raise typer.Exit(status)
 
 
 def env(
     output_format: Annotated[
         str,
-        option("--format", metavar="|".join(ENV_FORMATS), help="For which shell (default: $SHELL's)."),
+        typer.Option("--format", metavar="|".join(ENV_FORMATS), help="For which shell (default: $SHELL's)."),
     ] = "",
-) -> int:
+) -> None:
     """Print the variables that lead tools to the headers: eval "$(kdiag env)"."""
     from kdiag.commands.env import env as settings
     from kdiag.fix.errors import FixError
@@ -129,12 +130,10 @@ def env(
         fail(f"{error.message}{f' ({error.hint})' if error.hint else ''}", exits.FAILED)
     output.document(os.fsencode(answer.text))
     output.note(answer.note)
-    return answer.status
+    raise typer.Exit(answer.status)
 
 
-def run(
-    command: Annotated[Sequence[str], argument(nargs="+", metavar="-- COMMAND...", help="What to run.")],
-) -> int:
+def run(command: Annotated[list[str], typer.Argument(metavar="-- COMMAND...", help="What to run.")]) -> None:
     """Run a command with the variables of `kdiag env`; its exit status and signals are its own."""
     from kdiag.commands.env import run as become
 
@@ -142,9 +141,9 @@ def run(
     fail(answer.note, answer.status)
 
 
-COMMANDS: dict[str, Callable[..., int]] = {
-    "fix": fix,
-    "smoke": smoke,
-    "env": env,
-    "run": run,
-}
+COMMANDS: tuple[tuple[str, Callable[..., None], Settings], ...] = (
+    ("fix", fix, {}),
+    ("smoke", smoke, {}),
+    ("env", env, {}),
+    ("run", run, {"context_settings": {"ignore_unknown_options": True, "allow_interspersed_args": False}}),
+)

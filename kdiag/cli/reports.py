@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from argparse import BooleanOptionalAction
-from collections.abc import Callable, Sequence
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-from kdiag.cli.arguments import argument, flag, option
+import typer
+
 from kdiag.cli.common import (
     Color,
     Formats,
@@ -14,6 +13,7 @@ from kdiag.cli.common import (
     Only,
     Outputs,
     Require,
+    Settings,
     Skip,
     Verbose,
     fail,
@@ -25,26 +25,30 @@ from kdiag.cli.common import (
 from kdiag.console import exits
 from kdiag.console import output as console
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 Files = Annotated[
-    Sequence[str],
-    argument(nargs="+", metavar="FILE...", help="Reports, recordings, directories, globs, or -."),
+    list[str], typer.Argument(metavar="FILE...", help="Reports, recordings, directories, globs, or -.")
 ]
 
 
 def record(  # noqa: PLR0913, PLR0917  a parameter is an option
     output: Annotated[
-        str, option("--output", "-o", metavar="FILE|DIR", help=".tar.zst, .tar.xz, a directory, or -.")
+        str, typer.Option("--output", "-o", metavar="FILE|DIR", help=".tar.zst, .tar.xz, a directory, or -.")
     ] = "",
-    show_list: Annotated[bool, flag("--list", help="Show what would go in; write nothing.")] = False,
+    show_list: Annotated[bool, typer.Option("--list", help="Show what would go in; write nothing.")] = False,
     redact: Annotated[
-        bool, option("--redact", action=BooleanOptionalAction, help="Replace names, addresses, tokens.")
+        bool, typer.Option("--redact/--no-redact", help="Replace names, addresses, tokens.")
     ] = True,
-    only: Only = (),
-    skip: Skip = (),
-    require: Require = (),
-    root: Annotated[str, option("--root", metavar="DIR", help="Examine a mounted system's files.")] = "/",
+    only: Only = [],  # noqa: B006  typer copies defaults
+    skip: Skip = [],  # noqa: B006
+    require: Require = [],  # noqa: B006
+    root: Annotated[
+        str, typer.Option("--root", metavar="DIR", help="Examine a mounted system's files.")
+    ] = "/",
     no_plugins: NoPlugins = False,
-) -> int:
+) -> None:
     """Record what kdiag reads of this machine, to send or to compare."""
     from kdiag.checking.selection import UnknownName, capabilities, choose, split
     from kdiag.commands.record import CannotWrite as CannotRecord
@@ -72,21 +76,22 @@ def record(  # noqa: PLR0913, PLR0917  a parameter is an option
         console.document(answer.binary)
     console.text(answer.text)
     console.note(answer.note)
-    return exits.READY
 
 
 def compare(  # noqa: PLR0913, PLR0917  a parameter is an option
     files: Files,
-    baseline: Annotated[str, option("--baseline", metavar="FILE", help="Fail if something got worse.")] = "",
+    baseline: Annotated[
+        str, typer.Option("--baseline", metavar="FILE", help="Fail if something got worse.")
+    ] = "",
     output_format: Annotated[
-        str, option("--format", metavar="text|json|markdown|html", help="How to print it (default: text).")
+        str, typer.Option("--format", metavar="text|json|markdown|html", help="How to print it.")
     ] = "text",
-    output: Annotated[
-        str, option("--output", "-o", metavar="FILE", help="Write to FILE (default: -, stdout).")
-    ] = "-",
-    verbose: Annotated[bool, flag("--verbose", "-v", help="Every column and every difference.")] = False,
+    output: Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="Write there.")] = "-",
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Every column and every difference.")
+    ] = False,
     color: Color = None,
-) -> int:
+) -> None:
     """Show machines side by side; with a baseline, exit 1 when something that worked no longer does."""
     from kdiag.cli.examination import settings_of
     from kdiag.commands.compare import FORMATS, rendered
@@ -102,7 +107,7 @@ def compare(  # noqa: PLR0913, PLR0917  a parameter is an option
         )
     except BadInput as error:
         console.note(str(error))
-        return exits.USAGE
+        raise typer.Exit(exits.USAGE) from None
     shown = terminal(color)
     options = Options(shown.width, shown.color and output == "-", verbose, shown.unicode)
     text = rendered(found.comparison, output_format, options)
@@ -114,16 +119,16 @@ def compare(  # noqa: PLR0913, PLR0917  a parameter is an option
     except WriteError as error:
         fail(str(error), exits.FAILED)
     console.note(found.note)
-    return found.status
+    raise typer.Exit(found.status)
 
 
 def report(
     files: Files,
-    formats: Formats = (),
-    outputs: Outputs = (),
+    formats: Formats = [],  # noqa: B006
+    outputs: Outputs = [],  # noqa: B006
     verbose: Verbose = False,
     color: Color = None,
-) -> int:
+) -> None:
     """Show reports that were kept, in any format."""
     from kdiag.cli.examination import emit, planned_outputs
     from kdiag.commands.report import reports, worst
@@ -142,11 +147,11 @@ def report(
             statuses.append(exits.of(one.verdict.status))
     except BadInput as error:
         fail(str(error))
-    return worst(statuses)
+    raise typer.Exit(worst(statuses))
 
 
-COMMANDS: dict[str, Callable[..., int]] = {
-    "record": record,
-    "compare": compare,
-    "report": report,
-}
+COMMANDS: tuple[tuple[str, Callable[..., None], Settings], ...] = (
+    ("record", record, {}),
+    ("compare", compare, {}),
+    ("report", report, {}),
+)

@@ -16,7 +16,7 @@ _EVENTS = "kdiag/smoke/events.py"
 _FIRST = "kdiag/__main__.py"
 
 _STREAMS = ("stdout", "stderr", "__stdout__", "__stderr__")
-_PRINTERS = ("print", "input", "print_usage", "print_help", "print_exc", "print_exception")
+_PRINTERS = ("print", "input", "echo", "secho", "echo_via_pager", "print_exc", "print_exception")
 
 
 def sources() -> list[Path]:
@@ -37,7 +37,7 @@ def prints(source: str) -> Iterator[str]:
         called = ast.unparse(node.func)
         last = called.rpartition(".")[2]
         owner = called.rpartition(".")[0]
-        if last in _PRINTERS and owner in ("", "sys", "traceback", "builtins", "parser"):
+        if last in _PRINTERS and owner in ("", "typer", "click", "sys", "traceback", "builtins"):
             yield f"{node.lineno}: {called}()"
         if last in ("write", "writelines") and any(stream in owner.split(".") for stream in _STREAMS):
             yield f"{node.lineno}: {called}()"
@@ -60,7 +60,7 @@ def test_nothing_else_prints() -> None:
     "source",
     [
         "print('x')",
-        "parser.print_usage()",
+        "import typer\ntyper.echo(name, err=True)",
         "sys.stdout.write(name)",
         "sys.stdout.buffer.write(name)",
         "sys.__stderr__.writelines([name])",

@@ -351,7 +351,7 @@ def test_the_import_stays_small() -> None:
     assert not {
         "rich",
         "tabulate",
-        "argparse",
+        "typer",
         "jsonschema",
         "elftools",
         "sqlite3",

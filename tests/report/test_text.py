@@ -794,4 +794,4 @@ def test_the_import_stays_small() -> None:
         [sys.executable, "-c", "import sys, kdiag.report.faces.text; print(*sys.modules)"],
         capture_output=True, text=True, check=True, cwd=HERE.parents[1],
     ).stdout.split()  # fmt: skip
-    assert not {"rich", "tabulate", "argparse", "textwrap", "json", "unicodedata"} & set(loaded)
+    assert not {"rich", "tabulate", "typer", "textwrap", "json", "unicodedata"} & set(loaded)

@@ -268,7 +268,7 @@ def _be_kdiag(arguments: list[str], kill: str, record: str) -> int:
     import threading
 
     import kdiag.fix.apply
-    from kdiag.__main__ import main as kdiag_main
+    from kdiag.cli import main as kdiag_main
 
     def seen(point: str) -> None:
         if record:
