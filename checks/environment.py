@@ -41,10 +41,11 @@ def container(machine: Machine) -> Iterator[Finding]:
         evidence=_signs(place),
         wrong_remedies=(
             WrongRemedy(
-                "installing kernel headers from the image's distribution",
-                "they belong to another kernel unless the host runs the same distribution",
+                "installing kernel headers from the image's distribution", "they belong to another kernel"
             ),
-        ),
+        )
+        if machine.packages.advice.here == "no"
+        else (),
     )
 
 

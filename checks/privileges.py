@@ -1,10 +1,8 @@
-"""What the caller may do: root, capabilities, namespaces, seccomp, limits, security modules,
-sysctls.
-"""
+"""What the caller may do: root, capabilities, locked memory; and lockdown, which no privilege lifts."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from kdiag.check import check
 from kdiag.machine import Machine
@@ -22,46 +20,13 @@ from kdiag.model import (
     unknown,
     warn,
 )
-from kdiag.system import ProbeResult, Unavailable
+from kdiag.remedies.container import run
+from kdiag.remedies.mounts import mount
+from kdiag.system import Unavailable
 
-from .refusals import BPF, PERF, Call, explain
+from .refusals import TRACING, Refusal, explain
 
 SUDO = Remedy("privileges.sudo", "Run kdiag as root", commands=("sudo kdiag check",), run_on="here")
-
-
-def _container_caps(machine: Machine) -> tuple[Remedy, ...]:
-    """The remedy in a container: capabilities come from the user who starts it."""
-    place = machine.environment.container
-    if place is None:
-        return (SUDO,)
-    if place.kind in ("docker", "podman", "kind"):
-        engine = "podman" if place.kind == "podman" else "docker"
-        command = (
-            f"{engine} run --privileged --pid=host -v /sys/kernel/tracing:/sys/kernel/tracing "
-            "-v /sys/kernel/debug:/sys/kernel/debug -v /lib/modules:/lib/modules:ro -v /usr/src:/usr/src:ro IMAGE"
-        )
-        return (
-            Remedy(
-                "privileges.container",
-                "Start the container with what tracing needs",
-                "unsafe",
-                (command,),
-                "the host",
-            ),
-        )
-    if place.kind == "kubernetes":
-        title = "Set securityContext.privileged: true and hostPID: true in the pod, or use a node debug pod"
-        command = "kubectl debug node/NODE -it --profile=sysadmin --image=IMAGE"
-        return (Remedy("privileges.container", title, "unsafe", (command,), "the cluster's client"),)
-    return (
-        Remedy(
-            "privileges.container",
-            f"Give {place.name} the capabilities from outside",
-            "manual",
-            (),
-            "the host",
-        ),
-    )
 
 
 @check("privileges.root", "Running as root")
@@ -80,7 +45,7 @@ def root(machine: Machine) -> Iterator[Finding]:
         "this user is not root",
         reason="bpftrace up to 0.24 runs for root only, whatever capabilities another user has",
         evidence=evidence,
-        remedies=(SUDO,),
+        remedies=run(machine) or (SUDO,),
         with_root="what only root may ask the kernel is answered, too",
     )
 
@@ -112,7 +77,16 @@ def capabilities(machine: Machine) -> Iterator[Finding]:
             reason=f"this user holds no capabilities: tracing requires {', '.join(missing)}",
             evidence=evidence,
             causes=("privileges.root",),
-            remedies=(SUDO,),
+            remedies=run(machine) or (SUDO,),
+        )
+        return
+    if not machine.privileges.initial_user_namespace:
+        # More of them inside would not count: what the namespace means is the one thing to say.
+        yield fail(
+            f"without {' and '.join(missing)}",
+            reason="and those of a user namespace would not count",
+            evidence=evidence,
+            causes=("privileges.userns",),
         )
         return
     bounded = [c for c in missing if c not in status.bounding]
@@ -126,7 +100,6 @@ def capabilities(machine: Machine) -> Iterator[Finding]:
         f"without {' and '.join(missing)}",
         reason=reason,
         evidence=evidence,
-        causes=("environment.container",),
         remedies=_more(machine, bool(bounded)),
         wrong_remedies=wrong,
     )
@@ -160,132 +133,12 @@ def _missing(machine: Machine) -> list[str]:
 
 def _more(machine: Machine, bounded: bool) -> tuple[Remedy, ...]:
     """How to get more capabilities: sudo gives an ordinary user all, and root nothing that was taken away."""
+    if machine.environment.container is not None:
+        return run(machine)
     if not machine.privileges.is_root and not bounded:
         return (SUDO,)
-    if machine.environment.container is not None:
-        return _container_caps(machine)
     where = "what starts this shell or service (systemd: CapabilityBoundingSet=, capsh, setpriv)"
     return (Remedy("privileges.parent", "Start it without dropping capabilities", "manual", (), where),)
-
-
-@check("privileges.userns", "In the machine's own user namespace")
-def userns(machine: Machine) -> Iterator[Finding]:
-    """Whether uid 0 is root of the machine, or of a user namespace only.
-
-    Root of a user namespace holds every capability there and none over the kernel: bpf(2) says EPERM, and
-    tools report tracepoints as missing. See it yourself: `cat /proc/self/uid_map` shows `0 0 4294967295` on
-    the machine itself, and `readlink /proc/self/ns/user` user:[4026531837].
-    """
-    evidence = (
-        Evidence("/proc/self/ns/user", machine.privileges.user_namespace or "not shown"),
-        Evidence("/proc/self/uid_map", machine.privileges.uid_map or "absent"),
-    )
-    if machine.privileges.initial_user_namespace:
-        yield ok("the machine's own user namespace", evidence=evidence)
-        return
-    yield fail(
-        "root of a user namespace only",
-        reason="capabilities in a user namespace do not count for bpf(2), perf_event_open(2) and tracefs",
-        evidence=evidence,
-        causes=("environment.container",),
-        remedies=(
-            Remedy(
-                "privileges.outside",
-                "Run it outside of the user namespace, as the machine's root",
-                "manual",
-                ("sudo kdiag check",),
-                "the host",
-            ),
-        ),
-        wrong_remedies=(
-            WrongRemedy(
-                "adding capabilities inside", "the kernel checks them against the initial user namespace"
-            ),
-        ),
-    )
-
-
-@check("privileges.seccomp", "No seccomp filter in the way")
-def seccomp(machine: Machine) -> Iterator[Finding]:
-    """Whether system calls of this process are filtered. Docker's default profile lets bpf(2) and
-    perf_event_open(2) through only with the right capabilities; the filter itself cannot be read, so the
-    calls' errno decides (`bpf.map`, `perf.events`).
-
-    See it yourself: `grep Seccomp /proc/self/status` (2 is a filter).
-    """
-    mode = machine.privileges.status.seccomp
-    evidence = (Evidence("/proc/self/status Seccomp", "absent" if mode is None else str(mode)),)
-    if mode is None:
-        yield skip("this kernel has no seccomp", evidence=evidence)
-    elif mode == 0:
-        yield ok("no seccomp filter", evidence=evidence)
-    else:
-        yield _filtered(machine, evidence)
-
-
-def _filtered(machine: Machine, evidence: tuple[Evidence, ...]) -> Finding:
-    """A filter cannot be read: what it refuses shows in the answers to the calls."""
-    stopped = []
-    asked: tuple[tuple[Call, Callable[[], ProbeResult]], ...] = (
-        (BPF, lambda: machine.bpf.create_map),
-        (PERF, lambda: machine.bpf.profile),
-    )
-    for call, ask in asked:
-        try:
-            answer = ask()
-        except Unavailable:
-            continue
-        if not answer.ok and explain(machine, call, answer).causes[:1] == ("privileges.seccomp",):
-            stopped.append(f"{call.name}: {answer.describe()}")
-    if not stopped:
-        return warn(
-            "a seccomp filter is active",
-            reason="it may refuse bpf(2) or perf_event_open(2)",
-            evidence=evidence,
-            causes=("environment.container",),
-        )
-    return fail(
-        f"a seccomp filter refuses {' and '.join(text.partition(':')[0] for text in stopped)}",
-        reason="no capability helps against a filter, and no process can take its own filter away",
-        evidence=(*evidence, *(Evidence(*text.split(": ", 1)) for text in stopped)),
-        causes=("environment.container",),
-        remedies=(_unfiltered(machine),),
-    )
-
-
-def _unfiltered(machine: Machine) -> Remedy:
-    """A filter is set by what starts the process, and inherited."""
-    place = machine.environment.container
-    if place is not None and place.kind in ("docker", "podman", "kind"):
-        engine = "podman" if place.kind == "podman" else "docker"
-        command = f"{engine} run --security-opt seccomp=unconfined ... IMAGE"
-        return Remedy(
-            "privileges.seccomp", "Start it without the filter", "unsafe", (command,), run_on="the host"
-        )
-    if place is not None and place.kind == "kubernetes":
-        title = "Set securityContext.seccompProfile.type: Unconfined in the pod"
-        return Remedy("privileges.seccomp", title, "unsafe", run_on="the cluster's client")
-    where = place.name if place is not None else "the service that starts this (systemd: SystemCallFilter=)"
-    title = "Start it without the filter, or let it allow bpf and perf_event_open"
-    return Remedy("privileges.seccomp", title, "manual", run_on=f"outside of {where}" if place else where)
-
-
-@check("privileges.no-new-privs", "sudo can give privileges")
-def no_new_privs(machine: Machine) -> Iterator[Finding]:
-    """With no_new_privs set, sudo and setuid programs give no privileges (man 2 PR_SET_NO_NEW_PRIVS)."""
-    value = machine.privileges.status.no_new_privs
-    evidence = (Evidence("/proc/self/status NoNewPrivs", "absent" if value is None else str(int(value))),)
-    if value and not machine.privileges.is_root:
-        yield fail(
-            "no_new_privs is set: sudo cannot work in this process tree",
-            evidence=evidence,
-            causes=("environment.container",),
-        )
-    elif value is None and not machine.privileges.is_root:
-        # The flag came with 3.5, its line in /proc/self/status with 4.10 (af884cd4a5ae).
-        yield unknown("whether sudo can give privileges: this kernel does not show it", evidence=evidence)
-    else:
-        yield ok("no_new_privs is not in the way", evidence=evidence)
 
 
 @check("privileges.memlock", "Locked-memory limit")
@@ -347,48 +200,6 @@ def memlock(machine: Machine) -> Iterator[Finding]:
 
 def _size(value: int) -> str:
     return "unlimited" if value == -1 else f"{value // 1024} kB"
-
-
-#: What denies nothing: SELinux permissive; AppArmor's unconfined, and profiles in a mode that only logs or less
-#: (`NAME (complain)`, `NAME (unconfined)`; security/apparmor/policy.c, aa_profile_mode_names).
-_LENIENT = ("permissive", "unconfined", "(complain)", "(unconfined)")
-
-
-@check("privileges.lsm", "Security modules")
-def lsm(machine: Machine) -> Iterator[Finding]:
-    """SELinux and AppArmor, where they concern this process. A denial by either shows as EACCES from
-    bpf(2), while missing capabilities show as EPERM. See it yourself: `getenforce`, `cat
-    /proc/self/attr/current`.
-    """
-    evidence: list[Evidence] = []
-    concerns: list[str] = []
-    unseen = ""
-    looks: dict[str, Callable[[], str | None]] = {
-        "SELinux": lambda: machine.privileges.selinux,
-        "AppArmor": lambda: machine.privileges.apparmor,
-    }
-    for name, look in looks.items():
-        try:
-            value = look()
-        except Unavailable as gap:
-            evidence.append(Evidence(name, gap.reason))
-            unseen = unseen or gap.reason
-            continue
-        evidence.append(Evidence(name, value or "not active"))
-        if value and not value.endswith(_LENIENT):
-            concerns.append(f"{name}: {value}")
-    try:
-        evidence.append(Evidence("/sys/kernel/security/lsm", ", ".join(machine.privileges.security_modules)))
-    except Unavailable as gap:
-        evidence.append(Evidence("/sys/kernel/security/lsm", gap.reason))
-    if concerns:
-        yield warn("; ".join(concerns), reason="a denial would show as EACCES", evidence=tuple(evidence))
-    elif unseen:
-        yield unknown(
-            "whether a security module confines this process", reason=unseen, evidence=tuple(evidence)
-        )
-    else:
-        yield ok("no security module confines this process", evidence=tuple(evidence))
 
 
 @check("privileges.secure-boot", "Secure Boot")
@@ -494,20 +305,17 @@ def _lockdown_by_behaviour(machine: Machine, why: str) -> Finding:
     if asked_for is not None:
         evidence.append(expect("kernel config and command line", asked_for))
     make = expected if asked_for in ("none", "integrity") else unknown
+    refused = explain(machine, TRACING, probe) if probe.name in ("EPERM", "EACCES", "ENOSYS") else Refusal("")
+    not_linux = machine.environment.vm is not None and machine.environment.vm.kind in (
+        "wsl1",
+        "gvisor",
+        "uml",
+    )
     return make(
         "the lockdown mode cannot be seen",
-        reason=why,
+        reason="; ".join(filter(None, (why, refused.reason))),
         evidence=tuple(evidence),
-        remedies=()
-        if machine.environment.vm is not None and machine.environment.vm.kind in ("wsl1", "gvisor", "uml")
-        else (
-            Remedy(
-                "securityfs.mount",
-                "Mount securityfs",
-                commands=("sudo mount -t securityfs securityfs /sys/kernel/security",),
-                needs=("root",),
-                undo=("sudo umount /sys/kernel/security",),
-            ),
-        ),
-        with_root="a program that reads kernel memory answers",
+        causes=() if not_linux else refused.causes,
+        remedies=() if not_linux else mount(machine, "securityfs", "/sys/kernel/security"),
+        with_root="" if machine.privileges.is_root else "a program that reads kernel memory tells",
     )

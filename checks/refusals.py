@@ -6,10 +6,12 @@ what other calls answer tell them apart (kernel/bpf/syscall.c, kernel/events/cor
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass
 
 from kdiag.machine import Machine
 from kdiag.model import Evidence
+from kdiag.remedies.container import paranoid
 from kdiag.system import ProbeResult, Unavailable
 
 
@@ -58,17 +60,26 @@ def explain(machine: Machine, call: Call, result: ProbeResult) -> Refusal:
 
 
 def _lacking(machine: Machine, call: Call) -> tuple[str, ...]:
-    if call is PERF and _paranoid(machine) >= 3:
+    if call is PERF and paranoid(machine) >= 3:
         # Debian's and Ubuntu's patch asks for CAP_SYS_ADMIN itself (kernel/events/core.c, perf_paranoid_any).
         return () if machine.privileges.has("CAP_SYS_ADMIN") else ("CAP_SYS_ADMIN",)
     return machine.privileges.lacking(*call.capabilities)
 
 
-def _paranoid(machine: Machine) -> int:
+def closed_by(machine: Machine, gap: Unavailable) -> tuple[str, ...]:
+    """Findings that explain why one who may look at root's files cannot open a file of tracefs. Lockdown says EPERM
+    (fs/tracefs/inode.c, LOCKDOWN_TRACEFS), modes and security modules say EACCES.
+    """
     try:
-        return machine.privileges.sysctl("kernel.perf_event_paranoid") or 0
+        if not machine.privileges.initial_user_namespace:
+            return ("privileges.userns",)
     except Unavailable:
-        return 0
+        pass
+    if gap.errno == errno.EPERM:
+        return ("kernel.lockdown",)
+    if gap.errno == errno.EACCES:
+        return ("privileges.lsm",) if machine.confinement.module is not None else ("privileges.capabilities",)
+    return ("kernel.lockdown", "privileges.lsm", "privileges.capabilities")
 
 
 def _refused(machine: Machine, call: Call, result: ProbeResult) -> Refusal:
@@ -77,52 +88,74 @@ def _refused(machine: Machine, call: Call, result: ProbeResult) -> Refusal:
     if not machine.privileges.initial_user_namespace:
         text = f"{name}: capabilities of a user namespace do not count for {call.name}"
         return Refusal(text, ("privileges.userns",))
-    lacking = _lacking(machine, call)
-    if lacking and call is PERF and _paranoid(machine) >= 3:
+    lacking = machine.privileges.lacking(*call.capabilities)
+    caught, evidence = _caught(machine, call, name, lacking)
+    too_strict = call is PERF and paranoid(machine) >= 3 and not machine.privileges.has("CAP_SYS_ADMIN")
+    if caught and not lacking:
+        text = f"{name} although the capabilities are held: the seccomp filter of this process refuses {call.name}"
+        also = ("sysctl.kernel.perf_event_paranoid",) if too_strict else ()
+        return Refusal(text, ("privileges.seccomp", *also), evidence)
+    if too_strict:
         return Refusal(
-            f"kernel.perf_event_paranoid is {_paranoid(machine)}: Debian and Ubuntu then ask for CAP_SYS_ADMIN",
+            f"kernel.perf_event_paranoid is {paranoid(machine)}: Debian and Ubuntu then require CAP_SYS_ADMIN",
             ("sysctl.kernel.perf_event_paranoid", "privileges.capabilities"),
         )
     if lacking:
-        also = " (or CAP_SYS_ADMIN)" if "CAP_SYS_ADMIN" not in lacking else ""
-        verb = "is" if len(lacking) == 1 else "are"
+        return _without(call, name, lacking, evidence if caught else ())
+    module = machine.confinement.module
+    if module is not None:
         return Refusal(
-            f"{name}: {' and '.join(lacking)}{also} {verb} missing",
-            ("privileges.capabilities", "sysctl.kernel.perf_event_paranoid")
-            if call is PERF
-            else ("privileges.capabilities",),
-        )
-    if _filtered(machine):
-        return Refusal(
-            f"{name} although the capabilities are held: the seccomp filter of this process refuses {call.name}",
-            ("privileges.seccomp", "privileges.lsm"),
-            (Evidence("/proc/self/status Seccomp", "2"),),
+            f"{name} although the capabilities are held: {module.name} refuses {call.name}",
+            ("privileges.lsm",),
+            (*evidence, Evidence(module.path, module.as_ or "1")),
         )
     return Refusal(
-        f"{name} although the capabilities are held and no filter is active: a security module, or a limit of this "
-        "kernel",
+        f"{name} although the capabilities are held and no filter refuses the call: a security module, or a limit of "
+        "this kernel",
         ("privileges.lsm", "privileges.memlock"),
+        evidence,
     )
 
 
-def _filtered(machine: Machine) -> bool:
-    try:
-        return machine.privileges.status.seccomp == 2
-    except Unavailable:
-        return False
+def _without(call: Call, name: str, lacking: tuple[str, ...], filtered: tuple[Evidence, ...]) -> Refusal:
+    """What is missing. A container engine's filter stands before the call only as long as the capability is missing."""
+    also = " (or CAP_SYS_ADMIN)" if "CAP_SYS_ADMIN" not in lacking else ""
+    verb, it = ("is", "it") if len(lacking) == 1 else ("are", "them")
+    text = f"{name}: {' and '.join(lacking)}{also} {verb} missing"
+    if filtered:
+        text += f"; without {it} the seccomp filter of this process refuses {call.name}"
+    sysctl = ("sysctl.kernel.perf_event_paranoid",) if call is PERF else ()
+    return Refusal(text, ("privileges.capabilities", *sysctl), filtered)
+
+
+def _caught(
+    machine: Machine, call: Call, name: str, lacking: tuple[str, ...]
+) -> tuple[bool, tuple[Evidence, ...]]:
+    """Whether a filter gave this answer: a question that every process may ask tells. Where it was not asked, the errno
+    has to: the filters of docker and podman say EPERM or ENOSYS, and perf_event_open(2) says EACCES by itself.
+    """
+    confinement = machine.confinement
+    if not confinement.filtered:
+        return False, ()
+    mode = Evidence("/proc/self/status Seccomp", "2")
+    reached = confinement.perf_reached if call is PERF else confinement.bpf_reached
+    if reached is None:
+        return name != "EACCES" and (call is PERF or not lacking), (mode,)
+    asked = f"{call.name} {'with flags that there are not' if call is PERF else 'about descriptor -1'}"
+    return not reached, (mode, Evidence(asked, "the kernel answers" if reached else f"{name} all the same"))
 
 
 def _no_such_call(machine: Machine, call: Call) -> Refusal:
     """ENOSYS: a kernel without the call, or a filter that says so. What comes with the call tells which."""
     signs = _signs(machine, call)
-    if signs and _filtered(machine):
+    if signs and machine.confinement.filtered:
         return Refusal(
             f"ENOSYS: this kernel has {call.name}, and the seccomp filter of this process hides it",
             ("privileges.seccomp",),
             (*signs, Evidence("/proc/self/status Seccomp", "2")),
         )
     causes = ("environment.vm", f"config.{call.option}", "privileges.seccomp")
-    if _filtered(machine):
+    if machine.confinement.filtered:
         text = (
             f"ENOSYS: this kernel has no {call.name} (CONFIG_{call.option}), or the seccomp filter hides it"
         )

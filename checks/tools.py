@@ -8,6 +8,7 @@ from kdiag.check import check
 from kdiag.machine import Machine
 from kdiag.machine.privileges import SYSCTLS
 from kdiag.model import Evidence, Finding, Remedy, fail, ok, skip, warn
+from kdiag.remedies.container import run
 from kdiag.remedies.packages import bcc_package, install
 from kdiag.system import Unavailable
 
@@ -140,14 +141,6 @@ def sysctls(machine: Machine) -> Iterator[Finding]:
         yield _sysctl(machine, name, path, value, finding_id)
 
 
-def _sys_admin(machine: Machine) -> tuple[Remedy, ...]:
-    """In a container, whose /proc/sys is read-only, the capability is what can be given."""
-    place = machine.environment.container
-    if place is None:
-        return ()
-    return (Remedy("sysctl.sys-admin", f"Give {place.name} CAP_SYS_ADMIN", "unsafe", (), "the host"),)
-
-
 def _sysctl(machine: Machine, name: str, path: str, value: int, finding_id: str) -> Finding:
     evidence = (Evidence(path, str(value)),)
 
@@ -172,7 +165,7 @@ def _sysctl(machine: Machine, name: str, path: str, value: int, finding_id: str)
         concern = "Debian's and Ubuntu's addition: even CAP_PERFMON is not enough, CAP_SYS_ADMIN is needed"
         # bpftrace runs for root, and from 0.25 on for all who hold the two: then it is this value that refuses.
         failing = machine.privileges.is_root or not machine.privileges.lacking("CAP_BPF", "CAP_PERFMON")
-        remedies = (*_sys_admin(machine), *set_to(2))
+        remedies = (*run(machine), *set_to(2))
     elif name == "kernel.kptr_restrict" and value >= 2:
         concern, remedies = (
             "kernel addresses are hidden from root too: stacks have no symbol names",

@@ -24,33 +24,18 @@ from kdiag.model import (
     unknown,
     warn,
 )
+from kdiag.remedies.mounts import mount
 from kdiag.system import Unavailable
 
+from .refusals import closed_by
 
-def _mount(machine: Machine, kind: str, path: str) -> tuple[Remedy, ...]:
-    """How to get a file system mounted here; nothing where the kernel does not have it."""
-    try:
-        if kind not in machine.tracing.kernel_filesystems or machine.system.filesystem(path) is None:
-            return ()
-    except Unavailable:
-        pass
-    place = machine.environment.container
-    if place is not None and not machine.privileges.has("CAP_SYS_ADMIN"):
-        command = f"docker run -v {path}:{path} ..."
-        commands = (command,) if place.kind in ("docker", "podman", "kind") else ()
-        return (
-            Remedy(f"{kind}.container", f"Pass {path} into {place.name}", "unsafe", commands, "the host"),
-        )
-    names = {"bpf": "bpffs"}
-    return (
-        Remedy(
-            f"{names.get(kind, kind)}.mount",
-            f"Mount {names.get(kind, kind)}",
-            commands=(f"sudo mount -t {kind} {kind} {path}",),
-            needs=("root",),
-            undo=(f"sudo umount {path}",),
-        ),
-    )
+
+def _refused_mount(machine: Machine) -> tuple[WrongRemedy, ...]:
+    """The mount that everybody tries first, where something keeps root from it."""
+    why = machine.confinement.no_mount
+    if not why or machine.environment.container is None or not machine.privileges.has("CAP_SYS_ADMIN"):
+        return ()
+    return (WrongRemedy(f"mount -t tracefs tracefs {TRACEFS}", why),)
 
 
 @check("tracing.tracefs", "tracefs is mounted")
@@ -77,7 +62,7 @@ def tracefs(machine: Machine) -> Iterator[Finding]:
                     "tracefs is mounted and cannot be opened",
                     reason=gap.reason,
                     evidence=tuple(evidence),
-                    causes=("kernel.lockdown", "privileges.userns", "privileges.capabilities"),
+                    causes=closed_by(machine, gap),
                 )
             else:
                 yield ok(
@@ -115,7 +100,8 @@ def tracefs(machine: Machine) -> Iterator[Finding]:
         reason="the kernel has it; the directory is an empty mount point",
         evidence=tuple(evidence),
         causes=("environment.container", "privileges.userns"),
-        remedies=_mount(machine, "tracefs", TRACEFS),
+        remedies=mount(machine, "tracefs", TRACEFS),
+        wrong_remedies=_refused_mount(machine),
     )
 
 
@@ -151,7 +137,7 @@ def debugfs(machine: Machine) -> Iterator[Finding]:
             "debugfs is not mounted",
             reason="current tools do not need it; old ones look for tracefs only below it",
             evidence=evidence,
-            remedies=_mount(machine, "debugfs", DEBUGFS),
+            remedies=mount(machine, "debugfs", DEBUGFS),
         )
         return
     yield ok("debugfs is mounted", evidence=evidence)
@@ -196,7 +182,7 @@ def bpffs(machine: Machine) -> Iterator[Finding]:
         yield warn(
             "bpffs is not mounted: nothing can be pinned",
             evidence=evidence,
-            remedies=_mount(machine, "bpf", BPFFS),
+            remedies=mount(machine, "bpf", BPFFS),
         )
 
 
@@ -410,7 +396,7 @@ def _event(machine: Machine, group: str, name: str, what: str, option: str) -> F
             return fail(
                 f"the id of {what} cannot be read",
                 reason=gap.reason,
-                causes=("kernel.lockdown", "privileges.capabilities", "privileges.userns"),
+                causes=closed_by(machine, gap),
             )
         return _by_config(machine, what, option, gap.reason)
     if number is not None:
@@ -457,7 +443,7 @@ def functions(machine: Machine) -> Iterator[Finding]:
                 "available_filter_functions cannot be opened",
                 reason=_kept_back(path, gap),
                 evidence=(Evidence(path, gap.reason),),
-                causes=("kernel.lockdown", "privileges.capabilities"),
+                causes=closed_by(machine, gap),
             )
         else:
             yield _by_config(machine, "the list of traceable functions", "DYNAMIC_FTRACE", gap.reason)

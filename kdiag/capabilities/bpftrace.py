@@ -43,8 +43,8 @@ def _start(b: Behaviour) -> Expression:
     """What has to be right before the first line of any script runs."""
     parts = [
         need("environment.vm", tolerate_warn=True),
-        _privileged(b),
         need("privileges.userns"),
+        _privileged(b),
         need("kernel.lockdown"),
         need("environment.sysfs"),
         need("environment.shell" if b.runs_shell_at_start else "environment.dev-fd"),

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from kdiag.machine.bpf import Bpf
     from kdiag.machine.btf import BtfFacts, Survey
     from kdiag.machine.config import ConfigFacts
+    from kdiag.machine.confinement import Confinement
     from kdiag.machine.environment import Environment
     from kdiag.machine.headers import Headers
     from kdiag.machine.kernel import Kernel
@@ -93,6 +94,12 @@ class Machine:
         from kdiag.machine.privileges import Privileges
 
         return Privileges(self)
+
+    @cached_property
+    def confinement(self) -> Confinement:
+        from kdiag.machine.confinement import Confinement
+
+        return Confinement(self)
 
     @cached_property
     def bpf(self) -> Bpf:

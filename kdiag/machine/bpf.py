@@ -24,6 +24,22 @@ class Bpf:
         return self._system.probe("bpf:map")
 
     @cached_property
+    def reached(self) -> ProbeResult:
+        """bpf(2) with a descriptor that is none: EBADFD is the kernel's own answer, so no filter was in the way.
+
+        A recording may not have it: Unavailable.
+        """
+        return self._system.probe("bpf:reached")
+
+    @cached_property
+    def perf_reached(self) -> ProbeResult:
+        """perf_event_open(2) with flags that there are not: the kernel says EINVAL to all, before any permission.
+
+        A recording may not have it: Unavailable.
+        """
+        return self._system.probe("perf:reached")
+
+    @cached_property
     def btf_by_id(self) -> ProbeResult:
         """BPF_BTF_GET_NEXT_ID: ENOENT means that the kernel provides no BTF objects (5.10 has none for
         vmlinux).

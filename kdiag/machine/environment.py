@@ -141,7 +141,8 @@ class Environment:
             "/var/run/secrets/kubernetes.io/serviceaccount",
             "/run/secrets/kubernetes.io/serviceaccount",
         ):
-            if exists(self._system, path):
+            # An engine leaves the mount point behind in the image or a shared /var: without a token it is empty.
+            if self._entries(path):
                 return Place("kubernetes", "a Kubernetes pod", ((path, "exists"),))
         try:
             host = self._system.env("KUBERNETES_SERVICE_HOST")
@@ -151,11 +152,52 @@ class Environment:
             Place("kubernetes", "a Kubernetes pod", (("$KUBERNETES_SERVICE_HOST", "set"),)) if host else None
         )
 
+    def _entries(self, directory: str) -> bool:
+        """Whether something is in a directory; one that may not be listed counts as full."""
+        try:
+            return bool(self._system.listdir(directory))
+        except Unavailable:
+            return True
+
+    @cached_property
+    def storage(self) -> str | None:
+        """Whose storage the root file system is in, by its overlay: `containers` (podman, CRI-O), `docker`,
+        `containerd`; None where it is in none of these.
+        """
+        try:
+            root = self._machine.tracing.mounts.covering("/")
+        except Unavailable:
+            return None
+        if root is None or root.fstype not in ("overlay", "fuse.fuse-overlayfs", "btrfs", "zfs"):
+            return None
+        where = " ".join((root.root, *root.super_options))
+        for sign, name in (
+            ("/containers/storage/", "containers"),
+            ("/docker/", "docker"),
+            ("containerd", "containerd"),
+        ):
+            if sign in where:
+                return name
+        return None
+
+    @cached_property
+    def _given_by_engine(self) -> str | None:
+        """What an engine mounts into every container and no machine has; None where none of it is there."""
+        if self.storage is not None:
+            return "/"
+        try:
+            points = {mount.mount_point for mount in self._machine.tracing.mounts}
+        except Unavailable:
+            return None
+        return next(
+            (p for p in ("/run/.containerenv", "/etc/hosts", "/etc/resolv.conf") if p in points), None
+        )
+
     def _marker_files(self) -> Place | None:
         """/run/.containerenv and /.dockerenv, which also end up in images that are booted as a machine of
-        their own.
+        their own. A container may have every namespace but that of mounts from its host: then these tell.
         """
-        if self.foreign_namespaces == ():
+        if self.foreign_namespaces == () and self._given_by_engine is None:
             return None
         if exists(self._system, "/run/.containerenv"):
             return Place("podman", "Podman", (("/run/.containerenv", "exists"),))
@@ -191,7 +233,7 @@ class Environment:
         """Container marker files on a machine whose namespaces are all its own: left from the image it
         boots.
         """
-        if self.foreign_namespaces != ():
+        if self.foreign_namespaces != () or self._given_by_engine is not None:
             return ()
         return tuple(p for p in ("/.dockerenv", "/run/.containerenv") if exists(self._system, p))
 

@@ -172,6 +172,14 @@ class Privileges:
         return text.split() == ["0", "0", "4294967295"]
 
     @cached_property
+    def rootless(self) -> bool:
+        """Whether uid 0 of this user namespace is an ordinary user outside: what a rootless engine maps (one uid,
+        `0 1000 1`), and an engine of root does not (a range, as of /etc/subuid).
+        """
+        fields = self.uid_map.split()
+        return len(fields) >= 3 and fields[0] == "0" and fields[1] != "0" and fields[2] == "1"
+
+    @cached_property
     def user_namespace(self) -> str | None:
         """What /proc/self/ns/user names, such as user:[4026531837]; None where it cannot be seen."""
         try:
@@ -236,6 +244,15 @@ class Privileges:
         """`enforcing`, `permissive`, or None where SELinux is not active."""
         number = read_number(self._system, "/sys/fs/selinux/enforce")
         return None if number is None else ("enforcing" if number else "permissive")
+
+    @cached_property
+    def selinux_context(self) -> str | None:
+        """The SELinux label of this process, such as system_u:system_r:container_t:s0:c1,c2; None for none.
+
+        The file holds what the module in charge calls the process: AppArmor has no colons.
+        """
+        text = read_text(self._system, "/proc/self/attr/current", 4096)
+        return text if text is not None and text.count(":") >= 3 and " " not in text else None
 
     @cached_property
     def apparmor(self) -> str | None:

@@ -115,6 +115,18 @@ def _map() -> ProbeResult:
     return _outcome(syscalls.bpf(_MAP_CREATE, struct.pack("=IIIII", 2, 4, 8, 1, 0)))
 
 
+def _reached() -> ProbeResult:
+    """A question about descriptor -1. A filter decides by the number of the call; the kernel says EBADFD, since 5.19 to
+    those without capabilities, too (c8644cd0efe7 moved the check into what creates an object).
+    """
+    return _outcome(syscalls.bpf(_OBJ_GET_INFO_BY_FD, struct.pack("=iIQ", -1, 0, 0)))
+
+
+def _perf_reached() -> ProbeResult:
+    """Flags of which the kernel knows none: EINVAL comes before it asks who calls (kernel/events/core.c)."""
+    return _outcome(syscalls.perf_event_open(b"", -1, 0, 0x7FFFFFF0))
+
+
 def _btf_ids() -> ProbeResult:
     """Walks the BTF objects for the kernel's own, called vmlinux: the way in which bpftrace 0.17.0 finds it.
 
@@ -237,6 +249,7 @@ def _perf(kind: int, config: int) -> ProbeResult:
 
 _PLAIN: dict[str, Callable[[], ProbeResult]] = {
     "map": _map,
+    "reached": _reached,
     "btf-ids": _btf_ids,
     "memcg": _memcg,
     "test-run": _test_run,
@@ -277,4 +290,6 @@ def _perf_probe(detail: str) -> ProbeResult:
         return _perf(1, 10)
     if detail == "hardware":  # PERF_COUNT_HW_CPU_CYCLES
         return _perf(0, 0)
+    if detail == "reached":
+        return _perf_reached()
     raise KeyError(detail)

@@ -57,8 +57,8 @@ def bpf_at(command: int, block: ctypes.Array[ctypes.c_char]) -> int:
     )
 
 
-def perf_event_open(attr: bytes, pid: int, cpu: int) -> int:
-    """perf_event_open(2) with PERF_FLAG_FD_CLOEXEC: a file descriptor, or minus errno."""
+def perf_event_open(attr: bytes, pid: int, cpu: int, flags: int = 8) -> int:
+    """perf_event_open(2), by default with PERF_FLAG_FD_CLOEXEC: a file descriptor, or minus errno."""
     block = ctypes.create_string_buffer(attr.ljust(128, b"\0"), 128)
     return _call(
         _number(1),
@@ -66,7 +66,7 @@ def perf_event_open(attr: bytes, pid: int, cpu: int) -> int:
         ctypes.c_long(pid),
         ctypes.c_long(cpu),
         ctypes.c_long(-1),
-        ctypes.c_ulong(8),
+        ctypes.c_ulong(flags),
     )
 
 

@@ -155,7 +155,7 @@ def test_a_filter_on_perf_events() -> None:
 
 @pytest.mark.parametrize(
     ("kind", "says"),
-    [("docker", "seccomp=unconfined"), ("podman", "podman run"), ("kubernetes", "seccompProfile")],
+    [("docker", "seccomp=unconfined"), ("podman", "podman run"), ("kubernetes", "no seccomp filter")],
 )
 def test_what_helps_against_a_filter_depends_on_the_place(kind: str, says: str) -> None:
     described = machines.container(machines.linux(), machines.ALL_CAPABILITIES, kind=kind)

@@ -252,3 +252,24 @@ def test_a_user_namespace_with_the_map_of_the_machine() -> None:
     assert found is not None and found.status is Status.FAIL
     refused = report.finding("bpf.map")
     assert refused is not None and refused.causes == ("privileges.userns",)
+
+
+def test_a_container_with_all_namespaces_of_its_host() -> None:
+    """podman run --privileged --pid=host --ipc=host --uts=host --cgroupns=host: only its mounts are its own."""
+    described = machines.linux().file("/run/.containerenv")
+    overlay = (
+        "21 1 0:50 / / rw - overlay overlay rw,lowerdir=/var/lib/containers/storage/overlay/l/A,upperdir=/x\n"
+    )
+    described.file("/proc/self/mountinfo", overlay)
+    mine = environment(described)
+    assert kind(mine.container) == "podman"
+    assert mine.leftover_markers == ()
+    assert mine.storage == "containers"
+
+
+def test_an_empty_mount_point_is_no_pod() -> None:
+    described = machines.container(machines.linux())
+    described.dir("/var/run/secrets/kubernetes.io/serviceaccount")
+    assert kind(environment(described).container) == "docker"
+    described.file("/var/run/secrets/kubernetes.io/serviceaccount/token", "x")
+    assert kind(environment(described).container) == "kubernetes"

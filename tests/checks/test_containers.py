@@ -1,0 +1,178 @@
+"""What is said in a container: the one thing that refuses, and one line that starts it with all that it needs.
+
+What the engines' filters and profiles answer was seen under docker.io 26.1.5 and podman 5.4.2 in booted Debian guests.
+"""
+
+from __future__ import annotations
+
+import errno
+
+import pytest
+
+from kdiag.model import Finding, Report, Status
+from tests.support import machines
+from tests.support.description import Description
+from tests.support.reports import report_on
+
+DEFAULT = machines.CONTAINER_CAPABILITIES
+ADMIN, HALF = machines.mask("CAP_SYS_ADMIN"), machines.mask("CAP_BPF", "CAP_PERFMON")
+TRACEFS = "-v /sys/kernel/tracing:/sys/kernel/tracing:ro"
+DOCKER = f"docker run --cap-add SYS_ADMIN {TRACEFS} IMAGE"
+PODMAN = f"podman run --cap-add SYS_ADMIN,PERFMON {TRACEFS} IMAGE"
+PERF = ("perf:profile", "perf:bpf-output", "perf:hardware", "perf:reached")
+BPF = ("bpf:map", "bpf:reached", *(f"bpf:prog:{kind}" for kind in ("kprobe", "tracepoint", "raw_tracepoint")))
+
+
+def container(
+    kind: str, held: int, *, tracefs: bool = False, paranoid: int = 3, confined: bool = True
+) -> Description:
+    """An engine's container with bpftrace 0.23; confined: by its filter and by its AppArmor profile."""
+    described = machines.container(machines.linux(paranoid=paranoid), held, kind=kind)
+    if tracefs:
+        machines.mounted(described, debugfs=False)
+    if confined:
+        status = described.nodes["/proc/self/status"].data.decode()
+        described.file("/proc/self/status", status.replace("Seccomp:\t0", "Seccomp:\t2"))
+        described.file(
+            "/proc/self/attr/current", f"{'docker' if kind == 'docker' else 'containers'}-default (enforce)\n"
+        )
+    return machines.bpftrace(described, "0.23.2")
+
+
+def refuse(described: Description, number: int, *names: str) -> Description:
+    for name in names:
+        described.probe(name, number, "load")
+    return described
+
+
+def told(report: Report, finding_id: str) -> Finding:
+    found = report.finding(finding_id)
+    assert found is not None
+    return found
+
+
+def first_command(report: Report, finding_id: str) -> str:
+    return told(report, finding_id).remedies[0].commands[0]
+
+
+def commands_here(report: Report) -> str:
+    return " ".join(c for f in report.findings for r in f.remedies if r.run_on == "here" for c in r.commands)
+
+
+@pytest.mark.parametrize(("kind", "line"), [("docker", DOCKER), ("podman", PODMAN)])
+def test_one_line_for_all_that_is_missing(kind: str, line: str) -> None:
+    """Nothing given: who follows the line is not sent back for tracefs, nor for the sysctl."""
+    report = report_on(container(kind, DEFAULT).recording())
+    for finding_id in ("privileges.capabilities", "tracing.tracefs", "sysctl.kernel.perf_event_paranoid"):
+        assert first_command(report, finding_id) == line, finding_id
+    assert report.verdict.next == line
+    assert "--privileged" not in line
+    assert "sysctl -w" not in commands_here(report) and "mount -t" not in commands_here(report)
+
+
+def test_the_capabilities_that_are_given_already_stay_in_the_line() -> None:
+    report = report_on(container("docker", DEFAULT | HALF).recording())
+    assert first_command(report, "tracing.tracefs") == DOCKER
+
+
+def test_less_is_enough_where_the_kernel_asks_for_less() -> None:
+    report = report_on(container("docker", DEFAULT, paranoid=2).recording())
+    line = f"docker run --cap-add BPF --cap-add PERFMON {TRACEFS} IMAGE"
+    assert first_command(report, "privileges.capabilities") == line
+
+
+def test_mounting_is_not_advised_where_the_profile_refuses_it() -> None:
+    """CAP_SYS_ADMIN is held, and mount(2) answers EACCES: AppArmor's `deny mount`."""
+    found = told(report_on(container("docker", DEFAULT | ADMIN).recording()), "tracing.tracefs")
+    assert [r.commands for r in found.remedies] == [(DOCKER,)]
+    [wrong] = found.wrong_remedies
+    assert wrong.advice.startswith("mount -t tracefs") and "AppArmor (docker-default)" in wrong.why
+
+
+def test_mounting_is_the_smallest_where_nothing_refuses_it() -> None:
+    """--privileged."""
+    described = container("docker", machines.ALL_CAPABILITIES, confined=False)
+    found = told(report_on(described.recording()), "tracing.tracefs")
+    assert found.remedies[0].commands == ("sudo mount -t tracefs tracefs /sys/kernel/tracing",)
+    assert not found.wrong_remedies
+
+
+@pytest.mark.parametrize(("number", "held"), [(errno.EPERM, HALF), (errno.ENOSYS, ADMIN)])
+def test_podmans_filter_refuses_perf_events(number: int, held: int) -> None:
+    """Without SYS_ADMIN it says EPERM, without PERFMON ENOSYS; the kernel itself would say EACCES."""
+    described = refuse(container("podman", DEFAULT | held, tracefs=True), number, *PERF)
+    report = report_on(described.recording())
+    found = told(report, "perf.events")
+    assert "seccomp filter" in found.reason and found.causes[0] == "privileges.seccomp"
+    assert "CONFIG" not in found.reason and "missing" not in found.reason
+    assert told(report, "privileges.seccomp").status is Status.FAIL
+    assert first_command(report, "privileges.seccomp") == PODMAN
+    assert told(report, "privileges.lsm").status is Status.WARN
+
+
+def test_a_refusal_by_the_sysctl_is_not_the_filters() -> None:
+    """docker with BPF and PERFMON: the call reaches the kernel, which says EACCES."""
+    described = container("docker", DEFAULT | HALF, tracefs=True).probe("perf:reached", errno.EINVAL)
+    report = report_on(described.recording())
+    assert told(report, "perf.events").causes[0] == "sysctl.kernel.perf_event_paranoid"
+    assert told(report, "privileges.seccomp").status is Status.WARN
+
+
+def test_a_tightened_filter_is_taken_away() -> None:
+    """All that the line would give is held, and the filter refuses bpf(2) all the same."""
+    described = refuse(container("docker", DEFAULT | ADMIN, tracefs=True), errno.EPERM, *BPF)
+    line = first_command(report_on(described.recording()), "privileges.seccomp")
+    assert line == DOCKER.replace(" -v", " --security-opt seccomp=unconfined -v")
+
+
+@pytest.mark.parametrize(
+    ("label", "by", "option"),
+    [
+        ("docker-default (enforce)\n", "AppArmor (docker-default)", "apparmor=unconfined"),
+        ("system_u:system_r:container_t:s0:c12,c34\0", "SELinux (container_t)", "label=disable"),
+    ],
+)
+def test_a_module_that_refuses_although_the_call_arrives(label: str, by: str, option: str) -> None:
+    """EPERM with the capability held, and no filter before the call: the module denies the capability."""
+    described = container("docker", DEFAULT | ADMIN, tracefs=True).file("/proc/self/attr/current", label)
+    refuse(described, errno.EPERM, *BPF).probe("bpf:reached", errno.EBADF)
+    report = report_on(described.recording())
+    found = told(report, "privileges.lsm")
+    assert found.status is Status.FAIL and found.summary.startswith(f"{by} refuses bpf(2)")
+    assert told(report, "bpf.map").causes == ("privileges.lsm",)
+    assert told(report, "privileges.seccomp").status is Status.WARN
+    assert f"--security-opt {option}" in first_command(report, "privileges.lsm")
+
+
+def test_rootless_is_told_to_start_it_as_root() -> None:
+    described = machines.userns(container("podman", DEFAULT))
+    report = report_on(described.recording())
+    assert "user namespace" in report.verdict.summary
+    assert report.verdict.next == f"sudo {PODMAN}"
+    assert not told(report, "privileges.capabilities").remedies
+    assert told(report, "privileges.capabilities").causes == ("privileges.userns",)
+
+
+def test_a_remapped_engine_of_root_gives_back_the_namespace() -> None:
+    """dockerd --userns-remap: a range of /etc/subuid, and no ordinary user outside."""
+    described = machines.userns(container("docker", DEFAULT)).file("/proc/self/uid_map", "0 100000 65536\n")
+    line = first_command(report_on(described.recording()), "privileges.userns")
+    assert line == DOCKER.replace("run", "run --userns=host")
+
+
+def test_before_5_8_the_filter_of_the_engine_knows_one_capability() -> None:
+    described = machines.container(machines.linux("5.4.0-216-generic"), DEFAULT)
+    line = first_command(report_on(described.recording()), "privileges.capabilities")
+    assert line == DOCKER.replace(" -v", " --cap-add SYS_RESOURCE -v")
+
+
+def test_lockdown_is_not_to_be_seen_for_the_reason_that_the_call_gives() -> None:
+    found = told(report_on(container("docker", DEFAULT).recording()), "kernel.lockdown")
+    assert found.causes == ("privileges.capabilities",)
+    assert not found.remedies and not found.with_root
+
+
+def test_a_closed_file_of_tracefs_has_one_cause() -> None:
+    described = container("docker", DEFAULT | ADMIN, tracefs=True)
+    described.refuse("/sys/kernel/tracing/available_filter_functions", errno.EACCES)
+    assert told(report_on(described.recording()), "tracing.functions").causes == ("privileges.lsm",)
