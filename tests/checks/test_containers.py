@@ -145,7 +145,8 @@ def test_a_module_that_refuses_although_the_call_arrives(label: str, by: str, op
 
 
 def test_rootless_is_told_to_start_it_as_root() -> None:
-    described = machines.userns(container("podman", DEFAULT))
+    status = container("podman", DEFAULT).nodes["/proc/self/status"].data
+    described = machines.userns(container("podman", DEFAULT)).file("/proc/self/status", status)
     report = report_on(described.recording())
     assert "user namespace" in report.verdict.summary
     assert report.verdict.next == f"sudo {PODMAN}"
