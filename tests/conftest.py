@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -18,6 +22,15 @@ settings.load_profile("kdiag")
 def examine() -> Examine:
     """A function that plays a described machine back as a recording and reports on it."""
     return lambda described: report_on(described.recording())
+
+
+@pytest.fixture
+def shared_path() -> Iterator[Path]:
+    """As tmp_path, for tests in which another user takes part: no other session of pytest closes the way to it."""
+    with tempfile.TemporaryDirectory(prefix="kdiag-test-") as name:
+        path = Path(name)
+        path.chmod(0o755)
+        yield path
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -6,7 +6,6 @@ import contextlib
 import gzip
 import json
 import os
-import stat
 import struct
 import subprocess
 import sys
@@ -352,7 +351,7 @@ def test_files_that_vanish(tmp_path: Path) -> None:
     no_defect(report_on(Vanishing(described, write_machine(described, tmp_path))))
 
 
-def test_files_that_refuse(tmp_path: Path) -> None:
+def test_files_that_refuse(shared_path: Path) -> None:
     """Mode 0 for somebody who is not root: unknown, with the errno; nothing is called missing."""
     described = healthy()
     refusing = (
@@ -364,10 +363,7 @@ def test_files_that_refuse(tmp_path: Path) -> None:
     )
     for path in refusing:
         described.file(path, described.nodes[path].data, mode=0)
-    root = write_machine(described, tmp_path / "root")
-    for directory in (tmp_path, *tmp_path.parents):
-        if directory.stat().st_uid == os.geteuid() and directory != Path("/"):
-            directory.chmod(directory.stat().st_mode | stat.S_IXOTH | stat.S_IROTH)
+    root = write_machine(described, shared_path / "root")
     warmed = report_on(OnDisk(described, root))  # imports are done before the child gives its rights up
     no_defect(warmed)
     described.uid = 65534

@@ -444,7 +444,7 @@ def in_another_state(setup: str, program: str = "") -> tuple[dict[str, dict[str,
     """The findings in a mount namespace of our own after `setup`, and the status of a bpftrace program there."""
     need_root()
     need_program("unshare")
-    script = f"{setup} || exit 99\n{sys.executable} -m kdiag check --format json\n"
+    script = f"{{ {setup}; }} || exit 99\n{sys.executable} -m kdiag check --format json\n"
     if program:
         script += f"bpftrace -e '{program}' >/dev/null 2>&1; echo $? >&2\n"
     done = subprocess.run(
@@ -456,13 +456,16 @@ def in_another_state(setup: str, program: str = "") -> tuple[dict[str, dict[str,
     return {row["id"]: row for row in rows}, int(done.stderr.split()[-1]) if program else 0
 
 
+MOUNTED = (
+    "grep -q ' /sys/kernel/tracing tracefs' /proc/mounts || mount -t tracefs tracefs /sys/kernel/tracing"
+)
 TRACEPOINT = "tracepoint:syscalls:sys_enter_openat /0/ { @ = str(args->filename); } interval:ms:1 { exit(); }"
 
 
 def test_with_tracefs_mounted() -> None:
     need("tracefs" in Path("/proc/filesystems").read_text().split(), "a kernel with tracefs")
     need_program("bpftrace")
-    there, ended = in_another_state("mount -t tracefs tracefs /sys/kernel/tracing", TRACEPOINT)
+    there, ended = in_another_state(MOUNTED, TRACEPOINT)
     assert there["tracing.tracefs"]["status"] == "ok"
     assert there["capability tracepoint-args"]["status"] == ("works" if ended == 0 else "fails"), ended
 

@@ -267,31 +267,27 @@ def test_a_full_file_system_below_the_store(tmp_path: Path) -> None:
 
 
 @needs_root
-def test_no_permission(tmp_path: Path) -> None:
-    case(tmp_path)
-    for path in (tmp_path, *tmp_path.parents[:-2]):
-        path.chmod(path.stat().st_mode | 0o011)
-    before = snapshot(tmp_path)
-    refused(run_fix(tmp_path, uid=NOBODY), "Permission denied")
-    assert snapshot(tmp_path) == before
+def test_no_permission(shared_path: Path) -> None:
+    case(shared_path)
+    before = snapshot(shared_path)
+    refused(run_fix(shared_path, uid=NOBODY), "Permission denied")
+    assert snapshot(shared_path) == before
 
 
 @needs_root
-def test_an_ordinary_user_needs_nobody(tmp_path: Path) -> None:
+def test_an_ordinary_user_needs_nobody(shared_path: Path) -> None:
     """Headers out of the module's file, into the user's own directories."""
-    one = case(tmp_path)
-    for path in (tmp_path, *tmp_path.parents[:-2]):
-        path.chmod(path.stat().st_mode | 0o011)
+    one = case(shared_path)
     for name in ("cache", "state"):
-        os.chown(tmp_path / name, NOBODY, NOBODY)
-    before = snapshot(tmp_path)
-    result = run_fix(tmp_path, uid=NOBODY)
+        os.chown(shared_path / name, NOBODY, NOBODY)
+    before = snapshot(shared_path)
+    result = run_fix(shared_path, uid=NOBODY)
     assert result.returncode == exits.READY, result.stdout + result.stderr
     [tree] = trees(one)
     assert tree.stat().st_uid == NOBODY
     assert one.places.journal.stat().st_uid == NOBODY
-    assert run_fix(tmp_path, uid=NOBODY, do="undo").returncode == exits.READY
-    assert snapshot(tmp_path) == before
+    assert run_fix(shared_path, uid=NOBODY, do="undo").returncode == exits.READY
+    assert snapshot(shared_path) == before
 
 
 # -- what others planted ---------------------------------------------------------------------------------------------
