@@ -40,7 +40,7 @@ def userns(machine: Machine) -> Iterator[Finding]:
         "the host",
     )
     yield fail(
-        "root of a user namespace only",
+        "this root is root of a user namespace only",
         reason="capabilities in a user namespace do not count for bpf(2), perf_event_open(2) and tracefs",
         evidence=evidence,
         remedies=run(machine) or (outside,),

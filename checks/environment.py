@@ -75,6 +75,25 @@ _VM_ADVICE = {
 }
 
 
+#: What turns a machine without eBPF into one that has it, where something does.
+_VM_REMEDIES = {
+    "wsl1": Remedy(
+        "vm.wsl2",
+        "Turn this distribution into one of WSL 2",
+        "manual",
+        ("wsl --set-version DISTRIBUTION 2",),
+        "Windows",
+    ),
+    "gvisor": Remedy(
+        "vm.runtime",
+        "Start the container with a runtime that uses the host's kernel (runc or crun instead of runsc)",
+        "manual",
+        (),
+        "the host",
+    ),
+}
+
+
 @check("environment.vm", "Virtual machine")
 def vm(machine: Machine) -> Iterator[Finding]:
     """Which virtual machine the kernel runs in, by release string, DMI tables, device tree and processor
@@ -87,7 +106,13 @@ def vm(machine: Machine) -> Iterator[Finding]:
         return
     advice = _VM_ADVICE.get(place.kind)
     if place.kind in ("wsl1", "gvisor", "uml"):
-        yield fail(f"in {place.name}", reason=advice or "", evidence=_signs(place))
+        remedy = _VM_REMEDIES.get(place.kind)
+        yield fail(
+            f"{place.name} has no eBPF",
+            reason=advice or "",
+            evidence=_signs(place),
+            remedies=(remedy,) if remedy else (),
+        )
     elif advice:
         yield warn(f"in {place.name}", reason=advice, evidence=_signs(place))
     else:

@@ -101,6 +101,24 @@ def intact(machine: Machine) -> Iterator[Finding]:
         "with no headers at all, scripts that need none would run",
         evidence=(Evidence(path, "absent"), Evidence(chosen.via, f"leads to {chosen.source}")),
         causes=("headers.env", "headers.tree"),
+        remedies=_away(machine, chosen.source),
+    )
+
+
+def _away(machine: Machine, source: str) -> tuple[Remedy, ...]:
+    """Without the tree, where it is a name of the module directory that leads there."""
+    names = [chain.path for chain in machine.headers.links.values() if chain.is_dir]
+    if source not in names:
+        return ()
+    return (
+        Remedy(
+            "headers.away",
+            "Move it away, if no headers for this kernel are to be had",
+            "unsafe",
+            tuple(f"sudo mv {name} {name}.away" for name in names),
+            needs=("root",),
+            undo=tuple(f"sudo mv {name}.away {name}" for name in names),
+        ),
     )
 
 

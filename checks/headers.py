@@ -120,7 +120,7 @@ def _none(machine: Machine) -> Finding:
     evidence = _links(machine)
     elsewhere = machine.headers.elsewhere()
     broken = [chain for chain in machine.headers.links.values() if chain.hops and chain.broken]
-    summary, reason = "no kernel headers where bpftrace looks", ""
+    summary, reason = "bpftrace finds no kernel headers", ""
     if broken:
         summary = f"{broken[0].path} is a dangling link: {broken[0].broken} is not there"
         reason = "the link is installed, what it points to is not"

@@ -26,7 +26,17 @@ from kdiag.system import Unavailable
 
 from .refusals import TRACING, Refusal, explain
 
-SUDO = Remedy("privileges.sudo", "Run kdiag as root", commands=("sudo kdiag check",), run_on="here")
+
+def _sudo(machine: Machine) -> Remedy:
+    """Becoming root, where sudo can do that."""
+    try:
+        cannot = machine.privileges.status.no_new_privs
+    except Unavailable:
+        cannot = None
+    if cannot:
+        title = "Run kdiag as root, from a shell where sudo works: this process tree has no_new_privs set"
+        return Remedy("privileges.sudo", title, "manual", run_on="outside of this process tree")
+    return Remedy("privileges.sudo", "Run kdiag as root", commands=("sudo kdiag check",), run_on="here")
 
 
 @check("privileges.root", "Running as root")
@@ -45,7 +55,7 @@ def root(machine: Machine) -> Iterator[Finding]:
         "this user is not root",
         reason="bpftrace up to 0.24 runs for root only, whatever capabilities another user has",
         evidence=evidence,
-        remedies=run(machine) or (SUDO,),
+        remedies=run(machine) or (_sudo(machine),),
         with_root="what only root may ask the kernel is answered, too",
     )
 
@@ -77,13 +87,13 @@ def capabilities(machine: Machine) -> Iterator[Finding]:
             reason=f"this user holds no capabilities: tracing requires {', '.join(missing)}",
             evidence=evidence,
             causes=("privileges.root",),
-            remedies=run(machine) or (SUDO,),
+            remedies=run(machine) or (_sudo(machine),),
         )
         return
     if not machine.privileges.initial_user_namespace:
         # More of them inside would not count: what the namespace means is the one thing to say.
         yield fail(
-            f"without {' and '.join(missing)}",
+            f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing",
             reason="and those of a user namespace would not count",
             evidence=evidence,
             causes=("privileges.userns",),
@@ -97,7 +107,7 @@ def capabilities(machine: Machine) -> Iterator[Finding]:
         where = " inside the container" if machine.environment.container is not None else ""
         wrong = (WrongRemedy(f"sudo{where}", "the bounding set has no such capability to give"),)
     yield fail(
-        f"without {' and '.join(missing)}",
+        f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing",
         reason=reason,
         evidence=evidence,
         remedies=_more(machine, bool(bounded)),
@@ -136,7 +146,7 @@ def _more(machine: Machine, bounded: bool) -> tuple[Remedy, ...]:
     if machine.environment.container is not None:
         return run(machine)
     if not machine.privileges.is_root and not bounded:
-        return (SUDO,)
+        return (_sudo(machine),)
     where = "what starts this shell or service (systemd: CapabilityBoundingSet=, capsh, setpriv)"
     return (Remedy("privileges.parent", "Start it without dropping capabilities", "manual", (), where),)
 
@@ -244,7 +254,7 @@ def lockdown(machine: Machine) -> Iterator[Finding]:
 
 def _locked(evidence: tuple[Evidence, ...]) -> Finding:
     return fail(
-        "the kernel is locked down: confidentiality",
+        "the kernel is locked down (confidentiality)",
         reason="BPF may not read kernel memory and tracefs cannot be opened; no privilege helps",
         evidence=evidence,
         causes=("privileges.secure-boot",),

@@ -167,11 +167,15 @@ class Capability(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """The answer in one sentence, and the next command to type."""
+    """The answer: `summary` says why in one clause, `next` is the next command to type, or what to do in words.
+
+    run_on: where that is done: `here`, the host, ...; empty where `next` says that nothing is to be done.
+    """
 
     status: Readiness
     summary: str
     next: str = ""
+    run_on: str = ""
 
 
 class MachineInfo(NamedTuple):
@@ -191,7 +195,11 @@ class MachineInfo(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Everything one run found: the value that renderers turn into text, JSON and the rest."""
+    """Everything one run found: the value that renderers turn into text, JSON and the rest.
+
+    repairs: by id of a required capability that does not work, the findings to repair before it does; the verdict's
+    next step comes from it, so it is no part of what is written.
+    """
 
     kdiag: str
     created: str
@@ -201,6 +209,7 @@ class Report:
     required: tuple[str, ...]
     verdict: Verdict
     blocks: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    repairs: dict[str, tuple[str, ...]] = field(default_factory=dict, compare=False)
 
     def finding(self, finding_id: str) -> Finding | None:
         """The finding with this id, or None."""

@@ -19,6 +19,7 @@ from kdiag.capabilities.expression import (
     caveat,
     need,
     never,
+    stand_ins,
     unless_refuted,
 )
 from kdiag.model import Status, Works
@@ -95,7 +96,7 @@ def _headers(b: Behaviour) -> Expression:
         loads = all_of(
             need("kheaders.module", tolerate_warn=True), need("kheaders.available", tolerate_warn=True)
         )
-        return any_of(tree, need("kheaders.archive"), loads)(context)
+        return stand_ins(tree, need("kheaders.archive"), loads)(context)
 
     return evaluate
 

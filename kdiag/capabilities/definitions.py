@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from kdiag.capabilities import bpftrace, other_tools
 from kdiag.capabilities.expression import Context, Expression, Outcome, need
+from kdiag.capabilities.repair import repairs
 from kdiag.model import Capability, Finding, Status, Works
 
 if TYPE_CHECKING:
@@ -180,11 +181,11 @@ def _outcome(definition: Definition, context: Context, behaviours: Sequence[Beha
         return machine
     ids = tuple(dict.fromkeys((*tool.findings, *machine.findings)))
     if machine.works is Works.WORKS:
-        return Outcome(Works.FAILS, "only bpftrace is missing", tool.findings)
+        return Outcome(Works.FAILS, tool.because, tool.findings)
     if machine.works is Works.CAVEAT:
-        return Outcome(Works.FAILS, f"bpftrace is missing; with it: {machine.because}", ids)
+        return Outcome(Works.FAILS, f"{tool.because}; with it: {machine.because}", ids)
     if machine.works is Works.UNKNOWN:
-        return Outcome(Works.FAILS, "bpftrace is missing; what else is lacking cannot be told", ids)
+        return Outcome(Works.FAILS, f"{tool.because}; what else is lacking cannot be told", ids)
     # The machine's own reason decides: installing bpftrace would not help.
     return Outcome(Works.FAILS, machine.because, tuple(dict.fromkeys((*machine.findings, *tool.findings))))
 
@@ -200,6 +201,26 @@ def _agreed(outcomes: Iterable[Outcome]) -> Outcome:
     return Outcome(
         Works.UNKNOWN, "depends on the release of bpftrace, which is not known", ("tools.bpftrace", *ids)
     )
+
+
+def repairs_of(
+    capabilities: Iterable[Capability],
+    findings: Sequence[Finding],
+    behaviours: Sequence[Behaviour],
+    required: Sequence[str],
+) -> dict[str, tuple[str, ...]]:
+    """For each required capability that does not work, the findings to repair before it does."""
+    by_id = {finding.id: finding for finding in findings}
+    definitions = {definition.id: definition for definition in DEFINITIONS}
+
+    def steps(capability: Capability) -> tuple[str, ...]:
+        def trial(fine: frozenset[str]) -> Works:
+            return _outcome(definitions[capability.id], Context(by_id, fine), behaviours).works
+
+        return repairs(trial, capability.status, capability.findings, by_id)
+
+    stopped = (c for c in capabilities if c.id in required and c.status in (Works.FAILS, Works.UNKNOWN))
+    return {capability.id: steps(capability) for capability in stopped}
 
 
 def blocked(capabilities: Iterable[Capability], findings: Iterable[Finding]) -> dict[str, tuple[str, ...]]:

@@ -6,7 +6,7 @@ The order of certainty is: fails, unknown, caveat, works; all-of takes the worst
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from kdiag.model import Finding, Status, Works
@@ -110,7 +110,25 @@ def any_of(*expressions: Expression) -> Expression:
             return best
         same = [o for o in outcomes if o.works is best.works]
         reasons = list(dict.fromkeys(o.because for o in same if o.because))
-        return Outcome(best.works, "; and ".join(reasons), _ids(same))
+        return Outcome(best.works, joined(reasons), _ids(same))
+
+    return evaluate
+
+
+def stand_ins(expression: Expression, *others: Expression) -> Expression:
+    """One is enough, and the others only stand in for the first: where none works, its reason is the one to say."""
+    alternatives = any_of(expression, *others)
+
+    def evaluate(context: Context) -> Outcome:
+        outcome = alternatives(context)
+        if outcome.works in (Works.WORKS, Works.CAVEAT):
+            return outcome
+        first = expression(context)
+        return Outcome(
+            outcome.works,
+            first.because if first.works is outcome.works else outcome.because,
+            outcome.findings,
+        )
 
     return evaluate
 
@@ -151,3 +169,15 @@ def always(_context: Context) -> Outcome:
 
 def _ids(outcomes: list[Outcome]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(i for outcome in outcomes for i in outcome.findings))
+
+
+def joined(reasons: Sequence[str]) -> str:
+    """Reasons as one clause: "bpftrace finds no BTF and no kernel headers", where they begin alike."""
+    told = reasons[0] if reasons else ""
+    for reason in reasons[1:]:
+        before, after = told.split(" "), reason.split(" ")
+        alike = next((i for i, (a, b) in enumerate(zip(before, after, strict=False)) if a != b), 0)
+        if alike and before[alike - 1] == "no":
+            alike -= 1
+        told = f"{told} and {' '.join(after[alike:])}" if alike >= 2 else f"{told}, and {reason}"
+    return told

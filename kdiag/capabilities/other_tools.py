@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kdiag.capabilities.expression import Expression, all_of, any_of, at_worst_caveat, need
+from kdiag.capabilities.expression import Expression, all_of, at_worst_caveat, need, stand_ins
 
 if TYPE_CHECKING:
     from kdiag.knowledge.tools.behaviour import Behaviour
@@ -30,7 +30,7 @@ def core_tools(_b: Behaviour) -> Expression:
         need("privileges.userns"),
         need("kernel.lockdown"),
         need("bpf.map"),
-        any_of(need("btf.vmlinux", tolerate_warn=True), need("btf.fallback")),
+        stand_ins(need("btf.vmlinux", tolerate_warn=True), need("btf.fallback")),
         need("btf.readers"),
         at_worst_caveat(need("bpf.fentry"), "those that use fentry do not work"),
         # libbpf attaches kprobes, uprobes and tracepoints through perf events (src/libbpf.c).

@@ -1,70 +1,111 @@
-"""The verdict over a check: ready, not ready or unknown, in one sentence, and what to do next."""
+"""The verdict over a check: ready, not ready or unknown, why in one clause, and what to do next."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from kdiag.capabilities.causes import causes_first
-from kdiag.model import Capability, Finding, Readiness, Status, Verdict, Works
+from kdiag.capabilities.expression import joined
+from kdiag.capabilities.repair import explained, remedy_of
+from kdiag.model import Capability, Finding, Readiness, Verdict, Works
+
+#: How many reasons are named; more are counted.
+_REASONS = 2
+#: How many capabilities are named that work all the same.
+_NAMED = 3
+
+SMOKE = "kdiag smoke"
 
 
 def judge(
     capabilities: Sequence[Capability],
     findings: Sequence[Finding],
     required: Sequence[str],
-    blocks: dict[str, tuple[str, ...]],
+    repairs: Mapping[str, Sequence[str]] | None = None,
 ) -> Verdict:
-    """Ready if every required capability works, perhaps with a caveat; cannot tell if none fails and one is
-    unknown.
+    """Ready if every required capability works, perhaps with a caveat; cannot tell if none fails and one is unknown.
+
+    repairs: by capability, the findings to repair before it works (kdiag.capabilities.repair), () where nothing
+    helps. Of a capability that is not in it the findings that decided have to do.
     """
-    wanted = [capability for capability in capabilities if capability.id in required]
-    broken = [c for c in wanted if c.status is Works.FAILS]
-    unsure = [c for c in wanted if c.status is Works.UNKNOWN]
-    if broken:
-        reasons = list(dict.fromkeys(c.because for c in broken))
-        others = len(reasons) - 1
-        more = "" if others == 0 else f"; and {others} other reason{'s' if others > 1 else ''}"
-        if len(broken) == len(wanted):
-            what = (
-                "the required capability does not work"
-                if len(wanted) == 1
-                else f"none of the {len(wanted)} required capabilities works"
-            )
-        else:
-            verb = "does" if len(broken) == 1 else "do"
-            what = f"{len(broken)} of the {len(wanted)} required capabilities {verb} not work"
-        text = f"{what}: {reasons[0]}{more}"
-        return Verdict(
-            Readiness.NOT_READY, text, _next(findings, [i for c in broken for i in c.findings], blocks)
-        )
-    if unsure:
-        return Verdict(
-            Readiness.UNKNOWN,
-            f"{unsure[0].title}: {unsure[0].because}",
-            _next(findings, [i for c in unsure for i in c.findings], blocks),
-        )
-    limits = [c for c in capabilities if c.status is not Works.WORKS and c.id not in required]
-    rest = (
-        f"; of the others, {len(limits)} {'does' if len(limits) == 1 else 'do'} not work, or only in part"
-        if limits
-        else ", and so do all others"
-    )
-    what = (
-        "the required capability works"
-        if len(wanted) == 1
-        else f"all {len(wanted)} required capabilities work"
-    )
-    return Verdict(Readiness.READY, f"{what}{rest}", "kdiag smoke")
-
-
-def _next(findings: Sequence[Finding], decisive: Sequence[str], blocks: dict[str, tuple[str, ...]]) -> str:
-    """The first command among the remedies of what decided, causes before symptoms."""
     by_id = {finding.id: finding for finding in findings}
-    ordered = list(causes_first((by_id[i] for i in decisive if i in by_id), by_id))
-    for wanted in (Status.FAIL, Status.UNKNOWN, Status.WARN):
-        for finding in ordered:
-            if finding.status is wanted and (finding.id in blocks or wanted is Status.FAIL):
-                for remedy in finding.remedies:
-                    if remedy.commands:
-                        return " && ".join(remedy.commands)
-    return "kdiag check --verbose"
+    wanted = [capability for capability in capabilities if capability.id in required]
+    for status, works in ((Readiness.NOT_READY, Works.FAILS), (Readiness.UNKNOWN, Works.UNKNOWN)):
+        stopped = [c for c in wanted if c.status is works]
+        if stopped:
+            first = _first_repair(stopped, by_id, repairs or {})
+            why = _clause(stopped, first, by_id)
+            remedy = remedy_of(first, by_id) if first is not None else None
+            if remedy is not None:
+                return Verdict(status, why, " && ".join(remedy.commands) or remedy.title, remedy.run_on)
+            if status is Readiness.UNKNOWN:
+                # What could not be looked at can still be tried.
+                return Verdict(status, why, SMOKE, "here")
+            return Verdict(status, why, _nothing_helps(stopped, capabilities, by_id))
+    return Verdict(Readiness.READY, _ready(wanted, capabilities), SMOKE, "here")
+
+
+def _ready(wanted: Sequence[Capability], capabilities: Sequence[Capability]) -> str:
+    one = len(wanted) == 1
+    what = "the required capability works" if one else f"all {len(wanted)} required capabilities work"
+    others = [c for c in capabilities if c not in wanted]
+    fully = sum(c.status is Works.WORKS for c in others)
+    if fully == len(others):
+        return f"{what}, and so do all others" if others else what
+    return f"{what}; of the {len(others)} others, {fully} {'works' if fully == 1 else 'work'} fully"
+
+
+# -- why ------------------------------------------------------------------------------------------------------------
+
+
+def _clause(stopped: Sequence[Capability], first: Finding | None, by_id: Mapping[str, Finding]) -> str:
+    """The reasons, each once, in one clause; only what is to be repaired first, where it explains all the others."""
+    deciding = {i for c in stopped for i in c.findings if i in by_id}
+    if first is not None and deciding and deciding <= explained((first.id,), by_id):
+        return first.summary
+    reasons = list(dict.fromkeys(_reason(c, by_id) for c in stopped))
+    more = len(reasons) - _REASONS
+    named = joined(reasons[:_REASONS])
+    return f"{named}, and for {more} other reason{'s' if more > 1 else ''}" if more > 0 else named
+
+
+def _reason(capability: Capability, by_id: Mapping[str, Finding]) -> str:
+    first = by_id.get(capability.findings[0]) if capability.findings else None
+    if first is not None and capability.because.startswith(f"{first.summary}; "):
+        return first.summary
+    return capability.because
+
+
+# -- what next ------------------------------------------------------------------------------------------------------
+
+
+def _first_repair(
+    stopped: Iterable[Capability], by_id: Mapping[str, Finding], repairs: Mapping[str, Sequence[str]]
+) -> Finding | None:
+    """The first finding to repair that opens the way to one of these capabilities."""
+    for capability in stopped:
+        ids = repairs.get(capability.id)
+        if ids is None:
+            deciding = (by_id[i] for i in capability.findings if i in by_id)
+            ids = [f.id for f in causes_first(deciding, by_id) if f.remedies]
+        if ids:
+            return by_id[ids[0]]
+    return None
+
+
+def _nothing_helps(
+    broken: Sequence[Capability], capabilities: Sequence[Capability], by_id: Mapping[str, Finding]
+) -> str:
+    """That there is no way here, what there would have to be, and what works all the same."""
+    deciding = (by_id[i] for c in broken for i in c.findings[:1] if i in by_id)
+    options = [i for f in deciding for i in f.causes if i.startswith("config.") and i in by_id]
+    names = " and ".join(
+        f"CONFIG_{i.partition('.')[2]}" for i in dict.fromkeys(options) if i != "config.source"
+    )
+    lead = f"nothing on this machine helps: it takes a kernel with {names}" if names else ""
+    works = [c.title for c in capabilities if c.status in (Works.WORKS, Works.CAVEAT)]
+    if not works:
+        return lead or "nothing on this machine helps: it takes another kernel, or another machine"
+    more = len(works) - _NAMED
+    listed = ", ".join(works[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+    return f"{lead or 'nothing on this machine helps'}; all the same there work {listed}"

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from kdiag import __version__
-from kdiag.capabilities.definitions import DEFAULT_REQUIRED, blocked, evaluate
+from kdiag.capabilities.definitions import DEFAULT_REQUIRED, blocked, evaluate, repairs_of
 from kdiag.capabilities.verdict import judge
 from kdiag.checking.runner import run
 from kdiag.knowledge.tools.bpftrace import behaviour
@@ -29,8 +29,9 @@ def analyse(
     with suppress(Unavailable):
         machine.tools.start()
     findings = run(machine, registry, chosen)
-    capabilities = evaluate(findings, _behaviours(machine), as_root_matters=_root_is_elsewhere(machine))
-    blocks = blocked(capabilities, findings)
+    behaviours = _behaviours(machine)
+    capabilities = evaluate(findings, behaviours, as_root_matters=_root_is_elsewhere(machine))
+    steps = repairs_of(capabilities, findings, behaviours, required)
     return Report(
         kdiag=__version__,
         created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
@@ -38,8 +39,9 @@ def analyse(
         findings=findings,
         capabilities=capabilities,
         required=tuple(required),
-        verdict=judge(capabilities, findings, required, blocks),
-        blocks=blocks,
+        verdict=judge(capabilities, findings, required, steps),
+        blocks=blocked(capabilities, findings),
+        repairs=steps,
     )
 
 

@@ -16,12 +16,13 @@ from kdiag.config.file import check_names, find, load
 from kdiag.config.values import Config, ConfigError, Refused
 from kdiag.console import exits
 from kdiag.console import output as console
-from kdiag.console.command_line import localised, program
+from kdiag.console.command_line import has_sudo, localised, program
 from kdiag.machine import Machine
 from kdiag.model import Report
 from kdiag.report.formats import Options, explainer, render_as
 from kdiag.report.outputs import BadOutputs, Output, plan
 from kdiag.report.outputs import emit as emit_all
+from kdiag.report.story.next_step import RECORDED
 from kdiag.report.write import WriteError, write_atomically
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def run(asked: Asked) -> int:
     report = _waived(examined.report, settings, taken)
     if not asked.recording and asked.root == "/":
         root_asks = os.geteuid() == 0
-        report = localised(report, root=root_asks, kdiag=program(root=root_asks))
+        report = localised(report, root=root_asks, kdiag=program(root=root_asks), sudo=has_sudo())
     if asked.smoke:
         return _with_smoke(examined, report, planned, asked.verbose, asked.color)
     emit(
@@ -91,6 +92,7 @@ def run(asked: Asked) -> int:
         known,
         verbose=asked.verbose or bool(settings.verbose),
         color=_color(asked.color, settings),
+        place=RECORDED if asked.recording else f"the system in {asked.root}" if asked.root != "/" else "",
     )
     return exits.of(report.verdict.status)
 
@@ -168,12 +170,20 @@ def _waived(report: Report, settings: Config, taken: Sequence[str]) -> Report:
     return told(apply(report, settings.waivers, settings.path), taken, settings.path)
 
 
-def emit(
-    report: Report, planned: Sequence[Output], known: Registry, *, verbose: bool, color: bool | None
+def emit(  # noqa: PLR0913
+    report: Report,
+    planned: Sequence[Output],
+    known: Registry,
+    *,
+    verbose: bool,
+    color: bool | None,
+    place: str = "",
 ) -> None:
-    """The report in every format that was asked for, where it was asked for."""
+    """The report in every format that was asked for, where it was asked for. place: where the examined machine is, if
+    it is not this one.
+    """
     shown = terminal(color)
-    options = Options(shown.width, shown.color, verbose, shown.unicode, explainer(known))
+    options = Options(shown.width, shown.color, verbose, shown.unicode, explainer(known), place)
     try:
         emit_all(report, planned, options)
     except WriteError as error:

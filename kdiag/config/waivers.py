@@ -138,6 +138,8 @@ def _verdict(report: Waived, force: InForce) -> Verdict:
     by = f" by {report.waived_by}" if report.waived_by else ""
     names = ", ".join(_told(id_, force.capabilities[id_]) for id_ in waived)
     if not any(c.id in left for c in report.capabilities):
-        return Verdict(Readiness.READY, f"all that is required is waived{by}: {names}", report.verdict.next)
-    verdict = judge(report.capabilities, report.findings, left, report.blocks)
-    return Verdict(verdict.status, f"{verdict.summary}; waived{by}: {names}", verdict.next)
+        return report.verdict._replace(
+            status=Readiness.READY, summary=f"all that is required is waived{by}: {names}"
+        )
+    verdict = judge(report.capabilities, report.findings, left, report.repairs)
+    return verdict._replace(summary=f"{verdict.summary}; waived{by}: {names}")

@@ -68,8 +68,17 @@ def typed(command: str, *, root: bool, kdiag: str) -> str:
     return _KDIAG.sub(lambda found: found[1] + kdiag, command)
 
 
-def localised(report: Report, *, root: bool, kdiag: str) -> Report:
-    """The report with all commands that are to be run here in that form."""
+def has_sudo() -> bool:
+    """Whether sudo is installed, where this user's shell looks."""
+    return any(os.access(os.path.join(place, "sudo"), os.X_OK) for place in os.get_exec_path())
+
+
+def localised(report: Report, *, root: bool, kdiag: str, sudo: bool = True) -> Report:
+    """The report with all commands that are to be run here in that form. sudo: whether it is there; without it, root's
+    commands are shown as root types them.
+    """
+    asked_for = not root and not sudo and bool(_SUDO.search(report.verdict.next))
+    root = root or not sudo
 
     def remedy(one: Remedy) -> Remedy:
         if one.run_on != "here":
@@ -81,5 +90,9 @@ def localised(report: Report, *, root: bool, kdiag: str) -> Report:
     def finding(one: Finding) -> Finding:
         return replace(one, remedies=tuple(map(remedy, one.remedies))) if one.remedies else one
 
-    verdict = report.verdict._replace(next=typed(report.verdict.next, root=root, kdiag=kdiag))
+    verdict = report.verdict
+    if verdict.run_on == "here" or verdict.run_on.startswith("the shell"):
+        verdict = verdict._replace(next=typed(verdict.next, root=root, kdiag=kdiag))
+    if asked_for and verdict.run_on == "here":
+        verdict = verdict._replace(run_on="as root")
     return replace(report, findings=tuple(map(finding, report.findings)), verdict=verdict)

@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 
+from kdiag.report.story.next_step import elsewhere
 from kdiag.words import did_you_mean
 
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ class Format(NamedTuple):
 
 class Options(NamedTuple):
     """What renderers may need to know besides the report. The first four are for `text` only; explain: for
-    `sarif` and `html`, which carry the checks' own words.
+    `sarif` and `html`, which carry the checks' own words. place: where the examined machine is, if it is not this one;
+    in `json` what is to be done on the examined machine is `here` wherever that is.
     """
 
     width: int = 80
@@ -38,6 +40,7 @@ class Options(NamedTuple):
     verbose: bool = False
     unicode: bool = True
     explain: Explain | None = None
+    place: str = ""
 
 
 FORMATS: dict[str, Format] = {
@@ -90,6 +93,8 @@ def render_as(name: str, report: Report, options: Options | None = None) -> str:
 
     options = options or Options()
     module = import_module(f"kdiag.report.faces.{named(name).name}")
+    if options.place and name != "json":
+        report = elsewhere(report, options.place)
     if name == "text":
         from kdiag.report.faces.text import render
 

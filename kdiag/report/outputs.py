@@ -121,4 +121,4 @@ def _for(output: Output, options: Options) -> Options:
     """Text that goes into a file has no colours and all characters."""
     if output.path == STDOUT:
         return options
-    return Options(options.width, False, options.verbose, True, options.explain)
+    return options._replace(color=False, unicode=True)

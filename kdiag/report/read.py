@@ -182,7 +182,9 @@ def _capability(value: object) -> Capability:
 
 def _verdict(value: object) -> Verdict:
     item = _Object.of(value)
-    return Verdict(item.choice("status", Readiness), item.text("summary"), item.text("next", ""))
+    return Verdict(
+        item.choice("status", Readiness), item.text("summary"), item.text("next", ""), item.text("run_on", "")
+    )
 
 
 def _string(value: object) -> str:

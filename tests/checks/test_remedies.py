@@ -10,6 +10,7 @@ import pytest
 from kdiag.model import Remedy, Report, Status
 from tests.support import known_machines as known
 from tests.support import machines
+from tests.support.kernel_parts import process_status
 from tests.support.reports import Examine
 
 
@@ -117,3 +118,12 @@ def test_root_without_capabilities_is_not_told_to_become_root(examine: Examine) 
     )
     assert not [c for c in commands(report, "privileges.capabilities") if c.startswith("sudo kdiag")]
     assert not report.verdict.next.startswith("sudo kdiag check")
+
+
+def test_no_sudo_is_offered_where_it_can_give_nothing(examine: Examine) -> None:
+    """no_new_privs (systemd's NoNewPrivileges=yes, many sandboxes): setuid programs give no privileges."""
+    described = machines.bpftrace(machines.user(machines.linux()), "0.23.2")
+    assert examine(described).verdict.next == "sudo kdiag check"
+    status = process_status(0, machines.ALL_CAPABILITIES, no_new_privs=1)
+    bound = examine(described.file("/proc/self/status", status))
+    assert "no_new_privs" in bound.verdict.next and "sudo kdiag check" not in commands(bound)

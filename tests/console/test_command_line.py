@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from kdiag.console.command_line import program, secure_path, typed
+from kdiag.console.command_line import localised, program, secure_path, typed
+from kdiag.model import Finding, MachineInfo, Readiness, Remedy, Report, Status, Verdict
 
 DEBIAN = 'Defaults\tenv_reset\nDefaults\tsecure_path="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"\n'
 RED_HAT = "Defaults    always_set_home\nDefaults    secure_path = /sbin:/bin:/usr/sbin:/usr/bin\n"
@@ -66,3 +67,25 @@ def test_a_command_for_root_and_for_others() -> None:
     assert (
         typed("sudo kdiag fix", root=False, kdiag="/usr/local/bin/kdiag") == "sudo /usr/local/bin/kdiag fix"
     )
+
+
+def asking(command: str, place: str = "here") -> Report:
+    remedy = Remedy("r", "mount it", commands=(command,), run_on=place, needs=("root",))
+    found = Finding(Status.FAIL, "not mounted", id="a", remedies=(remedy,))
+    verdict = Verdict(Readiness.NOT_READY, "not mounted", command, place)
+    return Report("0", "", MachineInfo(), (found,), (), (), verdict)
+
+
+def test_where_there_is_no_sudo_root_has_to_type_it() -> None:
+    told = localised(asking("sudo mount it"), root=False, kdiag="kdiag", sudo=False)
+    assert (told.verdict.next, told.verdict.run_on) == ("mount it", "as root")
+    assert told.findings[0].remedies[0].commands == ("mount it",)
+    assert localised(asking("kdiag smoke"), root=False, kdiag="kdiag", sudo=False).verdict.run_on == "here"
+    told = localised(asking("sudo mount it"), root=True, kdiag="kdiag", sudo=False)
+    assert (told.verdict.next, told.verdict.run_on) == ("mount it", "here")
+
+
+def test_what_is_typed_elsewhere_stays_as_it_is() -> None:
+    """Who is root here need not be root there, and that machine has a kdiag and a sudo of its own."""
+    told = localised(asking("sudo kdiag check", "the host"), root=True, kdiag="/opt/kdiag")
+    assert told == asking("sudo kdiag check", "the host")

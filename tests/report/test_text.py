@@ -99,8 +99,10 @@ def test_the_sample_looks_as_it_did() -> None:
 
 def test_sections_come_in_their_order() -> None:
     lines = shown(SAMPLE).splitlines()
-    assert lines[0].startswith("6.18.44-fc-v669 x86_64 · a Firecracker microVM kernel (vendor)")
+    assert lines[0].startswith("CANNOT TELL: 3 of the 4")
     places = [
+        lines.index("Next: sudo kdiag check"),
+        next(i for i, line in enumerate(lines) if line.startswith("6.18.44-fc-v669 x86_64 · ")),
         lines.index("What you can trace here"),
         lines.index("  bpftrace"),
         lines.index("  other tools"),
@@ -108,13 +110,17 @@ def test_sections_come_in_their_order() -> None:
         lines.index("What stands in the way"),
         lines.index("Also limited here"),
         lines.index("--verbose shows all evidence and 2 findings that nothing here waits for."),
-        next(i for i, line in enumerate(lines) if line.startswith("CANNOT TELL: 3 of the 4")),
     ]
     assert places == sorted(places)
-    assert lines[-1] == "Next: sudo kdiag check"
+    assert places[-1] == len(lines) - 1
 
 
-# -- the first line ----------------------------------------------------------------------------------------
+# -- where we are ------------------------------------------------------------------------------------------
+
+
+def place(text: str) -> list[str]:
+    """The lines between the verdict and the table."""
+    return text.split("\n\n")[1].splitlines()
 
 
 def test_where_we_are_says_what_is_known_and_nothing_else() -> None:
@@ -122,15 +128,15 @@ def test_where_we_are_says_what_is_known_and_nothing_else() -> None:
         release="6.15.11-orbstack-00", arch="aarch64", kernel="OrbStack", container="Docker",
         vm="the OrbStack VM", bpftrace="no bpftrace", user="root", root="/mnt",
     )  # fmt: skip
-    text = shown(report(machine=machine), 120).splitlines()[0]
+    [text] = place(shown(report(machine=machine), 120))
     assert text == (
         "6.15.11-orbstack-00 aarch64 · OrbStack kernel · Docker · no bpftrace · root · examined from outside: /mnt"
     )
-    assert shown(report(machine=MachineInfo())).startswith("Nothing is known about this machine.\n")
+    assert place(shown(report(machine=MachineInfo()))) == ["Nothing is known about this machine."]
 
 
 def test_where_we_are_breaks_between_its_parts() -> None:
-    text = shown(SAMPLE).partition("\n\n")[0].splitlines()
+    text = place(shown(SAMPLE))
     assert text[0].endswith(" ·") and text[1].startswith("  Debian GNU/Linux 12 · ")
 
 
@@ -138,17 +144,15 @@ def test_where_we_are_has_the_kernel_on_its_first_line_and_what_runs_on_it_on_th
     machine = MachineInfo("6.18.44-fc-v669", arch="x86_64", kernel="Firecracker microVM", user="root",
                           distribution="Debian GNU/Linux 12 (bookworm)", container="no container",
                           bpftrace="not installed")  # fmt: skip
-    assert shown(report(machine=machine)).splitlines()[:3] == [
+    assert place(shown(report(machine=machine))) == [
         "6.18.44-fc-v669 x86_64 · Firecracker microVM kernel ·",
         "  Debian GNU/Linux 12 (bookworm) · no container · bpftrace not installed · root",
-        "",
     ]
-    assert shown(report(machine=machine), 120).splitlines()[0].endswith("kernel ·")
-    assert shown(report(machine=machine._replace(user="user 1000"))).splitlines()[2] == "  user 1000"
+    assert place(shown(report(machine=machine), 120))[0].endswith("kernel ·")
+    assert place(shown(report(machine=machine._replace(user="user 1000"))))[2] == "  user 1000"
     short = machine._replace(distribution="", container="", bpftrace="0.17.0")
-    assert shown(report(machine=short)).splitlines()[:2] == [
-        "6.18.44-fc-v669 x86_64 · Firecracker microVM kernel · bpftrace 0.17.0 · root",
-        "",
+    assert place(shown(report(machine=short))) == [
+        "6.18.44-fc-v669 x86_64 · Firecracker microVM kernel · bpftrace 0.17.0 · root"
     ]
 
 
@@ -253,7 +257,7 @@ def test_the_question_about_headers_follows_the_table() -> None:
                   required=("hello",))  # fmt: skip
     _, _, after = shown(made).partition("or what --require names\n\n")
     assert after.startswith(
-        "Do I need kernel headers? Not for the required capabilities (*): BTF is\n  enough.\n\n"
+        "Do I need kernel headers? Not for the required capabilities (*): BTF is\n  enough.\n"
     )
     assert "\x1b[1mDo I need kernel headers?\x1b[0m Not for" in shown(made, color=True)
     assert "kernel headers?" not in shown(replace(made, required=()))
@@ -531,7 +535,7 @@ def test_what_could_not_be_looked_at_for_one_reason_is_told_together() -> None:
 def test_what_nothing_waits_for_is_only_counted() -> None:
     findings = [warn("hm", id=i) for i in ("a.one", "config.A", "config.B")]
     text = shown(report(*findings, blocks={}))
-    assert "\n\n--verbose shows 3 findings that nothing here waits for.\n\n" in text
+    assert text.endswith("\n\n--verbose shows 3 findings that nothing here waits for.\n")
     assert "config" not in text and "hm" not in text
     assert "--verbose shows 1 finding that nothing here waits for." in shown(report(findings[0], blocks={}))
 
@@ -656,16 +660,32 @@ def test_what_is_fine_is_silent() -> None:
     text = shown(
         replace(report(ok("fine", id="a.ok"), capabilities=FOUR[:1]), verdict=Verdict(Readiness.READY, "go."))
     )
-    assert "in the way" not in text and "a.ok" not in text and text.endswith("\nREADY: go.\n")
+    assert "in the way" not in text and "a.ok" not in text and text.startswith("READY: go.\n")
 
 
 @pytest.mark.parametrize(
     ("readiness", "word"),
     [(Readiness.READY, "READY"), (Readiness.NOT_READY, "NOT READY"), (Readiness.UNKNOWN, "CANNOT TELL")],
 )
-def test_the_last_words(readiness: Readiness, word: str) -> None:
-    made = replace(report(), verdict=Verdict(readiness, "so it is.", "kdiag check --verbose"))
-    assert shown(made).endswith(f"\n\n{word}: so it is.\nNext: kdiag check --verbose\n")
+def test_the_first_words(readiness: Readiness, word: str) -> None:
+    made = replace(report(), verdict=Verdict(readiness, "so it is", "kdiag check --verbose", "here"))
+    assert shown(made).startswith(f"{word}: so it is\nNext: kdiag check --verbose\n\n")
+
+
+@pytest.mark.parametrize(
+    ("place", "label"),
+    [
+        ("", "Next: "),
+        ("here", "Next: "),
+        ("the host", "Next, on the host: "),
+        ("Windows", "Next, on Windows: "),
+        ("the shell that starts the tool", "Next, in the shell that starts the tool: "),
+        ("outside of Docker", "Next, outside of Docker: "),
+    ],
+)
+def test_the_next_step_says_where(place: str, label: str) -> None:
+    made = replace(report(), verdict=Verdict(Readiness.NOT_READY, "so it is", "do it", place))
+    assert shown(made).splitlines()[1] == f"{label}do it"
 
 
 # -- the page ----------------------------------------------------------------------------------------------
@@ -785,7 +805,7 @@ def test_wrapping_loses_nothing_and_keeps_the_width(text: str, width: int) -> No
 
 def test_an_empty_report() -> None:
     nothing = Report("0", "", MachineInfo(), (), (), (), Verdict(Readiness.UNKNOWN, "nothing was asked."))
-    assert shown(nothing) == "Nothing is known about this machine.\n\nCANNOT TELL: nothing was asked.\n"
+    assert shown(nothing) == "CANNOT TELL: nothing was asked.\n\nNothing is known about this machine.\n"
     assert shown(replace(nothing, blocks={"a.b": ("x",)}, required=("y",))) == shown(nothing)
 
 

@@ -14,6 +14,7 @@ from kdiag.console.printable import inert
 from kdiag.model import Finding, Readiness, Report, Status, Works
 from kdiag.report.faces.plain import line, pieces
 from kdiag.report.story.grade import Grade, Grades, grades
+from kdiag.report.story.next_step import label
 from kdiag.report.story.order import in_the_way, nearest_causes, own_remedies
 
 _KEPT = 10
@@ -46,7 +47,7 @@ def _verdict(report: Report) -> Iterator[str]:
     command, word = _VERDICT[report.verdict.status]
     parts = [report.verdict.summary]
     if report.verdict.next:
-        parts.append(f"Next: {report.verdict.next}")
+        parts.append(f"{label(report.verdict)}: {report.verdict.next}")
     yield _command(command, f"kdiag: {word}", parts)
 
 

@@ -18,6 +18,7 @@ from kdiag.console.printable import in_markup
 from kdiag.model import Finding, Report, Status
 from kdiag.report.faces.html_view import VERDICTS, Card, cards, facts, rows, segments, waivers
 from kdiag.report.faces.plain import line
+from kdiag.report.story.next_step import label
 from kdiag.report.story.order import in_the_way, not_in_the_way, urgent
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def render(report: Report, explain: Explain | None = None) -> str:
         verdict=VERDICTS[report.verdict.status],
         summary=line(report.verdict.summary),
         next=line(report.verdict.next),
+        next_label=line(label(report.verdict)),
         facts=facts(report.machine),
         segments=segments(report),
         groups=rows(report, force),

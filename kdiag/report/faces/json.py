@@ -59,7 +59,12 @@ def _document(report: Report) -> dict[str, object]:
         "findings": [_finding(f, report.blocks.get(f.id, ())) for f in report.findings],
         "capabilities": [_capability(c) for c in report.capabilities],
         "required": report.required,
-        "verdict": {"status": verdict.status.value, "summary": verdict.summary, "next": verdict.next},
+        "verdict": {
+            "status": verdict.status.value,
+            "summary": verdict.summary,
+            "next": verdict.next,
+            "run_on": verdict.run_on,
+        },
     }
 
 

@@ -13,6 +13,7 @@ from kdiag.config.waivers import InForce, in_force
 from kdiag.console.printable import inert
 from kdiag.model import Capability, Finding, MachineInfo, Readiness, Remedy, Report, Status, Works
 from kdiag.report.faces.plain import line, pieces
+from kdiag.report.story.next_step import label
 from kdiag.report.story.order import in_the_way, not_in_the_way, own_remedies, table_groups
 
 _VERDICT = {
@@ -57,7 +58,7 @@ def _head(report: Report) -> Iterator[str]:
     yield f"## {_VERDICT[report.verdict.status]}: {_text(report.verdict.summary)}"
     yield ""
     if report.verdict.next:
-        yield f"Next: {_code(report.verdict.next)}"
+        yield f"{_text(label(report.verdict))}: {_code(report.verdict.next)}"
         yield ""
     known = " · ".join(_text(part) for part in _machine(report.machine) if part)
     yield known or "Nothing is known about this machine."

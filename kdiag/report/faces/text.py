@@ -1,4 +1,5 @@
-"""The report for a person at a terminal: where we are, what can be traced, what is in the way, what next."""
+"""The report for a person at a terminal: ready or not and what next, where we are, what can be traced, what is in the
+way."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ from kdiag.console.wrap import columns
 from kdiag.model import Finding, MachineInfo, Report, Status
 from kdiag.report.story.finding import Story, brief
 from kdiag.report.story.kernel_headers import answer
+from kdiag.report.story.next_step import label
 from kdiag.report.story.order import (
     alike,
     decisive,
@@ -32,12 +34,12 @@ def render(report: Report, *, width: int, color: bool, verbose: bool, unicode: b
     """
     page = Page(width, color, verbose, unicode)
     sections = (
+        list(_verdict(report, page)),
         list(_machine(report, page)),
         list(table(report, page)),
         list(_headers(report, page)),
         list(_in_the_way(report, page)),
         list(_others(report, page)),
-        list(_verdict(report, page)),
     )
     return "\n\n".join("\n".join(lines) for lines in sections if lines) + "\n"
 
@@ -179,4 +181,5 @@ def _verdict(report: Report, page: Page) -> Iterator[str]:
     yield page.paint(first[: len(word)], "bold", style) + first[len(word) :]
     yield from rest
     if report.verdict.next:
-        yield "Next: " + page.paint(page.clean(report.verdict.next), "bold")
+        head = page.clean(label(report.verdict))
+        yield f"{head}: " + page.paint(page.clean(report.verdict.next), "bold")

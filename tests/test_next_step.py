@@ -1,0 +1,154 @@
+"""The first screen: why in one clause, and a next step that opens the way, or says that there is none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kdiag.capabilities.expression import Context, Expression, all_of, any_of, joined, need
+from kdiag.capabilities.repair import remedy_of, repairs
+from kdiag.capabilities.verdict import judge
+from kdiag.model import Capability, Finding, Readiness, Remedy, Status, Works
+from kdiag.recording.pack import opened
+from kdiag.report.story.next_step import elsewhere, label
+from tests.support.paths import FIXTURES
+from tests.support.reports import report_on
+
+RECORDED = sorted(path.parent for path in FIXTURES.glob("*/recording.json"))
+
+
+def finding(
+    name: str, status: Status = Status.FAIL, *causes: str, place: str = "", command: str = ""
+) -> Finding:
+    """With a remedy if there is a place; one by hand without a command."""
+    remedy = Remedy(name, f"mend {name}", commands=(command,) if command else (), run_on=place)
+    return Finding(status, f"{name} is wrong", id=name, causes=causes, remedies=(remedy,) if place else ())
+
+
+def here(name: str, *causes: str, status: Status = Status.FAIL) -> Finding:
+    return finding(name, status, *causes, place="here", command=f"mend-{name}")
+
+
+def steps(expression: Expression, *findings: Finding) -> tuple[str, ...]:
+    by_id = {f.id: f for f in findings}
+    now = expression(Context(by_id))
+    return repairs(lambda fine: expression(Context(by_id, fine)).works, now.works, now.findings, by_id)
+
+
+def test_every_step_that_is_needed_and_no_other() -> None:
+    both = all_of(need("a"), need("b"))
+    assert steps(both, here("a"), here("b"), here("c")) == ("a", "b")
+
+
+def test_one_side_of_an_alternative_is_enough() -> None:
+    either = any_of(need("a"), need("b"))
+    assert steps(either, here("a"), here("b")) == ("a",)
+    assert steps(either, finding("a"), here("b")) == ("b",)
+
+
+def test_a_remedy_helps_only_where_the_whole_way_opens() -> None:
+    assert steps(all_of(need("a"), need("b")), here("a"), finding("b")) == ()
+
+
+def test_the_cause_is_repaired_and_the_symptom_with_it() -> None:
+    assert steps(need("b"), here("a"), here("b", "a")) == ("a",)
+    assert steps(all_of(need("b"), need("c")), here("a"), finding("b", Status.FAIL, "a"), here("c")) == (
+        "a",
+        "c",
+    )
+
+
+def test_by_hand_and_elsewhere_count_after_what_is_typed_here() -> None:
+    by_hand, outside = finding("a", place="the Mac"), finding("b", place="the host", command="mend")
+    assert steps(need("a"), by_hand) == ("a",)
+    assert steps(any_of(need("a"), need("b")), by_hand, here("b")) == ("b",)
+    assert steps(any_of(need("a"), need("b")), by_hand, outside) == ("a",), "neither is here: the better one"
+
+
+def test_to_learn_is_not_to_repair() -> None:
+    """A configuration that can be read adds no option to the kernel."""
+    config = here("config", status=Status.UNKNOWN)
+    assert steps(need("feature"), config, finding("feature", Status.FAIL, "config")) == ()
+    assert steps(need("feature"), config, finding("feature", Status.UNKNOWN, "config")) == ("config",)
+
+
+def test_another_machine_leaves_everything_of_this_one_behind() -> None:
+    vm = finding("environment.vm", place="Windows", command="convert")
+    assert steps(all_of(need("environment.vm"), need("x")), vm, finding("x")) == ("environment.vm",)
+
+
+def test_circles_of_causes_come_to_an_end() -> None:
+    assert steps(need("a"), here("a", "b"), here("b", "a")) in (("a",), ("b",))
+
+
+def test_who_knows_more_remedies_knows_the_order() -> None:
+    """The tree could be made from the kernel's own archive; the package, which it names as well, comes after."""
+    package = Remedy("p", "install", commands=("install-it",))
+    unpack = Remedy("k", "unpack", commands=("unpack-it",))
+    cause = Finding(Status.FAIL, "not installed", id="package", remedies=(package,))
+    tree = Finding(Status.FAIL, "no tree", id="tree", causes=("package",), remedies=(unpack, package))
+    assert remedy_of(cause, {"package": cause, "tree": tree}) == unpack
+    assert remedy_of(cause, {"package": cause}) == package
+
+
+@pytest.mark.parametrize(
+    ("reasons", "clause"),
+    [
+        ([], ""),
+        (["a b"], "a b"),
+        (
+            ["bpftrace finds no BTF", "bpftrace finds no kernel headers"],
+            "bpftrace finds no BTF and no kernel headers",
+        ),
+        (
+            ["the kernel has no BTF", "bpftrace is not there"],
+            "the kernel has no BTF, and bpftrace is not there",
+        ),
+        (["it lacks x", "it lacks x"], "it lacks x, and it lacks x"),
+    ],
+)
+def test_reasons_that_begin_alike_are_one_clause(reasons: list[str], clause: str) -> None:
+    assert joined(reasons) == clause
+
+
+def failing(*findings: str, because: str = "", works: Works = Works.FAILS) -> Capability:
+    return Capability("c", "C", "bpftrace", works, because, findings)
+
+
+def test_the_clause_is_the_cause_that_explains_all() -> None:
+    cause, symptom = here("a"), finding("b", Status.FAIL, "a")
+    verdict = judge([failing("b", because="b is wrong")], [cause, symptom], ("c",), {"c": ("a",)})
+    assert verdict[1:] == ("a is wrong", "mend-a", "here")
+    other = failing("b", "x", because="b is wrong")
+    verdict = judge([other], [cause, symptom, finding("x")], ("c",), {"c": ("a",)})
+    assert verdict.summary == "b is wrong", "x is not explained by it"
+
+
+def test_where_nothing_helps_it_says_so_and_what_works() -> None:
+    option = finding("config.UPROBES")
+    broken = failing("a", because="a is wrong")
+    other = Capability("o", "kprobe", "bpftrace", Works.WORKS, "")
+    findings = [finding("a", Status.FAIL, "config.UPROBES"), option]
+    verdict = judge([broken, other], findings, ("c",), {"c": ()})
+    assert verdict.run_on == "" and "nothing on this machine helps" in verdict.next
+    assert "CONFIG_UPROBES" in verdict.next and verdict.next.endswith("there work kprobe")
+
+
+def test_what_cannot_be_told_can_be_tried() -> None:
+    verdict = judge([failing(because="x was not seen", works=Works.UNKNOWN)], [], ("c",), {"c": ()})
+    assert (verdict.status, verdict.next) == (Readiness.UNKNOWN, "kdiag smoke")
+
+
+@pytest.mark.parametrize("directory", RECORDED, ids=lambda path: path.name)
+def test_the_first_screen_of_every_recorded_machine(directory: Path) -> None:
+    report = report_on(opened(str(directory)))
+    verdict = report.verdict
+    assert "; and" not in verdict.summary and "required capabilities do not" not in verdict.summary
+    assert verdict.next and "--verbose" not in verdict.next, verdict
+    if verdict.status is Readiness.NOT_READY and verdict.run_on:
+        remedies = [r for f in report.findings for r in f.remedies]
+        assert any(verdict.next in (" && ".join(r.commands), r.title) for r in remedies)
+    told = elsewhere(report, "the recorded machine")
+    assert label(told.verdict) != "Next" or not verdict.run_on
+    assert not [r for f in told.findings for r in f.remedies if r.run_on == "here"]
