@@ -7,10 +7,10 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from kdiag.console.wrap import columns
-from kdiag.model import Finding, MachineInfo, Report, Status
+from kdiag.model import Finding, MachineInfo, Report, Status, Verdict
 from kdiag.report.story.finding import Story, brief
 from kdiag.report.story.kernel_headers import answer
-from kdiag.report.story.next_step import label
+from kdiag.report.story.next_step import in_words, label
 from kdiag.report.story.order import (
     alike,
     decisive,
@@ -181,5 +181,15 @@ def _verdict(report: Report, page: Page) -> Iterator[str]:
     yield page.paint(first[: len(word)], "bold", style) + first[len(word) :]
     yield from rest
     if report.verdict.next:
-        head = page.clean(label(report.verdict))
-        yield f"{head}: " + page.paint(page.clean(report.verdict.next), "bold")
+        yield from _next(report.verdict, page)
+
+
+def _next(verdict: Verdict, page: Page) -> Iterator[str]:
+    """A command stays on one line, to be copied; words are wrapped."""
+    head, text = f"{page.clean(label(verdict))}: ", page.clean(verdict.next)
+    if not in_words(verdict):
+        yield head + page.paint(text, "bold")
+        return
+    first, *rest = page.text(head + text, 0, rest=2)
+    yield head + page.paint(first[len(head) :], "bold") if len(first) > len(head) else first
+    yield from (page.paint(line, "bold") for line in rest)

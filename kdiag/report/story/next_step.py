@@ -29,6 +29,12 @@ def label(verdict: Verdict) -> str:
     return "Next" if verdict.run_on in ("", "here") else f"Next, {_placed(verdict.run_on)}"
 
 
+def in_words(verdict: Verdict) -> bool:
+    """Whether the step is told in words; else it is a command. Titles of remedies begin with a capital letter."""
+    first = verdict.next.partition(" ")[0]
+    return not verdict.run_on or first.istitle()
+
+
 def _placed(place: str) -> str:
     """A place with its preposition."""
     word = next((word for start, word in _PREPOSITIONS if place.startswith(start)), "on")
