@@ -209,26 +209,26 @@ def _first(path: str) -> str:
 
 def _read_file(fd: int, path: str, limit: int) -> bytes:
     """All of an open file, which is closed."""
-    try:
+    with os.fdopen(fd, "rb") as file:
         size = os.fstat(fd).st_size
         if size > limit:
             raise Unavailable(f"{path}: {size} bytes, more than the {limit} that a sane one has")
         # Files of proc and sysfs report a size of 0 or 4096, and sysfs gives a page at a time: read until the end,
-        # whatever stat says, into one buffer (5 MB of BTF are 1,300 reads).
-        buffer = bytearray(max(size, _CHUNK) + 1)
-        filled = 0
-        while True:
-            if filled == len(buffer):
-                buffer += bytes(len(buffer))
-            with memoryview(buffer) as view:
-                count = os.readv(fd, [view[filled:]])
-            if count == 0:
-                return bytes(memoryview(buffer)[:filled])
-            filled += count
-            if filled > limit:
-                raise Unavailable(f"{path}: more than {limit} bytes")
-    finally:
-        os.close(fd)
+        # whatever stat says. The first read makes the one buffer that most files need (5 MB of BTF are 1,300 pages).
+        pieces = [_read(file, max(size, _CHUNK) + 1)]
+        if len(pieces[0]) > max(size, _CHUNK):
+            pieces.append(_read(file, limit + 1 - len(pieces[0])))
+        if sum(map(len, pieces)) > limit:
+            raise Unavailable(f"{path}: more than {limit} bytes")
+        return b"".join(pieces)
+
+
+def _read(file: BinaryIO, size: int) -> bytes:
+    """So many bytes, or as many as there are. A file of proc that would wait (kmsg) cannot be read."""
+    data: bytes | None = file.read(size)
+    if data is None:
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+    return data
 
 
 def _read_head(fd: int, size: int) -> bytes:

@@ -77,18 +77,19 @@ def read_records(data: bytes, header: Header, space: Space) -> Records:
         raise section.error(
             MAX_TYPE + 1 - len(section.space.base_kinds), 0, "is more than the kernel can have"
         )
-    high_bytes = array("I", infos).tobytes()[3 if sys.byteorder == "little" else 0 :: 4]
+    high_bytes = infos.tobytes()[3 if sys.byteorder == "little" else 0 :: 4]
     kinds = high_bytes.translate(_KIND_OF_HIGH_BYTE)
     _check_references(section, infos_at, infos, shapes)
     _check_functions(section, infos_at, kinds)
-    return Records(words, array("I", infos_at), kinds)
+    return Records(words, infos_at, kinds)
 
 
-def _walk(section: _Section) -> tuple[list[int], list[int], dict[int, Shape]]:
-    """The index of every record's info word, the info words, and the shapes by info word."""
+def _walk(section: _Section) -> tuple[array[int], array[int], dict[int, Shape]]:
+    """The index of every record's info word, the info words, and the shapes by info word. (As lists they would take
+    9 MB for vmlinux, more than all else.)
+    """
     words = section.words
-    infos_at: list[int] = []
-    infos: list[int] = []
+    infos_at, infos = array("I"), array("I")
     add_at, add_info = infos_at.append, infos.append
     shapes: dict[int, Shape] = {}
     steps: dict[int, int] = {}
@@ -130,7 +131,7 @@ def _shape(section: _Section, nth: int, at: int) -> Shape:
 
 
 def _check_references(
-    section: _Section, infos_at: list[int], infos: list[int], shapes: dict[int, Shape]
+    section: _Section, infos_at: array[int], infos: array[int], shapes: dict[int, Shape]
 ) -> None:
     """That all type ids and name offsets are in range."""
     words, limits, tops = section.words, _limits(section, len(infos), shapes), _tops(2 * CHUNK)
@@ -177,7 +178,7 @@ def _exceeds(values: int, limits: int, tops: int) -> bool:
 
 
 def _first_exceeding(
-    section: _Section, infos_at: list[int], suspects: range, shapes: dict[int, Shape]
+    section: _Section, infos_at: array[int], suspects: range, shapes: dict[int, Shape]
 ) -> BtfError:
     """The error for the first reference out of range, which is in one of these types."""
     names_end, last_type = section.space.names_end, len(section.space.base_kinds) + len(infos_at) - 1
@@ -198,10 +199,10 @@ def _first_exceeding(
     raise AssertionError("a reference was out of range, and is not")
 
 
-def _check_functions(section: _Section, infos_at: list[int], kinds: bytes) -> None:
+def _check_functions(section: _Section, infos_at: array[int], kinds: bytes) -> None:
     """That every FUNC refers to a FUNC_PROTO: the kernel and libbpf since 1.3.0 refuse other BTF."""
     words, all_kinds = section.words, section.space.base_kinds + kinds
-    after = words[1:]  # the word after an info word has the info word's index in it
+    after = memoryview(words)[1:]  # the word after an info word has the info word's index in it
     types = map(after.__getitem__, compress(infos_at, kinds.translate(_IS_FUNC)))
     if not bytes(map(all_kinds.__getitem__, types)).strip(_FUNC_PROTO):
         return
