@@ -7,7 +7,7 @@ what other calls answer tell them apart (kernel/bpf/syscall.c, kernel/events/cor
 from __future__ import annotations
 
 import errno
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from kdiag.machine import Machine
 from kdiag.model import Evidence
@@ -15,8 +15,7 @@ from kdiag.remedies.container import paranoid
 from kdiag.system import ProbeResult, Unavailable
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(NamedTuple):
     """Why the kernel said no: for people, what was looked at for it, and the findings that explain it."""
 
     reason: str
@@ -24,8 +23,7 @@ class Refusal:
     evidence: tuple[Evidence, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """A system call: what it asks for beside CAP_SYS_ADMIN, its option, and a sysctl that only comes with it."""
 
     name: str

@@ -81,7 +81,7 @@ class Remedy(NamedTuple):
     undo: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Finding:
     """One answer of one check.
 
@@ -193,7 +193,7 @@ class MachineInfo(NamedTuple):
     root: str = "/"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Report:
     """Everything one run found: the value that renderers turn into text, JSON and the rest.
 

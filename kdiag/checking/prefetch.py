@@ -8,7 +8,6 @@ for the next run by `kdiag.checking.remembered`, which needs no child.
 from __future__ import annotations
 
 import contextlib
-import gc
 import os
 import signal
 from collections.abc import Iterable
@@ -62,7 +61,6 @@ class Ahead:
             os.waitpid(pid, 0)
 
     def _start(self) -> None:
-        gc.disable()  # neither process lives long enough for the collector to be worth it
         ending.at_end(self.stop)
         reader, writer = os.pipe()
         # A signal between the fork and the child's first line would be answered twice.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -24,6 +25,7 @@ from kdiag.report.outputs import BadOutputs, Output, plan
 from kdiag.report.outputs import emit as emit_all
 from kdiag.report.story.next_step import RECORDED
 from kdiag.report.write import WriteError, write_atomically
+from kdiag.system import Unavailable
 
 if TYPE_CHECKING:
     from kdiag.checking.prefetch import Ahead
@@ -65,6 +67,9 @@ def run(asked: Asked) -> int:
     ):
         fail("--smoke runs programs on this machine, and joins text and json only")
     root_directory(asked.root)
+    system = _system(asked.root, asked.recording)
+    with suppress(Unavailable):
+        Machine(system).tools.start()  # they print their versions while the checks are imported
     known = registry(plugins=not asked.no_plugins and settings.plugins is not False)
     _check_names(settings, known)
     try:
@@ -72,7 +77,7 @@ def run(asked: Asked) -> int:
         required = capabilities(split(asked.require) or settings.require)
     except UnknownName as error:
         fail(str(error))
-    examined = _examine(_system(asked.root, asked.recording), known, chosen, required)
+    examined = _examine(system, known, chosen, required)
     taken = _taken(
         settings,
         require=split(asked.require),

@@ -71,7 +71,9 @@ def in_json(document: str) -> str:
     """
     if not document.replace("\n", "").isprintable():
         document = "".join(c if c.isprintable() or c == "\n" else _in_string(c) for c in document)
-    return _COMMAND.sub(lambda found: f"\\u{ord(found[0]):04x}", document)
+    if "::" in document or "##" in document:
+        document = _COMMAND.sub(lambda found: f"\\u{ord(found[0]):04x}", document)
+    return document
 
 
 def _in_string(char: str) -> str:

@@ -28,7 +28,7 @@ from kdiag.trust import read
 
 if TYPE_CHECKING:
     from kdiag.machine import Machine
-    from kdiag.parse.btf import Btf
+    from kdiag.parse.btf.value import Btf
 
 #: Ten times what the largest kernels have.
 LIMIT = 64 * 1024 * 1024

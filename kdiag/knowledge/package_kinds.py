@@ -63,9 +63,9 @@ _NO_KERNELS = re.compile(
 
 def is_headers(kind: str, name: str) -> bool:
     """Whether a package is of kernel headers or a part of them, of any kernel or of none (meta packages)."""
-    if name in UAPI_PACKAGES or (_fits(_OTHERS, kind, name) and not is_meta(kind, name)):
+    if name in UAPI_PACKAGES or not _fits(_HEADERS, kind, name):
         return False
-    return _fits(_HEADERS, kind, name)
+    return is_meta(kind, name) or not _fits(_OTHERS, kind, name)
 
 
 def is_meta(kind: str, name: str) -> bool:

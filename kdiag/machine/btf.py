@@ -12,7 +12,7 @@ from kdiag.system import Unavailable
 
 if TYPE_CHECKING:
     from kdiag.machine import Machine
-    from kdiag.parse.btf import Btf
+    from kdiag.parse.btf.value import Btf
     from kdiag.system import System
 
 SYSFS = "/sys/kernel/btf"

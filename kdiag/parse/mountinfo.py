@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from kdiag.parse.errors import ParseError
@@ -48,15 +47,13 @@ class Mount(NamedTuple):
         return "ro" in self.options or "ro" in self.super_options
 
 
-@dataclass(frozen=True, slots=True)
 class Mounts:
     """The mounts of one process, in the file's order."""
 
-    entries: tuple[Mount, ...]
-    _children: dict[int, list[Mount]] = field(init=False, repr=False, compare=False, default_factory=dict)
-
-    def __post_init__(self) -> None:
-        ids = {mount.id for mount in self.entries}
+    def __init__(self, entries: tuple[Mount, ...]) -> None:
+        self.entries = entries
+        self._children: dict[int, list[Mount]] = {}
+        ids = {mount.id for mount in entries}
         for mount in self.entries:
             # the parent of the topmost mount is outside of what this process sees, or the mount itself
             parent = mount.parent if mount.parent in ids and mount.parent != mount.id else -1

@@ -9,7 +9,6 @@ import signal
 import subprocess
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from kdiag.system.base import CommandResult, Unavailable
 from kdiag.trust.owner import Untrusted
@@ -19,15 +18,21 @@ from kdiag.trust.program import start
 OUTPUT_LIMIT = 1024 * 1024
 
 
-@dataclass(slots=True)
 class Running:
     """A command on its way; `result` waits for it."""
 
-    argv: tuple[str, ...]
-    timeout: float
-    process: subprocess.Popen[bytes] | None = None
-    failure: Unavailable | None = None
-    started: float = field(default_factory=time.monotonic)
+    def __init__(
+        self,
+        argv: tuple[str, ...],
+        timeout: float,
+        process: subprocess.Popen[bytes] | None = None,
+        failure: Unavailable | None = None,
+    ) -> None:
+        self.argv = argv
+        self.timeout = timeout
+        self.process = process
+        self.failure = failure
+        self.started = time.monotonic()
 
     def result(self) -> CommandResult:
         """The outcome. On time-out, and at more output than any answer has, its whole process group is killed."""

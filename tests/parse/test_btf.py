@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from kdiag.parse.btf import Kind, Member, kind_needs_libbpf, kind_since_kernel, parse
+from kdiag.parse.btf import Kind, kind_needs_libbpf, kind_since_kernel, parse
 from kdiag.parse.btf.header import read_header
 from kdiag.parse.btf.records import CHUNK
+from kdiag.parse.btf.value import Member
 from kdiag.parse.errors import ParseError
 from tests.support.btf_encoder import (
     SAMPLE,

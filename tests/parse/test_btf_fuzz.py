@@ -10,7 +10,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from kdiag.parse.btf import Btf, BtfError, Kind, parse
+from kdiag.parse.btf import BtfError, Kind, parse
+from kdiag.parse.btf.value import Btf
 from tests.support.btf_encoder import SAMPLE, SAMPLE_BYTES, assemble
 
 VMLINUX = Path("/sys/kernel/btf/vmlinux")

@@ -16,7 +16,8 @@ import pytest
 from btf_mutations import kernel_takes, variation, whole
 from btf_verdicts import ACCEPTED, COUNT
 
-from kdiag.parse.btf import Btf, BtfError, Kind, parse
+from kdiag.parse.btf import BtfError, Kind, parse
+from kdiag.parse.btf.value import Btf
 from tests.support.btf_encoder import (
     SAMPLE_BYTES,
     Encoder,

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from kdiag.parse.btf import Btf, BtfError, Kind, Member, parse
+from kdiag.parse.btf import BtfError, Kind, parse
+from kdiag.parse.btf.value import Btf, Member
 from tests.support.btf_encoder import (
     SAMPLE,
     SAMPLE_BYTES,

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from kdiag.parse.btf import Btf, Kind, Member, parse
+from kdiag.parse.btf import Kind, parse
+from kdiag.parse.btf.value import Btf, Member
 from tests.support.btf_encoder import SAMPLE, fails
 from tests.support.waiting import HANG
 

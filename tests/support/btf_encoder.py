@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 import pytest
 
-from kdiag.parse.btf import Btf, BtfError, Kind, parse
+from kdiag.parse.btf import BtfError, Kind, parse
+from kdiag.parse.btf.value import Btf
 
 
 class Name(NamedTuple):

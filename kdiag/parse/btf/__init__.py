@@ -16,8 +16,20 @@ Everything wrong is a `BtfError` with the byte offset in the input.
 
 from __future__ import annotations
 
-from kdiag.parse.btf.kinds import BtfError, Kind, kind_needs_libbpf, kind_since_kernel
-from kdiag.parse.btf.reader import parse
-from kdiag.parse.btf.value import Btf, Member
+from typing import TYPE_CHECKING
 
-__all__ = ["Btf", "BtfError", "Kind", "Member", "kind_needs_libbpf", "kind_since_kernel", "parse"]
+from kdiag.parse.btf.kinds import BtfError, Kind, kind_needs_libbpf, kind_since_kernel
+
+if TYPE_CHECKING:
+    from kdiag.parse.btf.value import Btf
+
+__all__ = ["BtfError", "Kind", "kind_needs_libbpf", "kind_since_kernel", "parse"]
+
+
+def parse(data: bytes, *, base: Btf | None = None, served: bool = False) -> Btf:
+    """Read and validate BTF, see `kdiag.parse.btf.reader.read`: imported when there is something to read (6 ms; a check
+    that remembers what the BTF was found to be reads none). Raises `BtfError`.
+    """
+    from kdiag.parse.btf.reader import read
+
+    return read(data, base=base, served=served)

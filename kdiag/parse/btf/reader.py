@@ -11,7 +11,7 @@ from kdiag.parse.btf.records import Space, read_records
 from kdiag.parse.btf.value import Btf
 
 
-def parse(data: bytes, *, base: Btf | None = None, served: bool = False) -> Btf:
+def read(data: bytes, *, base: Btf | None = None, served: bool = False) -> Btf:
     """Read and validate BTF as in /sys/kernel/btf/* or an ELF file's .BTF section, of either byte order.
 
     `base` is what split BTF is on top of, vmlinux for a kernel module: type ids and name offsets go on after

@@ -34,7 +34,7 @@ class Member(NamedTuple):
     bits: int
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Btf:
     """Validated BTF; `kdiag.parse.btf.parse` makes it.
 
