@@ -193,9 +193,8 @@ def _tracing_program(
     try:
         result = ask()
     except NoBtf:
-        return fail(
-            f"{what} {_verb(what, 'needs')} BTF, and the kernel does not provide it", causes=("btf.vmlinux",)
-        )
+        lacks = "it is hidden here" if machine.btf.hidden_by else "the kernel does not provide it"
+        return fail(f"{what} {_verb(what, 'needs')} BTF, and {lacks}", causes=("btf.vmlinux",))
     except ParseError:
         return fail(f"{what} {_verb(what, 'needs')} BTF, and the kernel's is broken", causes=("btf.vmlinux",))
     evidence = (Evidence("bpf(2)", f"{result.detail or 'load and attach'}: {result.describe()}"),)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from kdiag.check import check
 from kdiag.machine import Machine
@@ -24,6 +25,9 @@ from kdiag.parse.btf import BtfError, Kind, kind_needs_libbpf, parse
 from kdiag.system import ProbeResult, Unavailable
 
 from .refusals import LISTING, explain, only_root_may
+
+if TYPE_CHECKING:
+    from kdiag.parse.mountinfo import Mount
 
 _NO_BTF_REMEDIES = {
     "docker-desktop": Remedy(
@@ -108,7 +112,35 @@ def _byte_order(machine: Machine) -> str | None:
         return None
 
 
+def _hidden(machine: Machine, mount: Mount) -> Finding:
+    """The kernel has it, and something is mounted over it: headers would help, and are not what is missing."""
+    point = mount.mount_point
+    unmount = Remedy(
+        "btf.unhide",
+        f"Unmount {point}",
+        "unsafe",
+        (f"sudo umount {point}",),
+        needs=("root",),
+    )
+    if machine.confinement.no_mount:
+        title = f"Start it without the mount over {point}"
+        where = "the host" if machine.environment.container is not None else "what starts this"
+        unmount = Remedy("btf.unhide", title, "manual", run_on=where)
+    return fail(
+        "the kernel's BTF is hidden here",
+        reason=f"{mount.fstype} is mounted over {point}",
+        evidence=(Evidence(VMLINUX, "absent"), Evidence(f"/proc/self/mountinfo {point}", mount.fstype)),
+        remedies=(unmount,),
+        wrong_remedies=(
+            WrongRemedy("installing kernel headers", "the kernel has BTF, and it is only hidden"),
+        ),
+    )
+
+
 def _absent(machine: Machine) -> Finding:
+    hidden = machine.btf.hidden_by
+    if hidden is not None:
+        return _hidden(machine, hidden)
     identity = machine.kernel.identity
     remedy = _NO_BTF_REMEDIES.get(identity.family) if identity is not None else None
     return fail(

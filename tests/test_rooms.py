@@ -26,7 +26,7 @@ MAY_IMPORT = {
     "checks": "check knowledge machine model parse remedies system",
     "capabilities": "knowledge model system",
     "console": "model trust",
-    "checking": "capabilities check console knowledge machine model parse system trust words",
+    "checking": "capabilities check console knowledge machine model parse remedies system trust words",
     "config": "capabilities checking model report trust words",
     "report": "capabilities checking config console knowledge model trust words",
     "compare": "console model report trust",

@@ -5,21 +5,27 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kdiag import __version__
 from kdiag.capabilities.definitions import DEFAULT_REQUIRED, blocked, evaluate, repairs_of
+from kdiag.capabilities.settings import beyond, needed
 from kdiag.capabilities.verdict import judge
 from kdiag.checking.runner import run
 from kdiag.knowledge.tools.bpftrace import behaviour
 from kdiag.knowledge.tools.bpftrace_history import NEWEST_READ, ROWS
 from kdiag.model import MachineInfo, Report
+from kdiag.remedies import container
 from kdiag.system import Unavailable
 
 if TYPE_CHECKING:
     from kdiag.checking.registry import Found, Registry
     from kdiag.knowledge.tools.behaviour import Behaviour
     from kdiag.machine import Machine
+    from kdiag.model import Finding
+
+ENGINES = container.ENGINES
 
 
 def analyse(
@@ -28,8 +34,8 @@ def analyse(
     """The whole answer about one machine. `chosen` are the checks to run, `required` ids of capabilities."""
     with suppress(Unavailable):
         machine.tools.start()
-    findings = run(machine, registry, chosen)
-    behaviours = _behaviours(machine)
+    behaviours = behaviours_of(machine)
+    findings = _started_so(machine, run(machine, registry, chosen), behaviours, required)
     capabilities = evaluate(findings, behaviours, as_root_matters=_root_is_elsewhere(machine))
     steps = repairs_of(capabilities, findings, behaviours, required)
     return Report(
@@ -45,7 +51,38 @@ def analyse(
     )
 
 
-def _behaviours(machine: Machine) -> list[Behaviour]:
+def _started_so(
+    machine: Machine, findings: tuple[Finding, ...], behaviours: Sequence[Behaviour], required: Sequence[str]
+) -> tuple[Finding, ...]:
+    """The findings; where a container is to be started anew, with what these capabilities need and no more.
+
+    A check does not know what is required.
+    """
+    if not any(remedy.id == container.RUN for finding in findings for remedy in finding.remedies):
+        return findings
+    hopeless = beyond(findings, behaviours, required)
+    again = () if hopeless else container.run(machine, needed(findings, behaviours, required))
+
+    def with_it(finding: Finding) -> Finding:
+        others = tuple(one for r in finding.remedies for one in (again if r.id == container.RUN else (r,)))
+        return replace(finding, remedies=others) if others != finding.remedies else finding
+
+    return tuple(map(with_it, findings))
+
+
+def run_line(machine: Machine, report: Report, engine: str) -> str:
+    """How this engine (one of `ENGINES`) starts a container in which what the report requires works. Raises
+    Unavailable where it works in none.
+    """
+    why = beyond(report.findings, behaviours_of(machine), report.required)
+    if why:
+        raise Unavailable(f"no container can do what is required on this kernel: {why}")
+    return container.printed(
+        machine, engine, needed(report.findings, behaviours_of(machine), report.required)
+    )
+
+
+def behaviours_of(machine: Machine) -> list[Behaviour]:
     """The one behaviour of the installed release; of the release that would be installed where there is
     none; every one's where a bpftrace is there and does not say.
     """

@@ -48,13 +48,21 @@ def check(  # noqa: PLR0913, PLR0917  a parameter is an option
         typer.Option("--config", metavar="FILE", help="kdiag.toml (default: the repository's; '' for none)."),
     ] = "auto",
     no_plugins: NoPlugins = False,
+    print_run: Annotated[
+        str,
+        typer.Option(
+            "--print-run",
+            metavar="ENGINE",
+            help="Print how docker, podman or kubernetes starts a container that can trace here.",
+        ),
+    ] = "",
 ) -> None:
     """Show what can be traced here, what cannot, why, and what to do."""
     from kdiag.cli.examination import Asked, run
 
     asked = Asked(
         *(only, skip, require, formats, outputs, verbose, color),
-        *(smoke, root, recording, config, no_plugins),
+        *(smoke, root, recording, config, no_plugins, print_run),
     )
     raise typer.Exit(run(asked))
 

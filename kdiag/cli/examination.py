@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from kdiag.capabilities.definitions import DEFAULT_REQUIRED
-from kdiag.checking.analysis import analyse
+from kdiag.checking.analysis import ENGINES, analyse, run_line
 from kdiag.checking.selection import UnknownName, capabilities, choose, split
-from kdiag.cli.common import fail, registry, root_directory, terminal
+from kdiag.cli.common import fail, one_of, registry, root_directory, terminal
 from kdiag.config.file import check_names, find, load
 from kdiag.config.values import Config, ConfigError, Refused
 from kdiag.console import exits
@@ -48,6 +48,7 @@ class Asked(NamedTuple):
     recording: str
     config: str
     no_plugins: bool
+    print_run: str
 
 
 class Examined(NamedTuple):
@@ -66,6 +67,10 @@ def run(asked: Asked) -> int:
         asked.recording or asked.root != "/" or any(o.format not in ("text", "json") for o in planned)
     ):
         fail("--smoke runs programs on this machine, and joins text and json only")
+    if asked.print_run:
+        one_of("--print-run", asked.print_run, ENGINES)
+        if asked.smoke or asked.formats or asked.outputs or asked.root != "/":
+            fail("--print-run prints a command for a running kernel, and nothing else")
     root_directory(asked.root)
     system = _system(asked.root, asked.recording)
     with suppress(Unavailable):
@@ -78,6 +83,12 @@ def run(asked: Asked) -> int:
     except UnknownName as error:
         fail(str(error))
     examined = _examine(system, known, chosen, required)
+    if asked.print_run:
+        try:
+            console.document(f"{run_line(*examined, asked.print_run)}\n".encode())
+        except Unavailable as gap:
+            fail(gap.reason, exits.NOT_READY)
+        return exits.READY
     taken = _taken(
         settings,
         require=split(asked.require),

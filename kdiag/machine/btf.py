@@ -13,6 +13,7 @@ from kdiag.system import Unavailable
 if TYPE_CHECKING:
     from kdiag.machine import Machine
     from kdiag.parse.btf.value import Btf
+    from kdiag.parse.mountinfo import Mount
     from kdiag.system import System
 
 SYSFS = "/sys/kernel/btf"
@@ -160,6 +161,17 @@ class BtfFacts:
         if isinstance(self._survey, Survey):
             return self._survey
         raise self._survey
+
+    @cached_property
+    def hidden_by(self) -> Mount | None:
+        """What is mounted over the kernel's own files and hides them; None for nothing that can be seen."""
+        try:
+            mount = self._machine.tracing.mounts.covering(VMLINUX)
+        except Unavailable:
+            return None
+        if mount is None or mount.fstype == "sysfs" or not mount.mount_point.startswith(SYSFS):
+            return None
+        return mount
 
     def function(self, name: str) -> int | None:
         """The type id of any function, None if it is not there. Raises as `vmlinux` does.

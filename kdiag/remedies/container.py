@@ -31,7 +31,9 @@ _TRACEFS, _DEBUGFS = "/sys/kernel/tracing", "/sys/kernel/debug"
 
 
 class Start(NamedTuple):
-    """What a container is given at its start: capabilities without CAP_, directories of the host to read, options."""
+    """What a container is given at its start: capabilities without CAP_, directories of the host to read; and what it
+    is started without: a filter, a profile, a label, a user namespace, a user of its own.
+    """
 
     capabilities: tuple[str, ...]
     directories: tuple[str, ...]
@@ -39,10 +41,13 @@ class Start(NamedTuple):
     apparmor: bool = False
     selinux: bool = False
     user_namespace: bool = False
+    user: bool = False
 
 
 def start(machine: Machine, engine: str, settings: Collection[str] = TRACING) -> Start:
-    """The smallest start that gives what `settings` name on this kernel, with this engine."""
+    """The smallest start that gives what `settings` name on this kernel, with this engine; for a container like the one
+    that this process is in, if it is in one.
+    """
     directories = [
         *([_TRACEFS] if "tracefs" in settings else []),
         *([_DEBUGFS] if "debugfs" in settings else []),
@@ -57,7 +62,8 @@ def start(machine: Machine, engine: str, settings: Collection[str] = TRACING) ->
         seccomp=refusing == "filter",
         apparmor=refusing == "module" and module is not None and module.by == "AppArmor",
         selinux=module is not None and module.by == "SELinux",
-        user_namespace=not _in_machine(machine),
+        user_namespace=inside(machine) and not _in_machine(machine),
+        user=inside(machine) and not machine.privileges.is_root,
     )
 
 
@@ -94,6 +100,14 @@ def paranoid(machine: Machine) -> int:
         return 0
 
 
+def inside(machine: Machine) -> bool:
+    """Whether this is a container, as far as that can be seen."""
+    try:
+        return machine.environment.container is not None
+    except Unavailable:
+        return False
+
+
 def _in_machine(machine: Machine) -> bool:
     try:
         return machine.privileges.initial_user_namespace
@@ -119,6 +133,7 @@ def command(engine: str, chosen: Start, *, rootless: bool = False) -> str:
     words = ["sudo", engine, "run"] if rootless else [engine, "run"]
     if chosen.user_namespace and not rootless:
         words.append("--userns=host")
+    words += ["--user", "root"] if chosen.user else []
     if engine == "podman":
         words += ["--cap-add", ",".join(chosen.capabilities)]
     else:
@@ -165,6 +180,18 @@ def pod(chosen: Start) -> str:
         for path, name in names.items():
             lines += [f"    - name: {name}", "      hostPath:", f"        path: {path}"]
     return "\n".join(lines)
+
+
+def printed(machine: Machine, engine: str, settings: Collection[str]) -> str:
+    """The whole line, or the YAML of a Pod, for this machine."""
+    chosen = start(machine, engine, settings)
+    if engine == "kubernetes":
+        return pod(chosen)
+    inside = machine.environment.container is not None
+    rootless = (
+        machine.privileges.rootless if inside else engine == "podman" and not machine.privileges.is_root
+    )
+    return command(engine, chosen, rootless=rootless)
 
 
 # -- as a remedy -------------------------------------------------------------------------------------------------------
@@ -214,5 +241,6 @@ def _words(chosen: Start) -> str:
         *(["no AppArmor profile"] if chosen.apparmor else []),
         *(["no SELinux label"] if chosen.selinux else []),
         *(["the machine's own user namespace"] if chosen.user_namespace else []),
+        *(["root as its user"] if chosen.user else []),
     ]
     return f"{', '.join(parts[:-1])} and {parts[-1]}" if len(parts) > 1 else parts[0]

@@ -41,9 +41,11 @@ def header_package(machine: Machine) -> Remedy | None:
     if suite is not None and not suite.usual:
         title += f" (from {suite.name})"
     if advice.here == "no" or machine.environment.container is not None:
+        inside = machine.environment.container is not None
+        pass_in = ", and start the container with /lib/modules and /usr/src of that" if inside else ""
         return Remedy(
             "headers.package-outside",
-            f"{title} where this kernel's system is",
+            f"{title} where this kernel's system is{pass_in}",
             "manual",
             commands,
             "the host",
