@@ -183,7 +183,10 @@ def _capability(value: object) -> Capability:
 def _verdict(value: object) -> Verdict:
     item = _Object.of(value)
     return Verdict(
-        item.choice("status", Readiness), item.text("summary"), item.text("next", ""), item.text("run_on", "here")
+        item.choice("status", Readiness),
+        item.text("summary"),
+        item.text("next", ""),
+        item.text("run_on", "here"),
     )
 
 
