@@ -17,7 +17,7 @@ import pytest
 
 from kdiag.check import Check
 from kdiag.checking.analysis import analyse
-from kdiag.checking.registry import Found, Registry
+from kdiag.checking.registry import Registered, Registry
 from kdiag.checking.runner import run
 from kdiag.machine import Machine
 from kdiag.model import Finding, Report, Status, Works, ok
@@ -504,9 +504,9 @@ def test_a_link_of_another_user_does_not_help(programs: Callable[[str, str], Pat
 # -- checks --------------------------------------------------------------------------------------------------
 
 
-def found_check(function: object, check_id: str = "strange.check") -> Found:
+def found_check(function: object, check_id: str = "strange.check") -> Registered:
     check = Check(check_id, "A strange check", function, "What it does.")  # type: ignore[arg-type]
-    return Found(check, "strange-package", "1.0", "strange_package.checks")
+    return Registered(check, "strange-package", "1.0", "strange_package.checks")
 
 
 def _raises(error: BaseException) -> Callable[[Machine], Iterator[Finding]]:

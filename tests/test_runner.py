@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kdiag.check import Check
-from kdiag.checking.registry import Found, Problem, Registry
+from kdiag.checking.registry import Problem, Registered, Registry
 from kdiag.checking.runner import run, run_one
 from kdiag.machine import Machine
 from kdiag.model import Finding, Status, fail, ok, skip, unknown, warn
@@ -26,14 +26,14 @@ def machine() -> Machine:
 
 def found(
     check_id: str, *findings: Finding, error: BaseException | None = None, module: str = "kdiag_checks.x"
-) -> Found:
+) -> Registered:
     def function(machine: Machine) -> Iterator[Finding]:
         del machine
         yield from findings
         if error is not None:
             raise error
 
-    return Found(Check(check_id, f"title of {check_id}", function), "kdiag", "1", module)
+    return Registered(Check(check_id, f"title of {check_id}", function), "kdiag", "1", module)
 
 
 def test_id_and_title_are_filled_in(machine: Machine) -> None:

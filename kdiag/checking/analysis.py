@@ -20,7 +20,7 @@ from kdiag.remedies import container
 from kdiag.system import Unavailable
 
 if TYPE_CHECKING:
-    from kdiag.checking.registry import Found, Registry
+    from kdiag.checking.registry import Registered, Registry
     from kdiag.knowledge.tools.behaviour import Behaviour
     from kdiag.machine import Machine
     from kdiag.model import Finding
@@ -29,7 +29,10 @@ ENGINES = container.ENGINES
 
 
 def analyse(
-    machine: Machine, registry: Registry, chosen: Sequence[Found], required: Sequence[str] = DEFAULT_REQUIRED
+    machine: Machine,
+    registry: Registry,
+    chosen: Sequence[Registered],
+    required: Sequence[str] = DEFAULT_REQUIRED,
 ) -> Report:
     """The whole answer about one machine. `chosen` are the checks to run, `required` ids of capabilities."""
     with suppress(Unavailable):

@@ -21,7 +21,7 @@ from kdiag.parse.errors import ParseError
 from kdiag.system import Unavailable
 
 if TYPE_CHECKING:
-    from kdiag.checking.registry import Found
+    from kdiag.checking.registry import Registered
     from kdiag.system import System
 
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -33,7 +33,7 @@ _PATIENCE = 20.0
 class Ahead:
     """A survey on its way: call it for the answer. Without a child it surveys itself."""
 
-    def __init__(self, system: System, chosen: Iterable[Found]) -> None:
+    def __init__(self, system: System, chosen: Iterable[Registered]) -> None:
         self._system = system
         self._child: tuple[int, int] | None = None
         self._key = remembered.key() if any(map(waits, chosen)) else None

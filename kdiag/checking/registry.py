@@ -19,7 +19,7 @@ GROUP = "kdiag.checks"
 BUILTIN = "kdiag_checks"
 
 
-class Found(NamedTuple):
+class Registered(NamedTuple):
     """A check and where it comes from."""
 
     check: Check
@@ -44,7 +44,7 @@ class Problem(NamedTuple):
 class Registry(NamedTuple):
     """The checks in the order of their ids, and what went wrong while finding them."""
 
-    checks: tuple[Found, ...]
+    checks: tuple[Registered, ...]
     problems: tuple[Problem, ...]
 
 
@@ -56,7 +56,7 @@ class _Package(NamedTuple):
 
 def discover(*, plugins: bool = True) -> Registry:
     """Find and load all checks; with `plugins=False` only the built-in ones."""
-    checks: dict[str, Found] = {}
+    checks: dict[str, Registered] = {}
     problems: list[Problem] = []
     for package in _packages():
         if not plugins and package.module != BUILTIN:
@@ -137,7 +137,7 @@ def _field(metadata: str, name: str) -> str:
     return ""
 
 
-def _load(package: _Package) -> Iterator[Found | Problem]:
+def _load(package: _Package) -> Iterator[Registered | Problem]:
     import importlib
     import pkgutil
 
@@ -161,7 +161,7 @@ def _load(package: _Package) -> Iterator[Found | Problem]:
             continue
         for value in list(members.values()):
             if isinstance(value, Check) and value.run.__module__ == name:
-                yield Found(value, package.distribution, package.version, name)
+                yield Registered(value, package.distribution, package.version, name)
 
 
 def _pass_on(error: BaseException) -> None:

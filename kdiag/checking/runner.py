@@ -11,7 +11,7 @@ from kdiag.model import Evidence, Finding, Status, unknown
 from kdiag.system import Unavailable
 
 if TYPE_CHECKING:
-    from kdiag.checking.registry import Found, Registry
+    from kdiag.checking.registry import Registered, Registry
     from kdiag.machine import Machine
 
 
@@ -32,12 +32,12 @@ WAITING = frozenset(
 )
 
 
-def waits(found: Found) -> bool:
+def waits(found: Registered) -> bool:
     """Whether the check asks for what is read ahead (kdiag.checking.prefetch); a plug-in's check never counts."""
     return found.builtin and found.check.id in WAITING
 
 
-def run(machine: Machine, registry: Registry, chosen: Iterable[Found]) -> tuple[Finding, ...]:
+def run(machine: Machine, registry: Registry, chosen: Iterable[Registered]) -> tuple[Finding, ...]:
     """The findings of the chosen checks, in the order of their ids, which are unique."""
     done = [(found, finding) for found in sorted(chosen, key=waits) for finding in run_one(machine, found)]
     findings: dict[str, Finding] = {}
@@ -76,7 +76,7 @@ def _known_causes(findings: dict[str, Finding]) -> Iterator[Finding]:
         yield finding if causes == finding.causes else replace(finding, causes=causes)
 
 
-def run_one(machine: Machine, found: Found) -> list[Finding]:
+def run_one(machine: Machine, found: Registered) -> list[Finding]:
     """The findings of one check, with id and title filled in."""
     check = found.check
     done: list[Finding] = []

@@ -10,7 +10,7 @@ from kdiag.capabilities.definitions import DEFINITIONS
 from kdiag.words import did_you_mean
 
 if TYPE_CHECKING:
-    from kdiag.checking.registry import Found
+    from kdiag.checking.registry import Registered
 
 
 class UnknownName(ValueError):
@@ -28,13 +28,13 @@ def _unknown(what: str, name: str, known: Sequence[str]) -> UnknownName:
     )
 
 
-def _covers(pattern: str, found: Found) -> bool:
+def _covers(pattern: str, found: Registered) -> bool:
     """A pattern chooses a check by its own id or by that of one of its findings."""
     ids = (found.check.id, *found.check.finding_ids)
     return any(fnmatchcase(i, pattern) or (i.endswith("*") and fnmatchcase(pattern, i)) for i in ids)
 
 
-def choose(checks: Sequence[Found], only: Sequence[str], skip: Sequence[str]) -> tuple[Found, ...]:
+def choose(checks: Sequence[Registered], only: Sequence[str], skip: Sequence[str]) -> tuple[Registered, ...]:
     """The checks that `only` names (all if empty) without those that `skip` names. Raises UnknownName."""
     known = [i for found in checks for i in (found.check.id, *found.check.finding_ids) if "*" not in i]
     for pattern in (*only, *skip):

@@ -29,7 +29,7 @@ from kdiag.system import Unavailable
 
 if TYPE_CHECKING:
     from kdiag.checking.prefetch import Ahead
-    from kdiag.checking.registry import Found, Registry
+    from kdiag.checking.registry import Registered, Registry
     from kdiag.system import System
 
 
@@ -162,13 +162,15 @@ def _system(root: str, recording: str) -> System:
     return Live(root)
 
 
-def _ahead(system: System, chosen: Sequence[Found]) -> Ahead:
+def _ahead(system: System, chosen: Sequence[Registered]) -> Ahead:
     from kdiag.checking.prefetch import Ahead  # a recording is played back where this cannot be imported
 
     return Ahead(system, chosen)
 
 
-def _examine(system: System, known: Registry, chosen: Sequence[Found], required: Sequence[str]) -> Examined:
+def _examine(
+    system: System, known: Registry, chosen: Sequence[Registered], required: Sequence[str]
+) -> Examined:
     machine = Machine(system, _ahead(system, chosen) if system.live else None)
     return Examined(machine, analyse(machine, known, chosen, required or DEFAULT_REQUIRED))
 

@@ -12,7 +12,7 @@ from kdiag.compare.differences import SHOWN
 from kdiag.compare.differences import compare as compared
 from kdiag.compare.grouping import Fold
 from kdiag.compare.inputs import BadInput, Document, documents, paths
-from kdiag.compare.summary import Essence, Reader
+from kdiag.compare.summary import MachineSummary, Reader
 from kdiag.compare.text import render as render_text
 from kdiag.console import exits, printable
 from kdiag.machine import Machine
@@ -51,7 +51,7 @@ def compare(given: Sequence[str], baseline: str | None = None, *, every_column: 
         try:
             for document in documents(path):
                 try:
-                    fold.add(document.name, essence(document, reader))
+                    fold.add(document.name, summarise(document, reader))
                     total += 1
                 except BadInput as bad:
                     skipped.append((document.name, _without(str(bad), document.name)))
@@ -71,15 +71,15 @@ def compare(given: Sequence[str], baseline: str | None = None, *, every_column: 
     return Compared(found, exits.USAGE if skipped and status != exits.NOT_READY else status, note)
 
 
-def _only(path: str, reader: Reader) -> Essence:
+def _only(path: str, reader: Reader) -> MachineSummary:
     """The baseline: exactly one report or recording."""
     found = [document for some in paths((path,)) for document in documents(some)]
     if len(found) != 1:
         raise BadInput(f"{path}: a baseline is one report or recording, not {len(found)}")
-    return essence(found[0], reader)
+    return summarise(found[0], reader)
 
 
-def essence(document: Document, reader: Reader) -> Essence:
+def summarise(document: Document, reader: Reader) -> MachineSummary:
     """What a document says. Raises BadInput with its name and the place."""
     try:
         return reader.of(played_back(document.name)) if document.recording else reader.read(document.text)

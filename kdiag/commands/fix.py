@@ -20,7 +20,7 @@ from kdiag.fix.store.places import Places
 from kdiag.fix.store.places import places as places_of
 
 if TYPE_CHECKING:
-    from kdiag.fix.finished import Ready
+    from kdiag.fix.earlier import EarlierFix
     from kdiag.fix.plan.values import Plan
     from kdiag.machine import Machine
     from kdiag.model import Report
@@ -50,9 +50,9 @@ def fix(request: Request, console: Console, surroundings: Surroundings | None = 
 
 def _fix(request: Request, console: Console, around: Surroundings, places: Places) -> int:
     if around.look is None:
-        from kdiag.fix.finished import ready
+        from kdiag.fix.earlier import earlier_fix
 
-        found = ready(places, request.options)
+        found = earlier_fix(places, request.options)
         if found is not None:
             console.say(
                 f"Nothing to do: headers for {found.release} are in {found.tree}, and all else that an earlier run "
@@ -115,8 +115,8 @@ def _carry_out(plan: Plan, before: Report, console: Console, around: Surrounding
     from kdiag.fix.verify import repaired, still_broken
 
     smoke_before = around.smoke({}) if around.smoke is not None else None
-    with holding(around, places, console) as world, watching(console) as watch, terminable():
-        done = apply(plan, world, Journal(places.journal), watch=watch)
+    with holding(around, places, console) as context, watching(console) as watch, terminable():
+        done = apply(plan, context, Journal(places.journal), watch=watch)
     for one in done:
         if one.step.effect is not None:
             console.say(f"{'was done already' if one.already else 'done'}: {one.step.title}")
@@ -138,7 +138,7 @@ def _carry_out(plan: Plan, before: Report, console: Console, around: Surrounding
     return exits.FAILED if broken or worse else exits.READY
 
 
-def _hand_over(result: Plan | Ready, console: Console) -> None:
+def _hand_over(result: Plan | EarlierFix, console: Console) -> None:
     """Say how to use what is there. A tree whose maker was killed before it was on the disk is brought there now."""
     from kdiag.fix.store.trees import UNSETTLED
     from kdiag.fix.usage import render_usage

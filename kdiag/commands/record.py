@@ -15,7 +15,7 @@ from kdiag.system.recording import Recording
 from kdiag.system.recording_index import BadRecording
 
 if TYPE_CHECKING:
-    from kdiag.checking.registry import Found, Registry
+    from kdiag.checking.registry import Registered, Registry
     from kdiag.recording.make import Made
 
 __all__ = ["Answer", "BadRecording", "CannotWrite", "record", "system_from"]
@@ -39,7 +39,7 @@ def system_from(path: str) -> Recording:
 
 def record(  # noqa: PLR0913  an option each
     registry: Registry,
-    chosen: Sequence[Found],
+    chosen: Sequence[Registered],
     required: Sequence[str],
     *,
     output: str | None,
@@ -69,7 +69,7 @@ def record(  # noqa: PLR0913  an option each
 
 
 def _made(
-    registry: Registry, chosen: Sequence[Found], required: Sequence[str], root: str, *, redact: bool
+    registry: Registry, chosen: Sequence[Registered], required: Sequence[str], root: str, *, redact: bool
 ) -> Made:
     from kdiag.system.live import Live
 

@@ -14,7 +14,7 @@ from kdiag.fix.store.places import Places
 if TYPE_CHECKING:
     from kdiag.console.progress import Console
     from kdiag.fix.apply import Watch
-    from kdiag.fix.context import World
+    from kdiag.fix.context import Context
     from kdiag.fix.verify import Fresh, Smoke
     from kdiag.machine import Machine
     from kdiag.model import Report
@@ -59,26 +59,26 @@ def confirmed(request: Request, console: Console) -> bool:
 
 
 @contextlib.contextmanager
-def holding(around: Surroundings, places: Places, console: Console) -> Iterator[World]:
-    """The lock, and the world to work on while it is held; nothing of the two is left where no journal is."""
+def holding(around: Surroundings, places: Places, console: Console) -> Iterator[Context]:
+    """The lock, and the context to work on while it is held; nothing of the two is left where no journal is."""
     from kdiag.fix.store.lock import discard, locked
 
     with locked(places.state, patience=around.patience, waiting=console.say) as fd:
         try:
-            yield world_of(around, places, fd)
+            yield context_of(around, places, fd)
         finally:
             discard(places.state)
 
 
-def world_of(around: Surroundings, places: Places, fd: int | None) -> World:
+def context_of(around: Surroundings, places: Places, fd: int | None) -> Context:
     """The machine as it is now, and what is needed to change it. fd: the lock, for children to keep."""
-    from kdiag.fix.context import TRUSTED_PATH, World, boot_id
+    from kdiag.fix.context import TRUSTED_PATH, Context, boot_id
     from kdiag.fix.verify import LiveWith
     from kdiag.machine import Machine
 
     system = (around.look or LiveWith)({})
     kernel = Machine(system).kernel
-    return World(
+    return Context(
         system=system,
         places=places,
         release=kernel.release,

@@ -9,9 +9,9 @@ from kdiag.commands.surroundings import (
     Request,
     Surroundings,
     confirmed,
+    context_of,
     holding,
     terminable,
-    world_of,
 )
 from kdiag.console import exits
 from kdiag.console.progress import Console
@@ -40,8 +40,8 @@ def take_back(request: Request, console: Console, around: Surroundings, places: 
         return exits.READY
     if not confirmed(request, console):
         return exits.FAILED
-    with holding(around, places, console) as world, terminable():
-        result = undo(world, journal)
+    with holding(around, places, console) as context, terminable():
+        result = undo(context, journal)
     for text in result.said:
         console.say(text)
     for message, hint in result.problems:
@@ -53,8 +53,8 @@ def prune_store(request: Request, console: Console, around: Surroundings, places
     """Remove what is kept for kernels that are gone; the exit status. Raises FixError."""
     from kdiag.fix.undo import prune, unneeded
 
-    world = world_of(around, places, None)
-    paths = unneeded(world, _releases(places))
+    context = context_of(around, places, None)
+    paths = unneeded(context, _releases(places))
     if not paths:
         console.say("Nothing to prune: all that is kept is for kernels that are installed or running.")
         return exits.READY
@@ -64,9 +64,9 @@ def prune_store(request: Request, console: Console, around: Surroundings, places
         return exits.READY
     if not confirmed(request, console):
         return exits.FAILED
-    with holding(around, places, console) as world, terminable():
+    with holding(around, places, console) as context, terminable():
         # Others may have been at work since.
-        said = prune(unneeded(world, _releases(places)), world, Journal(places.journal))
+        said = prune(unneeded(context, _releases(places)), context, Journal(places.journal))
     for text in said:
         console.say(text)
     return exits.READY

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kdiag.compare.summary import Essence, Fact
+from kdiag.compare.summary import Fact, MachineSummary
 from kdiag.model import Capability, Status, Works
 
 _WORKS = {Works.WORKS: 0, Works.CAVEAT: 1, Works.UNKNOWN: 2, Works.FAILS: 3}
@@ -19,9 +19,9 @@ def badness(status: Works | Status | None) -> int:
 class Machine:
     """A machine's answers by id."""
 
-    def __init__(self, essence: Essence) -> None:
-        self.facts = {fact.id: fact for fact in essence.facts}
-        self.capabilities = {capability.id: capability for capability in essence.capabilities}
+    def __init__(self, summary: MachineSummary) -> None:
+        self.facts = {fact.id: fact for fact in summary.facts}
+        self.capabilities = {capability.id: capability for capability in summary.capabilities}
 
     def trouble(self, fact_id: str) -> Fact | None:
         """The finding of this id, if it is not fine."""

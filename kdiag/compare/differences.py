@@ -9,7 +9,7 @@ from kdiag.compare.causes import Machine, badness
 from kdiag.compare.grouping import Alike, Fold, column, key
 from kdiag.compare.grouping import properties as properties_of
 from kdiag.compare.regressions import changes_since
-from kdiag.compare.summary import Essence, Fact
+from kdiag.compare.summary import Fact, MachineSummary
 from kdiag.compare.value import Cell, Change, Comparison, Group, Row
 from kdiag.model import Capability
 
@@ -29,13 +29,13 @@ class Side:
     def __init__(self, alike: Alike, key: str) -> None:
         self.key = key
         self.count = 0 if key == BASELINE else alike.count
-        self.machine = Machine(alike.essence)
-        chains = ((c.id, self.machine.why(c)) for c in alike.essence.capabilities)
+        self.machine = Machine(alike.summary)
+        chains = ((c.id, self.machine.why(c)) for c in alike.summary.capabilities)
         self.roots = {id_: chain[-1] for id_, chain in chains if chain}
 
 
 def compare(
-    fold: Fold, baseline: Essence | None = None, name: str = "baseline", shown: int | None = SHOWN
+    fold: Fold, baseline: MachineSummary | None = None, name: str = "baseline", shown: int | None = SHOWN
 ) -> Comparison:
     """The comparison of folded machines. The baseline comes first, under its name; shown: columns, None for all."""
     folded = fold.columns()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from kdiag.compare.summary import Essence
+from kdiag.compare.summary import MachineSummary
 from kdiag.compare.value import PROPERTIES, Column
 from kdiag.model import MachineInfo
 
@@ -17,9 +17,9 @@ Properties = tuple[str, ...]
 
 @dataclass(slots=True)
 class Alike:
-    """Machines with the same answers: the first one's essence, and the names of all by their properties."""
+    """Machines with the same answers: the first one's summary, and the names of all by their properties."""
 
-    essence: Essence
+    summary: MachineSummary
     names: dict[Properties, list[str]] = field(default_factory=dict)
 
     @property
@@ -35,12 +35,12 @@ class Fold:
         self._alike: dict[tuple[int, ...], Alike] = {}
         self._properties: dict[Properties, Properties] = {}
 
-    def add(self, name: str, essence: Essence) -> None:
+    def add(self, name: str, summary: MachineSummary) -> None:
         """One more machine."""
-        alike = self._alike.get(essence.answers)
+        alike = self._alike.get(summary.answers)
         if alike is None:
-            alike = self._alike[essence.answers] = Alike(essence)
-        own = properties(essence.machine)
+            alike = self._alike[summary.answers] = Alike(summary)
+        own = properties(summary.machine)
         own = self._properties.setdefault(own, own)
         alike.names.setdefault(own, []).append(name)
 
@@ -50,7 +50,7 @@ class Fold:
         """
         every = list(self._alike.values())
         if sum(len(alike.names) for alike in every) <= FEW:
-            every = [Alike(a.essence, {own: names}) for a in every for own, names in a.names.items()]
+            every = [Alike(a.summary, {own: names}) for a in every for own, names in a.names.items()]
         return sorted(every, key=lambda alike: -alike.count)
 
     @property

@@ -32,7 +32,7 @@ class Fact(NamedTuple):
     next: str
 
 
-class Essence(NamedTuple):
+class MachineSummary(NamedTuple):
     """What is compared of a report. answers: what makes two machines the same, as a value to look up: the
     status of every capability and every finding, and the causes.
     """
@@ -79,23 +79,23 @@ class Reader:
         self._remembered = 0
         self._numbers: dict[object, int] = {}
 
-    def read(self, document: bytes) -> Essence:
-        """The essence of one JSON document. Raises BadReport, with the place, for whatever is wrong with it."""
+    def read(self, document: bytes) -> MachineSummary:
+        """The summary of one JSON document. Raises BadReport, with the place, for whatever is wrong with it."""
         try:
             quick = self._quickly(document) or self._by_values(document)
         except (BadReport, ValueError, RecursionError):
             quick = None  # the reader of whole documents knows the place
         return quick if quick is not None else self.of(load(document))
 
-    def of(self, report: Report) -> Essence:
-        """The essence of a report."""
+    def of(self, report: Report) -> MachineSummary:
+        """The summary of a report."""
         facts = tuple(fact_of(finding) for finding in report.findings)
         answers = [self._number(_answer(c)) for c in report.capabilities]
         answers += [self._number(_answer(f)) for f in facts]
-        return Essence(report.machine, report.required, report.capabilities, facts, tuple(answers))
+        return MachineSummary(report.machine, report.required, report.capabilities, facts, tuple(answers))
 
-    def _quickly(self, document: bytes) -> Essence | None:
-        """The essence of a document in kdiag's own layout, None for any other. Line feeds stand between JSON's
+    def _quickly(self, document: bytes) -> MachineSummary | None:
+        """The summary of a document in kdiag's own layout, None for any other. Line feeds stand between JSON's
         tokens only, never inside a string, so that cutting there is safe: every piece is checked to be whole.
         """
         head, found, body = document.partition(_FINDINGS)
@@ -108,8 +108,8 @@ class Reader:
             return None
         return self._put_together(shell, findings.split(_NEXT), capabilities.split(_NEXT), _whole)
 
-    def _by_values(self, document: bytes) -> Essence | None:
-        """The essence of a document in any layout; None if it is not a report at first sight."""
+    def _by_values(self, document: bytes) -> MachineSummary | None:
+        """The summary of a document in any layout; None if it is not a report at first sight."""
         value: object = json.loads(document)
         if not isinstance(value, dict):
             return None
@@ -124,14 +124,14 @@ class Reader:
 
     def _put_together(
         self, shell: _Shell, blocks: list[bytes], works: list[bytes], written: Callable[[bytes], bytes]
-    ) -> Essence | None:
+    ) -> MachineSummary | None:
         self._learn(blocks, works, written)
         facts = [self._facts[block] for block in blocks]
         able = [self._capabilities[block] for block in works]
         if len({fact.id for fact, _ in facts}) != len(facts) or len({c.id for c, _ in able}) != len(able):
             return None
         answers = tuple([number for _, number in able] + [number for _, number in facts])
-        return Essence(*shell, tuple([c for c, _ in able]), tuple([f for f, _ in facts]), answers)
+        return MachineSummary(*shell, tuple([c for c, _ in able]), tuple([f for f, _ in facts]), answers)
 
     def _shell(self, head: bytes, rest: bytes) -> _Shell | None:
         """What is around the two lists; None if the lists are somewhere else, and this is not what it seems."""

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from kdiag.fix.changes import kinds as steps
 from kdiag.fix.changes import mount
-from kdiag.fix.context import World
+from kdiag.fix.context import Context
 from kdiag.fix.effects import UNTIL_REBOOT, Mounted
 from kdiag.fix.entries import Entry
 from kdiag.fix.errors import FixError
@@ -33,7 +33,7 @@ class Done(NamedTuple):
 
 def apply(
     plan: Plan,
-    world: World,
+    context: Context,
     journal: Journal,
     *,
     watch: Watch | None = None,
@@ -46,55 +46,55 @@ def apply(
     it.
     """
     tell = after or (lambda _point: None)
-    settle(world, journal)
+    settle(context, journal)
     mine: list[Entry] = []
     done: list[Done] = []
     try:
         for step in plan.steps:
             if watch is not None:
                 watch(step, 0, 0)
-            already = step.effect is not None and steps.there(step.effect, world)
+            already = step.effect is not None and steps.there(step.effect, context)
             if step.effect is not None and not already:
-                _one(step, _watched(world, step, watch), journal, mine, tell)
+                _one(step, _watched(context, step, watch), journal, mine, tell)
             done.append(Done(step, already))
     except OSError as error:
         raise _failed(
-            f"{error.filename or 'the system'}: {os.strerror(error.errno or 0)}", "", mine, world, journal
+            f"{error.filename or 'the system'}: {os.strerror(error.errno or 0)}", "", mine, context, journal
         ) from None
     except FixError as error:
-        raise _failed(error.message, error.hint, mine, world, journal) from None
+        raise _failed(error.message, error.hint, mine, context, journal) from None
     except BaseException:
-        roll_back(mine, world, journal)
+        roll_back(mine, context, journal)
         raise
     journal.tidy()
     return tuple(done)
 
 
-def _one(step: Step, world: World, journal: Journal, mine: list[Entry], tell: After) -> None:
+def _one(step: Step, context: Context, journal: Journal, mine: list[Entry], tell: After) -> None:
     assert step.effect is not None  # noqa: S101
-    effect = steps.prepare(step.effect, world)
-    entry = journal.begin(step.id, effect, world.boot)
+    effect = steps.prepare(step.effect, context)
+    entry = journal.begin(step.id, effect, context.boot)
     mine.append(entry)
     tell(f"{step.id} begun")
-    made = steps.make(effect, world, step.content)
+    made = steps.make(effect, context, step.content)
     tell(f"{step.id} made")
     mine[-1] = journal.done(entry, made)
     tell(f"{step.id} done")
 
 
-def _watched(world: World, step: Step, watch: Watch | None) -> World:
+def _watched(context: Context, step: Step, watch: Watch | None) -> Context:
     if watch is None:
-        return world
+        return context
     seen = watch  # for the type checker: not None in the function below
 
     def progress(done: int, total: int) -> None:
         seen(step, done, total)
 
-    return world._replace(progress=progress)
+    return context._replace(progress=progress)
 
 
-def _failed(message: str, hint: str, mine: list[Entry], world: World, journal: Journal) -> FixError:
-    problems = roll_back(mine, world, journal)
+def _failed(message: str, hint: str, mine: list[Entry], context: Context, journal: Journal) -> FixError:
+    problems = roll_back(mine, context, journal)
     if problems:
         return FixError(
             f"{message}; and not all could be taken back: {'; '.join(problems)}", "kdiag fix --undo"
@@ -105,7 +105,7 @@ def _failed(message: str, hint: str, mine: list[Entry], world: World, journal: J
     )
 
 
-def roll_back(entries: Iterable[Entry], world: World, journal: Journal) -> list[str]:
+def roll_back(entries: Iterable[Entry], context: Context, journal: Journal) -> list[str]:
     """Take back the newest first; the problems. A journal that cannot be written is one of them only if
     changes are left.
     """
@@ -113,7 +113,7 @@ def roll_back(entries: Iterable[Entry], world: World, journal: Journal) -> list[
     with _undisturbed():
         for entry in reversed([*entries]):
             try:
-                steps.unmake(entry, world)
+                steps.unmake(entry, context)
             except (FixError, OSError) as error:
                 problems.append(str(error))
                 continue
@@ -135,7 +135,7 @@ def _undisturbed() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def settle(world: World, journal: Journal) -> tuple[str, ...]:
+def settle(context: Context, journal: Journal) -> tuple[str, ...]:
     """Bring the journal up to what a crash left: a change that is there in full counts as made, half of one
     is taken back.
 
@@ -143,24 +143,24 @@ def settle(world: World, journal: Journal) -> tuple[str, ...]:
     """
     said: list[str] = []
     for entry in journal.entries():
-        if isinstance(entry.effect, UNTIL_REBOOT) and entry.boot != world.boot:
+        if isinstance(entry.effect, UNTIL_REBOOT) and entry.boot != context.boot:
             journal.undone(entry)
         elif entry.finished:
             continue
-        elif is_ours(entry, world):
+        elif is_ours(entry, context):
             journal.done(entry, steps.noted(entry.effect))
         else:
-            said.append(steps.unmake(entry, world))
+            said.append(steps.unmake(entry, context))
             journal.undone(entry)
     return tuple(said)
 
 
-def is_ours(entry: Entry, world: World) -> bool:
+def is_ours(entry: Entry, context: Context) -> bool:
     """Whether the change is there in full and no other process can have made it since it was
     announced, where that can be judged.
 
     A module that was announced and is loaded counts as ours: nothing shows which process loaded it.
     """
     if isinstance(entry.effect, Mounted):
-        return mount.ours(entry.effect, world)
-    return steps.there(entry.effect, world)
+        return mount.ours(entry.effect, context)
+    return steps.there(entry.effect, context)

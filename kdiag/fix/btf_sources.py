@@ -49,7 +49,7 @@ _REGISTERS = {
 _RELEASE = re.compile(r"\d+\.\d+[.\d]*[-+~.\w]*", re.ASCII)
 
 
-class Found(NamedTuple):
+class BtfSource(NamedTuple):
     """BTF that can be used. proven: whether it is known to be of the running build; a file's BTF does not
     say.
     """
@@ -68,7 +68,7 @@ class Found(NamedTuple):
         return f"{release}-{self.sha256[:12]}.btf"
 
 
-def from_file(path: str, machine: Machine) -> Found:
+def from_file(path: str, machine: Machine) -> BtfSource:
     """The BTF in a file of the user's: bare, packed, in a tar (BTFHub's `.btf.tar.xz`) or in an ELF file's
     .BTF section.
 
@@ -80,10 +80,10 @@ def from_file(path: str, machine: Machine) -> Found:
     problem = _of_another_kernel(path, machine.kernel.release) or mismatch(btf, _source_arch(machine))
     if problem:
         raise FixError(f"{path} {problem}", "BTF of another kernel gives wrong data without any error")
-    return Found(data, path, proven=False)
+    return BtfSource(data, path, proven=False)
 
 
-def from_fallbacks(machine: Machine) -> tuple[Found | None, str]:
+def from_fallbacks(machine: Machine) -> tuple[BtfSource | None, str]:
     """The first sound .BTF section of a vmlinux where libbpf looks; else None and, in words, what is there
     instead.
     """
@@ -99,7 +99,7 @@ def from_fallbacks(machine: Machine) -> tuple[Found | None, str]:
             said = said or f"{candidate.path}: {error}"
             continue
         if not problem:
-            return Found(section, candidate.path, proven=candidate.same_build is True), ""
+            return BtfSource(section, candidate.path, proven=candidate.same_build is True), ""
         said = said or f"{candidate.path} {problem}"
     return None, said
 

@@ -18,8 +18,8 @@ def _silent(_done: int, _total: int) -> None:
     """Watch nothing."""
 
 
-class World(NamedTuple):
-    """The place of work.
+class Context(NamedTuple):
+    """What a step is given.
 
     srcarch: the kernel's name of the architecture (`x86`). boot: the running boot's id. path: directories
     with modprobe and package managers. limit, long_limit: seconds for a modprobe, for a package manager.

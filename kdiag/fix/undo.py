@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kdiag.fix.changes import kinds as steps
-from kdiag.fix.context import World
+from kdiag.fix.context import Context
 from kdiag.fix.effects import Linked, Unpacked, describe
 from kdiag.fix.entries import Entry
 from kdiag.fix.errors import FixError, from_os_error
@@ -29,7 +29,7 @@ class Undone(NamedTuple):
     problems: tuple[tuple[str, str], ...]
 
 
-def undo(world: World, journal: Journal, *, after: Callable[[str], None] | None = None) -> Undone:
+def undo(context: Context, journal: Journal, *, after: Callable[[str], None] | None = None) -> Undone:
     """Take back every change of the journal. Only for the holder of the lock. Raises FixError for a journal
     not to be trusted.
 
@@ -44,7 +44,7 @@ def undo(world: World, journal: Journal, *, after: Callable[[str], None] | None 
         try:
             if needed is not None:
                 raise FixError(f"{describe(entry.effect)} stays: {describe(needed.effect)} needs it")
-            text = steps.unmake(entry, world)
+            text = steps.unmake(entry, context)
         except FixError as error:
             kept.append(entry)
             problems.append((error.message, error.hint))
@@ -65,27 +65,27 @@ def _needed_by(entry: Entry, kept: list[Entry]) -> Entry | None:
     return next((o for o in kept if isinstance(o.effect, Linked) and o.effect.target == target), None)
 
 
-def unneeded(world: World, alive: Collection[str]) -> tuple[Path, ...]:
+def unneeded(context: Context, alive: Collection[str]) -> tuple[Path, ...]:
     """Trees and BTF of kernels that are gone, and what interrupted runs left. alive: releases that have a
     module directory.
     """
-    living = {*alive, world.release}
-    found = stale(world.places.headers, living)
+    living = {*alive, context.release}
+    found = stale(context.places.headers, living)
     try:
-        names = sorted(path.name for path in world.places.btf.iterdir())
+        names = sorted(path.name for path in context.places.btf.iterdir())
     except OSError:
         names = []
-    found += [world.places.btf / n for n in names if n.endswith(".btf") and n[:-17] not in living]
+    found += [context.places.btf / n for n in names if n.endswith(".btf") and n[:-17] not in living]
     return tuple(found)
 
 
-def prune(paths: Collection[Path], world: World, journal: Journal) -> tuple[str, ...]:
+def prune(paths: Collection[Path], context: Context, journal: Journal) -> tuple[str, ...]:
     """Remove these of `unneeded`, and forget them in the journal. Only for the holder of the lock. Raises
     FixError.
     """
     entries = journal.entries()
     for path in paths:
-        if path.parent == world.places.btf:
+        if path.parent == context.places.btf:
             try:
                 with contextlib.suppress(FileNotFoundError):
                     names.unlink(path)
@@ -93,7 +93,7 @@ def prune(paths: Collection[Path], world: World, journal: Journal) -> tuple[str,
                 raise from_os_error(error, path.parent) from None
         else:
             remove(path)
-    made.sweep(world.places)
+    made.sweep(context.places)
     gone = {str(path) for path in paths}
     for entry in entries:
         if getattr(entry.effect, "target", None) in gone and not isinstance(entry.effect, Linked):

@@ -8,7 +8,7 @@ from kdiag.console.wrap import clean, wrap
 from kdiag.fix.environment import sudo_line
 
 if TYPE_CHECKING:
-    from kdiag.fix.finished import Ready
+    from kdiag.fix.earlier import EarlierFix
     from kdiag.fix.plan.values import Plan
 
 
@@ -34,7 +34,7 @@ class Page:
         return "".join(f"{line}\n" for line in self.lines)
 
 
-def render_usage(result: Plan | Ready, width: int, *, unicode: bool = True) -> str:
+def render_usage(result: Plan | EarlierFix, width: int, *, unicode: bool = True) -> str:
     """How to use what is there now; empty if tools find all of it by themselves."""
     page = Page(width, unicode)
     values = dict(result.variables)
@@ -57,5 +57,5 @@ def render_usage(result: Plan | Ready, width: int, *, unicode: bool = True) -> s
     return str(page)
 
 
-def _linkable(result: Plan | Ready) -> bool:
+def _linkable(result: Plan | EarlierFix) -> bool:
     return result.tree is not None and result.link is None

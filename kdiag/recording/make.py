@@ -25,7 +25,7 @@ from kdiag.system.recording_files import Memory
 from kdiag.system.recording_index import Json
 
 if TYPE_CHECKING:
-    from kdiag.checking.registry import Found, Registry
+    from kdiag.checking.registry import Registered, Registry
     from kdiag.machine import Machine
 
 #: Files that are larger even when reduced are left out; playing back they are unknown.
@@ -66,7 +66,7 @@ class Made:
 def make(
     system: System,
     registry: Registry,
-    chosen: Sequence[Found],
+    chosen: Sequence[Registered],
     required: Sequence[str],
     secrets: Secrets | None,
 ) -> Made:
@@ -91,7 +91,7 @@ def make(
 def _played(
     drafted: tuple[Made, Redactor | None],
     registry: Registry,
-    chosen: Sequence[Found],
+    chosen: Sequence[Registered],
     required: Sequence[str],
 ) -> tuple[Made, Report]:
     """The recording with what it does not give back, and the report that it gives."""

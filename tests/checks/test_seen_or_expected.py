@@ -15,7 +15,7 @@ import pytest
 
 from kdiag.capabilities.expression import Context, need
 from kdiag.check import check
-from kdiag.checking.registry import Found
+from kdiag.checking.registry import Registered
 from kdiag.checking.runner import run_one
 from kdiag.machine import Machine
 from kdiag.model import Evidence, Finding, Report, Status, Works, expect, expected, ok
@@ -178,7 +178,7 @@ def test_a_check_that_calls_an_expectation_ok_is_corrected() -> None:
             "it should be there", evidence=(Evidence("uname -r", "6.1"), expect("a table", "y", of="6.1"))
         )
 
-    found = Found(careless, "other", "other", "1")
+    found = Registered(careless, "other", "other", "1")
     [finding] = run_one(Machine(machines.linux().recording()), found)
     assert finding.status is Status.UNKNOWN and finding.likely is Status.OK
 

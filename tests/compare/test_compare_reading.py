@@ -15,14 +15,14 @@ from hypothesis import strategies as st
 from kdiag.compare import inputs
 from kdiag.compare import summary as reading
 from kdiag.compare.inputs import BadInput, Document, documents, paths
-from kdiag.compare.summary import Essence, Reader
+from kdiag.compare.summary import MachineSummary, Reader
 from kdiag.report.faces.json import render
 from kdiag.report.read import BadReport, load
 from tests.support.comparison_samples import SAMPLE, broken, report
 from tests.support.paths import FIXTURES
 
 
-def slowly(document: bytes) -> Essence:
+def slowly(document: bytes) -> MachineSummary:
     return Reader().of(load(document))
 
 
@@ -30,7 +30,7 @@ def text(value: object, **layout: object) -> bytes:
     return json.dumps(value, **layout).encode()  # type: ignore[arg-type]
 
 
-def whole(one: Essence) -> tuple[object, ...]:
+def whole(one: MachineSummary) -> tuple[object, ...]:
     return one.machine, one.required, one.capabilities, one.facts
 
 

@@ -213,7 +213,7 @@ def test_too_little_of_something_is_no_defect(
 
 def test_a_check_that_has_too_little_memory_is_not_called_a_defect() -> None:
     from kdiag.check import check
-    from kdiag.checking.registry import Found
+    from kdiag.checking.registry import Registered
     from kdiag.checking.runner import run_one
     from kdiag.machine import Machine
     from kdiag.system.recording import Recording
@@ -225,7 +225,7 @@ def test_a_check_that_has_too_little_memory_is_not_called_a_defect() -> None:
         yield
 
     machine = Machine(Recording(FIXTURES / "gvisor"))
-    (found,) = run_one(machine, Found(hungry, "pkg", "1", "pkg.checks"))
+    (found,) = run_one(machine, Registered(hungry, "pkg", "1", "pkg.checks"))
     assert found.status.value == "unknown"
     assert "too little memory" in found.reason and "defect" not in found.reason
 

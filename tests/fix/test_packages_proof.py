@@ -14,7 +14,7 @@ from test_journal_damage import first_version
 from kdiag.console import exits
 from kdiag.fix.changes.package_log import Came, by_log, by_rpm
 from kdiag.fix.changes.packages import unmake
-from kdiag.fix.context import World
+from kdiag.fix.context import Context
 from kdiag.fix.effects import Installed
 from kdiag.fix.entries import Entry
 from kdiag.fix.errors import FixError
@@ -156,7 +156,7 @@ def cut_short(effect: Installed) -> Entry:
 def test_rpm_removes_the_version_that_came(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Cut short, with another version of the same name there before; asked for by name and version."""
     one = machine(tmp_path)
-    world = World(one.look({}), one.places, DEBIAN, "x86", "boot", one.path)
+    context = Context(one.look({}), one.places, DEBIAN, "x86", "boot", one.path)
     now = {
         "kernel-devel": {"kernel-devel-6.1-1.x86_64", "kernel-devel-6.2-1.x86_64"},
         "gcc": {"gcc-14-1.x86_64"},
@@ -169,8 +169,8 @@ def test_rpm_removes_the_version_that_came(tmp_path: Path, monkeypatch: pytest.M
     )
     for wanted in ("kernel-devel", "kernel-devel-6.2-1", "kernel-devel-6.2-1.x86_64"):
         effect = Installed("dnf", (wanted,), (), ("kernel-devel-6.1-1.x86_64",))
-        unmake(effect, world, cut_short(effect))
+        unmake(effect, context, cut_short(effect))
     assert removed == [("kernel-devel-6.2-1.x86_64",)] * 3
     effect = Installed("dnf", ("kernel-devel",))
     with pytest.raises(FixError, match="nothing proves"):
-        unmake(effect, world, cut_short(effect))
+        unmake(effect, context, cut_short(effect))

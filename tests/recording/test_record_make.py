@@ -11,7 +11,7 @@ import pytest
 
 from kdiag.capabilities.definitions import DEFAULT_REQUIRED
 from kdiag.check import Check
-from kdiag.checking.registry import Found, Registry
+from kdiag.checking.registry import Registered, Registry
 from kdiag.machine import Machine
 from kdiag.model import Evidence, Finding, Report, Status, ok
 from kdiag.recording import make as making
@@ -31,7 +31,7 @@ SECRETS = Secrets(("secrethost7",), ("agentsmith",), (), ("feedface00112233feedf
 
 
 def recorded(
-    described: Description, directory: Path, secrets: Secrets | None = SECRETS, *more: Found
+    described: Description, directory: Path, secrets: Secrets | None = SECRETS, *more: Registered
 ) -> Made:
     registry = builtin()
     chosen = (*registry.checks, *more)
@@ -102,7 +102,7 @@ def look_everywhere(machine: Machine) -> Iterator[Finding]:
         )
 
 
-CURIOUS = Found(Check("example.look", "Everything", look_everywhere), "example", "1", "example")
+CURIOUS = Registered(Check("example.look", "Everything", look_everywhere), "example", "1", "example")
 
 PLANTED = ("secrethost7", "agentsmith", "deadbeef", "t0psecret99", "hunter2", "swordfish99", "10.77.3", "b4c000",
            "feedface", "filer")  # fmt: skip
@@ -234,7 +234,7 @@ def test_a_strangers_check_that_wants_all_of_a_file_gets_all_of_it(tmp_path: Pat
         """Counts."""
         yield ok(f"{(machine.system.read('/var/lib/dpkg/status') or b'').count(b'Package:')} packages")
 
-    stranger = Found(Check("example.count", "Packages", run), "example", "1", "example")
+    stranger = Registered(Check("example.count", "Packages", run), "example", "1", "example")
     made = recorded(large_database(machines.linux()), tmp_path / "w", SECRETS, stranger)
     assert made.differs == ()
     assert b"filler1999" in made.files["root/var/lib/dpkg/status"]
@@ -248,7 +248,7 @@ def test_a_check_that_does_not_say_the_same_twice_is_told(tmp_path: Path) -> Non
         """Counts its own calls."""
         yield ok(f"call {next(count)}")
 
-    stranger = Found(Check("example.clock", "The clock", run), "example", "1", "example")
+    stranger = Registered(Check("example.clock", "The clock", run), "example", "1", "example")
     made = recorded(machines.linux(), tmp_path / "w", SECRETS, stranger)
     assert made.differs == ("example.clock",)
 
@@ -270,7 +270,7 @@ def test_a_name_that_no_file_may_have(tmp_path: Path) -> None:
 
     described = machines.linux()
     described.file("/proc/../proc/version", "x")
-    stranger = Found(Check("example.odd", "Odd", run), "example", "1", "example")
+    stranger = Registered(Check("example.odd", "Odd", run), "example", "1", "example")
     registry = builtin()
 
     class Odd(Recording):

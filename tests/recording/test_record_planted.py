@@ -14,7 +14,7 @@ import pytest
 
 from kdiag.capabilities.definitions import DEFAULT_REQUIRED
 from kdiag.check import Check
-from kdiag.checking.registry import Found
+from kdiag.checking.registry import Registered
 from kdiag.machine import Machine
 from kdiag.model import Evidence, Finding, ok
 from kdiag.recording import secrets
@@ -174,7 +174,7 @@ def look_everywhere(machine: Machine) -> Iterator[Finding]:
         yield ok("seen", id=f"example.look-{path.rpartition('/')[2]}", evidence=(where,))
 
 
-CURIOUS = Found(Check("example.look", "Everything", look_everywhere), "example", "1", "example")
+CURIOUS = Registered(Check("example.look", "Everything", look_everywhere), "example", "1", "example")
 
 
 def recorded(directory: Path, *, redact: bool) -> Made:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from kdiag.capabilities.definitions import DEFAULT_REQUIRED, DEFINITIONS
 from kdiag.check import Check
-from kdiag.checking.registry import Found, Problem, Registry, discover
+from kdiag.checking.registry import Problem, Registered, Registry, discover
 from kdiag.checking.selection import UnknownName
 from kdiag.console.wrap import columns
 from kdiag.machine import Machine
@@ -34,7 +34,7 @@ def stranger(
 ) -> Registry:
     """Our checks and one of another package, and a package that could not be used."""
     check = Check("lsm.selinux", title, _run, doc, ids)
-    found = Found(check, "kdiag-selinux", "2.1", "kdiag_selinux.checks")
+    found = Registered(check, "kdiag-selinux", "2.1", "kdiag_selinux.checks")
     return Registry(
         tuple(sorted((*OURS.checks, found), key=lambda f: f.check.id)),
         (Problem("kdiag_broken", "kdiag-broken", problem),),

@@ -15,7 +15,7 @@ from typing import cast
 import pytest
 
 from kdiag.fix.changes.command import run as run_of_fix
-from kdiag.fix.context import World
+from kdiag.fix.context import Context
 from kdiag.fix.errors import FixError
 from kdiag.fix.store.places import Places
 from kdiag.smoke.cause import start as start_cause
@@ -177,7 +177,7 @@ def test_a_fix_runs_nothing_of_another_users(tmp_path: Path, sh: Path) -> None:
     path = a_link_to_the_directory(tmp_path, sh)
     with pytest.raises(FixError, match=f"is not run: .*uid {MALLORY}"):
         run_of_fix(
-            ("tool",), World(Live(), cast("Places", None), "6.1", "x86", "boot", str(path.parent)), 5.0
+            ("tool",), Context(Live(), cast("Places", None), "6.1", "x86", "boot", str(path.parent)), 5.0
         )
 
 

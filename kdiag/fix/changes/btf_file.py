@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from kdiag import trust
-from kdiag.fix.context import World
+from kdiag.fix.context import Context
 from kdiag.fix.effects import Written
 from kdiag.fix.entries import Entry
 from kdiag.fix.errors import FixError, from_os_error
@@ -18,12 +18,12 @@ from kdiag.fix.store.made import missing
 from kdiag.trust import names, write
 
 
-def prepare(effect: Written, _world: World) -> Written:
+def prepare(effect: Written, _world: Context) -> Written:
     """Note which directories are missing."""
     return replace(effect, made=missing(Path(effect.target).parent))
 
 
-def there(effect: Written, _world: World | None = None) -> bool:
+def there(effect: Written, _world: Context | None = None) -> bool:
     """Whether the very file is there, and no other user could have written it."""
     try:
         fd = names.opened(Path(effect.target), os.O_RDONLY)
@@ -36,7 +36,7 @@ def there(effect: Written, _world: World | None = None) -> bool:
         return hashlib.sha256(file.read()).hexdigest() == effect.sha256
 
 
-def make(effect: Written, _world: World, content: bytes | None = None) -> Written:
+def make(effect: Written, _world: Context, content: bytes | None = None) -> Written:
     """Write the file beside its place and rename it. Raises FixError."""
     target = Path(effect.target)
     try:
@@ -51,7 +51,7 @@ def make(effect: Written, _world: World, content: bytes | None = None) -> Writte
     return effect
 
 
-def unmake(effect: Written, _world: World, entry: Entry) -> str:
+def unmake(effect: Written, _world: Context, entry: Entry) -> str:
     """Remove the file if it is what was written. Raises FixError if not, unless it was never finished."""
     target = Path(effect.target)
     try:

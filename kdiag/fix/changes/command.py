@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 
-from kdiag.fix.context import World
+from kdiag.fix.context import Context
 from kdiag.fix.errors import FixError
 from kdiag.system.commands import OUTPUT_LIMIT, kill
 from kdiag.trust.owner import Untrusted
@@ -19,28 +19,28 @@ from kdiag.trust.search import find
 _KEEP = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "HOME", "TERM")
 
 
-def locate(name: str, world: World) -> str | None:
+def locate(name: str, context: Context) -> str | None:
     """Where the program is, None if nowhere."""
-    return find(name, world.path)
+    return find(name, context.path)
 
 
-def run(argv: tuple[str, ...], world: World, limit: float) -> tuple[int, str]:
+def run(argv: tuple[str, ...], context: Context, limit: float) -> tuple[int, str]:
     """Exit status and what was printed (both streams, the last megabyte). argv[0] is a name, looked for along
-    `world.path`.
+    `context.path`.
 
     The child keeps the lock's descriptor, so that no other fix starts while it is on its way, whatever happens
     to us. Raises FixError if it is not there, not to be trusted, or does not end within `limit` seconds.
     """
-    program = locate(argv[0], world)
+    program = locate(argv[0], context)
     if program is None:
-        raise FixError(f"{argv[0]} is not installed", f"looked in {world.path.replace(':', ', ')}")
+        raise FixError(f"{argv[0]} is not installed", f"looked in {context.path.replace(':', ', ')}")
     try:
         process = start(
             (program, *argv[1:]),
             judge=True,
-            env=_environment(world),
+            env=_environment(context),
             stderr=subprocess.STDOUT,
-            pass_fds=() if world.inherit is None else (world.inherit,),
+            pass_fds=() if context.inherit is None else (context.inherit,),
             cwd="/",
         )
     except Untrusted as error:
@@ -75,9 +75,9 @@ def last_line(output: str) -> str:
     return lines[-1][:300] if lines else "it printed nothing"
 
 
-def _environment(world: World) -> dict[str, str]:
+def _environment(context: Context) -> dict[str, str]:
     kept = {name: os.environ[name] for name in _KEEP if name in os.environ}
-    return {**kept, "PATH": world.path, "LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"}
+    return {**kept, "PATH": context.path, "LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"}
 
 
 def _interrupt(process: subprocess.Popen[bytes]) -> None:

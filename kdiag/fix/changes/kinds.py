@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Protocol, TypeVar, cast
 
 from kdiag.fix.changes import btf_file, link, module, mount, packages, tree
-from kdiag.fix.context import World
+from kdiag.fix.context import Context
 from kdiag.fix.effects import (
     UNTIL_REBOOT,
     Effect,
@@ -29,16 +29,16 @@ E = TypeVar("E")
 class Change(Protocol[E]):
     """What the module of a kind has. All raise FixError, and `make` OSError as well."""
 
-    def prepare(self, effect: E, world: World, /) -> E:
+    def prepare(self, effect: E, context: Context, /) -> E:
         """The effect with all that an undo will need, before the journal learns of it. Changes nothing."""
 
-    def there(self, effect: E, world: World, /) -> bool:
+    def there(self, effect: E, context: Context, /) -> bool:
         """Whether nothing is left to do, no matter who did it."""
 
-    def make(self, effect: E, world: World, content: bytes | None, /) -> E:
+    def make(self, effect: E, context: Context, content: bytes | None, /) -> E:
         """Make it; the effect with what is known afterwards. content: of a file of BTF."""
 
-    def unmake(self, effect: E, world: World, entry: Entry, /) -> str:
+    def unmake(self, effect: E, context: Context, entry: Entry, /) -> str:
         """Take back as much of it as is there and ours, also half of it after a crash; say what was done."""
 
 
@@ -65,33 +65,33 @@ def _of(effect: Effect) -> Change[Effect]:
     return cast("Change[Effect]", _CHANGES[effect.kind])
 
 
-def prepare(effect: Effect, world: World) -> Effect:
+def prepare(effect: Effect, context: Context) -> Effect:
     """The effect with all that an undo will need. Changes nothing. Raises FixError where it cannot be made."""
-    return _of(effect).prepare(effect, world)
+    return _of(effect).prepare(effect, context)
 
 
-def there(effect: Effect, world: World) -> bool:
+def there(effect: Effect, context: Context) -> bool:
     """Whether nothing is left to do, no matter who did it."""
-    return _of(effect).there(effect, world)
+    return _of(effect).there(effect, context)
 
 
-def make(effect: Effect, world: World, content: bytes | None = None) -> Effect:
+def make(effect: Effect, context: Context, content: bytes | None = None) -> Effect:
     """Make it; returns what is known afterwards. `content`: of a file of BTF. Raises FixError or OSError."""
-    return noted(_of(effect).make(effect, world, content))
+    return noted(_of(effect).make(effect, context, content))
 
 
-def unmake(entry: Entry, world: World) -> str:
+def unmake(entry: Entry, context: Context) -> str:
     """Take it back; says in words what was done or found. Raises FixError where it is there and cannot be
     taken back.
     """
     effect = entry.effect
-    if isinstance(effect, UNTIL_REBOOT) and entry.boot != world.boot:
+    if isinstance(effect, UNTIL_REBOOT) and entry.boot != context.boot:
         return f"{describe(effect)}: gone since the reboot"
-    said = _of(effect).unmake(effect, world, entry)
+    said = _of(effect).unmake(effect, context, entry)
     if isinstance(effect, (Unpacked, Written)):
-        made.sweep(world.places)
+        made.sweep(context.places)
     if isinstance(effect, (Unpacked, Written, Linked)):
-        made.take_away(effect.made, since=entry.at, same_boot=entry.boot == world.boot)
+        made.take_away(effect.made, since=entry.at, same_boot=entry.boot == context.boot)
     return said
 
 

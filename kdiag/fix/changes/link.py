@@ -9,7 +9,7 @@ import stat
 from dataclasses import replace
 from pathlib import Path
 
-from kdiag.fix.context import World
+from kdiag.fix.context import Context
 from kdiag.fix.effects import Linked, without_identity
 from kdiag.fix.entries import Entry
 from kdiag.fix.errors import FixError
@@ -36,9 +36,9 @@ def in_the_way(path: str) -> str:
     return f"{path} is a {'directory' if stat.S_ISDIR(info.st_mode) else 'file'}"
 
 
-def prepare(effect: Linked, world: World) -> Linked:
+def prepare(effect: Linked, context: Context) -> Linked:
     """Note which directories are missing. Raises FixError if something is in the way."""
-    del world
+    del context
     problem = in_the_way(effect.path)
     if problem:
         raise FixError(f"no link is made: {problem}", "kdiag replaces nothing; `kdiag env` needs no link")
@@ -47,7 +47,7 @@ def prepare(effect: Linked, world: World) -> Linked:
     return replace(effect, made=lacking)
 
 
-def there(effect: Linked, _world: World | None = None) -> bool:
+def there(effect: Linked, _world: Context | None = None) -> bool:
     """Whether the link points where it should."""
     try:
         return os.readlink(effect.path) == effect.target
@@ -55,7 +55,7 @@ def there(effect: Linked, _world: World | None = None) -> bool:
         return False
 
 
-def make(effect: Linked, _world: World, _content: bytes | None = None) -> Linked:
+def make(effect: Linked, _world: Context, _content: bytes | None = None) -> Linked:
     """Make the directories and the link. Raises FixError."""
     try:
         for directory in map(without_identity, effect.made):
@@ -69,7 +69,7 @@ def make(effect: Linked, _world: World, _content: bytes | None = None) -> Linked
     return effect
 
 
-def unmake(effect: Linked, _world: World, _entry: Entry) -> str:
+def unmake(effect: Linked, _world: Context, _entry: Entry) -> str:
     """Remove the link if it points where we pointed it. Raises FixError."""
     said = f"the link {effect.path}: not there any more, or never was"
     try:

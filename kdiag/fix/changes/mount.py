@@ -12,7 +12,7 @@ import os
 from dataclasses import replace
 from functools import cache
 
-from kdiag.fix.context import World
+from kdiag.fix.context import Context
 from kdiag.fix.effects import Mounted
 from kdiag.fix.entries import Entry
 from kdiag.fix.errors import FixError
@@ -49,25 +49,25 @@ def _libc() -> ctypes.CDLL:
     return library
 
 
-def prepare(effect: Mounted, world: World) -> Mounted:
+def prepare(effect: Mounted, context: Context) -> Mounted:
     """Give the mount its own name, and note the namespace."""
-    return replace(effect, source=f"kdiag-{token()}", namespace=_namespace(world))
+    return replace(effect, source=f"kdiag-{token()}", namespace=_namespace(context))
 
 
-def there(effect: Mounted, world: World) -> bool:
+def there(effect: Mounted, context: Context) -> bool:
     """Whether such a file system is what one sees there."""
     try:
-        return world.system.filesystem(effect.where) == MAGIC[effect.fstype]
+        return context.system.filesystem(effect.where) == MAGIC[effect.fstype]
     except Unavailable:
         return False
 
 
-def ours(effect: Mounted, world: World) -> bool:
+def ours(effect: Mounted, context: Context) -> bool:
     """Whether that very mount is there, hidden or not."""
-    return any(m.source == effect.source and m.fstype == effect.fstype for m in _mounts(world))
+    return any(m.source == effect.source and m.fstype == effect.fstype for m in _mounts(context))
 
 
-def make(effect: Mounted, _world: World, _content: bytes | None = None) -> Mounted:
+def make(effect: Mounted, _world: Context, _content: bytes | None = None) -> Mounted:
     """mount(2). Raises FixError."""
     where = os.fsencode(effect.where)
     flags = _MS_NOSUID | _MS_NODEV | _MS_NOEXEC
@@ -80,16 +80,16 @@ def make(effect: Mounted, _world: World, _content: bytes | None = None) -> Mount
     return effect
 
 
-def unmake(effect: Mounted, world: World, _entry: Entry) -> str:
+def unmake(effect: Mounted, context: Context, _entry: Entry) -> str:
     """Unmount it if it is there and ours. Raises FixError if it is in use, hidden, or in another mount
     namespace that still lives.
     """
-    mounts = _mounts(world)
+    mounts = _mounts(context)
     ours = [m for m in mounts if m.source == effect.source and m.fstype == effect.fstype]
     name = f"{effect.fstype} at {effect.where}"
     if not ours:
-        if effect.namespace and effect.namespace != _namespace(world):
-            pid = _someone_in(effect.namespace, world)
+        if effect.namespace and effect.namespace != _namespace(context):
+            pid = _someone_in(effect.namespace, context)
             if pid is not None:
                 raise FixError(
                     f"{name} was mounted in another mount namespace ({effect.namespace})",
@@ -108,9 +108,9 @@ def unmake(effect: Mounted, world: World, _entry: Entry) -> str:
     return f"unmounted {name}"
 
 
-def _mounts(world: World) -> Mounts:
+def _mounts(context: Context) -> Mounts:
     try:
-        data = world.system.read("/proc/self/mountinfo")
+        data = context.system.read("/proc/self/mountinfo")
         if data is None:
             raise Unavailable("/proc/self/mountinfo is not there: is /proc mounted?")
         return parse(data)
@@ -118,20 +118,20 @@ def _mounts(world: World) -> Mounts:
         raise FixError(f"what is mounted cannot be told: {error}") from None
 
 
-def _namespace(world: World) -> str:
+def _namespace(context: Context) -> str:
     try:
-        info = world.system.lstat("/proc/self/ns/mnt")
+        info = context.system.lstat("/proc/self/ns/mnt")
     except Unavailable:
         return ""
     return (info.target or "") if info is not None else ""
 
 
-def _someone_in(namespace: str, world: World) -> str | None:
+def _someone_in(namespace: str, context: Context) -> str | None:
     """A process in that mount namespace, None if it is gone with its last one."""
-    for pid in world.system.listdir("/proc") or ():
+    for pid in context.system.listdir("/proc") or ():
         if pid.isdigit():
             try:
-                info = world.system.lstat(f"/proc/{pid}/ns/mnt")
+                info = context.system.lstat(f"/proc/{pid}/ns/mnt")
             except Unavailable:
                 continue
             if info is not None and info.target == namespace:

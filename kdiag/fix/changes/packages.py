@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from kdiag.fix.changes.command import DPKG_FAILED, last_line, run
 from kdiag.fix.changes.package_log import by_log, by_rpm
-from kdiag.fix.context import World
+from kdiag.fix.context import Context
 from kdiag.fix.effects import REMOVAL, Installed
 from kdiag.fix.entries import Entry
 from kdiag.fix.errors import FixError
@@ -48,58 +48,58 @@ def planned(machine: Machine) -> Installed | None:
     return Installed(advice.install[-1][0], wanted) if wanted else None
 
 
-def prepare(effect: Installed, world: World) -> Installed:
+def prepare(effect: Installed, context: Context) -> Installed:
     """Note what is there before. Raises FixError where the database cannot be read."""
-    names = _installed(world)
+    names = _installed(context)
     return replace(effect, before=tuple(sorted({one for several in names.values() for one in several})))
 
 
-def there(effect: Installed, world: World) -> bool:
+def there(effect: Installed, context: Context) -> bool:
     """Whether all that was wanted is installed."""
     try:
-        return not set(effect.wanted) & set(Machine(world.system).packages.lacking)
+        return not set(effect.wanted) & set(Machine(context.system).packages.lacking)
     except Unavailable:
         return False
 
 
-def make(effect: Installed, world: World, _content: bytes | None = None) -> Installed:
+def make(effect: Installed, context: Context, _content: bytes | None = None) -> Installed:
     """Run the package manager; note everything that came. Raises FixError; then what came is removed again."""
-    before = _installed(world)
+    before = _installed(context)
     try:
-        _install(effect, world)
+        _install(effect, context)
     except BaseException:
         with contextlib.suppress(FixError):
-            _remove(effect.manager, _new(before, _installed(world)), world)
+            _remove(effect.manager, _new(before, _installed(context)), context)
         raise
-    return replace(effect, added=_new(before, _installed(world)))
+    return replace(effect, added=_new(before, _installed(context)))
 
 
-def _install(effect: Installed, world: World) -> None:
-    advice = Machine(world.system).packages.advice
+def _install(effect: Installed, context: Context) -> None:
+    advice = Machine(context.system).packages.advice
     named = advice.name in effect.wanted and bool(advice.install)
     commands = advice.install if named else install_commands(advice.manager or "", effect.wanted)
     for command in commands:
-        status, output = run(without_questions(command), world, world.long_limit)
+        status, output = run(without_questions(command), context, context.long_limit)
         if status != 0:
             here = any(line.startswith(_FAILED_HERE) for line in output.splitlines())
             raise FixError(
                 f"{' '.join(command)} failed: {last_line(output)}",
                 "" if here else advice.gone or "the repository may not have it",
             )
-    if not there(effect, world):
+    if not there(effect, context):
         raise FixError(f"{effect.manager} reports success, and {', '.join(effect.wanted)} is not installed")
 
 
-def unmake(effect: Installed, world: World, entry: Entry) -> str:
+def unmake(effect: Installed, context: Context, entry: Entry) -> str:
     """Remove what came and is still there. Raises FixError where it is
     not proven that the fix installed it, and if something else needs it now.
     """
     listed = effect.added if entry.finished else effect.wanted
-    names = _to_remove(effect, _installed(world), finished=entry.finished)
+    names = _to_remove(effect, _installed(context), finished=entry.finished)
     if not names:
         return f"{', '.join(listed) or 'packages'}: not installed any more, or never by this fix"
-    _prove(effect, names, entry.at, world)
-    _remove(effect.manager, names, world)
+    _prove(effect, names, entry.at, context)
+    _remove(effect.manager, names, context)
     rest = "" if entry.finished else " (the installation was cut short: what came with it stays)"
     return f"removed the packages {', '.join(names)}{rest}"
 
@@ -120,11 +120,11 @@ def _to_remove(effect: Installed, now: Names, *, finished: bool) -> tuple[str, .
     return tuple(sorted(found))
 
 
-def _prove(effect: Installed, names: tuple[str, ...], at: str, world: World) -> None:
+def _prove(effect: Installed, names: tuple[str, ...], at: str, context: Context) -> None:
     """Raise FixError unless the fix announced at this time installed them: they were not there before, and the
     manager's own account, where it has one, does not say otherwise.
     """
-    account = _account(world)
+    account = _account(context)
     by_hand = f"remove them by hand if you want that: {' '.join((*REMOVAL[effect.manager], *names))}"
     for name in names:
         when = account.get(name)
@@ -134,12 +134,12 @@ def _prove(effect: Installed, names: tuple[str, ...], at: str, world: World) -> 
             raise FixError(f"the packages stay: nothing proves that kdiag installed {name}", by_hand)
 
 
-def _remove(manager: str, names: tuple[str, ...], world: World) -> None:
+def _remove(manager: str, names: tuple[str, ...], context: Context) -> None:
     if not names:
         return
     command = (*REMOVAL[manager], *names)
-    status, output = run(command, world, world.long_limit)
-    left = {p for found in _installed(world).values() for p in found}
+    status, output = run(command, context, context.long_limit)
+    left = {p for found in _installed(context).values() for p in found}
     if status != 0 or left & set(names):
         raise FixError(
             f"{' '.join(command)} failed: {last_line(output)}", "does something else need them now?"
@@ -165,26 +165,26 @@ def _new(before: Names, after: Names) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def _account(world: World) -> dict[str, Came]:
+def _account(context: Context) -> dict[str, Came]:
     """When packages came, by the names by which they are removed."""
     try:
-        kind, path = Machine(world.system).packages.database or ("", "")
+        kind, path = Machine(context.system).packages.database or ("", "")
         if kind != "rpm":
-            return by_log(world.system, kind)
-        return by_rpm((_removable(package, kind), package) for package in _read(world, kind, path))
+            return by_log(context.system, kind)
+        return by_rpm((_removable(package, kind), package) for package in _read(context, kind, path))
     except (Unavailable, ParseError) as error:
         raise FixError(f"the package database cannot be read: {error}") from None
 
 
-def _installed(world: World) -> Names:
+def _installed(context: Context) -> Names:
     """All packages that are there, installed or half so. Raises FixError where the database cannot be read."""
-    machine = Machine(world.system)
+    machine = Machine(context.system)
     names: Names = {}
     try:
         found = machine.packages.database
         if found is None:
             raise FixError("no package database that kdiag can read")
-        for package in _read(world, *found):
+        for package in _read(context, *found):
             if package.state not in _AWAY:
                 names.setdefault(package.name, set()).add(_removable(package, found[0]))
     except (Unavailable, ParseError) as error:
@@ -192,10 +192,10 @@ def _installed(world: World) -> Names:
     return names
 
 
-def _read(world: World, kind: str, path: str) -> tuple[Package, ...]:
+def _read(context: Context, kind: str, path: str) -> tuple[Package, ...]:
     if kind != "dpkg":
-        return read_database(world.system, kind, path, lambda _name: True)
-    return dpkg.packages(world.system.read(path, _LIMIT) or b"", lambda _name: True)
+        return read_database(context.system, kind, path, lambda _name: True)
+    return dpkg.packages(context.system.read(path, _LIMIT) or b"", lambda _name: True)
 
 
 def _removable(package: Package, kind: str) -> str:

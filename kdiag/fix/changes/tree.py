@@ -8,7 +8,7 @@ import stat
 from dataclasses import replace
 from pathlib import Path
 
-from kdiag.fix.context import World
+from kdiag.fix.context import Context
 from kdiag.fix.effects import Unpacked
 from kdiag.fix.entries import Entry
 from kdiag.fix.errors import FixError
@@ -23,41 +23,43 @@ from kdiag.system import Unavailable
 _LIMIT = 64 * 1024 * 1024
 
 
-def prepare(effect: Unpacked, world: World) -> Unpacked:
+def prepare(effect: Unpacked, context: Context) -> Unpacked:
     """Name the tree, where the plan could not yet; note which directories are missing."""
-    target = effect.target or str(_target(_archive(effect, world), world))
+    target = effect.target or str(_target(_archive(effect, context), context))
     return replace(effect, target=target, made=missing(Path(target).parent))
 
 
-def there(effect: Unpacked, world: World) -> bool:
+def there(effect: Unpacked, context: Context) -> bool:
     """Whether the tree is there, and sound."""
     target = Path(effect.target)
     return (
-        bool(effect.target) and os.path.isdir(target) and validate(target, world.release, world.srcarch) == ""
+        bool(effect.target)
+        and os.path.isdir(target)
+        and validate(target, context.release, context.srcarch) == ""
     )
 
 
-def make(effect: Unpacked, world: World, _content: bytes | None = None) -> Unpacked:
+def make(effect: Unpacked, context: Context, _content: bytes | None = None) -> Unpacked:
     """Read the archive anew and unpack it. Raises FixError."""
-    archive = _archive(effect, world)
+    archive = _archive(effect, context)
     target = Path(effect.target)
-    if _target(archive, world) != target:
+    if _target(archive, context) != target:
         raise FixError(f"{effect.origin} is not what it was when the plan was made", "plan again: kdiag fix")
-    extract(archive, target, release=world.release, srcarch=world.srcarch, progress=world.progress)
-    problem = validate(target, world.release, world.srcarch)
+    extract(archive, target, release=context.release, srcarch=context.srcarch, progress=context.progress)
+    problem = validate(target, context.release, context.srcarch)
     if problem:
         raise FixError(f"the unpacked tree cannot be used: {problem}")
     return effect
 
 
-def _target(archive: bytes, world: World) -> Path:
-    return world.places.headers / tree_name(world.release, archive)
+def _target(archive: bytes, context: Context) -> Path:
+    return context.places.headers / tree_name(context.release, archive)
 
 
-def _archive(effect: Unpacked, world: World) -> bytes:
+def _archive(effect: Unpacked, context: Context) -> bytes:
     """The archive, from where the kernel provides it or out of the module's file. Raises FixError."""
     try:
-        data = world.system.read(effect.origin, _LIMIT)
+        data = context.system.read(effect.origin, _LIMIT)
     except Unavailable as gap:
         raise FixError(f"the archive cannot be read: {gap.reason}") from None
     if data is None:
@@ -71,7 +73,7 @@ def _archive(effect: Unpacked, world: World) -> bytes:
         raise FixError(f"{effect.origin}: {error}") from None
 
 
-def unmake(effect: Unpacked, _world: World, entry: Entry) -> str:
+def unmake(effect: Unpacked, _world: Context, entry: Entry) -> str:
     """Remove the tree, and what an interrupted run left of it.
     Raises FixError if something else is in its place, unless the tree was never finished.
     """

@@ -4,7 +4,7 @@ file of the user's.
 
 from __future__ import annotations
 
-from kdiag.fix.btf_sources import Found, from_fallbacks, from_file, in_store
+from kdiag.fix.btf_sources import BtfSource, from_fallbacks, from_file, in_store
 from kdiag.fix.effects import Written
 from kdiag.fix.plan.subject import BTF, Subject
 from kdiag.fix.plan.values import Part, Step, sentence
@@ -46,7 +46,7 @@ def _point_to_it(subject: Subject) -> Part:
     data = subject.machine.system.read(VMLINUX)
     if data is None:
         return Part(notes=(sentence(mine),), unmet=True)
-    found = Found(data, VMLINUX, proven=True)
+    found = BtfSource(data, VMLINUX, proven=True)
     return _write(subject, "btf.variable", "Copy the kernel's BTF for BPFTRACE_BTF to name", found, ())
 
 
@@ -68,7 +68,7 @@ def _recover(subject: Subject, kernel: Finding) -> Part:
     return _write(subject, "btf.recover", f"Recover BTF from {found.origin}", found, notes)
 
 
-def _write(subject: Subject, step_id: str, title: str, found: Found, notes: tuple[str, ...]) -> Part:
+def _write(subject: Subject, step_id: str, title: str, found: BtfSource, notes: tuple[str, ...]) -> Part:
     target = subject.places.btf / found.name(subject.release)
     step = Step(
         step_id,

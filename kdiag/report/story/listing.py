@@ -18,7 +18,7 @@ from kdiag.knowledge.options import by_name
 from kdiag.words import did_you_mean
 
 if TYPE_CHECKING:
-    from kdiag.checking.registry import Found, Registry
+    from kdiag.checking.registry import Registered, Registry
 
 #: "See it yourself: `command`, `command`." at the end of a paragraph.
 _SEE = re.compile(r"\s*See it yourself: (`[^`]+`(?:, `[^`]+`)*)\.?$")
@@ -71,12 +71,12 @@ def explanation(registry: Registry, name: str, width: int = 80) -> str:
     raise _unknown(registry, name)
 
 
-def _place(found: Found) -> tuple[bool, str, str]:
+def _place(found: Registered) -> tuple[bool, str, str]:
     """The built-in checks first."""
     return not found.builtin, _origin(found), found.check.id
 
 
-def _origin(found: Found) -> str:
+def _origin(found: Registered) -> str:
     return f"{found.distribution} {found.version}"
 
 
@@ -107,7 +107,7 @@ def _hanging(head: str, text: str, width: int) -> Iterator[str]:
     yield from (" " * indent + line for line in rest)
 
 
-def _check(registry: Registry, name: str) -> Found | None:
+def _check(registry: Registry, name: str) -> Registered | None:
     """The check of this id, or else the one with a finding of this id."""
     exact = next((f for f in registry.checks if f.check.id == name), None)
     if exact is not None:
@@ -138,7 +138,7 @@ def _unknown(registry: Registry, name: str) -> UnknownName:
     return UnknownName(f"nothing is called {name!r}{hint} (`kdiag list` shows all checks and capabilities)")
 
 
-def _about_check(found: Found, name: str, width: int) -> Iterator[str]:
+def _about_check(found: Registered, name: str, width: int) -> Iterator[str]:
     yield from _hanging("", clean(f"{found.check.id}: {found.check.title}"), width)
     if name != found.check.id:
         yield from wrap(f"{clean(name)} is one of its findings.", width)

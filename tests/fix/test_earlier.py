@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from kdiag.fix import finished as module
+from kdiag.fix import earlier as module
+from kdiag.fix.earlier import earlier_fix
 from kdiag.fix.effects import Loaded
-from kdiag.fix.finished import ready
 from kdiag.fix.journal import Journal
 from kdiag.fix.options import Options
 from kdiag.machine.kernel import source_arch_of
@@ -33,7 +33,7 @@ def done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Case:
 
 
 def test_all_is_done(done: Case) -> None:
-    found = ready(done.places, Options())
+    found = earlier_fix(done.places, Options())
     assert found is not None
     assert found.tree == done.places.headers / f"{RELEASE}-0123456789ab"
     assert dict(found.variables)["BPFTRACE_KERNEL_SOURCE"] == str(found.tree)
@@ -42,28 +42,28 @@ def test_all_is_done(done: Case) -> None:
 
 def test_a_tree_that_is_not_sound_is_none(done: Case) -> None:
     (done.places.headers / f"{RELEASE}-0123456789ab" / "include/linux/kconfig.h").unlink()
-    assert ready(done.places, Options()) is None
+    assert earlier_fix(done.places, Options()) is None
 
 
 def test_without_tracefs_the_checks_are_asked(done: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_tracefs", lambda: False)
-    assert ready(done.places, Options()) is None
+    assert earlier_fix(done.places, Options()) is None
 
 
 def test_recovered_btf_is_enough(done: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_served", lambda _path: False)
-    assert ready(done.places, Options()) is None
+    assert earlier_fix(done.places, Options()) is None
     done.places.btf.mkdir()
     file = done.places.btf / f"{RELEASE}-0123456789ab.btf"
     file.write_bytes(btf())
     file.chmod(0o644)
-    found = ready(done.places, Options())
+    found = earlier_fix(done.places, Options())
     assert found is not None and found.btf == file
 
 
 def test_further_wishes_are_planned(done: Case) -> None:
     for wish in (Options(packages=True), Options(link=True), Options(btf="x")):
-        assert ready(done.places, wish) is None
+        assert earlier_fix(done.places, wish) is None
 
 
 def test_a_link_that_is_there_is_told(done: Case) -> None:
@@ -71,7 +71,7 @@ def test_a_link_that_is_there_is_told(done: Case) -> None:
     link.parent.mkdir(parents=True)
     link.symlink_to(done.places.headers / f"{RELEASE}-0123456789ab")
     for wish in (Options(), Options(link=True)):
-        found = ready(done.places, wish)
+        found = earlier_fix(done.places, wish)
         assert found is not None and found.link == str(link)
 
 
@@ -80,26 +80,26 @@ def test_what_was_cut_short_is_completed_first(done: Case) -> None:
     journal = Journal(done.places.journal)
     effect = Loaded("kheaders")
     entry = journal.begin("kheaders.load", effect, "boot")
-    assert ready(done.places, Options()) is None
+    assert earlier_fix(done.places, Options()) is None
     journal.done(entry, effect)
-    assert ready(done.places, Options()) is not None
+    assert earlier_fix(done.places, Options()) is not None
     journal.path.write_bytes(journal.path.read_bytes()[:-1])
-    assert ready(done.places, Options()) is None
+    assert earlier_fix(done.places, Options()) is None
     journal.path.unlink()
     journal.path.symlink_to("/etc/passwd")
-    assert ready(done.places, Options()) is None
+    assert earlier_fix(done.places, Options()) is None
 
 
 def test_little_is_imported() -> None:
     code = (
-        "import sys, kdiag.commands.fix, kdiag.fix.finished, kdiag.fix.store.places as p;"
+        "import sys, kdiag.commands.fix, kdiag.fix.earlier, kdiag.fix.store.places as p;"
         "from kdiag.fix.options import Options;"
-        "kdiag.fix.finished.ready(p.Places(p.Path('/x'), (), p.Path('/x')), Options());"
+        "kdiag.fix.earlier.earlier_fix(p.Places(p.Path('/x'), (), p.Path('/x')), Options());"
         "print(*sys.modules)"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = set(result.stdout.split())
-    assert "kdiag.fix.finished" in loaded
+    assert "kdiag.fix.earlier" in loaded
     for heavy in (
         "kdiag.capabilities.definitions",
         "kdiag.checking.registry",

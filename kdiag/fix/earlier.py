@@ -19,7 +19,7 @@ _BTF = "/sys/kernel/btf/vmlinux"
 _JOURNAL = 1 << 20
 
 
-class Ready(NamedTuple):
+class EarlierFix(NamedTuple):
     """What is there. tree, btf: what the variables point to; link: where tools find the tree without them."""
 
     release: str
@@ -29,7 +29,7 @@ class Ready(NamedTuple):
     link: str | None
 
 
-def ready(places: Places, options: Options) -> Ready | None:
+def earlier_fix(places: Places, options: Options) -> EarlierFix | None:
     """What an earlier fix left, if there is nothing more to do; None if only the checks can show it.
 
     That is: a sound tree in the store, tracefs mounted, BTF provided or recovered, nothing interrupted, no further
@@ -57,7 +57,7 @@ def ready(places: Places, options: Options) -> Ready | None:
     linked = os.path.islink(link) and os.readlink(link) == str(tree)
     if options.link and not linked:
         return None
-    return Ready(name.release, tree, btf, tuple(variables(tree, btf).items()), link if linked else None)
+    return EarlierFix(name.release, tree, btf, tuple(variables(tree, btf).items()), link if linked else None)
 
 
 def _cut_short(journal: Path) -> bool:
