@@ -83,8 +83,8 @@ def capabilities(machine: Machine) -> Iterator[Finding]:
         return
     if not machine.privileges.is_root and not status.effective:
         yield fail(
-            "needs root",
-            reason=f"this user holds no capabilities: tracing requires {', '.join(missing)}",
+            "this user holds no capabilities",
+            reason=f"tracing requires {', '.join(missing)}",
             evidence=evidence,
             causes=("privileges.root",),
             remedies=run(machine) or (_sudo(machine),),

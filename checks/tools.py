@@ -9,7 +9,7 @@ from kdiag.machine import Machine
 from kdiag.machine.privileges import SYSCTLS
 from kdiag.model import Evidence, Finding, Remedy, fail, ok, skip, warn
 from kdiag.remedies.container import run
-from kdiag.remedies.packages import bcc_package, install
+from kdiag.remedies.packages import bcc_package, bpftool_package, install
 from kdiag.system import Unavailable
 
 
@@ -75,7 +75,11 @@ def bpftool(machine: Machine) -> Iterator[Finding]:
     """
     tool = machine.tools.bpftool
     if tool is None:
-        yield skip("bpftool is not installed")
+        yield fail(
+            "bpftool is not installed",
+            evidence=(Evidence("PATH", "no bpftool"),),
+            remedies=install(machine, "bpftool.install", bpftool_package(machine)),
+        )
     elif tool.problem:
         yield warn(
             "bpftool does not run for this kernel",

@@ -197,8 +197,8 @@ class MachineInfo(NamedTuple):
 class Report:
     """Everything one run found: the value that renderers turn into text, JSON and the rest.
 
-    repairs: by id of a required capability that does not work, the findings to repair before it does; the verdict's
-    next step comes from it, so it is no part of what is written.
+    tools: the tools that it is about, empty for all. repairs: by id of a required capability that does not work, the
+    findings to repair before it does; the verdict's next step comes from it, so it is no part of what is written.
     """
 
     kdiag: str
@@ -209,6 +209,7 @@ class Report:
     required: tuple[str, ...]
     verdict: Verdict
     blocks: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    tools: tuple[str, ...] = ()
     repairs: dict[str, tuple[str, ...]] = field(default_factory=dict, compare=False)
 
     def finding(self, finding_id: str) -> Finding | None:

@@ -11,9 +11,11 @@ from kdiag.capabilities.repair import remedy_of, repairs
 from kdiag.capabilities.verdict import judge
 from kdiag.model import Capability, Finding, Readiness, Remedy, Status, Works
 from kdiag.recording.pack import opened
+from kdiag.report.formats import render_as
 from kdiag.report.story.next_step import elsewhere, label
+from tests.support import machines
 from tests.support.paths import FIXTURES
-from tests.support.reports import report_on
+from tests.support.reports import Examine, report_on
 
 RECORDED = sorted(path.parent for path in FIXTURES.glob("*/recording.json"))
 
@@ -152,3 +154,36 @@ def test_the_first_screen_of_every_recorded_machine(directory: Path) -> None:
     told = elsewhere(report, "the recorded machine")
     assert label(told.verdict) != "Next" or not verdict.run_on
     assert not [r for f in told.findings for r in f.remedies if r.run_on == "here"]
+
+
+# -- without root ---------------------------------------------------------------------------------------------------
+
+
+def test_without_root_what_root_is_expected_to_do_has_a_mark_of_its_own(examine: Examine) -> None:
+    """Not 21 crosses: what works, what works as root, what works for no user here."""
+    described = machines.bpftrace(machines.user(machines.linux(config_at="/proc/config.gz")), "0.23.2")
+    report = examine(described)
+    assert (
+        report.verdict.summary
+        == "this user is not root; as root all 4 required capabilities are expected to work"
+    )
+    assert report.verdict.next == "sudo kdiag check"
+    text = render_as("text", report)
+    assert "  ↑ * Hello (BEGIN)\n" in text and "↑ expected to work as root" in text
+    assert "🔑 expected to work as root" in render_as("markdown", report)
+
+
+def test_without_root_the_machines_own_reason_comes_first(examine: Examine) -> None:
+    """Becoming root would not be enough: what root has to do is the next step, and the cross is for every user."""
+    described = machines.bpftrace(machines.user(machines.unmounted(machines.linux())), "0.23.2")
+    report = examine(described)
+    assert report.verdict.summary == "tracefs is not mounted"
+    assert report.verdict.next == "sudo mount -t tracefs tracefs /sys/kernel/tracing"
+    text = render_as("text", report)
+    assert "  ✗ * Syscall tracepoints with arguments  tracefs is not mounted\n" in text
+    assert "✗ works for no user here" in text and "for root, too" not in text
+
+
+def test_for_root_there_is_one_cross(examine: Examine) -> None:
+    text = render_as("text", examine(machines.bpftrace(machines.unmounted(machines.linux()), "0.23.2")))
+    assert "✗ does not work" in text and "↑" not in text

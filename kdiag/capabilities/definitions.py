@@ -132,6 +132,13 @@ DEFINITIONS: tuple[Definition, ...] = (
         other_tools.core_tools,
         "programs compiled elsewhere and fitted by BTF",
     ),
+    Definition(
+        "bpftool",
+        "bpftool",
+        "bpftool",
+        other_tools.bpftool,
+        "bpftool prog, bpftool map, bpftool btf dump: what is loaded, and the kernel's types",
+    ),
 )
 
 
@@ -159,16 +166,19 @@ def _judge(
     now = _outcome(definition, Context(by_id), behaviours)
     with_root = None
     if as_root_matters and now.works is not Works.WORKS:
-        likely = {f.id for f in by_id.values() if f.likely is Status.OK}
-        root = _outcome(definition, Context(by_id, _ABOUT_THE_USER | likely), behaviours)
+        root = _outcome(definition, Context(by_id, _fine_for_root(by_id)), behaviours)
         if root.works is Works.FAILS:
             # Becoming root would not help: the machine's own reason is the one to show.
-            now = Outcome(root.works, f"{root.because} (for root, too)", root.findings)
+            now = root
         elif root.works is not now.works:
             with_root = root.works
     return Capability(
         definition.id, definition.title, definition.tool, now.works, now.because, now.findings, with_root
     )
+
+
+def _fine_for_root(by_id: Mapping[str, Finding]) -> frozenset[str]:
+    return _ABOUT_THE_USER | {f.id for f in by_id.values() if f.likely is Status.OK}
 
 
 def _outcome(definition: Definition, context: Context, behaviours: Sequence[Behaviour]) -> Outcome:
@@ -208,14 +218,20 @@ def repairs_of(
     findings: Sequence[Finding],
     behaviours: Sequence[Behaviour],
     required: Sequence[str],
+    *,
+    as_root_matters: bool,
 ) -> dict[str, tuple[str, ...]]:
     """For each required capability that does not work, the findings to repair before it does."""
     by_id = {finding.id: finding for finding in findings}
     definitions = {definition.id: definition for definition in DEFINITIONS}
 
     def steps(capability: Capability) -> tuple[str, ...]:
+        # What fails for root, too, is repaired for root.
+        root = as_root_matters and capability.status is Works.FAILS and capability.with_root is None
+        anyway = _fine_for_root(by_id) if root else frozenset[str]()
+
         def trial(fine: frozenset[str]) -> Works:
-            return _outcome(definitions[capability.id], Context(by_id, fine), behaviours).works
+            return _outcome(definitions[capability.id], Context(by_id, fine | anyway), behaviours).works
 
         return repairs(trial, capability.status, capability.findings, by_id)
 

@@ -37,3 +37,12 @@ def core_tools(_b: Behaviour) -> Expression:
         at_worst_caveat(need("perf.events"), "those that use kprobes or tracepoints do not work"),
         at_worst_caveat(need("tracing.kprobes"), "those that use kprobes do not work"),
     )
+
+
+def bpftool(_b: Behaviour) -> Expression:
+    return all_of(
+        need("tools.bpftool", refuse_warn=True),
+        need("privileges.capabilities"),
+        need("privileges.userns"),
+        need("bpf.map"),
+    )

@@ -14,6 +14,8 @@ _REASONS = 2
 #: How many capabilities are named that work all the same.
 _NAMED = 3
 
+_THERE = frozenset({Works.WORKS, Works.CAVEAT})
+
 SMOKE = "kdiag smoke"
 
 
@@ -32,17 +34,24 @@ def judge(
     wanted = [capability for capability in capabilities if capability.id in required]
     for status, works in ((Readiness.NOT_READY, Works.FAILS), (Readiness.UNKNOWN, Works.UNKNOWN)):
         stopped = [c for c in wanted if c.status is works]
+        # What root would have to repair as well, before what root need not.
+        stopped = [c for c in stopped if c.with_root is None] or stopped
         if stopped:
             first = _first_repair(stopped, by_id, repairs or {})
-            why = _clause(stopped, first, by_id)
+            why = f"{_clause(stopped, first, by_id)}{_for_root(wanted)}"
             remedy = remedy_of(first, by_id) if first is not None else None
             if remedy is not None:
                 return Verdict(status, why, " && ".join(remedy.commands) or remedy.title, remedy.run_on)
             if status is Readiness.UNKNOWN:
                 # What could not be looked at can still be tried.
-                return Verdict(status, why, SMOKE, "here")
+                return Verdict(status, why, _proof(wanted), "here")
             return Verdict(status, why, _nothing_helps(stopped, capabilities, by_id))
-    return Verdict(Readiness.READY, _ready(wanted, capabilities), SMOKE, "here")
+    return Verdict(Readiness.READY, _ready(wanted, capabilities), _proof(wanted), "here")
+
+
+def _proof(wanted: Sequence[Capability]) -> str:
+    """What shows that the prediction is right; of tools other than bpftrace, all that the findings say."""
+    return SMOKE if any(c.tool == "bpftrace" for c in wanted) else "kdiag check --verbose"
 
 
 def _ready(wanted: Sequence[Capability], capabilities: Sequence[Capability]) -> str:
@@ -53,6 +62,16 @@ def _ready(wanted: Sequence[Capability], capabilities: Sequence[Capability]) -> 
     if fully == len(others):
         return f"{what}, and so do all others" if others else what
     return f"{what}; of the {len(others)} others, {fully} {'works' if fully == 1 else 'work'} fully"
+
+
+def _for_root(wanted: Sequence[Capability]) -> str:
+    """That nothing but root's rights is missing, where it is so."""
+    if not all(_THERE.issuperset({c.with_root or c.status}) for c in wanted):
+        return ""
+    what = (
+        "the required capability is" if len(wanted) == 1 else f"all {len(wanted)} required capabilities are"
+    )
+    return f"; as root {what} expected to work"
 
 
 # -- why ------------------------------------------------------------------------------------------------------------

@@ -9,8 +9,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kdiag import __version__
-from kdiag.capabilities.definitions import DEFAULT_REQUIRED, blocked, evaluate, repairs_of
+from kdiag.capabilities.definitions import blocked, evaluate, repairs_of
 from kdiag.capabilities.settings import beyond, needed
+from kdiag.capabilities.tools import about
+from kdiag.capabilities.tools import required as required_of
 from kdiag.capabilities.verdict import judge
 from kdiag.checking.runner import run
 from kdiag.knowledge.tools.bpftrace import behaviour
@@ -32,15 +34,21 @@ def analyse(
     machine: Machine,
     registry: Registry,
     chosen: Sequence[Registered],
-    required: Sequence[str] = DEFAULT_REQUIRED,
+    required: Sequence[str] = (),
+    tools: Sequence[str] = (),
 ) -> Report:
-    """The whole answer about one machine. `chosen` are the checks to run, `required` ids of capabilities."""
+    """The whole answer about one machine. `chosen` are the checks to run, `required` ids of capabilities, `tools` names
+    of tools; without the last two, those of the installed tools (kdiag.capabilities.tools).
+    """
     with suppress(Unavailable):
         machine.tools.start()
-    behaviours = behaviours_of(machine)
-    findings = _started_so(machine, run(machine, registry, chosen), behaviours, required)
-    capabilities = evaluate(findings, behaviours, as_root_matters=_root_is_elsewhere(machine))
-    steps = repairs_of(capabilities, findings, behaviours, required)
+    behaviours, elsewhere = behaviours_of(machine), _root_is_elsewhere(machine)
+    findings = run(machine, registry, chosen)
+    told = about(tools, {finding.id: finding for finding in findings})
+    required = required or required_of(tools, told)
+    findings = _started_so(machine, findings, behaviours, required)
+    capabilities = evaluate(findings, behaviours, as_root_matters=elsewhere)
+    steps = repairs_of(capabilities, findings, behaviours, required, as_root_matters=elsewhere)
     return Report(
         kdiag=__version__,
         created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
@@ -50,6 +58,7 @@ def analyse(
         required=tuple(required),
         verdict=judge(capabilities, findings, required, steps),
         blocks=blocked(capabilities, findings),
+        tools=told,
         repairs=steps,
     )
 

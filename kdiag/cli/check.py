@@ -15,6 +15,7 @@ from kdiag.cli.common import (
     Require,
     Settings,
     Skip,
+    Tool,
     Verbose,
     fail,
     registry,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 def check(  # noqa: PLR0913, PLR0917  a parameter is an option
     only: Only = [],  # noqa: B006  typer copies defaults
     skip: Skip = [],  # noqa: B006
+    tool: Tool = [],  # noqa: B006
     require: Require = [],  # noqa: B006
     formats: Formats = [],  # noqa: B006
     outputs: Outputs = [],  # noqa: B006
@@ -61,7 +63,7 @@ def check(  # noqa: PLR0913, PLR0917  a parameter is an option
     from kdiag.cli.examination import Asked, run
 
     asked = Asked(
-        *(only, skip, require, formats, outputs, verbose, color),
+        *(only, skip, tool, require, formats, outputs, verbose, color),
         *(smoke, root, recording, config, no_plugins, print_run),
     )
     raise typer.Exit(run(asked))

@@ -34,6 +34,12 @@ Require = Annotated[
         "--require", metavar="NAME,...", help="Capabilities that must work (default: a first session's)."
     ),
 ]
+Tool = Annotated[
+    list[str],
+    typer.Option(
+        "--tool", metavar="NAME,...", help="bpftrace, bcc, libbpf or bpftool (default: what is installed)."
+    ),
+]
 Color = Annotated[
     bool | None,
     typer.Option("--color/--no-color", help="Colours (default: on a terminal, without NO_COLOR)."),

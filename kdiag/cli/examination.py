@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from kdiag.capabilities.definitions import DEFAULT_REQUIRED
+from kdiag.capabilities.tools import REQUIRED
 from kdiag.checking.analysis import ENGINES, analyse, run_line
 from kdiag.checking.selection import UnknownName, capabilities, choose, split
 from kdiag.cli.common import fail, one_of, registry, root_directory, terminal
@@ -38,6 +38,7 @@ class Asked(NamedTuple):
 
     only: list[str]
     skip: list[str]
+    tool: list[str]
     require: list[str]
     formats: list[str]
     outputs: list[str]
@@ -71,6 +72,9 @@ def run(asked: Asked) -> int:
         one_of("--print-run", asked.print_run, ENGINES)
         if asked.smoke or asked.formats or asked.outputs or asked.root != "/":
             fail("--print-run prints a command for a running kernel, and nothing else")
+    tools = split(asked.tool)
+    for name in tools:
+        one_of("--tool", name, tuple(REQUIRED))
     root_directory(asked.root)
     system = _system(asked.root, asked.recording)
     with suppress(Unavailable):
@@ -82,7 +86,7 @@ def run(asked: Asked) -> int:
         required = capabilities(split(asked.require) or settings.require)
     except UnknownName as error:
         fail(str(error))
-    examined = _examine(system, known, chosen, required)
+    examined = _examine(system, known, chosen, required, tools)
     if asked.print_run:
         try:
             console.document(f"{run_line(*examined, asked.print_run)}\n".encode())
@@ -169,10 +173,14 @@ def _ahead(system: System, chosen: Sequence[Registered]) -> Ahead:
 
 
 def _examine(
-    system: System, known: Registry, chosen: Sequence[Registered], required: Sequence[str]
+    system: System,
+    known: Registry,
+    chosen: Sequence[Registered],
+    required: Sequence[str],
+    tools: Sequence[str],
 ) -> Examined:
     machine = Machine(system, _ahead(system, chosen) if system.live else None)
-    return Examined(machine, analyse(machine, known, chosen, required or DEFAULT_REQUIRED))
+    return Examined(machine, analyse(machine, known, chosen, required, tools))
 
 
 def _taken(settings: Config, **asked: Sequence[str]) -> list[str]:

@@ -6,7 +6,6 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from kdiag.capabilities.definitions import DEFAULT_REQUIRED
 from kdiag.recording import pack, secrets
 from kdiag.recording.clean import replaced
 from kdiag.recording.make import make
@@ -76,7 +75,7 @@ def _made(
     system = Live(root)
     node = os.uname().nodename if system.live else ""
     known = secrets.of(system, os.environ, node) if redact else None
-    return make(system, registry, chosen, required or DEFAULT_REQUIRED, known)
+    return make(system, registry, chosen, required, known)
 
 
 def _told(made: Made, path: str, size: int, files: int) -> str:

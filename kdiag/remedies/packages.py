@@ -134,6 +134,14 @@ def bcc_package(machine: Machine) -> str:
     return "bpfcc-tools" if apt else "bcc-tools"
 
 
+def bpftool_package(machine: Machine) -> str:
+    """What has bpftool here: Ubuntu builds one for each kernel, Arch has it in a package of several tools."""
+    system = machine.kernel.os_release
+    if system is not None and system.id == "ubuntu":
+        return f"linux-tools-{machine.kernel.release}"
+    return "bpf" if machine.packages.manager == "pacman" else "bpftool"
+
+
 def instead(machine: Machine) -> tuple[Remedy, ...]:
     """What helps where no package is to be had: only what this machine lacks, each with who can do it."""
     return tuple(

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 
 from kdiag.report.story.next_step import elsewhere
+from kdiag.report.story.tools import of_tools
 from kdiag.words import did_you_mean
 
 if TYPE_CHECKING:
@@ -93,8 +94,8 @@ def render_as(name: str, report: Report, options: Options | None = None) -> str:
 
     options = options or Options()
     module = import_module(f"kdiag.report.faces.{named(name).name}")
-    if options.place and name != "json":
-        report = elsewhere(report, options.place)
+    if name != "json":
+        report = of_tools(elsewhere(report, options.place) if options.place else report)
     if name == "text":
         from kdiag.report.faces.text import render
 

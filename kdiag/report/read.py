@@ -67,6 +67,7 @@ def load(text: str | bytes) -> Report:
         machine=document.one("machine", _machine),
         findings=tuple(finding for finding, _ in findings),
         capabilities=capabilities,
+        tools=document.each("tools", _string, needed=False),
         required=document.each("required", _string),
         verdict=document.one("verdict", _verdict),
         blocks={finding.id: blocks for finding, blocks in findings if blocks},

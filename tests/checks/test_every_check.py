@@ -480,7 +480,7 @@ ROWS: list[Row] = [
         "tools.bpftool",
         "absent",
         lambda x: x.remove("/usr/sbin/bpftool").programs.pop("bpftool"),
-        SKIP,
+        FAIL,
         "not installed",
     ),
     (

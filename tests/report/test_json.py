@@ -114,7 +114,7 @@ def test_every_verdict_reads_back(readiness: Readiness) -> None:
 def test_the_document_is_stable() -> None:
     assert render(load(SAMPLE)) == SAMPLE
     assert list(json.loads(SAMPLE)) == [
-        "schema", "kdiag", "created", "machine", "findings", "capabilities", "required", "verdict",
+        "schema", "kdiag", "created", "machine", "findings", "capabilities", "tools", "required", "verdict",
     ]  # fmt: skip
 
 

@@ -35,7 +35,7 @@ def test_the_summary_has_its_parts() -> None:
         "What can be traced here",
         "What stands in the way",
     ]
-    assert "expected as root: ✅ works" in text
+    assert "🔑 expected to work as root" in text
     assert "```sh\nsudo mount -t tracefs tracefs /t\n```" in text
     assert "Undo:\n\n```sh\nsudo umount /t\n```" in text
     assert "Does not help: apt install x: no" in text

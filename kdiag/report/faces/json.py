@@ -58,6 +58,7 @@ def _document(report: Report) -> dict[str, object]:
         },
         "findings": [_finding(f, report.blocks.get(f.id, ())) for f in report.findings],
         "capabilities": [_capability(c) for c in report.capabilities],
+        "tools": report.tools,
         "required": report.required,
         "verdict": {
             "status": verdict.status.value,

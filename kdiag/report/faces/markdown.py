@@ -14,7 +14,7 @@ from kdiag.console.printable import inert
 from kdiag.model import Capability, Finding, MachineInfo, Readiness, Remedy, Report, Status, Works
 from kdiag.report.faces.plain import line, pieces
 from kdiag.report.story.next_step import label
-from kdiag.report.story.order import in_the_way, not_in_the_way, own_remedies, table_groups
+from kdiag.report.story.order import for_root, in_the_way, not_in_the_way, own_remedies, table_groups
 
 _VERDICT = {
     Readiness.READY: "✅ Ready",
@@ -87,9 +87,13 @@ def _table(report: Report, force: InForce) -> Iterator[str]:
         yield ""
         yield f"**{_text(heading) if heading else 'Required'}**"
         yield ""
-        cells = [(_WORKS[row.status], _title(row), _because(row, force)) for row in rows]
+        cells = [(_mark(row), _title(row), _because(row, force)) for row in rows]
         yield tabulate(cells, headers=("", "Capability", "Why"), tablefmt="pipe", disable_numparse=True)
     yield ""
+
+
+def _mark(row: Capability) -> str:
+    return "🔑 expected to work as root" if for_root(row) else _WORKS[row.status]
 
 
 def _title(row: Capability) -> str:
@@ -99,7 +103,7 @@ def _title(row: Capability) -> str:
 
 def _because(row: Capability, force: InForce) -> str:
     words = [_text(row.because)]
-    if row.with_root is not None and row.with_root is not row.status:
+    if row.with_root is not None and row.with_root is not row.status and not for_root(row):
         words.append(f"expected as root: {_WORKS[row.with_root]}")
     waiver = force.capabilities.get(row.id)
     if waiver is not None:

@@ -197,6 +197,16 @@ def table_groups(report: Report) -> tuple[tuple[str, tuple[Capability, ...]], ..
     return tuple((heading, rows) for heading, rows in groups if rows)
 
 
+def for_root(capability: Capability) -> bool:
+    """Whether it does not work for this user, and is expected to for root."""
+    return capability.status is Works.FAILS and capability.with_root in (Works.WORKS, Works.CAVEAT)
+
+
+def only_root_can_tell(capability: Capability) -> bool:
+    """Whether it does not work for this user, and what root would find cannot be told from here."""
+    return capability.status is Works.FAILS and capability.with_root is Works.UNKNOWN
+
+
 def _by_status(capabilities: Iterable[Capability]) -> tuple[Capability, ...]:
     first: dict[tuple[Works, str], int] = {}
     rows = list(capabilities)
@@ -204,6 +214,8 @@ def _by_status(capabilities: Iterable[Capability]) -> tuple[Capability, ...]:
         first.setdefault((row.status, row.because), index)
 
     def place(row: Capability) -> tuple[int, bool, int]:
+        if for_root(row):
+            return _WORKS[Works.CAVEAT], True, len(rows) + (row.with_root is Works.CAVEAT)
         if row.status is Works.WORKS:
             return _WORKS[row.status], False, 0
         more_than_the_tool = not set(row.findings) <= {f"tools.{row.tool.casefold()}"}

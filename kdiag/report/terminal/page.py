@@ -5,6 +5,7 @@ SGR codes are written by hand: rich takes 28 ms to import and tabulate 23, and a
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 from kdiag.console.wrap import clean, pad, wrap
@@ -17,12 +18,18 @@ _LABEL = 9
 
 _SGR = {"bold": "1", "dim": "2", "good": "32", "care": "33", "bad": "31", "open": "36"}
 
+#: What `paint` adds.
+SGR = re.compile(r"\x1b\[[0-9;]*m")
+
 _WORKS = {
     Works.WORKS: ("✓", "+", "good", "works"),
     Works.CAVEAT: ("~", "~", "care", "works with a caveat"),
     Works.FAILS: ("✗", "x", "bad", "does not work"),
     Works.UNKNOWN: ("?", "?", "open", "cannot tell"),
 }
+
+#: Of what does not work for this user: works as root.
+_AS_ROOT = ("↑", "^", "care")
 
 _STATUS = {
     Status.OK: ("✓", "+", "good"),
@@ -80,6 +87,11 @@ class Page(NamedTuple):
     def works_mark(self, status: Works) -> str:
         """The painted mark of a capability."""
         fancy, plain, style, _ = _WORKS[status]
+        return self.paint(fancy if self.unicode else plain, style)
+
+    def root_mark(self) -> str:
+        """The painted mark of a capability that root is expected to have."""
+        fancy, plain, style = _AS_ROOT
         return self.paint(fancy if self.unicode else plain, style)
 
     def status_mark(self, status: Status) -> str:
