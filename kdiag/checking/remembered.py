@@ -1,23 +1,18 @@
 """What the kernel's BTF was found to be, kept until the next boot: a running kernel's BTF does not change.
 
-In /run/kdiag for root, in $XDG_RUNTIME_DIR/kdiag for others; both are gone with the boot. The file counts only if the
-room of trust accepts it and if it is about this very BTF, read by this very kdiag: see `key`. Anything else, and
-whatever goes wrong, means that the BTF is read again; nothing fails for lack of it.
+It counts if it is about this very BTF, read by this very kdiag: see `key`. Else the BTF is read again.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 import stat
-from pathlib import Path
 
-from kdiag import __version__, parse, trust
+from kdiag import __version__, parse
+from kdiag.checking import runtime
 from kdiag.machine.btf import SYSFS, VMLINUX, ModuleBtf, Survey
 
 _NAME = "btf-survey"
-#: A survey has a hundred names of modules or some; more is not one of ours.
-_LIMIT = 256 * 1024
 #: Changed whenever a `Survey` gets other fields.
 _FORM = 1
 
@@ -50,49 +45,23 @@ def _code() -> list[str]:
     ]
 
 
-def _place() -> Path | None:
-    if os.geteuid() == 0:
-        return Path("/run/kdiag")
-    own = os.environ.get("XDG_RUNTIME_DIR", "")
-    return Path(own) / "kdiag" if os.path.isabs(own) else None
-
-
 def recall(known: str) -> Survey | None:
     """The survey that was kept under this key."""
-    place = _place()
-    if place is None:
-        return None
+    text = runtime.recall(_NAME, known)
     try:
-        with trust.directory(place) as at:
-            fd = os.open(_NAME, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=at)
-            with os.fdopen(fd, "rb") as file:
-                info = os.fstat(fd)
-                if not stat.S_ISREG(info.st_mode) or trust.problem(info, _NAME):
-                    return None
-                text = file.read(_LIMIT).decode("utf-8")
-        return _parsed(text, known)
-    except (OSError, ValueError, trust.Untrusted):
+        return None if text is None else _parsed(text)
+    except ValueError:
         return None
 
 
 def keep(known: str, found: Survey) -> None:
-    """Keep it for the next run, if there is a place for it."""
-    place = _place()
-    if place is None or not os.path.isdir(place.parent):
-        return
-    text = _text(known, found)
-    if len(text) > _LIMIT:
-        return
-    from kdiag.trust import write
-
-    with contextlib.suppress(OSError), trust.directory(place, make=0o700) as at:
-        write.replace(at, _NAME, text.encode(), 0o600)
+    """Keep it for the next run."""
+    runtime.keep(_NAME, known, _text(found))
 
 
-def _text(known: str, found: Survey) -> str:
+def _text(found: Survey) -> str:
     """One fact a line; the last word of a line may have spaces (a message)."""
     lines = [
-        known,
         f"{found.size} {found.n_types} {found.byteorder} {found.highest} {found.modules.parsed}",
         *(f"kind {name} {count}" for name, count in found.counts),
         *(f"id {name} {number}" for name, number in found.ids),
@@ -101,15 +70,13 @@ def _text(known: str, found: Survey) -> str:
     ]
     if found.task_struct is not None:
         lines.append(f"task_struct {found.task_struct[0]} {found.task_struct[1]}")
-    return "\n".join(line.replace("\n", " ") for line in lines) + "\nend\n"
+    return "".join(f"{line.replace(chr(10), ' ')}\n" for line in lines)
 
 
-def _parsed(text: str, known: str) -> Survey | None:
-    lines = text.splitlines()
-    if len(lines) < 3 or lines[0] != known or lines[-1] != "end":
-        return None
-    size, n_types, byteorder, highest, parsed = lines[1].split(" ")
-    parts = [line.split(" ", 2) for line in lines[2:-1]]
+def _parsed(text: str) -> Survey:
+    first, *lines = text.splitlines()
+    size, n_types, byteorder, highest, parsed = first.split(" ")
+    parts = [line.split(" ", 2) for line in lines]
     rows: dict[str, list[tuple[str, str]]] = {}
     for word, name, rest in parts:
         rows.setdefault(word, []).append((name, rest))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from kdiag.capabilities.tools import REQUIRED
 from kdiag.checking.analysis import ENGINES, analyse, run_line
 from kdiag.checking.selection import UnknownName, capabilities, choose, split
+from kdiag.checking.versions import Remembering
 from kdiag.cli.common import fail, one_of, registry, root_directory, terminal
 from kdiag.config.file import check_names, find, load
 from kdiag.config.values import Config, ConfigError, Refused
@@ -26,6 +27,7 @@ from kdiag.report.outputs import emit as emit_all
 from kdiag.report.story.next_step import RECORDED
 from kdiag.report.write import WriteError, write_atomically
 from kdiag.system import Unavailable
+from kdiag.system.live import Live
 
 if TYPE_CHECKING:
     from kdiag.checking.prefetch import Ahead
@@ -161,9 +163,7 @@ def _system(root: str, recording: str) -> System:
             return system_from(recording)
         except BadRecording as error:
             fail(str(error))
-    from kdiag.system.live import Live
-
-    return Live(root)
+    return Remembering() if root == "/" else Live(root)
 
 
 def _ahead(system: System, chosen: Sequence[Registered]) -> Ahead:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kdiag.checking import remembered
+from kdiag.checking import remembered, runtime
 from kdiag.machine.btf import ModuleBtf, Survey
 
 FOUND = Survey(
@@ -25,7 +25,7 @@ KEY = "1 0.1.0 boot"
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(remembered, "_place", lambda: tmp_path / "kdiag")
+    monkeypatch.setattr(runtime, "_place", lambda: tmp_path / "kdiag")
     return tmp_path / "kdiag"
 
 
@@ -97,7 +97,7 @@ def test_a_link_and_a_fifo_are_no_files(place: Path) -> None:
 
 def test_no_place_is_no_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for nowhere in (None, tmp_path / "missing" / "kdiag", Path("/proc/1/kdiag")):
-        monkeypatch.setattr(remembered, "_place", lambda there=nowhere: there)
+        monkeypatch.setattr(runtime, "_place", lambda there=nowhere: there)
         remembered.keep(KEY, FOUND)
         assert remembered.recall(KEY) is None
 
