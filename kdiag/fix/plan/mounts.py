@@ -61,24 +61,21 @@ def _looks_only_there(subject: Subject) -> bool:
 def _obstacle(subject: Subject, finding: Finding, fstype: str) -> str:
     """Why it cannot be mounted by us, and what would help; empty if it can."""
     machine = subject.machine
+    summary = sentence(replace(finding, reason="")).rstrip(".")
     if not any(remedy.id == f"{fstype}.mount" for remedy in finding.remedies):
         elsewhere = next((r for r in finding.remedies if r.commands), None)
-        help_text = f" {elsewhere.title} ({elsewhere.run_on}): {elsewhere.commands[0]}" if elsewhere else ""
-        return f"{sentence(finding)}{help_text}"
-    summary = sentence(replace(finding, reason="")).rstrip(".")
+        if elsewhere is not None:
+            return f"{sentence(finding)} {elsewhere.title} ({elsewhere.run_on}): {elsewhere.commands[0]}"
+        if reason := machine.confinement.no_mount:
+            return f"{summary}: {reason}; mount it on the host and pass it in"
+        return sentence(finding)
     if not subject.root:
         return f"{summary}; mounting it requires root: sudo kdiag fix"
     where = MOUNT_POINTS[fstype]
     try:
         there = machine.system.stat(where)
-        allowed = machine.privileges.has("CAP_SYS_ADMIN") and machine.privileges.initial_user_namespace
     except Unavailable as gap:
         return f"{summary}, and whether it can be mounted is not known: {gap.reason}"
     if there is None:
         return f"{summary}, and {where} is not there to mount it on: mount sysfs at /sys first"
-    if not allowed:
-        return (
-            f"{summary}, and mounting it takes CAP_SYS_ADMIN outside of any user namespace: "
-            "mount it on the host and pass it in"
-        )
     return ""
