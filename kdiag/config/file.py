@@ -7,7 +7,7 @@
     reason = "the lab's kernels have no modules"
     until = "2030-06-30"             # the last day it holds
 
-Whatever is wrong is an error that names file and line: unknown keys and names, wrong types, expired waivers. Names
+Whatever is wrong is an error that names file and key: unknown keys and names, wrong types, expired waivers. Names
 are looked up by `check_names`, since only the command knows which checks there are.
 
 Such a file can turn "not ready" into exit status 0, so it counts only if no user but root and the caller can have
@@ -66,7 +66,7 @@ def _has_table(path: Path) -> bool:
             return False
         from kdiag.config.reader import inner, parsed
 
-        return inner(parsed(path)[1], path) is not None
+        return inner(parsed(path), path) is not None
     except (Refused, TooLong):
         return _TABLE.search(start) is not None  # the caller of the table says so
     except (ConfigError, OSError):
@@ -93,7 +93,7 @@ def check_names(config: Config, registry: Registry) -> None:
             else:
                 _known_finding(named.name, registry)
         except UnknownName as error:
-            raise ConfigError(config.path, named.line, str(error)) from None
+            raise ConfigError(config.path, None, f"{named.place}: {error}") from None
 
 
 def _known_finding(name: str, registry: Registry) -> None:

@@ -1,4 +1,4 @@
-"""From the text of a configuration file to a `Config`: every value is checked, every mistake has its line.
+"""From the text of a configuration file to a `Config`: every value is checked, every mistake names its key.
 
 Apart from `kdiag.config.file` so that a run without such a file does not pay for it.
 """
@@ -13,7 +13,6 @@ from datetime import date, datetime, timezone
 from pathlib import Path
 from typing import NamedTuple
 
-from kdiag.config.toml_lines import line_of, lines
 from kdiag.config.values import LONGEST, PYPROJECT, Config, ConfigError, Named, Refused, TooLong
 from kdiag.config.waivers import Waiver
 from kdiag.trust.owner import Untrusted
@@ -25,23 +24,20 @@ LISTS = {"require": "capability", "only": "check", "skip": "check"}
 FLAGS = ("verbose", "color", "plugins")
 TEXTS = ("format", "baseline")
 
-_TABLE = ("tool", "kdiag")
 _KEYS = ("finding", "capability", "reason", "until")
 _AT_LINE = re.compile(r" \(at line (\d+), column \d+\)$")
 
 
 def read(path: Path, today: date | None) -> Config:
     """The whole file; `today` is in UTC if not given. Raises ConfigError."""
-    text, document = parsed(path)
-    values = inner(document, path)
+    values = inner(parsed(path), path)
     if values is None:
         raise ConfigError(str(path), None, "there is no [tool.kdiag] in it")
-    prefix = _TABLE if values is not document else ()
-    return _Reader(str(path), lines(text), prefix).config(values, today or datetime.now(timezone.utc).date())
+    return _Reader(str(path)).config(values, today or datetime.now(timezone.utc).date())
 
 
-def parsed(path: Path) -> tuple[str, dict[str, object]]:
-    """The text and what TOML makes of it."""
+def parsed(path: Path) -> dict[str, object]:
+    """What TOML makes of the file."""
     if sys.version_info >= (3, 11):
         import tomllib
     else:
@@ -58,7 +54,7 @@ def parsed(path: Path) -> tuple[str, dict[str, object]]:
         raise ConfigError(str(path), None, f"cannot be read: {why_not}") from None
     try:
         text = data.decode("utf-8")
-        return text, dict(tomllib.loads(text))
+        return dict(tomllib.loads(text))
     except UnicodeDecodeError as error:
         raise ConfigError(str(path), 1 + data.count(b"\n", 0, error.start), "not UTF-8") from None
     except tomllib.TOMLDecodeError as error:
@@ -85,12 +81,16 @@ def inner(document: dict[str, object], path: Path) -> Mapping[str, object] | Non
     return inner if isinstance(inner, dict) else None
 
 
+def _where(*place: str | int) -> str:
+    """`waiver 2, until`: as people count."""
+    words = (f" {part + 1}" if isinstance(part, int) else f", {part}" for part in place)
+    return "".join(words).removeprefix(", ")
+
+
 class _Reader(NamedTuple):
-    """A file's values on their way into a Config: knows where each stands."""
+    """A file's values on their way into a Config."""
 
     path: str
-    lines: dict[tuple[str | int, ...], int]
-    prefix: tuple[str | int, ...]
 
     def config(self, values: Mapping[str, object], today: date) -> Config:
         known = (*LISTS, *FLAGS, *TEXTS, "waiver")
@@ -99,7 +99,7 @@ class _Reader(NamedTuple):
         flags = {key: self.flag(values[key], key) for key in FLAGS if key in values}
         waivers = self.waivers(values.get("waiver", []), today)
         named = [
-            Named(kind, name, self.line(key, index))
+            Named(kind, name, _where(key, index))
             for key, kind in LISTS.items()
             for index, name in enumerate(listed[key])
         ]
@@ -118,11 +118,8 @@ class _Reader(NamedTuple):
             names=tuple(named),
         )
 
-    def line(self, *place: str | int) -> int:
-        return line_of(self.lines, (*self.prefix, *place))
-
     def wrong(self, message: str, *place: str | int) -> ConfigError:
-        return ConfigError(self.path, self.line(*place), message)
+        return ConfigError(self.path, None, f"{_where(*place)}: {message}" if place else message)
 
     def only_known(
         self, values: Mapping[str, object], known: tuple[str, ...], place: tuple[str | int, ...], what: str
@@ -130,25 +127,25 @@ class _Reader(NamedTuple):
         for key in values:
             if key not in known:
                 hint = did_you_mean(key, known) or f" (there are {', '.join(known)})"
-                raise self.wrong(f"no {what} is called {key!r}{hint}", *place, key)
+                raise self.wrong(f"no {what} is called {key!r}{hint}", *place)
 
     def names(self, value: object, key: str) -> tuple[str, ...]:
         if not isinstance(value, list):
-            raise self.wrong(f"{key}: expected a list of names, found {found_instead(value)}", key)
+            raise self.wrong(f"expected a list of names, found {found_instead(value)}", key)
         for index, name in enumerate(value):
             if not isinstance(name, str) or not name.strip():
-                raise self.wrong(f"{key}: expected a name, found {found_instead(name)}", key, index)
+                raise self.wrong(f"expected a name, found {found_instead(name)}", key, index)
         return tuple(value)
 
     def flag(self, value: object, key: str) -> bool:
         if isinstance(value, bool):
             return value
-        raise self.wrong(f"{key}: expected true or false, found {found_instead(value)}", key)
+        raise self.wrong(f"expected true or false, found {found_instead(value)}", key)
 
     def text(self, value: object, *place: str | int) -> str:
         if isinstance(value, str) and value.strip():
             return value
-        raise self.wrong(f"{place[-1]}: expected a text, found {found_instead(value)}", *place)
+        raise self.wrong(f"expected a text, found {found_instead(value)}", *place)
 
     def format(self, value: object) -> str:
         from kdiag.report.formats import UnknownFormat, named
@@ -156,22 +153,24 @@ class _Reader(NamedTuple):
         try:
             return named(self.text(value, "format")).name
         except UnknownFormat as error:
-            raise self.wrong(f"format: {error}", "format") from None
+            raise self.wrong(str(error), "format") from None
 
     def beside(self, value: object) -> str:
         return str(Path(self.path).parent / self.text(value, "baseline"))
 
     def waivers(self, value: object, today: date) -> list[tuple[Waiver, Named]]:
         if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-            raise self.wrong("waivers are written as [[waiver]], with finding, reason and until", "waiver")
-        done: dict[str, tuple[Waiver, Named]] = {}
+            raise self.wrong("waivers are written as [[waiver]], with finding, reason and until")
+        done: list[tuple[Waiver, Named]] = []
         for index, item in enumerate(value):
             waiver, named = self.waiver(item, index, today)
-            if waiver.id in done:
-                first = done[waiver.id][1].line
-                raise self.wrong(f"{waiver.id} is waived in line {first} already", "waiver", index)
-            done[waiver.id] = waiver, named
-        return list(done.values())
+            ids = [earlier.id for earlier, _ in done]
+            if waiver.id in ids:
+                raise self.wrong(
+                    f"waiver {ids.index(waiver.id) + 1} is for {waiver.id} already", "waiver", index
+                )
+            done.append((waiver, named))
+        return done
 
     def waiver(self, item: Mapping[str, object], index: int, today: date) -> tuple[Waiver, Named]:
         place = ("waiver", index)
@@ -184,13 +183,13 @@ class _Reader(NamedTuple):
                 raise self.wrong(f"a waiver needs {key!r}", *place)
         name = self.text(item[kinds[0]], *place, kinds[0])
         if re.search(r"[*?\[]", name):
-            raise self.wrong(f"{kinds[0]}: a waiver names one {kinds[0]}, not a pattern", *place, kinds[0])
+            raise self.wrong(f"a waiver names one {kinds[0]}, not a pattern", *place, kinds[0])
         reason = self.text(item["reason"], *place, "reason")
         until = self.day(item["until"], *place, "until")
         if until < today:
             message = f"the waiver for {name} ended on {until.isoformat()}: repair it, or give it a new date"
             raise self.wrong(message, *place, "until")
-        return Waiver(name, reason, until), Named(kinds[0], name, self.line(*place, kinds[0]))
+        return Waiver(name, reason, until), Named(kinds[0], name, _where(*place, kinds[0]))
 
     def day(self, value: object, *place: str | int) -> date:
         """A date of TOML's, or a string that looks like one."""
@@ -200,5 +199,5 @@ class _Reader(NamedTuple):
             try:
                 return date.fromisoformat(value)
             except ValueError:
-                raise self.wrong(f"until: there is no day {value}", *place) from None
-        raise self.wrong(f"until: expected a day as YYYY-MM-DD, found {found_instead(value)}", *place)
+                raise self.wrong(f"there is no day {value}", *place) from None
+        raise self.wrong(f"expected a day as YYYY-MM-DD, found {found_instead(value)}", *place)

@@ -15,7 +15,7 @@ LONGEST = 256 * 1024
 
 
 class ConfigError(ValueError):
-    """A file that cannot be used: the message begins with `FILE:LINE:`, or `FILE:` where it is about all of it."""
+    """A file that cannot be used: the message begins with `FILE:`, where it is no TOML with `FILE:LINE:`."""
 
     def __init__(self, path: str, line: int | None, message: str) -> None:
         super().__init__(f"{path}:{line}: {message}" if line is not None else f"{path}: {message}")
@@ -53,11 +53,11 @@ def _owner(path: str) -> str:
 
 
 class Named(NamedTuple):
-    """A name in the file that has to exist. kind: `capability`, `check` or `finding`."""
+    """A name in the file that has to exist. kind: `capability`, `check` or `finding`. place: `waiver 2, finding`."""
 
     kind: str
     name: str
-    line: int
+    place: str
 
 
 class Config(NamedTuple):
