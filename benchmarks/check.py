@@ -7,6 +7,7 @@ Compile kdiag's bytecode first if PYTHONDONTWRITEBYTECODE is set (python -m comp
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import sys
 from pathlib import Path
@@ -14,6 +15,13 @@ from pathlib import Path
 from benchmarks.measure import compare, table
 
 _BTF = "/sys/kernel/btf/vmlinux"
+#: What one would run to learn a part of what a check says.
+_TOOLS = {
+    "bpftool feature probe": ("bpftool", "feature", "probe"),
+    "bpftrace --info": ("bpftrace", "--info"),
+    "bpftool btf dump file ... format raw": ("bpftool", "btf", "dump", "file", _BTF, "format", "raw"),
+}
+_ALL = "these three, one after the other"
 _READ = f"from kdiag.parse.btf import parse; parse(open('{_BTF}','rb').read())"
 
 
@@ -28,19 +36,20 @@ def main() -> None:
         "kdiag --version": (kdiag, "--version"),
         "python -c 'import typer'": (sys.executable, "-c", "import typer"),
         "python -c pass": (sys.executable, "-c", "pass"),
-        "bpftool feature probe": ("bpftool", "feature", "probe"),
-        "bpftrace --info": ("bpftrace", "--info"),
+        **_TOOLS,
     }
     commands = {name: command for name, command in wanted.items() if shutil.which(command[0])}
-    reference = "bpftool feature probe" if "bpftool feature probe" in commands else "python -c pass"
+    reference = "python -c pass"
+    if Path(_BTF).exists() and all(name in commands for name in _TOOLS):
+        commands[reference := _ALL] = ("sh", "-c", "; ".join(map(shlex.join, _TOOLS.values())))
     print(table(compare(commands, rounds), reference))
     if Path(_BTF).exists() and shutil.which("bpftool"):
         dump = {
             "kdiag's BTF reader, whole process": (sys.executable, "-c", _READ),
-            "bpftool btf dump format raw": ("bpftool", "btf", "dump", "file", _BTF, "format", "raw"),
+            (raw := "bpftool btf dump file ... format raw"): _TOOLS[raw],
         }
         print()
-        print(table(compare(dump, max(5, rounds // 3)), "bpftool btf dump format raw"))
+        print(table(compare(dump, max(5, rounds // 3)), raw))
 
 
 if __name__ == "__main__":
