@@ -38,7 +38,10 @@ def bpftrace(machine: Machine) -> Iterator[Finding]:
     evidence = [Evidence(tool.path, tool.printed or "no version"), Evidence("installed as", tool.origin)]
     if tool.version is None:
         yield warn(
-            "bpftrace is installed, its release is not known", reason=tool.problem, evidence=tuple(evidence)
+            "bpftrace is installed, its release is not known",
+            reason=tool.problem,
+            evidence=tuple(evidence),
+            causes=("tools.bpftrace-start",),
         )
         return
     release = ".".join(map(str, tool.version))
@@ -56,6 +59,7 @@ def bpftrace(machine: Machine) -> Iterator[Finding]:
             f"bpftrace {release} by its package; the program itself did not say",
             reason=tool.problem,
             evidence=tuple(evidence),
+            causes=("tools.bpftrace-start",),
         )
         return
     if behaviour is not None and not behaviour.known:

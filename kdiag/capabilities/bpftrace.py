@@ -43,6 +43,7 @@ def _privileged(b: Behaviour) -> Expression:
 def _start(b: Behaviour) -> Expression:
     """What has to be right before the first line of any script runs."""
     parts = [
+        unless_refuted("tools.bpftrace-start"),
         need("environment.vm", tolerate_warn=True),
         need("privileges.userns"),
         _privileged(b),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kdiag.capabilities.expression import Expression, all_of, at_worst_caveat, need, stand_ins
+from kdiag.capabilities.expression import Expression, all_of, at_worst_caveat, need, stand_ins, unless_refuted
 
 if TYPE_CHECKING:
     from kdiag.knowledge.tools.behaviour import Behaviour
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 def bcc_tools(_b: Behaviour) -> Expression:
     return all_of(
         need("tools.bcc"),
+        unless_refuted("tools.bcc-start"),
         need("privileges.root"),
         need("privileges.userns"),
         need("kernel.lockdown"),

@@ -96,17 +96,21 @@ def run_line(machine: Machine, report: Report, engine: str) -> str:
 
 def behaviours_of(machine: Machine) -> list[Behaviour]:
     """The one behaviour of the installed release; of the release that would be installed where there is
-    none; every one's where a bpftrace is there and does not say.
+    none; every one's where a bpftrace is there and does not say, the newest's where it does not start.
     """
     try:
         known = machine.tools.behaviour
-        installed = machine.tools.bpftrace is not None
+        start = machine.tools.bpftrace_start
+        installed = start is not None
     except Unavailable:
-        known, installed = None, True
+        known, start, installed = None, None, True
     if known is not None:
         return [known]
     if not installed:
         return [behaviour(machine.tools.packaged_bpftrace or NEWEST_READ)]
+    if start is not None and start.runs is False:
+        # Whatever release it is: the reason is that it does not start, and not what an old one could not do.
+        return [behaviour(NEWEST_READ)]
     # No supported distribution ships releases older than Debian 11's.
     return [behaviour(row.since) for row in ROWS if row.since >= (0, 11, 0)]
 

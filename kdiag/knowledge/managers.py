@@ -131,6 +131,27 @@ def install_commands(manager: str, packages: Sequence[str]) -> tuple[tuple[str, 
     return (*commands[:-1], (*commands[-1], *packages)) if commands else ()
 
 
+#: Only installing what is there again does not bring a library of a newer release: the whole set is brought to one.
+_REINSTALL: dict[str, tuple[tuple[str, ...], ...]] = {
+    "apt": (("apt-get", "update"), ("apt-get", "install", "--reinstall")),
+    "dnf": (("dnf", "upgrade", "--refresh"),),
+    "yum": (("yum", "upgrade"),),
+    "zypper": (("zypper", "install", "--force"),),
+    "pacman": (("pacman", "-Syu"),),
+    "apk": (("apk", "fix"),),
+    "xbps": (("xbps-install", "-Suf"),),
+    "emerge": (("emerge", "--oneshot"),),
+}
+
+
+def reinstall_commands(manager: str, package: str) -> tuple[tuple[str, ...], ...]:
+    """Argument lists that put `package` and what it is linked to right; as installing it where there are no others."""
+    commands = _REINSTALL.get(manager)
+    if commands is None:
+        return install_commands(manager, (package,))
+    return (*commands[:-1], (*commands[-1], package))
+
+
 def without_questions(command: tuple[str, ...]) -> tuple[str, ...]:
     """The same command with its manager's flag for not asking; unchanged where there is none."""
     flag = _YES_FLAG.get(command[0]) if command else None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import re
+import signal
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,6 +14,7 @@ from kdiag.system import Unavailable
 if TYPE_CHECKING:
     from kdiag.knowledge.tools.behaviour import Behaviour
     from kdiag.machine import Machine
+    from kdiag.system import CommandResult
 
 Version = tuple[int, int, int]
 
@@ -46,6 +49,18 @@ _LIBRARY_DIRS = (
     "/lib64",
 )
 _TIMEOUT = 10.0
+#: execve(2) of a program of another architecture, or with a library of one.
+_NOT_FOR_HERE = (errno.ENOEXEC, errno.ELIBBAD)
+
+
+class Start(NamedTuple):
+    """How the start of a program ended. runs: None where it was not tried, `words` then say why; where it does not run
+    they are the loader's or its own. command: what was run.
+    """
+
+    runs: bool | None
+    words: str
+    command: str
 
 
 class Tool(NamedTuple):
@@ -110,11 +125,57 @@ class Tools:
             return Tool("bpftrace", path, parse_version(packaged or ""), packaged or "", origin, gap.reason)
         text = (result.stdout or result.stderr).strip()
         version = parse_version(text)
+        printed = _first_line(text)
         if result.status != 0:
-            problem = f"`bpftrace --version` ended with status {result.status}: {_first_line(result.stderr or text)}"
+            problem = f"`bpftrace --version` ended with status {result.status}: {start_words(result)}"
+            if version is None and origin.startswith("package"):
+                printed = origin.rpartition(" ")[2]
+                version = parse_version(printed)
         else:
             problem = "" if version else f"`bpftrace --version` printed {_first_line(text)!r}"
-        return Tool("bpftrace", path, version, _first_line(text), origin, problem)
+        return Tool("bpftrace", path, version, printed, origin, problem)
+
+    @cached_property
+    def bpftrace_start(self) -> Start | None:
+        """Whether bpftrace starts; None if it is not installed."""
+        path = self.bpftrace_path
+        return None if path is None else self._started((path, "--version"))
+
+    @cached_property
+    def bcc_start(self) -> Start | None:
+        """Whether BCC's tools start: their interpreter finds the module, and that its library. None without tools."""
+        program = self.bcc_program
+        if program is None:
+            return None
+        try:
+            line = (self._system.head(program, 256) or b"").partition(b"\n")[0].decode("utf-8", "replace")
+            words = line[2:].split() if line.startswith("#!") else []
+            by_name = bool(words) and words[0].endswith("/env")
+            interpreter = self._find(words[-1]) if by_name else words[0] if words else ""
+        except Unavailable as gap:
+            return Start(None, gap.reason, program)
+        if interpreter is None:
+            return Start(False, f"its first line asks for {words[-1]}, which is not there", program)
+        if "python" not in interpreter:
+            return Start(None, f"a script for {interpreter}" if interpreter else "not a script", program)
+        # Isolated, so that no module of the current directory or of the user is the one that is found.
+        return self._started((interpreter, "-IBc", "import bcc"))
+
+    def _started(self, argv: tuple[str, ...]) -> Start:
+        command = " ".join(argv[:2] if len(argv) == 2 else (*argv[:2], repr(argv[2])))
+        try:
+            result = self._system.run(argv, _TIMEOUT)
+        except Unavailable as gap:
+            if gap.errno == errno.ENOENT and self._exists(argv[0]):
+                # execve(2): "or a script interpreter or the ELF interpreter does not exist".
+                words = "the program that has to load it (its ELF interpreter, or that of its first line) is not there"
+                return Start(False, words, command)
+            if gap.errno in _NOT_FOR_HERE:
+                return Start(False, gap.reason, command)
+            return Start(None, gap.reason, command)
+        if result.status == 0:
+            return Start(True, _first_line(result.stdout or result.stderr), command)
+        return Start(False, start_words(result), command)
 
     @cached_property
     def behaviour(self) -> Behaviour | None:
@@ -174,6 +235,14 @@ class Tools:
         )
 
     @cached_property
+    def bcc_program(self) -> str | None:
+        """One of BCC's tools, by which the others are judged."""
+        where = self.bcc_tools
+        if where is None or where.endswith("/execsnoop-bpfcc"):
+            return where
+        return f"{where}/execsnoop" if self._exists(f"{where}/execsnoop") else None
+
+    @cached_property
     def clang(self) -> str | None:
         return self._find("clang")
 
@@ -227,6 +296,32 @@ class Tools:
         if packaged and path.startswith(("/usr/bin/", "/usr/sbin/", "/bin/", "/sbin/")):
             return f"package {name} {packaged}"
         return "by hand"
+
+
+#: What the dynamic linkers of glibc and musl, the kernel and an interpreter say of a program that cannot start.
+_LOADER = re.compile(
+    r"error while loading shared libraries|symbol lookup error|Error loading shared library|Error relocating"
+    r"|version `.*' not found|: undefined symbol|cannot open shared object file|ModuleNotFoundError|ImportError"
+)
+
+
+def start_words(result: CommandResult) -> str:
+    """Why a program that was started did not run: the loader's line, else its first, else the signal or the status."""
+    text = result.stderr if result.stderr.strip() else result.stdout
+    line = next((line for line in text.splitlines() if _LOADER.search(line)), _first_line(text))
+    if result.status < 0:
+        try:
+            name = signal.Signals(-result.status).name
+        except ValueError:
+            name = f"signal {-result.status}"
+        return f"ended by {name}{f': {line.strip()[:200]}' if line else ''}"
+    # A loader and a shell put the program's name before it.
+    said = (
+        line.strip()
+        .removeprefix(f"{result.argv[0]}: ")
+        .removeprefix(f"{result.argv[0].rpartition('/')[2]}: ")
+    )
+    return said[:200] or f"status {result.status}"
 
 
 def _first_line(text: str) -> str:

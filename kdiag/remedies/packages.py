@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from kdiag.knowledge.managers import install_commands
+from kdiag.knowledge.managers import install_commands, reinstall_commands
 from kdiag.model import Remedy
 from kdiag.system import Unavailable
 
@@ -113,6 +113,17 @@ def install(machine: Machine, remedy_id: str, package: str) -> tuple[Remedy, ...
     if not commands:
         return ()
     return (Remedy(remedy_id, f"Install {package}", commands=commands, needs=("root", "network")),)
+
+
+def reinstall(machine: Machine, remedy_id: str, package: str) -> tuple[Remedy, ...]:
+    """Putting a package there once more, with the libraries that it is linked to now."""
+    if machine.environment.image is not None and machine.environment.container is None:
+        return install(machine, remedy_id, package)
+    commands = _as_root(reinstall_commands(machine.packages.manager or "", package))
+    if not commands:
+        return ()
+    title = f"Install {package} again, with the libraries that it needs"
+    return (Remedy(remedy_id, title, commands=commands, needs=("root", "network")),)
 
 
 def _onto_image(image: ImageSystem, remedy_id: str, package: str) -> Remedy:

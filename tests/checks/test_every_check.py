@@ -468,6 +468,33 @@ ROWS: list[Row] = [
         "release",
     ),
     (
+        "tools.bpftrace-start",
+        "a library is missing",
+        lambda x: x.command(
+            "/usr/bin/bpftrace --version",
+            status=127,
+            stderr="bpftrace: error while loading shared libraries: libLLVM.so.18.1: cannot open shared object file",
+        ),
+        FAIL,
+        "libLLVM",
+    ),
+    (
+        "tools.bpftrace-start",
+        "not tried",
+        lambda x: x.commands.pop(("/usr/bin/bpftrace", "--version")),
+        UNKNOWN,
+        "not recorded",
+    ),
+    (
+        "tools.bcc-start",
+        "the module is another Python's",
+        lambda x: machines.bcc_starts(
+            x, status=1, stderr="Traceback\nModuleNotFoundError: No module named 'bcc'\n"
+        ),
+        FAIL,
+        "No module named 'bcc'",
+    ),
+    (
         "tools.bpftool",
         "Ubuntu's wrapper",
         lambda x: x.command(

@@ -80,6 +80,7 @@ class Description:
     probes: dict[str, tuple[int, str]] = field(default_factory=dict)
     commands: dict[tuple[str, ...], tuple[int, str, str]] = field(default_factory=dict)
     unanswered: dict[tuple[str, ...], str] = field(default_factory=dict)
+    refused_commands: dict[tuple[str, ...], int] = field(default_factory=dict)
     programs: dict[str, str | None] = field(default_factory=dict)
     variables: dict[str, str | None] = field(default_factory=dict)
     uid: int = 0
@@ -270,6 +271,10 @@ class Description:
             for argv, (status, out, err) in self.commands.items()
         ]
         commands += [{"argv": [*argv], "unavailable": why} for argv, why in self.unanswered.items()]
+        commands += [
+            {"argv": [*argv], "unavailable": f"{argv[0]}: {os.strerror(number)}", "errno": number}
+            for argv, number in self.refused_commands.items()
+        ]
         probes: dict[str, Json] = {
             name: {"errno": number, "detail": detail} for name, (number, detail) in self.probes.items()
         }

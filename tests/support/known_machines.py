@@ -387,7 +387,8 @@ def complete() -> Description:
     )
     described.command("/usr/sbin/bpftool version", "bpftool v7.5.0\nusing libbpf v1.5\n")
     described.dir("/sys/firmware/efi").file(SECURE_BOOT, b"\x06\0\0\0\0")
-    return described.program("execsnoop-bpfcc", "/usr/sbin/execsnoop-bpfcc")
+    described.program("execsnoop-bpfcc", "/usr/sbin/execsnoop-bpfcc")
+    return machines.bcc_starts(described)
 
 
 #: Every machine described here, by its name.

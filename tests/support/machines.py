@@ -342,6 +342,13 @@ def bpftrace(described: Description, version: str) -> Description:
     return installed(described, ("bpftrace", f"{version}-1"))
 
 
+def bcc_starts(described: Description, *, status: int = 0, stderr: str = "") -> Description:
+    """One of BCC's tools as Debian has it, and what its interpreter says of the module."""
+    described.file("/usr/sbin/execsnoop-bpfcc", "#!/usr/bin/python3\n", mode=0o755)
+    described.commands["/usr/bin/python3", "-IBc", "import bcc"] = (status, "", stderr)
+    return described
+
+
 # -- headers ---------------------------------------------------------------------------------------------------------
 
 
