@@ -43,12 +43,64 @@ def userns(machine: Machine) -> Iterator[Finding]:
         "this root is root of a user namespace only",
         reason="capabilities in a user namespace do not count for bpf(2), perf_event_open(2) and tracefs",
         evidence=evidence,
-        remedies=run(machine) or (outside,),
+        remedies=(*(run(machine) or (outside,)), *_delegate(machine)),
         wrong_remedies=(
             WrongRemedy(
                 "adding capabilities inside", "the kernel checks them against the initial user namespace"
             ),
         ),
+    )
+
+
+#: What a token is good for: no perf_event_open(2), by which tracepoints, kprobes, uprobes and profiles attach.
+_REACH = "for maps, fentry, raw tracepoints and iterators; not for tracepoints, kprobes, uprobes and profile"
+_DELEGATING = {
+    # incus: docs/explanation/bpf-tokens; LXD (its container says lxc as well): security.delegate_bpf
+    "lxc": (
+        "incus config set NAME security.bpffs.delegate_cmds=any security.bpffs.delegate_maps=any "
+        "security.bpffs.delegate_progs=any security.bpffs.delegate_attachs=any",
+    ),
+}
+
+
+def _delegate(machine: Machine) -> tuple[Remedy, ...]:
+    """The way for programs that need not be root of the machine: a BPF token (6.9)."""
+    if machine.confinement.delegated or machine.kernel.version_numbers < (6, 9):
+        return ()
+    place = machine.environment.container
+    commands = _DELEGATING.get(place.kind, ()) if place is not None else ()
+    title = f"Or delegate BPF to the namespace, in a BPF file system of its own ({_REACH})"
+    return (Remedy("privileges.token", title, "manual", commands, "the host", ("root",)),)
+
+
+@check("privileges.token", "BPF tokens")
+def token(machine: Machine) -> Iterator[Finding]:
+    """Whether bpf(2) is delegated to this user namespace: its BPF file system was mounted with delegate_cmds=,
+    delegate_maps=, delegate_progs= and delegate_attachs= (6.9). Programs of libbpf 1.4 and newer make a token of it by
+    themselves, at /sys/fs/bpf or where LIBBPF_BPF_TOKEN_PATH says. No token lets perf_event_open(2) through.
+
+    See it yourself: `findmnt -t bpf -o TARGET,OPTIONS`.
+    """
+    if machine.privileges.initial_user_namespace:
+        seen = machine.privileges.user_namespace or "not shown"
+        yield ok(
+            "no BPF token is needed: not in a user namespace",
+            evidence=(Evidence("/proc/self/ns/user", seen),),
+        )
+        return
+    delegated = machine.confinement.delegated
+    where = "/proc/self/mountinfo /sys/fs/bpf"
+    if delegated:
+        yield ok(
+            f"BPF is delegated to this user namespace: {_REACH}",
+            reason="a program of libbpf 1.4 or newer makes a token of it by itself",
+            evidence=(Evidence(where, ", ".join(delegated)),),
+        )
+        return
+    yield warn(
+        "BPF is not delegated to this user namespace",
+        evidence=(Evidence(where, "no delegate_ option"),),
+        causes=("privileges.userns",),
     )
 
 
@@ -149,6 +201,8 @@ def lsm(machine: Machine) -> Iterator[Finding]:
         yield ok("no security module confines this process", evidence=evidence)
         return
     stopped = _stopped(machine, "privileges.lsm")
+    if machine.confinement.closed is not None:
+        stopped["tracefs"] = Evidence("a file of tracefs", machine.confinement.closed.reason)
     if not stopped:
         what = f"{module.by} confines this process{f' as {module.as_}' if module.as_ else ''}"
         yield warn(
@@ -159,7 +213,7 @@ def lsm(machine: Machine) -> Iterator[Finding]:
         return
     yield fail(
         f"{module.name} refuses {' and '.join(stopped)}",
-        reason="the capabilities are held, and no filter refuses the call",
+        reason="the capabilities are held, and nothing else refuses it",
         evidence=(*stopped.values(), *evidence),
         remedies=run(machine) or (_allowed(module),),
     )

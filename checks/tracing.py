@@ -417,11 +417,13 @@ def _event(machine: Machine, group: str, name: str, what: str, option: str) -> F
     )
 
 
-def _kept_back(path: str, gap: Unavailable) -> str:
+def _kept_back(machine: Machine, path: str, gap: Unavailable) -> str:
     """Why root does not get at a file; the path is left to the evidence."""
     errno = gap.reason.removeprefix(f"{path}: ").partition(":")[0]
     if errno not in ("EPERM", "EACCES"):
         return gap.reason
+    if machine.confinement.closed is not None and machine.confinement.module is not None:
+        return f"{errno}: {machine.confinement.module.name} keeps the files of tracefs closed"
     return f"{errno}, although root asks: this kernel keeps the list to itself"
 
 
@@ -441,7 +443,7 @@ def functions(machine: Machine) -> Iterator[Finding]:
         if machine.privileges.may_look:
             yield fail(
                 "available_filter_functions cannot be opened",
-                reason=_kept_back(path, gap),
+                reason=_kept_back(machine, path, gap),
                 evidence=(Evidence(path, gap.reason),),
                 causes=closed_by(machine, gap),
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -114,7 +115,21 @@ class Confinement:
                 return "filter"
             if self.module is not None:
                 return "module"
-        return ""
+        return "module" if self.closed is not None else ""
+
+    @cached_property
+    def closed(self) -> Unavailable | None:
+        """The answer of a file in tracefs that a security module keeps closed (EACCES); None where none does. Modes do
+        not stop the one who may look, nor does lockdown, which says EPERM.
+        """
+        privileges = self._machine.privileges
+        try:
+            if self.module is None or not (privileges.may_look and privileges.initial_user_namespace):
+                return None
+            self._machine.tracing.event("sched", "sched_process_fork")
+        except Unavailable as gap:
+            return gap if gap.errno == errno.EACCES else None
+        return None
 
     @cached_property
     def bpf_reached(self) -> bool | None:
@@ -132,6 +147,19 @@ class Confinement:
             return ask().name not in REFUSALS
         except Unavailable:
             return None
+
+    @cached_property
+    def delegated(self) -> tuple[str, ...]:
+        """What the BPF file system at /sys/fs/bpf delegates to this user namespace, such as `delegate_cmds=map_create`:
+        a BPF token can be made of it (6.9; kernel/bpf/inode.c, bpf_show_options). () where it delegates nothing.
+        """
+        try:
+            mount = self._machine.tracing.mounts.covering("/sys/fs/bpf")
+        except Unavailable:
+            return ()
+        if mount is None or mount.fstype != "bpf":
+            return ()
+        return tuple(option for option in mount.super_options if option.startswith("delegate_"))
 
     @cached_property
     def no_mount(self) -> str:

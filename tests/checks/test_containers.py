@@ -10,6 +10,7 @@ import errno
 import pytest
 
 from kdiag.model import Finding, Report, Status
+from kdiag.remedies import container as container_run
 from tests.support import machines
 from tests.support.description import Description
 from tests.support.reports import report_on
@@ -21,6 +22,9 @@ DOCKER = f"docker run --cap-add SYS_ADMIN {TRACEFS} IMAGE"
 PODMAN = f"podman run --cap-add SYS_ADMIN,PERFMON {TRACEFS} IMAGE"
 PERF = ("perf:profile", "perf:bpf-output", "perf:hardware", "perf:reached")
 BPF = ("bpf:map", "bpf:reached", *(f"bpf:prog:{kind}" for kind in ("kprobe", "tracepoint", "raw_tracepoint")))
+
+
+EVENTS = ("syscalls/sys_enter_openat", "sock/inet_sock_set_state", "sched/sched_process_fork")
 
 
 def container(
@@ -173,7 +177,40 @@ def test_lockdown_is_not_to_be_seen_for_the_reason_that_the_call_gives() -> None
     assert not found.remedies and not found.with_root
 
 
-def test_a_closed_file_of_tracefs_has_one_cause() -> None:
+def test_a_module_that_keeps_tracefs_closed() -> None:
+    """`deny /sys/kernel/tracing/** r,`: bpf(2) and perf_event_open(2) work, and no file of tracefs opens."""
     described = container("docker", DEFAULT | ADMIN, tracefs=True)
-    described.refuse("/sys/kernel/tracing/available_filter_functions", errno.EACCES)
-    assert told(report_on(described.recording()), "tracing.functions").causes == ("privileges.lsm",)
+    root = "/sys/kernel/tracing"
+    for name in ("available_filter_functions", *(f"events/{event}/id" for event in EVENTS)):
+        described.refuse(f"{root}/{name}", errno.EACCES)
+    report = report_on(described.recording())
+    for finding_id in ("tracing.functions", "tracing.syscalls", "tracing.sched"):
+        assert told(report, finding_id).causes == ("privileges.lsm",), finding_id
+    assert "AppArmor (docker-default)" in told(report, "tracing.functions").reason
+    assert told(report, "privileges.lsm").summary == "AppArmor (docker-default) refuses tracefs"
+    assert first_command(report, "privileges.lsm") == DOCKER.replace(
+        " -v", " --security-opt apparmor=unconfined -v"
+    )
+
+
+@pytest.mark.parametrize(("release", "offered"), [("6.12.107+deb13-amd64", True), ("6.1.0-40-amd64", False)])
+def test_a_token_is_offered_where_the_kernel_has_them(release: str, offered: bool) -> None:
+    described = machines.userns(machines.container(machines.linux(release), DEFAULT, kind="lxc"))
+    described.file("/run/systemd/container", "lxc\n")
+    found = told(report_on(described.recording()), "privileges.userns")
+    tokens = [r for r in found.remedies if r.id == "privileges.token"]
+    assert bool(tokens) is offered
+    assert all("delegate_cmds" in r.commands[0] and "not for tracepoints" in r.title for r in tokens)
+    assert found.remedies[0].id == container_run.RUN, "the token is not enough for what is required"
+
+
+def test_a_token_that_is_delegated() -> None:
+    described = machines.userns(machines.container(machines.linux(), DEFAULT))
+    options = "rw,delegate_cmds=map_create:prog_load,delegate_progs=kprobe:tracing"
+    lines = described.nodes["/proc/self/mountinfo"].data.decode()
+    described.file("/proc/self/mountinfo", f"{lines}30 23 0:60 / /sys/fs/bpf rw - bpf bpf {options}\n")
+    report = report_on(described.recording())
+    found = told(report, "privileges.token")
+    assert found.status is Status.OK and "delegate_progs=kprobe:tracing" in found.evidence[0].observed
+    assert not [r for r in told(report, "privileges.userns").remedies if r.id == "privileges.token"]
+    assert told(report_on(machines.linux().recording()), "privileges.token").status is Status.OK

@@ -402,6 +402,7 @@ ROWS: list[Row] = [
         "CAP_BPF|CAP_SYS_ADMIN",
     ),
     ("privileges.userns", "unshare -Ur", machines.userns, FAIL, "0 1000 1"),
+    ("privileges.token", "unshare -Ur", machines.userns, WARN, "no delegate_ option"),
     (
         "privileges.seccomp",
         "a filter",
