@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from kdiag.check import check
 from kdiag.machine import Machine
 from kdiag.machine.environment import Place
-from kdiag.model import Evidence, Finding, Remedy, WrongRemedy, fail, ok, skip, unknown, warn
+from kdiag.model import Evidence, Finding, Remedy, WrongRemedy, expected, fail, ok, unknown, warn
 from kdiag.system import Unavailable
 
 
@@ -135,22 +135,26 @@ def immutable(machine: Machine) -> Iterator[Finding]:
 @check(
     "environment.filesystems",
     "What every tool takes for granted",
-    ids=("environment.sysfs", "environment.dev-fd", "environment.shell"),
+    ids=("environment.sysfs", "environment.dev-fd", "environment.shell", "environment.meminfo"),
 )
 def filesystems(machine: Machine) -> Iterator[Finding]:
     """/sys (bpftrace asks it for the number of CPUs and crashes or fails without), /dev/fd (0.27 fails
-    without), /bin/sh (0.17 and 0.23 crash without): seen in chroots and minimal images.
+    without), /bin/sh (0.17 and 0.23 crash without), /proc/meminfo (0.25 sizes its buffers by it and fails without):
+    seen in chroots and minimal images, and where /proc is mounted with subset=pid.
     """
     for finding_id, path, consequence in (
         ("environment.sysfs", "/sys/devices/system/cpu/possible", "bpftrace cannot create maps"),
         ("environment.dev-fd", "/dev/fd", "bpftrace from 0.24 on does not start"),
         ("environment.shell", "/bin/sh", "bpftrace up to 0.23 crashes"),
+        ("environment.meminfo", "/proc/meminfo", "bpftrace from 0.25 on cannot size its buffers"),
     ):
         title = f"{path} is there"
         try:
             there = machine.system.stat(path) is not None
         except Unavailable as gap:
-            yield skip(gap.reason, id=finding_id, title=title)
+            yield expected(
+                f"whether {path} is there was not seen", reason=gap.reason, id=finding_id, title=title
+            )
             continue
         if there:
             yield ok(f"{path} is there", id=finding_id, title=title, evidence=(Evidence(path, "exists"),))
@@ -161,7 +165,11 @@ def filesystems(machine: Machine) -> Iterator[Finding]:
                 title=title,
                 evidence=(Evidence(path, "absent"),),
                 causes=("environment.container",),
-                remedies=_sysfs(machine) if finding_id == "environment.sysfs" else (),
+                remedies=_sysfs(machine)
+                if finding_id == "environment.sysfs"
+                else (WHOLE_PROC,)
+                if finding_id == "environment.meminfo"
+                else (),
             )
 
 

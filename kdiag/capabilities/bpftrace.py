@@ -48,8 +48,8 @@ def _start(b: Behaviour) -> Expression:
         need("privileges.userns"),
         _privileged(b),
         need("kernel.lockdown"),
-        need("environment.sysfs"),
-        need("environment.shell" if b.runs_shell_at_start else "environment.dev-fd"),
+        unless_refuted("environment.sysfs"),
+        unless_refuted("environment.shell" if b.runs_shell_at_start else "environment.dev-fd"),
         need("bpf.map"),
         need("privileges.memlock", tolerate_warn=True),
         unless_refuted("privileges.open-files"),
@@ -61,6 +61,8 @@ def _start(b: Behaviour) -> Expression:
         parts.append(need("btf.variable"))
     if b.needs_tracefs_at_start:
         parts.append(need("tracing.tracefs"))
+    if b.needs_meminfo:
+        parts.append(unless_refuted("environment.meminfo"))
     if b.needs_proc_modules:
         parts.append(need("kernel.modules"))
     return all_of(*parts)
@@ -68,7 +70,18 @@ def _start(b: Behaviour) -> Expression:
 
 def _output(b: Behaviour) -> Expression:
     """What the program's output goes through."""
-    return need("perf.output") if b.output == "perf-events" else always
+    ring = unless_refuted("bpf.ringbuf")
+    if b.output == "either":
+        return any_of(ring, need("perf.output"))
+    return need("perf.output") if b.output == "perf-events" else ring
+
+
+def _pids(b: Behaviour) -> Expression:
+    """What a script sees as `pid` and `tid`: nearly all that look at tasks use one of them."""
+    parts = [unless_refuted("environment.pids")]
+    if b.pids == "own-or-fails":
+        parts.append(unless_refuted("environment.pid-namespace"))
+    return all_of(*parts)
 
 
 def _btf(_b: Behaviour) -> Expression:
@@ -157,7 +170,7 @@ def _tracepoint(b: Behaviour, *extra: Expression) -> Expression:
 
 
 def tracepoint_args(b: Behaviour) -> Expression:
-    return _tracepoint(b, need("tracing.syscalls"))
+    return _tracepoint(b, need("tracing.syscalls"), _pids(b))
 
 
 def tracepoint_net(b: Behaviour) -> Expression:
@@ -171,11 +184,15 @@ def tracepoint_sched(b: Behaviour) -> Expression:
 def rawtracepoint(b: Behaviour) -> Expression:
     if b.rawtracepoint == "absent":
         return never("rawtracepoint probes require bpftrace 0.18 or newer", "tools.bpftrace")
-    parts = [hello(b), need("bpf.prog.raw_tracepoint")]
+    parts = [hello(b), need("bpf.prog.raw_tracepoint"), _pids(b)]
     return all_of(*parts, _btf(b)) if b.rawtracepoint == "needs-btf" else all_of(*parts)
 
 
 def kprobe(b: Behaviour) -> Expression:
+    return all_of(_kprobe_attached(b), _pids(b))
+
+
+def _kprobe_attached(b: Behaviour) -> Expression:
     return all_of(hello(b), need("tracing.kprobes"), need("bpf.prog.kprobe"), need("perf.events"), _detach(b))
 
 
@@ -222,10 +239,15 @@ def fentry(b: Behaviour) -> Expression:
 
 
 def uprobe(b: Behaviour) -> Expression:
-    return all_of(hello(b), need("tracing.uprobes"), need("bpf.prog.kprobe"), need("perf.events"), _detach(b))
+    attached = all_of(need("tracing.uprobes"), need("bpf.prog.kprobe"), need("perf.events"))
+    return all_of(hello(b), attached, _detach(b), _pids(b))
 
 
 def profile(b: Behaviour) -> Expression:
+    return all_of(_sampled(b), _pids(b))
+
+
+def _sampled(b: Behaviour) -> Expression:
     return all_of(hello(b), need("bpf.prog.perf_event"), need("perf.events"))
 
 
@@ -246,7 +268,7 @@ def kprobe_multi(b: Behaviour) -> Expression:
     that kind is an fprobe (kernel/trace/bpf_trace.c): it needs no CONFIG_KPROBES, and works where no kprobe does.
     """
     listed = all_of(hello(b), need("tracing.functions"), need("bpf.prog.kprobe"))
-    singly = all_of(listed, kprobe(b))
+    singly = all_of(listed, _kprobe_attached(b))
     if not b.kprobe_multi:
         return caveat(singly, "attached one by one: this release of bpftrace does not know kprobe.multi")
 
@@ -265,7 +287,7 @@ def usdt(b: Behaviour) -> Expression:
 
 
 def kstack(b: Behaviour) -> Expression:
-    return all_of(profile(b), need("tracing.kallsyms"))
+    return all_of(_sampled(b), need("tracing.kallsyms"))
 
 
 def module_types(b: Behaviour) -> Expression:

@@ -56,6 +56,13 @@ class Bpf:
         """ESRCH is the good answer: the kernel looked for the function (CONFIG_FPROBE, 5.18)."""
         return self._system.probe("bpf:kprobe-multi")
 
+    def feature(self, name: str) -> ProbeResult:
+        """`ring-buffer`, `uprobe-multi`, `kprobe-session`, `uprobe-session`: what came late and some tools need.
+
+        A recording may not have it: Unavailable.
+        """
+        return self._system.probe(f"bpf:{name}")
+
     @cached_property
     def test_run(self) -> ProbeResult:
         """An empty raw tracepoint program run once by BPF_PROG_TEST_RUN (5.10).

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
+import mmap
 import os
 import re
 import struct
@@ -35,6 +36,8 @@ _PROGRAM_TYPES = {
     "tracing": 26,
 }
 _TRACE_FENTRY, _TRACE_ITER, _TRACE_KPROBE_MULTI = 24, 28, 42
+_TRACE_UPROBE_MULTI, _TRACE_KPROBE_SESSION, _TRACE_UPROBE_SESSION = 48, 56, 57
+_RING_BUFFER = 27
 
 #: mov64 r0, 0; exit
 _EXIT = instruction(0x95, 0, 0, 0, 0)
@@ -216,25 +219,44 @@ def _tracing(attach_type: int, btf_id: int, *, attach: bool) -> ProbeResult:
         loaded.close()
 
 
-def _kprobe_multi() -> ProbeResult:
-    """Links a kprobe.multi program to a symbol that does not exist: ESRCH is the answer of a kernel that
-    can.
+def _kprobe_link(kind: int) -> ProbeResult:
+    """Links a program to a symbol that does not exist: ESRCH is the answer of a kernel that can. kind: kprobe.multi, or
+    a session, which is a link of the same shape.
     """
-    loaded = _Loaded(_PROGRAM_TYPES["kprobe"], _RETURN_ZERO, _TRACE_KPROBE_MULTI)
+    symbol = ctypes.create_string_buffer(b"kdiag_no_such_function")
+    table = ctypes.create_string_buffer(struct.pack("=Q", ctypes.addressof(symbol)), 8)
+    # flags, cnt, syms, addrs, cookies
+    return _link(kind, struct.pack("=IIQQQ", 0, 1, ctypes.addressof(table), 0, 0))
+
+
+def _uprobe_link(kind: int) -> ProbeResult:
+    """Links a program to the root directory: EBADF is the answer of a kernel that can, because that is no program
+    (libbpf asks so, too: src/features.c, probe_uprobe_multi_link).
+    """
+    path = ctypes.create_string_buffer(b"/")
+    offset = ctypes.create_string_buffer(8)
+    # path, offsets, ref_ctr_offsets, cookies, cnt, flags, pid
+    more = struct.pack("=QQQQIII", ctypes.addressof(path), ctypes.addressof(offset), 0, 0, 1, 0, 0)
+    return _link(kind, more)
+
+
+def _link(kind: int, more: bytes) -> ProbeResult:
+    """Asks for a link of that kind for an empty program. more: what follows link_create.flags."""
+    loaded = _Loaded(_PROGRAM_TYPES["kprobe"], _RETURN_ZERO, kind)
     try:
         if loaded.fd < 0:
             return ProbeResult(-loaded.fd, "load")
-        symbol = ctypes.create_string_buffer(b"kdiag_no_such_function")
-        table = ctypes.create_string_buffer(struct.pack("=Q", ctypes.addressof(symbol)), 8)
-        attr = struct.pack("=IIII", loaded.fd, 0, _TRACE_KPROBE_MULTI, 0)
-        # flags, cnt, syms, addrs, cookies
-        attr += struct.pack("=IIQQQ", 0, 1, ctypes.addressof(table), 0, 0)
-        link = syscalls.bpf(_LINK_CREATE, attr)
+        link = syscalls.bpf(_LINK_CREATE, struct.pack("=IIII", loaded.fd, 0, kind, 0) + more)
         if link >= 0:
             os.close(link)
         return ProbeResult(max(0, -link), "attach")
     finally:
         loaded.close()
+
+
+def _ring_buffer() -> ProbeResult:
+    """A ring buffer of one page (5.8): what bpftrace prints through since 0.19."""
+    return _outcome(syscalls.bpf(_MAP_CREATE, struct.pack("=IIIII", _RING_BUFFER, 0, 0, mmap.PAGESIZE, 0)))
 
 
 def _perf(kind: int, config: int) -> ProbeResult:
@@ -253,7 +275,11 @@ _PLAIN: dict[str, Callable[[], ProbeResult]] = {
     "btf-ids": _btf_ids,
     "memcg": _memcg,
     "test-run": _test_run,
-    "kprobe-multi": _kprobe_multi,
+    "ring-buffer": _ring_buffer,
+    "kprobe-multi": lambda: _kprobe_link(_TRACE_KPROBE_MULTI),
+    "kprobe-session": lambda: _kprobe_link(_TRACE_KPROBE_SESSION),
+    "uprobe-multi": lambda: _uprobe_link(_TRACE_UPROBE_MULTI),
+    "uprobe-session": lambda: _uprobe_link(_TRACE_UPROBE_SESSION),
     # bpf_probe_read_kernel came with 5.5. bpf_probe_read is as old as tracing programs; kernels that have both lock
     # both, and 5.4, which has only the old one, lets it load and refuses at run time.
     "read-kernel": lambda: _reads_with(113),

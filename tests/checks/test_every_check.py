@@ -453,6 +453,39 @@ ROWS: list[Row] = [
     ),
     ("privileges.secure-boot", "on", lambda x: x.file(known.SECURE_BOOT, b"\x06\0\0\0\x01"), WARN, "on"),
     ("privileges.secure-boot", "not to be read", lambda x: x.remove(known.SECURE_BOOT), UNKNOWN, "efivarfs"),
+    # -- what came late, and namespaces
+    ("bpf.ringbuf", "before 5.8", probes(errno.EINVAL, "bpf:ring-buffer"), FAIL, "requires Linux 5.8"),
+    ("bpf.ringbuf", "not tried", lambda x: x.probes.pop("bpf:ring-buffer"), UNKNOWN, "not tried"),
+    (
+        "bpf.uprobe_multi",
+        "before 6.6",
+        probes(errno.EINVAL, "bpf:uprobe-multi", detail="load"),
+        SKIP,
+        "one function at a time",
+    ),
+    ("bpf.kprobe_session", "before 6.10", probes(errno.EINVAL, "bpf:kprobe-session"), SKIP, "6.10"),
+    ("bpf.uprobe_session", "before 6.13", probes(errno.EINVAL, "bpf:uprobe-session"), SKIP, "6.13"),
+    (
+        "environment.pid-namespace",
+        "a kernel without them",
+        lambda x: machines.bpftrace(x, "0.23.2").remove("/proc/self/ns/pid"),
+        FAIL,
+        "CONFIG_PID_NS",
+    ),
+    (
+        "environment.pids",
+        "a namespace of its own",
+        lambda x: x.link("/proc/self/ns/pid", "pid:[4026532300]"),
+        WARN,
+        "PID namespace",
+    ),
+    (
+        "environment.meminfo",
+        "/proc with subset=pid",
+        lambda x: x.remove("/proc/meminfo"),
+        FAIL,
+        "cannot size its buffers",
+    ),
     # -- tools
     (
         "tools.bpftrace",
@@ -674,7 +707,7 @@ def test_not_fine(finding_id: str, change: Change, status: Status, says: str, tm
 def test_fine(tmp_path: Path) -> None:
     """On a complete machine every finding is ok but those about options and sysctls, and one about bpftrace 0.11."""
     report = look(known.complete(), tmp_path)
-    others = ("config.", "sysctl.", "btf.fentry-test")
+    others = ("config.", "sysctl.", "btf.fentry-test", "bpf.uprobe_session")
     bad = [f for f in report.findings if f.status is not OK and not f.id.startswith(others)]
     assert not bad, bad
     assert {c.status.value for c in report.capabilities} <= {"works", "caveat"}, report.capabilities

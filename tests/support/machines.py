@@ -86,6 +86,7 @@ def linux(
             "/proc/version": f"{text}\n",
             "/proc/cmdline": "root=/dev/vda1 ro quiet\n",
             "/proc/cpuinfo": "processor\t: 0\nflags\t\t: fpu vme sse2\n",
+            "/proc/meminfo": "MemTotal: 4194304 kB\nMemAvailable: 2097152 kB\n",
             "/proc/modules": "ext4 1 0 - Live 0x0\nxfs 1 0 - Live 0x0\n",
             "/proc/kallsyms": "ffffffff81000000 T _stext\nffffffff81000010 T vfs_open\n" * 8,
             "/proc/filesystems": "".join(f"nodev\t{name}\n" for name in _FILESYSTEMS),
@@ -241,6 +242,14 @@ def kheaders(described: Description, state: str, *, arch: str = "x86") -> Descri
     return described
 
 
+#: Kinds of links, since when, and what a kernel says that knows them.
+_LINKS = (
+    ("uprobe-multi", (6, 6), errno.EBADF),
+    ("kprobe-session", (6, 10), errno.ESRCH),
+    ("uprobe-session", (6, 13), errno.EBADF),
+)
+
+
 def answers(
     described: Description, effective: int = ALL_CAPABILITIES, *, in_machine: bool = True
 ) -> Description:
@@ -265,6 +274,10 @@ def answers(
         described.probe(f"bpf:prog:{kind}", 0 if trace else denied)
     runs = (0, "run") if numbers >= (5, 10) else (524, "run")
     described.probe("bpf:test-run", *(runs if trace else (denied, "load")))
+    described.probe("bpf:ring-buffer", (0 if numbers >= (5, 8) else errno.EINVAL) if bpf else denied)
+    for name, since, known in _LINKS:
+        answer = (known, "attach") if numbers >= since else (errno.EINVAL, "load")
+        described.probe(f"bpf:{name}", *(answer if trace else (denied, "load")))
     multi = (errno.ESRCH, "attach") if numbers >= (6, 4) else (errno.EINVAL, "load")
     described.probe("bpf:kprobe-multi", *(multi if trace else (denied, "load")))
     for name in (f"bpf:fentry:{parts.FENTRY_TEST}", f"bpf:iter:{parts.ITER_TASK}"):

@@ -81,8 +81,11 @@ class Behaviour(NamedTuple):
     begin_program: Literal["uprobe", "either", "raw-tracepoint"]
     """What BEGIN is: a uprobe on bpftrace's own binary, a raw tracepoint program, or that and the uprobe where the
     kernel cannot run it on demand."""
-    output: Literal["perf-events", "ring-buffer"]
-    """How a program's output reaches bpftrace."""
+    output: Literal["perf-events", "either", "ring-buffer"]
+    """How a program's output reaches bpftrace; "either": through perf events where the kernel has no ring buffers."""
+    pids: Literal["initial", "own-or-fails", "own"]
+    """Whose ids `pid` and `tid` are: the first PID namespace's, or those of bpftrace's own (get_pidns_self_stat(),
+    src/bpftrace.cpp); "own-or-fails": a script with one of them fails where the kernel has no PID namespaces."""
     detach_reads_tracefs: bool
     """Whether it detaches kprobes and uprobes through BCC's library, which looks into tracefs and complains without."""
     usdt_needs_types: bool
@@ -117,6 +120,8 @@ class Behaviour(NamedTuple):
     """Whether it reads the kernel's symbols through a shell (popen), else through /dev/fd."""
     needs_tracefs_at_start: bool
     """Whether available_events must be readable even for BEGIN (KernelInfoImpl::open)."""
+    needs_meminfo: bool
+    """Whether /proc/meminfo must be readable: the output buffer is sized by it (get_available_mem_kb())."""
     needs_proc_modules: bool
     """Whether a kernel without /proc/modules is refused at start."""
     first_check: Literal["privileges", "tracefs"]

@@ -52,6 +52,7 @@ _0_9_0 = Behaviour(
     fentry_names=(),
     begin_program="uprobe",
     output="perf-events",
+    pids="initial",
     detach_reads_tracefs=True,
     usdt_needs_types=False,
     rawtracepoint="absent",
@@ -69,6 +70,7 @@ _0_9_0 = Behaviour(
     lockdown_check="none",
     runs_shell_at_start=True,
     needs_tracefs_at_start=False,
+    needs_meminfo=False,
     needs_proc_modules=False,
     first_check="privileges",
     tracefs_paths=(_DEBUG_TRACING,),
@@ -165,7 +167,7 @@ _0_18_0 = _0_17_1._replace(
 _0_19_0 = _0_18_0._replace(
     since=(0, 19, 0),
     unpacks_kheaders="always",  # 91db77c57 Decouple kheaders unpacking from BTF support; inferred
-    output="ring-buffer",  # 0.19 prints through BPF_MAP_TYPE_RINGBUF
+    output="either",  # has_map_ringbuf() in irbuilderbpf.cpp; 0.19 prints through BPF_MAP_TYPE_RINGBUF
     args_operators=(".", "->"),  # e73f0d5d4 Replace args->x by args.x in docs and tools; -> stays accepted
     iterators="any",  # 7b45ce9d2 get all iters from btf
 )
@@ -201,9 +203,15 @@ _0_23_0 = _0_22_0._replace(
     since=(0, 23, 0),
     types_header="tracepoints-without-btf",  # c26c57052 Drop clang_workarounds.h
     info_stream="stdout",  # 3b0b4704b Change bpftrace flag outputs from stderr to stdout
+    pids="own-or-fails",  # 793ef5f4a Codegen: Get correct PIDs/TIDs relative to bpftrace's PID namespace
 )
-_0_24_0 = _0_23_0._replace(
+_0_23_4 = _0_23_0._replace(
+    since=(0, 23, 4),
+    pids="own",  # a06904bf0 Don't crash if kernel is built without PID namespaces
+)
+_0_24_0 = _0_23_4._replace(
     since=(0, 24, 0),
+    output="ring-buffer",  # run_bpftrace(): "missing the BPF_MAP_TYPE_RINGBUF, which bpftrace requires"
     header_warning="never",  # 7839fa01a ast: use new PassManager when possible (#3869)
     clang_runs="always",  # the same: CreateClangParsePass has no condition; inferred
     clang_failure_status=2,  # the same: main() returns 2 when a pass fails
@@ -222,6 +230,7 @@ _0_25_0 = _0_24_0._replace(
     types_header="never",
     args_need_btf=True,  # 9dd37ee03 Parse tracepoint args from BTF (#4864)
     fentry_check="late",  # fe845e321 Remove old probe feature checks (#4549)
+    needs_meminfo=True,  # get_buffer_pages() reads it; inferred
     raises_nofile=True,  # 0773ec682 Increase the RLIMIT_NOFILE if needed (#4716)
     privileges="capabilities",  # 5261e8e1f Replace root user check with capability checks (#4773)
     needs_tracefs_at_start=True,  # 4a3b4dec7 cleanup: aggregate function info into mockable interfaces
@@ -247,6 +256,7 @@ ROWS: tuple[Behaviour, ...] = (
         _0_21_0,
         _0_22_0,
         _0_23_0,
+        _0_23_4,
         _0_24_0,
         _0_25_0,
         _0_25_1,

@@ -1,0 +1,131 @@
+"""What came late to bpf(2) and newer tools use: ring buffers, links for many uprobes, sessions. Each is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import NamedTuple
+
+from kdiag.check import check
+from kdiag.machine import Machine
+from kdiag.model import Evidence, Finding, expect, expected, fail, ok, skip, unknown
+from kdiag.system import ProbeResult, Unavailable
+
+from .refusals import BPF, TRACING, Call, explain, only_root_may
+
+
+class Feature(NamedTuple):
+    """probe: its name. known: the errno of a kernel that has it, "" where it simply succeeds. since: the release of
+    Linux that brought it. without: what tools do then; needed: whether some do not run at all.
+    """
+
+    id: str
+    what: str
+    probe: str
+    call: str
+    known: str
+    since: tuple[int, int, int]
+    without: str
+    needed: bool = False
+
+
+_FEATURES = (
+    Feature(
+        "bpf.ringbuf",
+        "ring buffers",
+        "ring-buffer",
+        "bpf(BPF_MAP_CREATE, BPF_MAP_TYPE_RINGBUF)",
+        "",
+        (5, 8, 0),
+        "bpftrace 0.24 and newer print through nothing else; 0.19 to 0.23 then use perf events",
+        needed=True,
+    ),
+    Feature(
+        "bpf.uprobe_multi",
+        "uprobe.multi links",
+        "uprobe-multi",
+        "bpf(BPF_LINK_CREATE, BPF_TRACE_UPROBE_MULTI)",
+        "EBADF",
+        (6, 6, 0),
+        "wildcards of uprobes are attached one function at a time",
+    ),
+    Feature(
+        "bpf.kprobe_session",
+        "kprobe sessions",
+        "kprobe-session",
+        "bpf(BPF_LINK_CREATE, BPF_TRACE_KPROBE_SESSION)",
+        "ESRCH",
+        (6, 10, 0),
+        "a kprobe and its kretprobe are attached as two",
+    ),
+    Feature(
+        "bpf.uprobe_session",
+        "uprobe sessions",
+        "uprobe-session",
+        "bpf(BPF_LINK_CREATE, BPF_TRACE_UPROBE_SESSION)",
+        "EBADF",
+        (6, 13, 0),
+        "a uprobe and its uretprobe are attached as two",
+    ),
+)
+
+
+@check("bpf.newer-features", "What newer tools use of bpf(2)", ids=tuple(f.id for f in _FEATURES))
+def features(machine: Machine) -> Iterator[Finding]:
+    """Makes a ring buffer of one page, and asks for links that cannot be made: to the root directory, which is no
+    program, and to a function that does not exist. The errno tells whether the kernel knows the kind.
+    """
+    for feature in _FEATURES:
+        title = feature.what[0].upper() + feature.what[1:]
+        finding = _answer(machine, feature, TRACING if feature.known else BPF)
+        yield replace(finding, id=feature.id, title=title)
+
+
+def _answer(machine: Machine, feature: Feature, call: Call) -> Finding:
+    try:
+        result = machine.bpf.feature(feature.probe)
+    except Unavailable as gap:
+        return _untried(machine, feature, gap.reason)
+    evidence = (Evidence(feature.call, _said(result)),)
+    if result.ok or (feature.known and result.name == feature.known):
+        return ok(f"the kernel has {feature.what}", evidence=evidence)
+    if only_root_may(machine, call, result):
+        return _untried(machine, feature, result.describe())
+    since = "{}.{}".format(*feature.since)
+    if result.name in ("EINVAL", "EOPNOTSUPP", "ENOTSUP"):
+        make = fail if feature.needed else skip
+        return make(
+            f"this kernel has no {feature.what}",
+            reason=f"requires Linux {since} or newer: {feature.without}",
+            evidence=evidence,
+        )
+    why = explain(machine, call, result)
+    return fail(
+        f"{feature.what} are refused",
+        reason=why.reason,
+        evidence=(*evidence, *why.evidence),
+        causes=("bpf.map", *why.causes),
+    )
+
+
+def _said(result: ProbeResult) -> str:
+    return f"{result.detail}: {result.describe()}" if result.detail else result.describe()
+
+
+def _untried(machine: Machine, feature: Feature, why: str) -> Finding:
+    """Where it was not tried the release lets expect it; distributions bring such things to older ones."""
+    evidence = (Evidence(feature.call, why),)
+    since = "{}.{}".format(*feature.since)
+    if machine.kernel.version_numbers >= feature.since:
+        return expected(
+            f"whether the kernel has {feature.what} was not tried",
+            reason=why,
+            evidence=(*evidence, expect("uname -r", f"Linux {since} and newer have them")),
+            with_root="one harmless bpf(2) call answers",
+        )
+    return unknown(
+        f"whether the kernel has {feature.what} was not tried",
+        reason=f"{why}; they came with Linux {since}, and some distributions brought them to older ones",
+        evidence=evidence,
+        with_root="one harmless bpf(2) call answers",
+    )
