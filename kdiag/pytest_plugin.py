@@ -108,7 +108,7 @@ def _look() -> Report:
 
 
 def _read(path: str) -> Report:
-    from kdiag.report.read import DOCUMENT_LIMIT, BadReport, load
+    from kdiag.report.document import DOCUMENT_LIMIT, BadReport, load
     from kdiag.trust import read
 
     try:

@@ -17,7 +17,7 @@ from kdiag.compare.text import render as render_text
 from kdiag.console import exits, printable
 from kdiag.machine import Machine
 from kdiag.recording.pack import opened
-from kdiag.report.read import BadReport
+from kdiag.report.document import BadReport
 from kdiag.system.recording_index import BadRecording
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from kdiag.commands.compare import played_back
 from kdiag.compare.inputs import BadInput, documents, paths
 from kdiag.console import exits
-from kdiag.report.read import BadReport, load
+from kdiag.report.document import BadReport, load
 from kdiag.system.recording_index import BadRecording
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import BinaryIO, NamedTuple
 
 from kdiag.console.printable import line
-from kdiag.report.read import DOCUMENT_LIMIT
+from kdiag.report.document import DOCUMENT_LIMIT
 from kdiag.trust import read
 
 _CHUNK = 1024 * 1024

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from kdiag.model import Capability, Finding, MachineInfo, Report, Status
-from kdiag.report.read import BadReport, load
+from kdiag.report.document import BadReport, load
 
 #: Bytes of blocks that are remembered. Machines that share nothing must not fill the memory.
 _REMEMBERED = 48 * 1024 * 1024

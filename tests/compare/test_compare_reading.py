@@ -16,8 +16,8 @@ from kdiag.compare import inputs
 from kdiag.compare import summary as reading
 from kdiag.compare.inputs import BadInput, Document, documents, paths
 from kdiag.compare.summary import MachineSummary, Reader
+from kdiag.report.document import BadReport, load
 from kdiag.report.faces.json import render
-from kdiag.report.read import BadReport, load
 from tests.support.comparison_samples import SAMPLE, broken, report
 from tests.support.paths import FIXTURES
 

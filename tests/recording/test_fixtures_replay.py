@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from kdiag.recording.pack import opened
-from kdiag.report.faces.json import load, render
+from kdiag.report.document import load
+from kdiag.report.faces.json import render
 from tests.support.paths import FIXTURES
 from tests.support.reports import report_on
 

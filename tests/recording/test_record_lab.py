@@ -10,7 +10,7 @@ import tarfile
 import pytest
 
 from kdiag.recording import pack
-from kdiag.report.faces.json import load
+from kdiag.report.document import load
 from kdiag.system.recording import Recording
 
 pytestmark = [

@@ -21,7 +21,7 @@ from kdiag.recording import pack, secrets
 from kdiag.recording.clean import report_without
 from kdiag.recording.make import Made, make
 from kdiag.recording.redact import Redactor
-from kdiag.report.faces.json import load
+from kdiag.report.document import load
 from kdiag.system.live import Live
 from tests.support.needs import need_root
 from tests.support.reports import builtin, report_on

@@ -19,7 +19,7 @@ from kdiag.recording import pack
 from kdiag.recording.listing import listing
 from kdiag.recording.make import Made, make
 from kdiag.recording.secrets import Secrets
-from kdiag.report.faces.json import load
+from kdiag.report.document import load
 from kdiag.system.recording import Recording
 from kdiag.system.recording_files import Memory
 from tests.support import kernel_parts as parts

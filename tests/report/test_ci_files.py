@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 import yaml
 
+from kdiag.report.document import load
 from kdiag.report.formats import NAMES
-from kdiag.report.read import load
 from tests.support.needs import need, need_program
 from tests.support.paths import REPOSITORY
 

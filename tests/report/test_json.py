@@ -30,8 +30,8 @@ from kdiag.model import (
     Works,
     WrongRemedy,
 )
-from kdiag.report.faces.json import SCHEMA, BadReport, load, render, schema_text
-from kdiag.report.read import KINDS
+from kdiag.report.document import KINDS, SCHEMA, BadReport, load
+from kdiag.report.faces.json import render, schema_text
 
 SAMPLE = Path(__file__).with_name("sample.json").read_text(encoding="utf-8")
 VALIDATOR = Draft202012Validator(json.loads(schema_text()))
@@ -93,6 +93,20 @@ def objects(value: object, path: str = "$") -> Iterator[tuple[str, dict[str, obj
 
 def test_the_schema_is_a_schema() -> None:
     Draft202012Validator.check_schema(json.loads(schema_text()))
+
+
+def test_the_schema_is_the_published_one() -> None:
+    """What the definition gives is what other programs were told; a key that is added is added to the file as well."""
+    published = Path(__file__).with_name("report.schema.json").read_text(encoding="utf-8")
+    assert json.loads(schema_text()) == json.loads(published)
+
+
+def test_a_report_without_what_was_added_later_is_read() -> None:
+    document = json.loads(SAMPLE)
+    del document["tools"], document["verdict"]["run_on"]
+    old = load(json.dumps(document))
+    now = load(SAMPLE)
+    assert old == replace(now, tools=(), verdict=now.verdict._replace(run_on="here"))
 
 
 @pytest.mark.parametrize("report", [written(), empty(), load(SAMPLE)], ids=["full", "empty", "sample"])

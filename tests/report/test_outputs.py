@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from kdiag.report.document import load
 from kdiag.report.formats import Options
 from kdiag.report.outputs import BadOutputs, Output, emit, plan
-from kdiag.report.read import load
 from kdiag.report.write import WriteError, write_atomically
 from tests.support.needs import need_root
 from tests.support.report_samples import everything, hostile

@@ -37,7 +37,7 @@ from kdiag.model import (
     unknown,
     warn,
 )
-from kdiag.report.faces.json import load
+from kdiag.report.document import load
 from kdiag.report.faces.text import render
 from kdiag.report.story.order import in_the_way, not_in_the_way
 

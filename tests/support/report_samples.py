@@ -21,7 +21,7 @@ from kdiag.model import (
     Works,
     WrongRemedy,
 )
-from kdiag.report.read import load
+from kdiag.report.document import load
 from kdiag.system.live import Live
 from tests.support.reports import report_on
 
