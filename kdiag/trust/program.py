@@ -10,13 +10,14 @@ the name opens must be the very file that was judged.
 
 The same holds for what the program starts: the interpreter in the first line of a script is judged like the script, and
 its PATH has only directories that were judged (bpftrace runs `tar` to unpack kernel headers, a script whatever it
-likes). What root itself set besides, such as LD_LIBRARY_PATH, is root's.
+likes). What tells the linker to load other libraries is passed on only if all that it names was judged.
 """
 
 from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -120,8 +121,24 @@ def _interpreter(name: str, at: int) -> str:
 
 
 def _closed(env: Mapping[str, str]) -> Mapping[str, str]:
-    """The environment with a PATH that no other user decides on."""
-    return {**env, "PATH": closed_path(env["PATH"])} if "PATH" in env else env
+    """The environment with a PATH that no other user decides on, and no library that another user can put there."""
+    kept = {name: value for name, value in env.items() if name not in _LINKER or _is_loadable(name, value)}
+    return {**kept, "PATH": closed_path(kept["PATH"])} if "PATH" in kept else kept
+
+
+def _is_loadable(name: str, value: str) -> bool:
+    """Whether a variable for the linker names only what no other user can change: directories, or libraries by path.
+    An empty part means the current directory, a $ something that only the linker knows.
+    """
+    separators, is_judged = _LINKER[name]
+    return "$" not in value and all(map(is_judged, re.split(separators, value)))
+
+
+def _is_judged_library(part: str) -> bool:
+    try:
+        return not part or ("/" in part and not distrusted(part))
+    except OSError:
+        return False
 
 
 @lru_cache(maxsize=8)
@@ -141,3 +158,12 @@ def _is_closed(part: str) -> bool:
             return not os.fstat(fd).st_mode & stat.S_IWOTH
     except OSError:
         return False
+
+
+#: What makes ld.so load or look for more (ld.so(8)): how a value is taken apart, and what judges a part. A library
+#: without a path is looked for in the other directories, but nothing needs one.
+_LINKER = {
+    "LD_LIBRARY_PATH": ("[:;]", _is_closed),
+    "LD_PRELOAD": ("[: ]", _is_judged_library),
+    "LD_AUDIT": (":", _is_judged_library),
+}

@@ -304,6 +304,25 @@ def test_a_program_looks_for_others_only_where_they_are_judged(
     assert not (tmp_path / "mark").exists()
 
 
+@pytest.mark.parametrize("name", ["LD_LIBRARY_PATH", "LD_PRELOAD", "LD_AUDIT"])
+def test_a_library_that_another_user_can_change_is_not_loaded(name: str, tmp_path: Path, sh: Path) -> None:
+    """A variable for the linker reaches what root starts only if all that it names was judged."""
+    need_root()
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "theirs/lib.so").write_bytes(b"")
+    given(tmp_path / "theirs")
+    (tmp_path / "own.so").write_bytes(b"")
+    (tmp_path / "own.so").chmod(0o755)
+    file = name != "LD_LIBRARY_PATH"
+    own, theirs = (
+        (tmp_path / "own.so", tmp_path / "theirs/lib.so") if file else (tmp_path, tmp_path / "theirs")
+    )
+    script(sh, f'echo "[${name}]"')
+    for value in (f"{theirs}", f"{own}:{theirs}", "lib:", "./lib", f"{own}/$ORIGIN"):
+        assert launch((str(sh),), 60.0, {**os.environ, name: value}).result().stdout == "[]\n", value
+    assert launch((str(sh),), 60.0, {**os.environ, name: f"{own}"}).result().stdout == f"[{own}]\n"
+
+
 def test_which_directories_of_a_path_are_kept(tmp_path: Path, sh: Path) -> None:
     need_root()
     (tmp_path / "theirs").mkdir()
