@@ -16,6 +16,8 @@ from kdiag.trust.program import start
 
 #: No answer that kdiag asks for is longer.
 OUTPUT_LIMIT = 1024 * 1024
+#: Seconds between two looks at whether a silent command has ended.
+_GLANCE = 0.1
 
 
 class Running:
@@ -56,14 +58,20 @@ class Running:
         return self.timeout - (time.monotonic() - self.started)
 
     def _collect(self, process: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
-        """Both outputs, read as they come so that neither pipe fills up and neither takes the memory."""
+        """Both outputs, read as they come so that neither pipe fills up and neither takes the memory.
+
+        What a command leaves running may hold the pipes open for as long as it likes: once the command itself has
+        ended, what is in them by then is its answer.
+        """
         streams = {s: bytearray() for s in (process.stdout, process.stderr) if s is not None}
         with selectors.DefaultSelector() as waiting:
             for stream in streams:
                 waiting.register(stream, selectors.EVENT_READ)
             while waiting.get_map():
-                left = self._left()
-                ready = waiting.select(max(0.0, left))
+                left, ended = self._left(), process.poll() is not None
+                ready = waiting.select(0 if ended else max(0.0, min(left, _GLANCE)))
+                if not ready and ended:
+                    break
                 if not ready and left <= 0:
                     raise TimeoutError
                 for key, _ in ready:
