@@ -10,7 +10,6 @@ from kdiag.commands.surroundings import (
     Surroundings,
     confirmed,
     holding,
-    terminable,
     watching,
 )
 from kdiag.console import exits
@@ -115,7 +114,7 @@ def _carry_out(plan: Plan, before: Report, console: Console, around: Surrounding
     from kdiag.fix.verify import repaired, still_broken
 
     smoke_before = around.smoke({}) if around.smoke is not None else None
-    with holding(around, places, console) as context, watching(console) as watch, terminable():
+    with holding(around, places, console) as context, watching(console) as watch:
         done = apply(plan, context, Journal(places.journal), watch=watch)
     for one in done:
         if one.step.effect is not None:

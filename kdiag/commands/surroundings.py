@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import signal
 from collections.abc import Callable, Iterator
-from types import FrameType
 from typing import TYPE_CHECKING, NamedTuple
 
 from kdiag.fix.options import Options
@@ -99,23 +97,3 @@ def watching(console: Console) -> Iterator[Watch]:
             yield watch
         return
     yield lambda step, _done, total: None if total else console.say(f"{step.title} ...")
-
-
-@contextlib.contextmanager
-def terminable() -> Iterator[None]:
-    """SIGTERM and SIGHUP are answered as an interrupt from the keyboard is: what was begun is taken back."""
-
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    try:
-        before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
-    except ValueError:
-        # Not the main thread: signals belong to another thread.
-        yield
-        return
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -11,7 +11,6 @@ from kdiag.commands.surroundings import (
     confirmed,
     context_of,
     holding,
-    terminable,
 )
 from kdiag.console import exits
 from kdiag.console.progress import Console
@@ -40,7 +39,7 @@ def take_back(request: Request, console: Console, around: Surroundings, places: 
         return exits.READY
     if not confirmed(request, console):
         return exits.FAILED
-    with holding(around, places, console) as context, terminable():
+    with holding(around, places, console) as context:
         result = undo(context, journal)
     for text in result.said:
         console.say(text)
@@ -64,7 +63,7 @@ def prune_store(request: Request, console: Console, around: Surroundings, places
         return exits.READY
     if not confirmed(request, console):
         return exits.FAILED
-    with holding(around, places, console) as context, terminable():
+    with holding(around, places, console) as context:
         # Others may have been at work since.
         said = prune(unneeded(context, _releases(places)), context, Journal(places.journal))
     for text in said:

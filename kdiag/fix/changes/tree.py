@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import stat
 from dataclasses import replace
@@ -14,7 +13,7 @@ from kdiag.fix.entries import Entry
 from kdiag.fix.errors import FixError
 from kdiag.fix.store.extract import archive_from_module, extract
 from kdiag.fix.store.made import missing
-from kdiag.fix.store.trees import remove, tree_name, validate
+from kdiag.fix.store.trees import held, remove, tree_name, validate
 from kdiag.machine.kheaders import ARCHIVE
 from kdiag.parse.errors import ParseError
 from kdiag.system import Unavailable
@@ -103,24 +102,11 @@ def clean(base: Path) -> int:
         names = os.listdir(base)
     except OSError:
         return 0
-    found = [n for n in names if n.startswith((".kdiag-new-", ".kdiag-old-")) and not _busy(base / n)]
+    found = [
+        name
+        for name in names
+        if name.startswith((".kdiag-new-", ".kdiag-old-")) and not held(base / name) and _own(base / name)
+    ]
     for name in found:
         remove(base / name)
     return len(found)
-
-
-def _busy(path: Path) -> bool:
-    """Whether a process works on it: an unfinished tree is locked (flock) by the process that makes it."""
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError:
-        return True
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    finally:
-        os.close(fd)
-    return os.lstat(path).st_uid != os.geteuid()

@@ -221,24 +221,30 @@ def leftovers(base: Path) -> list[Path]:
 
 
 def _abandoned(path: Path) -> bool:
-    """Whether no process works on an unfinished tree: its lock, which dies with the process, is free."""
+    """Whether no process works on an unfinished tree of ours, as far as lock and age tell."""
     info = _own_directory(path)
-    if info is None:
-        return False
-    age = time.time() - info.st_mtime
+    busy = info is None or held(path)
+    age = time.time() - info.st_mtime if info is not None else 0.0
+    return not busy and age > (_ABANDONED_SECONDS if busy is None else _UNLOCKED_SECONDS)
+
+
+def held(path: Path) -> bool | None:
+    """Whether a process works on an unfinished tree: its lock (flock) dies with the process. True also where it cannot
+    be opened; None where the file system cannot lock a directory.
+    """
     try:
         fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError:
-        return False
+        return True
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        return False
+        return True
     except OSError:
-        return age > _ABANDONED_SECONDS
+        return None
     finally:
         os.close(fd)
-    return age > _UNLOCKED_SECONDS
+    return False
 
 
 def remove(tree: Path) -> None:
