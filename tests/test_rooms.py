@@ -27,7 +27,7 @@ MAY_IMPORT = {
     "capabilities": "knowledge model system",
     "console": "model trust",
     "checking": "capabilities check console knowledge machine model parse remedies system trust words",
-    "config": "capabilities checking model report trust words",
+    "config": "capabilities checking model trust words",
     "report": "capabilities checking config console knowledge model trust words",
     "compare": "console model report trust",
     "recording": "capabilities checking console knowledge machine model parse report system trust",

@@ -21,7 +21,7 @@ from kdiag.console import output as console
 from kdiag.console.command_line import has_sudo, localised, program
 from kdiag.machine import Machine
 from kdiag.model import Report
-from kdiag.report.formats import Options, explainer, render_as
+from kdiag.report.formats import Options, UnknownFormat, explainer, named, render_as
 from kdiag.report.outputs import BadOutputs, Output, plan
 from kdiag.report.outputs import emit as emit_all
 from kdiag.report.story.next_step import RECORDED
@@ -131,6 +131,17 @@ def _color(asked: bool | None, settings: Config) -> bool | None:
 
 
 def settings_of(path: str) -> Config:
+    """What the configuration file says; names of checks and capabilities are looked up once these are known."""
+    settings = _loaded(path)
+    try:
+        if settings.format is not None:
+            named(settings.format)
+    except UnknownFormat as error:
+        fail(f"{settings.path}: format: {error}")
+    return settings
+
+
+def _loaded(path: str) -> Config:
     try:
         if path == "auto":
             found = find(Path())

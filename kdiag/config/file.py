@@ -8,7 +8,7 @@
     until = "2030-06-30"             # the last day it holds
 
 Whatever is wrong is an error that names file and key: unknown keys and names, wrong types, expired waivers. Names
-are looked up by `check_names`, since only the command knows which checks there are.
+are looked up by `check_names`, since only the command knows which checks there are; and which formats.
 
 Such a file can turn "not ready" into exit status 0, so it counts only if no user but root and the caller can have
 written it or put it there (the reasoning of git's safe.directory); under sudo, the user who called sudo is another

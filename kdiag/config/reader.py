@@ -112,7 +112,7 @@ class _Reader(NamedTuple):
             verbose=flags.get("verbose"),
             color=flags.get("color"),
             plugins=flags.get("plugins"),
-            format=self.format(values["format"]) if "format" in values else None,
+            format=self.text(values["format"], "format") if "format" in values else None,
             baseline=self.beside(values["baseline"]) if "baseline" in values else None,
             waivers=tuple(waiver for waiver, _ in waivers),
             names=tuple(named),
@@ -146,14 +146,6 @@ class _Reader(NamedTuple):
         if isinstance(value, str) and value.strip():
             return value
         raise self.wrong(f"expected a text, found {found_instead(value)}", *place)
-
-    def format(self, value: object) -> str:
-        from kdiag.report.formats import UnknownFormat, named
-
-        try:
-            return named(self.text(value, "format")).name
-        except UnknownFormat as error:
-            raise self.wrong(str(error), "format") from None
 
     def beside(self, value: object) -> str:
         return str(Path(self.path).parent / self.text(value, "baseline"))

@@ -134,6 +134,13 @@ def test_2_usage(arguments: tuple[str, ...], near: str) -> None:
     assert near in err
 
 
+def test_2_a_format_of_the_configuration_file(tmp_path: Path) -> None:
+    (tmp_path / "kdiag.toml").write_text('format = "htm"')
+    status, out, err = call("check", "--config", str(tmp_path / "kdiag.toml"))
+    assert (status, out) == (2, "")
+    assert "kdiag.toml: format: no format is called 'htm'; did you mean html?" in err
+
+
 @pytest.mark.parametrize("root", ["/no/such/directory", "/etc/passwd", ""])
 def test_2_no_root(root: str) -> None:
     status, _, err = call("check", "--root", root)
