@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from kdiag.capabilities import bpftrace, other_tools
-from kdiag.capabilities.expression import Context, Expression, Outcome, need
+from kdiag.capabilities.expression import AS_FAR_AS_SEEN, Context, Expression, Outcome, need
 from kdiag.capabilities.repair import repairs
 from kdiag.model import Capability, Finding, Status, Works
 
@@ -146,32 +146,41 @@ DEFINITIONS: tuple[Definition, ...] = (
 
 
 def evaluate(
-    findings: Sequence[Finding], behaviours: Sequence[Behaviour], *, as_root_matters: bool
+    findings: Sequence[Finding],
+    behaviours: Sequence[Behaviour],
+    *,
+    as_root_matters: bool,
+    selected: bool = False,
 ) -> tuple[Capability, ...]:
     """Judge every capability. `behaviours`: one where bpftrace's release is known, several to agree where
     it is not.
 
-    as_root_matters: the caller is not root, so that the answer for root is shown as well.
+    as_root_matters: the caller is not root, so that the answer for root is shown as well. selected: the findings are a
+    selection: a capability of which nothing was looked at is left out, and one that works as far as was looked at says
+    so.
     """
-    by_id = {finding.id: finding for finding in findings}
-    return tuple(_judge(definition, by_id, behaviours, as_root_matters) for definition in DEFINITIONS)
+    context = Context({finding.id: finding for finding in findings}, selected=selected)
+    judged = (_judge(definition, context, behaviours, as_root_matters) for definition in DEFINITIONS)
+    return tuple(capability for capability in judged if capability is not None)
 
 
 def _judge(
-    definition: Definition,
-    by_id: Mapping[str, Finding],
-    behaviours: Sequence[Behaviour],
-    as_root_matters: bool,
-) -> Capability:
-    now = _outcome(definition, Context(by_id), behaviours)
+    definition: Definition, context: Context, behaviours: Sequence[Behaviour], as_root_matters: bool
+) -> Capability | None:
+    now = _outcome(definition, context, behaviours)
+    if context.selected and (now.unseen or context.findings.keys().isdisjoint(now.findings)):
+        return None
     with_root = None
     if as_root_matters and now.works is not Works.WORKS:
-        root = _outcome(definition, Context(by_id, _fine_for_root(by_id)), behaviours)
+        assume = _fine_for_root(context.findings)
+        root = _outcome(definition, context._replace(assume=assume), behaviours)
         if root.works is Works.FAILS:
             # Becoming root would not help: the machine's own reason is the one to show.
             now = root
         elif root.works is not now.works:
             with_root = root.works
+    if now.partly and now.works is Works.WORKS:
+        now = now._replace(works=Works.CAVEAT, because=AS_FAR_AS_SEEN)
     return Capability(
         definition.id, definition.title, definition.tool, now.works, now.because, now.findings, with_root
     )
@@ -188,9 +197,9 @@ def _outcome(definition: Definition, context: Context, behaviours: Sequence[Beha
     machine = _agreed(outcomes)
     tool = need("tools.bpftrace", tolerate_warn=True)(context)
     if tool.works is not Works.FAILS:
-        return machine
+        return tool._replace(partly=True) if machine.unseen else machine
     ids = tuple(dict.fromkeys((*tool.findings, *machine.findings)))
-    if machine.works is Works.WORKS:
+    if machine.works is Works.WORKS or machine.unseen:
         return Outcome(Works.FAILS, tool.because, tool.findings)
     if machine.works is Works.CAVEAT:
         return Outcome(Works.FAILS, f"{tool.because}; with it: {machine.because}", ids)
@@ -213,13 +222,14 @@ def _agreed(outcomes: Iterable[Outcome]) -> Outcome:
     )
 
 
-def repairs_of(
+def repairs_of(  # noqa: PLR0913
     capabilities: Iterable[Capability],
     findings: Sequence[Finding],
     behaviours: Sequence[Behaviour],
     required: Sequence[str],
     *,
     as_root_matters: bool,
+    selected: bool = False,
 ) -> dict[str, tuple[str, ...]]:
     """For each required capability that does not work, the findings to repair before it does."""
     by_id = {finding.id: finding for finding in findings}
@@ -231,7 +241,9 @@ def repairs_of(
         anyway = _fine_for_root(by_id) if root else frozenset[str]()
 
         def trial(fine: frozenset[str]) -> Works:
-            return _outcome(definitions[capability.id], Context(by_id, fine | anyway), behaviours).works
+            return _outcome(
+                definitions[capability.id], Context(by_id, fine | anyway, selected), behaviours
+            ).works
 
         return repairs(trial, capability.status, capability.findings, by_id)
 

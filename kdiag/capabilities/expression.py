@@ -21,12 +21,21 @@ _BY_STATUS = {
 }
 
 
+#: Of what works by the checks that were selected, when others were not.
+AS_FAR_AS_SEEN = "as far as the selected checks show"
+
+
 class Outcome(NamedTuple):
-    """What an expression came to. findings: the ids that decided, most decisive first."""
+    """What an expression came to. findings: the ids that decided, most decisive first.
+
+    unseen: nothing that it needs was looked at, since only some checks were selected; partly: something was not.
+    """
 
     works: Works
     because: str = ""
     findings: tuple[str, ...] = ()
+    unseen: bool = False
+    partly: bool = False
 
     @property
     def rank(self) -> int:
@@ -38,21 +47,27 @@ Expression = Callable[["Context"], Outcome]
 
 
 class Context(NamedTuple):
-    """The findings by id, and those ids that count as fine (`assume`): the answer to "and as root?"."""
+    """The findings by id, and those ids that count as fine (`assume`): the answer to "and as root?".
+
+    selected: whether the findings are a selection, so that one which is not there was not asked for.
+    """
 
     findings: Mapping[str, Finding]
     assume: frozenset[str] = frozenset()
+    selected: bool = False
 
 
 def need(finding_id: str, *, tolerate_warn: bool = False, refuse_warn: bool = False) -> Expression:
     """The finding must be ok. A warning is a caveat, unless it is tolerated or refused; a finding that no check made is
-    unknown.
+    unknown, or in a selection left out.
     """
 
     def evaluate(context: Context) -> Outcome:
         if finding_id in context.assume:
             return Outcome(Works.WORKS)
         finding = context.findings.get(finding_id)
+        if finding is None and context.selected:
+            return Outcome(Works.WORKS, unseen=True, partly=True)
         if finding is None:
             return Outcome(Works.UNKNOWN, f"{finding_id} was not checked", (finding_id,))
         works = _BY_STATUS[finding.status]
@@ -90,12 +105,13 @@ def all_of(*expressions: Expression) -> Expression:
         outcomes = [expression(context) for expression in expressions]
         if not outcomes:
             return Outcome(Works.WORKS)
+        unseen, partly = all(o.unseen for o in outcomes), any(o.partly for o in outcomes)
         worst = min(outcomes, key=lambda outcome: outcome.rank)
         if worst.works is Works.WORKS:
             said = next((o.because for o in outcomes if o.because), "")
-            return Outcome(Works.WORKS, said, _ids(outcomes))
+            return Outcome(Works.WORKS, said, _ids(outcomes), unseen, partly)
         same = [o for o in outcomes if o.works is worst.works]
-        return Outcome(worst.works, worst.because, _ids(same))
+        return Outcome(worst.works, worst.because, _ids(same), partly=partly)
 
     return evaluate
 
@@ -104,13 +120,15 @@ def any_of(*expressions: Expression) -> Expression:
     """One is enough: the best decides. Where none works, the reasons of all stand together."""
 
     def evaluate(context: Context) -> Outcome:
-        outcomes = [expression(context) for expression in expressions]
+        every = [expression(context) for expression in expressions]
+        # What was not looked at is no way out.
+        outcomes = [o for o in every if not o.unseen] or every
         best = max(outcomes, key=lambda outcome: outcome.rank)
         if best.works in (Works.WORKS, Works.CAVEAT):
             return best
         same = [o for o in outcomes if o.works is best.works]
         reasons = list(dict.fromkeys(o.because for o in same if o.because))
-        return Outcome(best.works, joined(reasons), _ids(same))
+        return Outcome(best.works, joined(reasons), _ids(same), partly=any(o.partly for o in every))
 
     return evaluate
 
@@ -120,15 +138,9 @@ def stand_ins(expression: Expression, *others: Expression) -> Expression:
     alternatives = any_of(expression, *others)
 
     def evaluate(context: Context) -> Outcome:
-        outcome = alternatives(context)
-        if outcome.works in (Works.WORKS, Works.CAVEAT):
-            return outcome
-        first = expression(context)
-        return Outcome(
-            outcome.works,
-            first.because if first.works is outcome.works else outcome.because,
-            outcome.findings,
-        )
+        outcome, first = alternatives(context), expression(context)
+        instead = outcome.works in (Works.WORKS, Works.CAVEAT) or first.works is not outcome.works
+        return outcome if instead else outcome._replace(because=first.because)
 
     return evaluate
 
@@ -138,7 +150,9 @@ def caveat(expression: Expression, text: str) -> Expression:
 
     def evaluate(context: Context) -> Outcome:
         outcome = expression(context)
-        return Outcome(Works.CAVEAT, text, outcome.findings) if outcome.works is Works.WORKS else outcome
+        if outcome.works is not Works.WORKS or outcome.unseen:
+            return outcome
+        return outcome._replace(works=Works.CAVEAT, because=text)
 
     return evaluate
 
@@ -152,7 +166,7 @@ def at_worst_caveat(expression: Expression, text: str) -> Expression:
         outcome = expression(context)
         if outcome.works is not Works.FAILS:
             return outcome
-        return Outcome(Works.CAVEAT, f"{text}: {outcome.because}", outcome.findings)
+        return outcome._replace(works=Works.CAVEAT, because=f"{text}: {outcome.because}")
 
     return evaluate
 

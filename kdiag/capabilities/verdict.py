@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from kdiag.capabilities.causes import causes_first
-from kdiag.capabilities.expression import joined
+from kdiag.capabilities.expression import AS_FAR_AS_SEEN, joined
 from kdiag.capabilities.repair import explained, remedy_of
-from kdiag.model import Capability, Finding, Readiness, Verdict, Works
+from kdiag.model import Capability, Finding, Readiness, Status, Verdict, Works
 
 #: How many reasons are named; more are counted.
 _REASONS = 2
@@ -32,6 +32,8 @@ def judge(
     """
     by_id = {finding.id: finding for finding in findings}
     wanted = [capability for capability in capabilities if capability.id in required]
+    if not wanted:
+        return _of_findings(findings, by_id)
     for status, works in ((Readiness.NOT_READY, Works.FAILS), (Readiness.UNKNOWN, Works.UNKNOWN)):
         stopped = [c for c in wanted if c.status is works]
         # What root would have to repair as well, before what root need not.
@@ -49,6 +51,20 @@ def judge(
     return Verdict(Readiness.READY, _ready(wanted, capabilities), _proof(wanted), "here")
 
 
+def _of_findings(findings: Sequence[Finding], by_id: Mapping[str, Finding]) -> Verdict:
+    """Where the selected checks touch nothing that is required, what they found is what is judged."""
+    for readiness, status in ((Readiness.NOT_READY, Status.FAIL), (Readiness.UNKNOWN, Status.UNKNOWN)):
+        stopped = list(causes_first((f for f in findings if f.status is status), by_id))
+        if stopped:
+            why = _named(list(dict.fromkeys(f.summary for f in stopped if f.status is status)))
+            remedy = next((r for f in stopped if (r := remedy_of(f, by_id)) is not None), None)
+            if remedy is None:
+                return Verdict(readiness, why, "kdiag check --verbose", "here")
+            return Verdict(readiness, why, " && ".join(remedy.commands) or remedy.title, remedy.run_on)
+    what = "what was selected is as it should be" if findings else "nothing was looked at"
+    return Verdict(Readiness.READY if findings else Readiness.UNKNOWN, what, "kdiag check", "here")
+
+
 def _proof(wanted: Sequence[Capability]) -> str:
     """What shows that the prediction is right; of tools other than bpftrace, all that the findings say."""
     return SMOKE if any(c.tool == "bpftrace" for c in wanted) else "kdiag check --verbose"
@@ -57,6 +73,8 @@ def _proof(wanted: Sequence[Capability]) -> str:
 def _ready(wanted: Sequence[Capability], capabilities: Sequence[Capability]) -> str:
     one = len(wanted) == 1
     what = "the required capability works" if one else f"all {len(wanted)} required capabilities work"
+    if any(c.because == AS_FAR_AS_SEEN for c in wanted):
+        return f"{what} {AS_FAR_AS_SEEN}"
     others = [c for c in capabilities if c not in wanted]
     fully = sum(c.status is Works.WORKS for c in others)
     if fully == len(others):
@@ -82,7 +100,10 @@ def _clause(stopped: Sequence[Capability], first: Finding | None, by_id: Mapping
     deciding = {i for c in stopped for i in c.findings if i in by_id}
     if first is not None and deciding and deciding <= explained((first.id,), by_id):
         return first.summary
-    reasons = list(dict.fromkeys(_reason(c, by_id) for c in stopped))
+    return _named(list(dict.fromkeys(_reason(c, by_id) for c in stopped)))
+
+
+def _named(reasons: Sequence[str]) -> str:
     more = len(reasons) - _REASONS
     named = joined(reasons[:_REASONS])
     return f"{named}, and for {more} other reason{'s' if more > 1 else ''}" if more > 0 else named

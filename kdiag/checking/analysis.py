@@ -47,8 +47,11 @@ def analyse(
     told = about(tools, {finding.id: finding for finding in findings})
     required = required or required_of(tools, told)
     findings = _started_so(machine, findings, behaviours, required)
-    capabilities = evaluate(findings, behaviours, as_root_matters=elsewhere)
-    steps = repairs_of(capabilities, findings, behaviours, required, as_root_matters=elsewhere)
+    selected = tuple(chosen) != tuple(registry.checks)
+    capabilities = evaluate(findings, behaviours, as_root_matters=elsewhere, selected=selected)
+    steps = repairs_of(
+        capabilities, findings, behaviours, required, as_root_matters=elsewhere, selected=selected
+    )
     return Report(
         kdiag=__version__,
         created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,8 @@ from kdiag.words import did_you_mean
 
 if TYPE_CHECKING:
     from kdiag.checking.registry import Registered
+    from kdiag.machine import Machine
+    from kdiag.model import Finding
 
 
 class UnknownName(ValueError):
@@ -28,23 +30,51 @@ def _unknown(what: str, name: str, known: Sequence[str]) -> UnknownName:
     )
 
 
+def _fits(pattern: str, id_: str) -> bool:
+    return fnmatchcase(id_, pattern) or (id_.endswith("*") and fnmatchcase(pattern, id_))
+
+
 def _covers(pattern: str, found: Registered) -> bool:
     """A pattern chooses a check by its own id or by that of one of its findings."""
-    ids = (found.check.id, *found.check.finding_ids)
-    return any(fnmatchcase(i, pattern) or (i.endswith("*") and fnmatchcase(pattern, i)) for i in ids)
+    return any(_fits(pattern, i) for i in (found.check.id, *found.check.finding_ids))
 
 
 def choose(checks: Sequence[Registered], only: Sequence[str], skip: Sequence[str]) -> tuple[Registered, ...]:
-    """The checks that `only` names (all if empty) without those that `skip` names. Raises UnknownName."""
+    """The checks that `only` names (all if empty) without those that `skip` names. Of a check of which some findings
+    are named, those are kept or left out, and no others. Raises UnknownName.
+    """
     known = [i for found in checks for i in (found.check.id, *found.check.finding_ids) if "*" not in i]
     for pattern in (*only, *skip):
         if not any(_covers(pattern, found) for found in checks):
             raise _unknown("check", pattern, known)
-    return tuple(
-        found
-        for found in checks
-        if (not only or any(_covers(p, found) for p in only)) and not any(_covers(p, found) for p in skip)
-    )
+    return tuple(kept for found in checks if (kept := _narrowed(found, only, skip)) is not None)
+
+
+def _narrowed(found: Registered, only: Sequence[str], skip: Sequence[str]) -> Registered | None:
+    """The check with the findings that are wanted of it; None where none is."""
+    check = found.check
+    ids = check.finding_ids or (check.id,)
+    whole = not only or any(fnmatchcase(check.id, pattern) for pattern in only)
+    gone = any(fnmatchcase(check.id, pattern) for pattern in skip)
+
+    def wanted(id_: str) -> bool:
+        return (whole or any(fnmatchcase(id_, p) for p in only)) and not any(
+            fnmatchcase(id_, p) for p in skip
+        )
+
+    if gone or not (whole or any(_covers(pattern, found) for pattern in only)):
+        return None
+    if all(any(fnmatchcase(i, pattern) for pattern in skip) for i in ids):
+        return None
+    if whole and not any(_covers(pattern, found) for pattern in skip):
+        return found
+
+    def run(machine: Machine) -> Iterator[Finding]:
+        for finding in check.run(machine):
+            if wanted(finding.id or check.id):
+                yield finding
+
+    return found._replace(check=check._replace(run=run))
 
 
 def capabilities(names: Sequence[str]) -> tuple[str, ...]:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import pytest
 
 from kdiag.capabilities.definitions import DEFAULT_REQUIRED, DEFINITIONS
+from kdiag.capabilities.expression import AS_FAR_AS_SEEN
 from kdiag.capabilities.verdict import judge
 from kdiag.checking.analysis import analyse
 from kdiag.checking.selection import choose
 from kdiag.machine import Machine
-from kdiag.model import Capability, Finding, Readiness, Remedy, Status, Works, fail, unknown
+from kdiag.model import Capability, Finding, Readiness, Remedy, Report, Status, Works, fail, unknown
+from kdiag.report.story.grade import Grade, grades
+from kdiag.report.story.order import in_the_way
 from tests.support import known_machines as known
 from tests.support import machines
 from tests.support.description import Description
@@ -129,17 +132,46 @@ def test_blocks_name_what_a_finding_affects(examine: Examine) -> None:
     assert not fine & report.blocks.keys()
 
 
-def test_what_was_left_out_is_unknown(examine: Examine, tmp_path: object) -> None:
-    """With --only, capabilities that need other checks cannot be told; never ready by omission."""
+def selected(
+    described: Description, *only: str, skip: tuple[str, ...] = (), require: tuple[str, ...] = ()
+) -> Report:
     registry = builtin()
-    chosen = choose(registry.checks, ["btf.*"], [])
-    described = machines.bpftrace(machines.linux(), "0.23.2")
-    from pathlib import Path
+    return analyse(Machine(described.recording()), registry, choose(registry.checks, only, skip), require)
 
-    assert isinstance(tmp_path, Path)
-    report = analyse(Machine(described.recording()), registry, chosen)
-    assert report.verdict.status is Readiness.UNKNOWN
-    assert {c.status for c in report.capabilities if c.id in DEFAULT_REQUIRED} == {Works.UNKNOWN}
+
+def test_a_selection_is_a_gate() -> None:
+    """What was selected is judged; what was not looked at is no row, and no way out."""
+    fine = machines.bpftrace(machines.linux(), "0.23.2")
+    report = selected(fine, "btf.*", require=("struct",))
+    assert report.verdict.status is Readiness.READY and AS_FAR_AS_SEEN in report.verdict.summary
+    [row] = [c for c in report.capabilities if c.id == "struct"]
+    assert (row.status, row.because) == (Works.CAVEAT, AS_FAR_AS_SEEN), "never a tick by omission"
+    without = machines.bpftrace(machines.without_btf(machines.linux()), "0.23.2")
+    report = selected(without, "btf.*", require=("tracepoint-args",))
+    assert report.verdict.status is Readiness.NOT_READY, "headers might do instead, and nobody looked"
+
+
+def test_a_selection_without_anything_that_is_required_is_judged_by_its_findings() -> None:
+    described = machines.bpftrace(machines.linux(), "0.23.2")
+    report = selected(described, "tools.clang")
+    assert report.verdict.status is Readiness.READY and not report.capabilities
+    report = selected(described, "tools.bcc")
+    assert (report.verdict.status, report.verdict.summary) == (Readiness.NOT_READY, "BCC is not installed")
+    assert "install" in report.verdict.next
+    assert [f.id for f in in_the_way(report)] == ["tools.bcc"]
+    assert grades(report).findings["tools.bcc"] is Grade.ERROR, "a job that fails says why"
+
+
+def test_to_skip_one_finding_keeps_its_siblings() -> None:
+    described = machines.bpftrace(machines.linux(), "0.23.2")
+    report = selected(described, skip=("tracing.sock", "perf.output"))
+    ids = {f.id for f in report.findings}
+    assert {"tracing.syscalls", "tracing.sched", "perf.events"} <= ids and not {
+        "tracing.sock",
+        "perf.output",
+    } & ids
+    assert report.verdict.status is Readiness.READY
+    assert {f.id for f in selected(described, "perf.output").findings} == {"perf.output"}
 
 
 @pytest.mark.parametrize("release", ["unknown", "v99.1.0", "v0.9.4"])

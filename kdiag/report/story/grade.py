@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from kdiag.config.waivers import InForce, Waiver, in_force
 from kdiag.model import Capability, Finding, Report, Status, Works
-from kdiag.report.story.order import in_the_way
+from kdiag.report.story.order import in_the_way, selection
 
 _BROKEN = (Works.FAILS, Works.UNKNOWN)
 
@@ -67,6 +67,8 @@ def _finding(
         return Grade.FINE
     if finding.id in waived.findings:
         return Grade.NOTE
+    if selection(report):
+        return Grade.WARNING if finding.status is Status.WARN else Grade.ERROR
     worst = max(
         (capabilities.get(i, Grade.NOTE) for i in report.blocks.get(finding.id, ())), default=Grade.NOTE
     )

@@ -12,6 +12,18 @@ _RANK = {Status.FAIL: 0, Status.WARN: 1, Status.UNKNOWN: 2}
 _WORKS = {Works.WORKS: 0, Works.CAVEAT: 1, Works.FAILS: 2, Works.UNKNOWN: 3}
 
 
+def selection(report: Report) -> bool:
+    """Whether the report is about findings alone: the checks that were selected touch nothing that is required."""
+    return bool(report.required) and not any(c.id in report.required for c in report.capabilities)
+
+
+def _waited_for(report: Report) -> Iterator[str]:
+    """Ids of what keeps something from working; of a selection, of what is not as it should be."""
+    yield from (id_ for id_, blocked in report.blocks.items() if blocked)
+    if selection(report):
+        yield from (f.id for f in report.findings if f.status in (Status.FAIL, Status.UNKNOWN))
+
+
 def in_the_way(report: Report) -> tuple[Finding, ...]:
     """Findings that keep something from working, and what causes them: causes before their symptoms.
 
@@ -20,7 +32,7 @@ def in_the_way(report: Report) -> tuple[Finding, ...]:
     is still to be told.
     """
     by_id = {f.id: f for f in report.findings if f.status in _RANK}
-    shown = _with_causes((id_ for id_, blocked in report.blocks.items() if blocked), by_id)
+    shown = _with_causes(_waited_for(report), by_id)
     required = set(report.required)
 
     def urgency(finding: Finding) -> tuple[int, bool, bool]:
@@ -36,7 +48,9 @@ def urgent(report: Report, findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """Those of the findings that a required capability waits for, and their causes."""
     required = set(report.required)
     by_id = {f.id: f for f in findings}
-    waited_for = (id_ for id_ in by_id if not required.isdisjoint(report.blocks.get(id_, ())))
+    waited_for = (
+        id_ for id_ in by_id if selection(report) or not required.isdisjoint(report.blocks.get(id_, ()))
+    )
     ids = _with_causes(waited_for, by_id)
     return tuple(f for f in by_id.values() if f.id in ids)
 
