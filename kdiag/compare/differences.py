@@ -20,6 +20,9 @@ BASELINE = "base"
 
 _Item = TypeVar("_Item", Capability, Fact)
 
+#: How many wordings of one cause a heading has.
+_WORDINGS = 2
+
 
 class Side:
     """One column while it is compared. count: its machines, none for the baseline; roots: by capability that does
@@ -121,7 +124,11 @@ class _Table:
         facts = [f for s in self._sides if (f := s.machine.trouble(root)) is not None]
         if not waiting:
             concerned = [s for s in self._sides if s.machine.trouble(root) is not None]
-        cause = f"{root}: {facts[0].summary}"
+        # Each machine says it in its own words; the heading has those of the machines that it is about.
+        own = dict.fromkeys(f.summary for s in concerned if (f := s.machine.trouble(root)) is not None)
+        words = list(own) or [facts[0].summary]
+        more = f"; and {len(words) - _WORDINGS} more" if len(words) > _WORDINGS else ""
+        cause = f"{root}: {'; '.join(words[:_WORDINGS])}{more}"
         return Group(root, cause, sum(s.count for s in concerned), (self._row(facts[0]), *rows))
 
     def _untold(self, waiting: Sequence[Capability]) -> str:

@@ -25,7 +25,8 @@ def common_values(comparison: Comparison) -> tuple[str, ...]:
             dict(c.values)[name][:1] == ((values[0][0], c.count),) for c in comparison.columns
         )
         if same and values[0][0]:
-            common.append(_words(name, values[0][0]))
+            same_kernel = ": one kernel, so what it decides is the same" if name == "release" else ""
+            common.append(f"{_words(name, values[0][0])}{same_kernel}")
     return tuple(common)
 
 
@@ -38,7 +39,7 @@ def own_values(column: Column, common: tuple[str, ...]) -> tuple[str, ...]:
             continue
         if len(known) > 1:
             words.append(f"{len(known)} {_PLURALS[name]}")
-        elif known and _words(name, known[0]) not in common:
+        elif known and not any(word.startswith(_words(name, known[0])) for word in common):
             words.append(_words(name, known[0]))
     return tuple(words)
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 
 from kdiag.compare.causes import Machine
 from kdiag.compare.differences import compare
 from kdiag.compare.grouping import FEW, Fold, key
+from kdiag.compare.naming import common_values
 from kdiag.compare.summary import Reader
 from kdiag.compare.value import Change, Comparison, Group
 from kdiag.model import Report, Status, Works
@@ -219,3 +221,23 @@ def test_cells_that_got_worse_are_marked() -> None:
         (row.id, cell.status) for g in found.groups for row in g.rows for cell in row.cells if cell.worse
     }
     assert worse == {("one", "fails"), ("x.c", "fail")}
+
+
+def test_a_heading_has_the_words_of_the_machines_that_it_is_about() -> None:
+    """Not those of a machine on which the finding decides nothing, and those of all on which it does."""
+    quiet = report(replace(finding("x.d", Status.WARN), summary="in a VM of no matter"))
+    one = report(
+        replace(finding("x.d", Status.FAIL), summary="in one VM"), capability("one", Works.FAILS, "x.d")
+    )
+    other = report(
+        replace(finding("x.d", Status.FAIL), summary="in another"), capability("one", Works.FAILS, "x.d")
+    )
+    # Machines that answer alike are one column: these two differ in something else, too.
+    one = replace(one, capabilities=tuple(c for c in one.capabilities if c.id != "three"))
+    [group] = [g for g in compared(quiet, other, one, report()).groups if "one" in rows(g)]
+    assert group.cause == "x.d: in another; in one VM"
+
+
+def test_one_kernel_is_said_to_be_one() -> None:
+    found = compared(report(), broken())
+    assert any("one kernel, so what it decides is the same" in word for word in common_values(found))
