@@ -95,7 +95,8 @@ def _advertised_in(directory: str) -> Iterator[_Package]:
     """What the distributions installed in one directory name under our group.
 
     The layout is that of the core metadata and entry points specifications (packaging.python.org). Read
-    here because importing importlib.metadata costs 12 ms, a tenth of a whole check.
+    here because importing importlib.metadata costs 12 ms, a tenth of a whole check. Whose files these are need not be
+    judged: Python imports kdiag itself from there, so a user who can write there needs no entry point.
     """
     try:
         names = sorted(n for n in os.listdir(directory) if n.endswith((".dist-info", ".egg-info")))

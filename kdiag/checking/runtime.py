@@ -53,4 +53,6 @@ def keep(name: str, key: str, text: str) -> None:
     from kdiag.trust import write
 
     with contextlib.suppress(OSError), trust.directory(place, make=0o700) as at:
-        write.replace(at, name, data, 0o600)
+        # One name for what is not finished: a killed run leaves it for the next one to take away. Should two runs write
+        # at once, what lacks its end is not read.
+        write.replace(at, name, data, 0o600, by=f".{name}.new")

@@ -3,7 +3,8 @@ information.
 
 The identification and the notes are read by hand, because they come from prefixes and raw blobs such as
 /sys/kernel/notes. Sections and symbols are decoded with pyelftools' structures only: its section objects
-read whole tables while they are constructed, which hostile files can make arbitrarily long.
+read whole tables while they are constructed, which hostile files can make arbitrarily long. All of it takes bytes; one
+section of a debug image of 800 MB is read from the open file, by pyelftools itself (`kdiag.machine.btf`).
 """
 
 from __future__ import annotations

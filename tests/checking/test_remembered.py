@@ -52,6 +52,13 @@ def test_another_boot_or_another_btf_is_not_answered(place: Path) -> None:
     assert remembered.recall(KEY + "2") is None
 
 
+def test_what_a_killed_run_left_is_taken_away(place: Path) -> None:
+    remembered.keep(KEY, FOUND)
+    (place / ".btf-survey.new").write_bytes(b"half")
+    remembered.keep(KEY, FOUND)
+    assert [path.name for path in place.iterdir()] == ["btf-survey"]
+
+
 def test_a_damaged_file_is_no_answer(place: Path) -> None:
     """Cut at every length and changed at every byte: never an exception, never a file without its end."""
     remembered.keep(KEY, FOUND)
