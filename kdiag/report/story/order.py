@@ -14,7 +14,8 @@ _WORKS = {Works.WORKS: 0, Works.CAVEAT: 1, Works.FAILS: 2, Works.UNKNOWN: 3}
 
 def selection(report: Report) -> bool:
     """Whether the report is about findings alone: the checks that were selected touch nothing that is required."""
-    return bool(report.required) and not any(c.id in report.required for c in report.capabilities)
+    judged = {c.id for c in report.capabilities}.union(*report.blocks.values())
+    return bool(report.required) and judged.isdisjoint(report.required)
 
 
 def _waited_for(report: Report) -> Iterator[str]:
