@@ -5,7 +5,7 @@ The names of the settings are those of `kdiag.remedies.container`.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
@@ -73,11 +73,13 @@ def _outcomes(
 ) -> list[Outcome]:
     missing = [pattern for setting in without for pattern in SETTINGS[setting]]
     hidden = any(remedy.id == UNHIDE for finding in findings for remedy in finding.remedies)
-    kernels = _KERNELS if hidden else (*_KERNELS, _BTF)
+    every = {finding.id: finding for finding in findings}
     by_id: dict[str, Finding] = {}
     fine = set()
     for finding in findings:
-        own = _matches(finding.id, kernels) and finding.id != "btf.by-id"
+        own = _matches(finding.id, _KERNELS)
+        if _matches(finding.id, (_BTF,)) and finding.id != "btf.by-id" and not hidden:
+            own = _own_btf(finding, every)
         if _matches(finding.id, missing):
             by_id[finding.id] = fail("", id=finding.id)
         elif own and finding.status is Status.FAIL:
@@ -86,6 +88,12 @@ def _outcomes(
             fine.add(finding.id)
     context = Context(by_id, frozenset(fine))
     return [d.needs(b)(context) for d in DEFINITIONS if d.id in required for b in behaviours]
+
+
+def _own_btf(finding: Finding, by_id: Mapping[str, Finding]) -> bool:
+    """Whether it is the kernel, or the release of the tool, that has no BTF: not the caller who may not list it."""
+    kernel = by_id.get("btf.vmlinux")
+    return (kernel is not None and kernel.status is Status.FAIL) or "tools.bpftrace" in finding.causes
 
 
 def _matches(name: str, patterns: Collection[str]) -> bool:

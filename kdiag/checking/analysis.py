@@ -79,7 +79,8 @@ def _started_so(
     again = () if hopeless else container.run(machine, needed(findings, behaviours, required))
 
     def with_it(finding: Finding) -> Finding:
-        others = tuple(one for r in finding.remedies for one in (again if r.id == container.RUN else (r,)))
+        kept = (r for r in finding.remedies if r.id != container.RUN_OLDER)
+        others = tuple(one for r in kept for one in (again if r.id == container.RUN else (r,)))
         return replace(finding, remedies=others) if others != finding.remedies else finding
 
     return tuple(map(with_it, findings))

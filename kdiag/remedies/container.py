@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from kdiag.machine.environment import Place
 
 #: The remedy that other rooms may put in other words, once it is known what is required.
-RUN = "container.run"
+RUN, RUN_OLDER = "container.run", "container.run-older"
 ENGINES = ("docker", "podman", "kubernetes")
 
 #: What a tool may need of a container beyond bpf(2) itself. programs: those that trace; perf: perf_event_open(2);
@@ -222,7 +222,20 @@ def run(machine: Machine, settings: Collection[str] = frozenset()) -> tuple[Reme
     rootless = chosen.user_namespace and machine.privileges.rootless
     words = _words(chosen._replace(user_namespace=chosen.user_namespace and not rootless))
     title = f"Start the container {'as root, ' if rootless else ''}with {words}"
-    return (Remedy(RUN, title, "manual", (command(engine, chosen, rootless=rootless),), "the host"),)
+    whole = Remedy(RUN, title, "manual", (command(engine, chosen, rootless=rootless),), "the host")
+    return (whole, *_older(engine, chosen))
+
+
+def _older(engine: str, chosen: Start) -> tuple[Remedy, ...]:
+    """For an engine that does not know the capabilities of 5.8 by name: Debian 12's docker.io 20.10.24 ends with
+    `unknown capability: "CAP_BPF"`. Which engine it is cannot be seen from inside.
+    """
+    if engine != "docker" or "BPF" not in chosen.capabilities:
+        return ()
+    others = tuple(name for name in chosen.capabilities if name not in ("BPF", "PERFMON"))
+    admin = chosen._replace(capabilities=("SYS_ADMIN", *others))
+    title = "Where Docker does not know CAP_BPF (20.10 of Debian 12), with CAP_SYS_ADMIN"
+    return (Remedy(RUN_OLDER, title, "manual", (command(engine, admin),), "the host"),)
 
 
 def usual(machine: Machine) -> frozenset[str]:

@@ -214,3 +214,18 @@ def test_a_token_that_is_delegated() -> None:
     assert found.status is Status.OK and "delegate_progs=kprobe:tracing" in found.evidence[0].observed
     assert not [r for r in told(report, "privileges.userns").remedies if r.id == "privileges.token"]
     assert told(report_on(machines.linux().recording()), "privileges.token").status is Status.OK
+
+
+def test_btf_that_the_caller_may_not_list_is_no_reason_for_headers() -> None:
+    """bpftrace 0.17 asks for BTF by id, which requires CAP_SYS_ADMIN: given, and nothing of the host's files."""
+    described = machines.bpftrace(container("docker", DEFAULT), "0.17.0")
+    assert first_command(report_on(described.recording()), "privileges.capabilities") == DOCKER
+
+
+def test_an_engine_that_does_not_know_the_capability() -> None:
+    """docker.io 20.10.24: `invalid CapAdd: unknown capability: "CAP_BPF"`."""
+    first, older = told(
+        report_on(container("docker", DEFAULT, paranoid=2).recording()), "privileges.capabilities"
+    ).remedies
+    assert "--cap-add BPF" in first.commands[0]
+    assert older.commands == (DOCKER,) and "CAP_BPF" in older.title

@@ -162,7 +162,7 @@ def test_what_helps_against_a_filter_depends_on_the_place(kind: str, says: str) 
     if kind == "kubernetes":
         described.env("KUBERNETES_SERVICE_HOST", "10.96.0.1")
     report = report_on(answer(filtered(described), errno.EPERM, *PROBES).recording())
-    [remedy] = told(report, "privileges.seccomp").remedies
+    remedy = told(report, "privileges.seccomp").remedies[0]
     assert says in f"{remedy.title} {' '.join(remedy.commands)}"
 
 

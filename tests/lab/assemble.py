@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from . import build, cpio, debian_kernels, guest, kernels, layers, payload, qemu, roots
+from . import build, cpio, debian_kernels, engines, guest, kernels, layers, payload, qemu, roots, selinux
 from .cpio import Node
 from .errors import LabError
 from .guest import Job
 from .kernels import Kernel
 
 #: names that ``find_layer`` knows
-LAYERS = ("kheaders", "kheaders-extracted", *layers.HEADERS)
+LAYERS = ("kheaders", "kheaders-extracted", "engines", "selinux", *layers.HEADERS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ def boot(request: Request, job: Job) -> qemu.Boot:
     disks = [root.image]
     if kernel.layer is not None and not request.bare:
         disks.append(kernel.layer)
-    disks += [find_layer(name, kernel) for name in request.layers]
+    disks += [find_layer(name, kernel, request.root) for name in request.layers]
     nodes: dict[str, Node] = {}
     if request.kdiag:
         disks += payload.layers_for(root)
@@ -69,8 +69,8 @@ def find_kernel(text: str) -> Kernel:
     return kernels.from_directory(Path(text))
 
 
-def find_layer(text: str, kernel: Kernel) -> Path:
-    """A layer's image by name, ``NAME@KERNEL`` for another kernel's, or by directory."""
+def find_layer(text: str, kernel: Kernel, root: str) -> Path:
+    """A layer's image by name, ``NAME@KERNEL`` for another kernel's, or by directory; the root's own engines."""
     if Path(text).is_dir():
         return layers.from_directory(Path(text))
     name, _, other = text.partition("@")
@@ -79,6 +79,10 @@ def find_layer(text: str, kernel: Kernel) -> Path:
         return layers.kheaders(owner)
     if name == "kheaders-extracted":
         return layers.extracted(owner)
+    if name == "engines":
+        return engines.get(root, kernel.arch)
+    if name == "selinux":
+        return selinux.get(root, kernel.arch)
     if name in layers.HEADERS:
         return layers.headers(owner, name)
     raise LabError(f"no layer {text!r}", f"{', '.join(LAYERS)}, or a directory")

@@ -41,7 +41,7 @@ def plan_mounts(subject: Subject) -> Part:
             Step(
                 f"{fstype}.mount",
                 f"Mount {fstype}",
-                changes=(f"mounts {fstype} at {where}, until the next boot",),
+                changes=(f"mounts {fstype} at {where}, until {_end(subject)}",),
                 needs=("root",),
                 undo="unmounts it",
                 helps=helps,
@@ -49,6 +49,12 @@ def plan_mounts(subject: Subject) -> Part:
             )
         )
     return Part(tuple(steps), tuple(notes), unmet=bool(notes))
+
+
+def _end(subject: Subject) -> str:
+    """How long a mount lasts: in a container as long as its mount namespace."""
+    place = subject.machine.environment.container
+    return "the next boot" if place is None else "this container ends"
 
 
 def _looks_only_there(subject: Subject) -> bool:

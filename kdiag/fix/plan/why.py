@@ -33,12 +33,19 @@ def _module(subject: Subject) -> tuple[str, ...]:
 def _outside(subject: Subject, state: str) -> tuple[str, ...]:
     """In a container, what is not known inside may be possible outside."""
     place = subject.machine.environment.container
-    if place is None or state not in ("unknown", "absent"):
+    if place is None or state not in ("unknown", "absent") or _expected_off(subject):
         return ()
     return (
         f"In {place.name} the kernel's modules are not to be seen. If it has kheaders, `sudo modprobe kheaders` on "
         "the host makes the archive appear in here as well.",
     )
+
+
+def _expected_off(subject: Subject) -> bool:
+    """Whether this kernel is known to be built without kheaders."""
+    identity = subject.machine.kernel.identity
+    expected = identity.expected.get("IKHEADERS") if identity is not None else None
+    return expected is not None and expected.value == "n"
 
 
 def _package(subject: Subject) -> tuple[str, ...]:
