@@ -329,6 +329,15 @@ def perf(machine: Machine) -> Iterator[Finding]:
         ("perf.output", "BPF output events", machine.bpf.output),
     ):
         evidence = (Evidence("perf_event_open(2)", result.describe()),)
+        if result.ok and finding_id == "perf.events" and machine.confinement.unused:
+            yield fail(
+                "perf events open, and nothing attaches to them",
+                id=finding_id,
+                reason="a security module refuses ioctl(2) on an event, by which a program attaches",
+                evidence=(*evidence, Evidence("ioctl(2) on a perf event", "EACCES (Permission denied)")),
+                causes=("privileges.lsm",),
+            )
+            continue
         if result.ok:
             yield ok(f"{what} open", id=finding_id, evidence=evidence)
             continue

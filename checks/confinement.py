@@ -203,6 +203,8 @@ def lsm(machine: Machine) -> Iterator[Finding]:
     stopped = _stopped(machine, "privileges.lsm")
     if machine.confinement.closed is not None:
         stopped["tracefs"] = Evidence("a file of tracefs", machine.confinement.closed.reason)
+    if machine.confinement.unused:
+        stopped["the use of perf events"] = Evidence("ioctl(2) on a perf event", "EACCES (Permission denied)")
     if not stopped:
         what = f"{module.by} confines this process{f' as {module.as_}' if module.as_ else ''}"
         yield warn(

@@ -40,6 +40,11 @@ class Bpf:
         return self._system.probe("perf:reached")
 
     @cached_property
+    def perf_ioctl(self) -> ProbeResult:
+        """Whether an event that opens may be used, too. A recording may not have it: Unavailable."""
+        return self._system.probe("perf:ioctl")
+
+    @cached_property
     def btf_by_id(self) -> ProbeResult:
         """BPF_BTF_GET_NEXT_ID: ENOENT means that the kernel provides no BTF objects (5.10 has none for
         vmlinux).

@@ -80,11 +80,20 @@ class Confinement:
             lenient = privileges.selinux == "permissive"
         except Unavailable:
             lenient = False
-        return (
-            None
-            if lenient or domain in _UNCONFINED
-            else Confined("SELinux", domain, "/proc/self/attr/current")
-        )
+        free = domain in _UNCONFINED and not self.unused
+        return None if lenient or free else Confined("SELinux", domain, "/proc/self/attr/current")
+
+    @cached_property
+    def unused(self) -> bool:
+        """Whether SELinux lets events open and keeps them from use, as Debian's policy does to unconfined_t. Only asked
+        where SELinux labels this process.
+        """
+        try:
+            if self._machine.privileges.selinux_context is None or not self._machine.bpf.profile.ok:
+                return False
+            return self._machine.bpf.perf_ioctl.name == "EACCES"
+        except Unavailable:
+            return False
 
     def _apparmor(self) -> Confined | None:
         profile = self._machine.privileges.apparmor

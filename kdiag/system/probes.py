@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
+import fcntl
 import mmap
 import os
 import re
@@ -128,6 +129,23 @@ def _reached() -> ProbeResult:
 def _perf_reached() -> ProbeResult:
     """Flags of which the kernel knows none: EINVAL comes before it asks who calls (kernel/events/core.c)."""
     return _outcome(syscalls.perf_event_open(b"", -1, 0, 0x7FFFFFF0))
+
+
+def _perf_ioctl() -> ProbeResult:
+    """A software clock event that is disabled, disabled once more: every ioctl(2) of an event, also that which attaches
+    a program, asks the security module first (kernel/events/core.c, perf_ioctl: security_perf_event_write).
+    """
+    attr = struct.pack("=IIQQQQQ", 1, 112, 0, 0, 0, 0, perf_disabled())
+    event = syscalls.perf_event_open(attr, -1, min(os.sched_getaffinity(0)))
+    if event < 0:
+        return ProbeResult(-event, "open")
+    try:
+        fcntl.ioctl(event, 0x2401, 0)  # PERF_EVENT_IOC_DISABLE
+    except OSError as error:
+        return ProbeResult(error.errno or 0, "ioctl")
+    finally:
+        os.close(event)
+    return ProbeResult(0, "ioctl")
 
 
 def _btf_ids() -> ProbeResult:
@@ -316,6 +334,8 @@ def _perf_probe(detail: str) -> ProbeResult:
         return _perf(1, 10)
     if detail == "hardware":  # PERF_COUNT_HW_CPU_CYCLES
         return _perf(0, 0)
+    if detail == "ioctl":
+        return _perf_ioctl()
     if detail == "reached":
         return _perf_reached()
     raise KeyError(detail)

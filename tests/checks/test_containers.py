@@ -9,7 +9,7 @@ import errno
 
 import pytest
 
-from kdiag.model import Finding, Report, Status
+from kdiag.model import Finding, Report, Status, Works
 from kdiag.remedies import container as container_run
 from tests.support import machines
 from tests.support.description import Description
@@ -229,3 +229,20 @@ def test_an_engine_that_does_not_know_the_capability() -> None:
     ).remedies
     assert "--cap-add BPF" in first.commands[0]
     assert older.commands == (DOCKER,) and "CAP_BPF" in older.title
+
+
+@pytest.mark.parametrize(("number", "status"), [(errno.EACCES, Status.FAIL), (0, Status.OK)])
+def test_events_that_open_and_cannot_be_used(number: int, status: Status) -> None:
+    """Debian's SELinux policy, enforcing: unconfined_t opens events, and may not write to them (ioctl)."""
+    described = machines.bpftrace(machines.linux(), "0.23.2")
+    described.file("/sys/module/apparmor/parameters/enabled", "N\n").file("/sys/fs/selinux/enforce", "1")
+    described.file("/proc/self/attr/current", "system_u:system_r:unconfined_t:s0\n")
+    report = report_on(described.probe("perf:ioctl", number, "ioctl").recording())
+    assert told(report, "perf.events").status is status
+    assert told(report, "privileges.lsm").status is status
+    works = {c.id: c.status is Works.WORKS for c in report.capabilities}
+    assert works["hello"] and works["tracepoint-args"] is (status is Status.OK)
+    if status is Status.FAIL:
+        assert (
+            told(report, "privileges.lsm").summary == "SELinux (unconfined_t) refuses the use of perf events"
+        )

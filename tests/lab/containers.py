@@ -143,6 +143,7 @@ SELINUX = (
         "selinux-unconfined",
         "host",
         ("runcon", "system_u:system_r:unconfined_t:s0"),
+        (_MODULE, "perf.events"),
         programs="hello,tracepoint-args",
     ),
 )

@@ -22,7 +22,14 @@ PROBES = (
         "bpf:test-run",
     ),
     *("bpf:kprobe-multi", "bpf:prog:kprobe", "bpf:prog:tracepoint", "bpf:prog:raw_tracepoint"),
-    *("bpf:prog:perf_event", "perf:reached", "perf:profile", "perf:bpf-output", "perf:hardware"),
+    *(
+        "bpf:prog:perf_event",
+        "perf:reached",
+        "perf:profile",
+        "perf:bpf-output",
+        "perf:hardware",
+        "perf:ioctl",
+    ),
 )
 FILES = (
     *("/proc/self/status", "/proc/self/attr/current", "/proc/self/uid_map", "/proc/self/mountinfo"),
