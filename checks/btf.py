@@ -24,9 +24,10 @@ from kdiag.model import (
 from kdiag.parse.btf import BtfError, Kind, kind_needs_libbpf, parse
 from kdiag.system import ProbeResult, Unavailable
 
-from .refusals import LISTING, explain, only_root_may
+from .refusals import LISTING, explain, only_root_may, quoted
 
 if TYPE_CHECKING:
+    from kdiag.parse.kernel_log import Notice
     from kdiag.parse.mountinfo import Mount
 
 _NO_BTF_REMEDIES = {
@@ -160,7 +161,10 @@ def _absent(machine: Machine) -> Finding:
 @check("btf.modules", "BTF of modules")
 def modules(machine: Machine) -> Iterator[Finding]:
     """Split BTF of loaded modules in /sys/kernel/btf (5.11, CONFIG_DEBUG_INFO_BTF_MODULES), parsed on top
-    of vmlinux, the smallest first up to half a megabyte.
+    of vmlinux, the smallest first up to half a megabyte; and the modules whose BTF the kernel refused, by its log.
+
+    A module of another build of the kernel has BTF that does not fit: it is not loaded at all, or
+    (CONFIG_MODULE_ALLOW_BTF_MISMATCH) without its BTF. See it yourself: `dmesg | grep BTF`.
     """
     try:
         found = machine.btf.modules
@@ -174,7 +178,13 @@ def modules(machine: Machine) -> Iterator[Finding]:
         Evidence("/sys/kernel/btf", f"{len(found.names)} modules, {found.parsed} parsed"),
         *(Evidence(f"/sys/kernel/btf/{name}", text) for name, text in found.broken),
     )
-    if found.broken:
+    # A module that has its BTF by now was replaced since the kernel refused it.
+    refused = tuple(
+        n for n in machine.log.of("module-btf", "module-btf-ignored") if n.subject not in found.names
+    )
+    if refused:
+        yield _refused_modules(machine, refused)
+    elif found.broken:
         yield fail(f"{len(found.broken)} modules have broken BTF", evidence=evidence)
     elif found.names:
         yield ok(f"{len(found.names)} modules have BTF", evidence=evidence)
@@ -184,6 +194,32 @@ def modules(machine: Machine) -> Iterator[Finding]:
         yield skip("no module is loaded", evidence=evidence)
     else:
         yield fail("no module provides BTF", evidence=evidence, causes=("config.DEBUG_INFO_BTF_MODULES",))
+
+
+def _refused_modules(machine: Machine, refused: tuple[Notice, ...]) -> Finding:
+    names = tuple(dict.fromkeys(n.subject for n in refused if n.kind == "module-btf"))
+    text = f"the kernel refused the BTF of {len(names)} module{'s' if len(names) > 1 else ''}: {', '.join(names[:5])}"
+    again = Remedy(
+        "btf.same-build",
+        f"Reinstall the kernel package of {machine.kernel.release} with its modules, so that both are of one build, "
+        "and reboot; or boot another installed kernel",
+        "manual",
+        needs=("root", "reboot"),
+    )
+    newest = tuple({n.subject: n for n in refused}.values())[-5:]
+    details = machine.log.of("btf")[-2:]
+    return fail(
+        text if names else "the kernel refused the BTF of a module, which it then loaded without it",
+        reason="the module file was built with another build of this kernel"
+        + ("; the kernel does not load it" if names else ""),
+        evidence=tuple(map(quoted, (*newest, *details))),
+        remedies=(again,),
+        wrong_remedies=(
+            WrongRemedy(
+                "installing kernel headers", "the running kernel and the module file stay of two builds"
+            ),
+        ),
+    )
 
 
 @check("btf.fallback", "BTF elsewhere")

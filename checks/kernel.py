@@ -1,4 +1,4 @@
-"""Which kernel runs, whose it is, and whether this user space fits to it."""
+"""Which kernel runs, whose it is, whether this user space fits to it, and what its log says."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from kdiag.machine import Machine
 from kdiag.machine.kernel import source_arch_of
 from kdiag.model import Evidence, Finding, Remedy, WrongRemedy, fail, ok, skip, unknown, warn
 from kdiag.system import Unavailable
+
+from .refusals import quoted
 
 
 @check("kernel.running", "The running kernel")
@@ -187,3 +189,67 @@ def rebooted(machine: Machine) -> Iterator[Finding]:
                 ),
             ),
         )
+
+
+#: Of each kind, so many lines are quoted.
+_MOST_LINES = 3
+
+
+@check("kernel.log", "The kernel's log")
+def log(machine: Machine) -> Iterator[Finding]:
+    """Looks once through the kernel's log of this boot (/dev/kmsg, else syslog(2)) for what is about tracing: tools
+    that were killed for want of memory or crashed, modules that were refused, lockdown, denials of security modules.
+
+    Where kernel.dmesg_restrict is 1 the log requires CAP_SYSLOG, and nothing follows from what cannot be read. Other
+    checks quote the lines that decide between their causes. See it yourself: `sudo dmesg`.
+    """
+    try:
+        found = machine.log.notices
+    except Unavailable as gap:
+        yield unknown(
+            "the kernel's log cannot be read here",
+            reason=gap.reason,
+            with_root="" if _may_read(machine) else "the log may tell causes apart",
+        )
+        return
+    ended = machine.log.ended
+    killed = [n for n in ended if n.kind == "oom"]
+    evidence = tuple(
+        quoted(n)
+        for kind in dict.fromkeys(n.kind for n in found)
+        for n in machine.log.of(kind)[-_MOST_LINES:]
+    )
+    if killed:
+        names = ", ".join(dict.fromkeys(n.subject for n in killed))
+        yield warn(
+            f"the kernel killed {names} for want of memory, since it booted",
+            reason="a tool that ends without a message of its own may have ended so",
+            evidence=evidence,
+            remedies=(_memory(machine, any("emory cgroup" in n.line for n in killed)),),
+        )
+    elif ended:
+        names = ", ".join(dict.fromkeys(n.subject for n in ended))
+        yield warn(f"{names} crashed, since the kernel booted", evidence=evidence)
+    elif evidence:
+        yield ok("the kernel's log is readable; other checks quote it", evidence=evidence)
+    else:
+        yield ok(
+            "the kernel's log says nothing about tracing",
+            evidence=(Evidence("the kernel's log", "no line about tracing"),),
+        )
+
+
+def _may_read(machine: Machine) -> bool:
+    try:
+        return machine.privileges.has("CAP_SYSLOG") or machine.privileges.has("CAP_SYS_ADMIN")
+    except Unavailable:
+        return False
+
+
+def _memory(machine: Machine, limited: bool) -> Remedy:
+    """The limit of a cgroup is set by what starts the process; without one the machine has too little."""
+    if limited:
+        title = "Raise the memory limit: compiling a program with BTF takes bpftrace 100 to 300 MB"
+        where = "the host" if machine.environment.container is not None else "the service that starts this"
+        return Remedy("kernel.memory", title, "manual", run_on=where)
+    return Remedy("kernel.memory", "Free memory, or add swap, before a large program is traced", "manual")

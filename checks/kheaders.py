@@ -11,6 +11,8 @@ from kdiag.model import Evidence, Finding, Remedy, WrongRemedy, expect, fail, ok
 from kdiag.parse.errors import ParseError
 from kdiag.system import Unavailable
 
+from .refusals import quoted
+
 LOAD = Remedy(
     "kheaders.load",
     "Load the kheaders module",
@@ -115,6 +117,14 @@ def module(machine: Machine) -> Iterator[Finding]:
     evidence += [Evidence("loading", reason) for _, reason in state.reasons]
     if state.state in ("loaded", "builtin"):
         yield _inside(machine, state.state, tuple(evidence))
+    elif state.state == "loadable" and (refused := machine.log.refused_module("kheaders")) is not None:
+        yield warn(
+            "the kernel refused to load the kheaders module, since it booted",
+            reason="unless the file was replaced since then, it is not of this build of the kernel",
+            evidence=(*evidence, quoted(refused)),
+            causes=("kernel.rebooted",),
+            remedies=(EXTRACT_MODULE,),
+        )
     elif state.state == "loadable":
         yield warn("the kheaders module can be loaded", evidence=tuple(evidence), remedies=(LOAD,))
     elif state.state == "blocked":

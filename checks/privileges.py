@@ -24,7 +24,7 @@ from kdiag.remedies.container import run
 from kdiag.remedies.mounts import mount
 from kdiag.system import Unavailable
 
-from .refusals import TRACING, Refusal, explain
+from .refusals import TRACING, Refusal, explain, quoted
 
 
 def _sudo(machine: Machine) -> Remedy:
@@ -232,16 +232,21 @@ def lockdown(machine: Machine) -> Iterator[Finding]:
     """The lockdown mode: `none` and `integrity` let tracing work, `confidentiality` forbids reading kernel
     memory and tracefs.
 
-    The file is in securityfs; where that is not mounted, a program that reads kernel memory is loaded (and
-    dropped), which only confidentiality refuses. See it yourself: `cat /sys/kernel/security/lockdown`, man
-    7 kernel_lockdown.
+    The file is in securityfs; where that is not mounted, the kernel's log may tell, or a program that reads kernel
+    memory is loaded (and dropped), which only confidentiality refuses. See it yourself: `cat
+    /sys/kernel/security/lockdown`, man 7 kernel_lockdown.
     """
     try:
         mode = machine.privileges.lockdown
     except Unavailable as gap:
-        yield _lockdown_by_behaviour(machine, gap.reason)
+        said = machine.log.confidential
+        if said is not None:
+            yield _locked((Evidence("/sys/kernel/security/lockdown", gap.reason), quoted(said)))
+        else:
+            yield _lockdown_by_behaviour(machine, gap.reason)
         return
-    evidence = (Evidence("/sys/kernel/security/lockdown", mode),)
+    by = tuple(map(quoted, machine.log.of("locked")[:1]))
+    evidence = (Evidence("/sys/kernel/security/lockdown", mode), *by)
     if mode == "confidentiality":
         yield _locked(evidence)
     else:

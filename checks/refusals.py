@@ -7,12 +7,15 @@ what other calls answer tell them apart (kernel/bpf/syscall.c, kernel/events/cor
 from __future__ import annotations
 
 import errno
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from kdiag.machine import Machine
 from kdiag.model import Evidence
 from kdiag.remedies.container import paranoid
 from kdiag.system import ProbeResult, Unavailable
+
+if TYPE_CHECKING:
+    from kdiag.parse.kernel_log import Notice
 
 
 class Refusal(NamedTuple):
@@ -37,6 +40,11 @@ TRACING = Call("bpf(2)", ("CAP_BPF", "CAP_PERFMON"), "BPF_SYSCALL", "kernel.unpr
 #: Walking the ids of BTF objects (kernel/bpf/syscall.c, bpf_obj_get_next_id).
 LISTING = Call("bpf(2)", ("CAP_SYS_ADMIN",), "BPF_SYSCALL", "kernel.unprivileged_bpf_disabled")
 PERF = Call("perf_event_open(2)", ("CAP_PERFMON",), "PERF_EVENTS", "kernel.perf_event_paranoid")
+
+
+def quoted(notice: Notice) -> Evidence:
+    """A line of the kernel's log as evidence."""
+    return Evidence("the kernel's log", notice.line)
 
 
 def only_root_may(machine: Machine, call: Call, result: ProbeResult) -> bool:
@@ -101,6 +109,14 @@ def _refused(machine: Machine, call: Call, result: ProbeResult) -> Refusal:
     if lacking:
         return _without(call, name, lacking, evidence if caught else ())
     module = machine.confinement.module
+    denied = machine.log.denial(call.name)
+    if denied is not None:
+        by = module.name if module is not None else "SELinux" if denied.kind == "avc" else "AppArmor"
+        return Refusal(
+            f"{name} although the capabilities are held: {by} denied {denied.field('capname') or denied.subject}",
+            ("privileges.lsm",),
+            (*evidence, quoted(denied)),
+        )
     if module is not None:
         return Refusal(
             f"{name} although the capabilities are held: {module.name} refuses {call.name}",

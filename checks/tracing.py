@@ -4,6 +4,7 @@ different answers.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -27,7 +28,7 @@ from kdiag.model import (
 from kdiag.remedies.mounts import mount
 from kdiag.system import Unavailable
 
-from .refusals import closed_by
+from .refusals import closed_by, quoted
 
 
 def _refused_mount(machine: Machine) -> tuple[WrongRemedy, ...]:
@@ -61,7 +62,7 @@ def tracefs(machine: Machine) -> Iterator[Finding]:
                 yield fail(
                     "tracefs is mounted and cannot be opened",
                     reason=gap.reason,
-                    evidence=tuple(evidence),
+                    evidence=(*evidence, *_by_lockdown(machine, gap)),
                     causes=closed_by(machine, gap),
                 )
             else:
@@ -417,14 +418,20 @@ def _event(machine: Machine, group: str, name: str, what: str, option: str) -> F
     )
 
 
+def _by_lockdown(machine: Machine, gap: Unavailable) -> tuple[Evidence, ...]:
+    """The line by which the kernel says that lockdown closed tracefs, where it said so."""
+    said = next((n for n in machine.log.of("lockdown") if n.subject == "use of tracefs"), None)
+    return (quoted(said),) if said is not None and gap.errno == errno.EPERM else ()
+
+
 def _kept_back(machine: Machine, path: str, gap: Unavailable) -> str:
     """Why root does not get at a file; the path is left to the evidence."""
-    errno = gap.reason.removeprefix(f"{path}: ").partition(":")[0]
-    if errno not in ("EPERM", "EACCES"):
+    name = gap.reason.removeprefix(f"{path}: ").partition(":")[0]
+    if name not in ("EPERM", "EACCES"):
         return gap.reason
     if machine.confinement.closed is not None and machine.confinement.module is not None:
-        return f"{errno}: {machine.confinement.module.name} keeps the files of tracefs closed"
-    return f"{errno}, although root asks: this kernel keeps the list to itself"
+        return f"{name}: {machine.confinement.module.name} keeps the files of tracefs closed"
+    return f"{name}, although root asks: this kernel keeps the list to itself"
 
 
 @check("tracing.functions", "The list of traceable functions")
@@ -444,7 +451,7 @@ def functions(machine: Machine) -> Iterator[Finding]:
             yield fail(
                 "available_filter_functions cannot be opened",
                 reason=_kept_back(machine, path, gap),
-                evidence=(Evidence(path, gap.reason),),
+                evidence=(Evidence(path, gap.reason), *_by_lockdown(machine, gap)),
                 causes=closed_by(machine, gap),
             )
         else:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from kdiag.machine.environment import Environment
     from kdiag.machine.headers import Headers
     from kdiag.machine.kernel import Kernel
+    from kdiag.machine.kernel_log import KernelLog
     from kdiag.machine.kheaders import Kheaders
     from kdiag.machine.modules import Modules
     from kdiag.machine.packages import Packages
@@ -46,6 +47,12 @@ class Machine:
         from kdiag.machine.kernel import Kernel
 
         return Kernel(self)
+
+    @cached_property
+    def log(self) -> KernelLog:
+        from kdiag.machine.kernel_log import KernelLog
+
+        return KernelLog(self)
 
     @cached_property
     def config(self) -> ConfigFacts:

@@ -17,8 +17,10 @@ from contextlib import closing
 from kdiag.parse.compression import decompress
 from kdiag.parse.errors import ParseError
 from kdiag.parse.ikconfig import recover
+from kdiag.parse.kernel_log import notable
 from kdiag.parse.kheaders import from_module, quick
 from kdiag.parse.packages import Package, rpm
+from kdiag.system.kernel_log import PATH as LOG
 from kdiag.trust import read, scratch
 
 Reduced = tuple[bytes, str] | None
@@ -37,6 +39,9 @@ def reduced(path: str, data: bytes, named: frozenset[str] = frozenset(), log: by
     """The small form of a file, None where there is none. named: packages that are asked for by name; log: what lies
     beside an rpm database and is not yet in it.
     """
+    if path == LOG:
+        # The rest of a log is about other subjects, whatever its size.
+        return notable(data), "the lines about tracing"
     if len(data) < _WORTH_IT:
         return None
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from functools import cache
 
 from kdiag.knowledge.tables import table
+from kdiag.parse.kernel_log import TRACERS
 from kdiag.recording.parameters import command_line, learned
 from kdiag.recording.redact import Redactor
 
@@ -165,6 +166,21 @@ def _public_builders() -> tuple[str, ...]:
     return tuple(sorted(signs))
 
 
+#: In audit records: what a process calls itself, and files.
+_LOGGED = re.compile(r'\b(comm|name|path|exe|peer|srcname)=("[^"]*"|[^\s"]+)')
+
+
+def kernel_log(text: str, redactor: Redactor) -> str:
+    """Lines of the kernel's log: the programs that tracing is about keep their names."""
+
+    def value(match: re.Match[str]) -> str:
+        word = match[2].strip('"')
+        known = match[1] == "comm" and (word in TRACERS or word.endswith("-bpfcc"))
+        return match[0] if known else f'{match[1]}="{learned(word, redactor)}"'
+
+    return redactor.text(_LOGGED.sub(value, text))
+
+
 _STRING_OPTION = re.compile(r'^(CONFIG_\w+=")((?:[^"\\\n]|\\.)*)(")', re.MULTILINE)
 
 
@@ -196,6 +212,7 @@ _RULES: tuple[tuple[re.Pattern[str], Rule], ...] = (
     (re.compile(r"/proc/(?:[^/]+/mount(?:info|s|stats)|mounts)|/etc/(?:mtab|fstab)"), mounts),
     (re.compile("/proc/cpuinfo"), processors),
     (re.compile("/proc/version"), kernel_version),
+    (re.compile("/dev/kmsg|the kernel's log"), kernel_log),
     (re.compile(r"/proc/config(?:\.gz)?|.*/config-[^/]+|.*/\.config|.*/modules/[^/]+/config"), kernel_config),
     (re.compile("/etc/hostname|/proc/sys/kernel/(?:host|domain)name"), whole("host")),
     (

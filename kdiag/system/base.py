@@ -111,7 +111,10 @@ class System(Protocol):
         """Whether the answers come from the running kernel of this machine, now."""
 
     def read(self, path: str, limit: int = READ_LIMIT) -> bytes | None:
-        """The whole regular file, None if absent. Larger than `limit` bytes, or not a file: Unavailable."""
+        """The whole regular file, None if absent. Larger than `limit` bytes, or not a file: Unavailable.
+
+        /dev/kmsg is the kernel's log of this boot, read without waiting (`kdiag.system.kernel_log`).
+        """
 
     def head(self, path: str, size: int) -> bytes | None:
         """The first `size` bytes of a file that may be large, None if absent."""

@@ -102,6 +102,10 @@ class Live:
             raise Unavailable(f"{path!r}: not a path") from None
 
     def read(self, path: str, limit: int = READ_LIMIT) -> bytes | None:
+        if path == "/dev/kmsg" and self.live:
+            from kdiag.system import kernel_log
+
+            return kernel_log.read()
         return self._ask(path, lambda: _read_file(self._file(path), path, limit))
 
     def head(self, path: str, size: int) -> bytes | None:

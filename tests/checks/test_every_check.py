@@ -338,6 +338,14 @@ ROWS: list[Row] = [
     ("kernel.rebooted", "upgraded", other_release, FAIL, r"6\.12\.108"),
     ("kernel.modules", "no modules", lambda x: x.remove("/proc/modules"), FAIL, "no loadable"),
     (
+        "kernel.log",
+        "a tool was killed",
+        lambda x: x.file("/dev/kmsg", "3,1,1,-;Out of memory: Killed process 99 (bpftrace) total-vm:1kB\n"),
+        WARN,
+        "killed bpftrace",
+    ),
+    ("kernel.log", "not to be read", lambda x: x.refuse("/dev/kmsg", errno.EPERM), UNKNOWN, "cannot be read"),
+    (
         "kernel.lockdown",
         "confidentiality",
         lambda x: machines.lockdown(x, "confidentiality"),

@@ -172,7 +172,8 @@ def test_a_package_database_is_reduced_to_what_is_asked_of_it(tmp_path: Path) ->
     assert b"filler" not in small
     assert "reduced to" in made.notes["root/var/lib/dpkg/status"]
     assert made.index["reduced"] == {
-        "/var/lib/dpkg/status": made.notes["root/var/lib/dpkg/status"].removeprefix("reduced to ")
+        "/dev/kmsg": "the lines about tracing",
+        "/var/lib/dpkg/status": made.notes["root/var/lib/dpkg/status"].removeprefix("reduced to "),
     }
     assert made.report.findings == report_on(Recording(tmp_path / "w")).findings
 

@@ -84,6 +84,7 @@ def linux(
         {
             "/etc/os-release": system,
             "/proc/version": f"{text}\n",
+            "/dev/kmsg": f"5,0,0,-;{text}\n",
             "/proc/cmdline": "root=/dev/vda1 ro quiet\n",
             "/proc/cpuinfo": "processor\t: 0\nflags\t\t: fpu vme sse2\n",
             "/proc/meminfo": "MemTotal: 4194304 kB\nMemAvailable: 2097152 kB\n",

@@ -1,0 +1,95 @@
+"""The kernel's log of this boot, in one bounded look that changes nothing and waits for nothing.
+
+/dev/kmsg gives one record for each read(2), marked with who wrote it and with line breaks escaped (Documentation/ABI/
+testing/dev-kmsg). Where it is not there or may not be opened, syslog(2) gives the newest part of the same buffer in one
+call (man 2 syslog). Both ask for CAP_SYSLOG where kernel.dmesg_restrict is 1 (kernel/printk/printk.c,
+check_syslog_permissions).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import stat
+
+from kdiag.system import errnos
+from kdiag.system.base import Unavailable
+
+#: The name that the log has in a recording, whichever way it was read.
+PATH = "/dev/kmsg"
+#: Of either way. A kernel keeps 128 KiB to 1 MiB unless log_buf_len= asks for more.
+LIMIT = 4 * 1024 * 1024
+_MOST_RECORDS = 30_000
+#: A read with less room than a record has fails with EINVAL (CONSOLE_EXT_LOG_MAX was 8192).
+_RECORD = 16 * 1024
+#: Documentation/admin-guide/devices.txt
+_DEVICE = os.makedev(1, 11)
+#: SYSLOG_ACTION_READ_ALL: reads, removes nothing.
+_READ_ALL = 3
+
+
+def read() -> bytes:
+    """The records, one in a line, the oldest first. Raises Unavailable with the reasons of both ways."""
+    try:
+        return _records()
+    except OSError as error:
+        first = error
+    try:
+        return _by_call()
+    except OSError as error:
+        reasons = (f"{way}: {_words(e)}" for way, e in ((PATH, first), ("syslog(2)", error)))
+        raise Unavailable("; ".join(reasons), error.errno) from None
+
+
+def _words(error: OSError) -> str:
+    number = error.errno or 0
+    return f"{errnos.name(number)}: {errnos.words(number)}"
+
+
+def _records() -> bytes:
+    descriptor = _opened()
+    kept: list[bytes] = []
+    size = 0
+    try:
+        for _ in range(_MOST_RECORDS):
+            try:
+                record = os.read(descriptor, _RECORD)
+            except BlockingIOError:
+                break
+            except BrokenPipeError:  # overwritten meanwhile: the next read has the oldest that is left
+                continue
+            # What follows the first line are properties (SUBSYSTEM=, DEVICE=).
+            line = record.partition(b"\n")[0] + b"\n"
+            size += len(line)
+            if not record or size > LIMIT:
+                break
+            kept.append(line)
+    finally:
+        os.close(descriptor)
+    return b"".join(kept)
+
+
+def _opened() -> int:
+    """The log's device and nothing else: containers have links to their console under this name."""
+    if not _is_the_log(os.lstat(PATH)):
+        raise FileNotFoundError(errno.ENXIO, os.strerror(errno.ENXIO))
+    descriptor = os.open(PATH, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    if not _is_the_log(os.fstat(descriptor)):
+        os.close(descriptor)
+        raise FileNotFoundError(errno.ENXIO, os.strerror(errno.ENXIO))
+    return descriptor
+
+
+def _is_the_log(info: os.stat_result) -> bool:
+    return stat.S_ISCHR(info.st_mode) and info.st_rdev == _DEVICE
+
+
+def _by_call() -> bytes:
+    libc = ctypes.CDLL(None, use_errno=True)
+    block = ctypes.create_string_buffer(LIMIT)
+    ctypes.set_errno(0)
+    length = int(libc.klogctl(ctypes.c_int(_READ_ALL), block, ctypes.c_int(LIMIT)))
+    if length < 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    return block.raw[:length]
