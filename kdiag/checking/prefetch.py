@@ -10,18 +10,15 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, NoReturn
 
 from kdiag.checking import remembered
-from kdiag.checking.runner import waits
 from kdiag.console import ending
 from kdiag.machine.btf import Survey, survey
 from kdiag.parse.errors import ParseError
 from kdiag.system import Unavailable
 
 if TYPE_CHECKING:
-    from kdiag.checking.registry import Registered
     from kdiag.system import System
 
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -31,12 +28,19 @@ _PATIENCE = 20.0
 
 
 class Ahead:
-    """A survey on its way: call it for the answer. Without a child it surveys itself."""
+    """A survey that may be on its way: call it for the answer. Without a child it surveys itself."""
 
-    def __init__(self, system: System, chosen: Iterable[Registered]) -> None:
+    def __init__(self, system: System) -> None:
         self._system = system
         self._child: tuple[int, int] | None = None
-        self._key = remembered.key() if any(map(waits, chosen)) else None
+        self._key: str | None = None
+        self._known: Survey | None = None
+
+    def begin(self) -> None:
+        """Recall the survey, or begin to read. Once begun it is on its way."""
+        if self._key is not None:
+            return
+        self._key = remembered.key()
         self._known = remembered.recall(self._key) if self._key else None
         if self._key and self._known is None and (os.cpu_count() or 1) > 1:
             self._start()

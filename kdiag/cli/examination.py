@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from kdiag.capabilities.tools import REQUIRED
 from kdiag.checking.analysis import ENGINES, analyse, run_line
+from kdiag.checking.runner import waits
 from kdiag.checking.selection import UnknownName, capabilities, choose, split
 from kdiag.checking.versions import Remembering
 from kdiag.cli.common import fail, one_of, registry, root_directory, terminal
@@ -79,16 +80,24 @@ def run(asked: Asked) -> int:
         one_of("--tool", name, tuple(REQUIRED))
     root_directory(asked.root)
     system = _system(asked.root, asked.recording)
+    only, skip = split(asked.only) or settings.only, split(asked.skip) or settings.skip
+    # The tools print their versions, and the BTF is read, while the checks are imported.
+    ahead = _ahead(system) if system.live else None
+    machine = Machine(system, ahead)
     with suppress(Unavailable):
-        Machine(system).tools.start()  # they print their versions while the checks are imported
+        machine.tools.start()
+    if ahead is not None and not only and not skip:
+        ahead.begin()
     known = registry(plugins=not asked.no_plugins and settings.plugins is not False)
     _check_names(settings, known)
     try:
-        chosen = choose(known.checks, split(asked.only) or settings.only, split(asked.skip) or settings.skip)
+        chosen = choose(known.checks, only, skip)
         required = capabilities(split(asked.require) or settings.require)
     except UnknownName as error:
         fail(str(error))
-    examined = _examine(system, known, chosen, required, tools)
+    if ahead is not None and any(map(waits, chosen)):
+        ahead.begin()
+    examined = _examine(machine, known, chosen, required, tools)
     if asked.print_run:
         try:
             console.document(f"{run_line(*examined, asked.print_run)}\n".encode())
@@ -177,20 +186,19 @@ def _system(root: str, recording: str) -> System:
     return Remembering() if root == "/" else Live(root)
 
 
-def _ahead(system: System, chosen: Sequence[Registered]) -> Ahead:
+def _ahead(system: System) -> Ahead:
     from kdiag.checking.prefetch import Ahead  # a recording is played back where this cannot be imported
 
-    return Ahead(system, chosen)
+    return Ahead(system)
 
 
 def _examine(
-    system: System,
+    machine: Machine,
     known: Registry,
     chosen: Sequence[Registered],
     required: Sequence[str],
     tools: Sequence[str],
 ) -> Examined:
-    machine = Machine(system, _ahead(system, chosen) if system.live else None)
     return Examined(machine, analyse(machine, known, chosen, required, tools))
 
 
