@@ -6,6 +6,7 @@ import pytest
 
 from kdiag.machine import Machine
 from kdiag.model import Status
+from kdiag.system import CommandResult
 from tests.support import machines
 from tests.support.description import Description
 from tests.support.reports import report_on
@@ -41,6 +42,22 @@ def test_the_library_of_this_user_space(uname: str, elf: str, directory: str) ->
     described = interpreter(machines.linux(), elf).file(f"/usr/lib/{directory}/libbpf.so.1.2.0", b"\x7fELF")
     described.machine = uname
     assert Machine(described.recording()).tools.libbpf == (f"/usr/lib/{directory}/libbpf.so.1.2.0", (1, 2, 0))
+
+
+def test_a_tool_is_started_once_however_many_ask(monkeypatch: pytest.MonkeyPatch) -> None:
+    recording = machines.bpftrace(machines.linux(), "0.23.2").recording()
+    asked: list[tuple[str, ...]] = []
+    real = recording.run
+
+    def run(argv: tuple[str, ...], timeout: float = 10.0) -> CommandResult:
+        asked.append(argv)
+        return real(argv, timeout)
+
+    monkeypatch.setattr(recording, "run", run)
+    tools = Machine(recording).tools
+    assert tools.bpftrace is not None
+    assert tools.bpftrace_start is not None
+    assert [argv[1:] for argv in asked] == [("--version",)]
 
 
 def test_another_architectures_library_is_none() -> None:
