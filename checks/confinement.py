@@ -11,7 +11,7 @@ from kdiag.model import Evidence, Finding, Remedy, WrongRemedy, fail, ok, skip, 
 from kdiag.remedies.container import run
 from kdiag.system import ProbeResult, Unavailable
 
-from .refusals import BPF, PERF, Call, explain, only_root_may
+from .refusals import BPF, PERF, Call, explain, only_root_may, quoted
 
 if TYPE_CHECKING:
     from kdiag.machine.confinement import Confined
@@ -194,6 +194,13 @@ def lsm(machine: Machine) -> Iterator[Finding]:
     """
     evidence, unseen = _looks(machine)
     module = machine.confinement.module
+    if module is None and (denied := _denied(machine)):
+        yield fail(
+            f"a security module refuses {' and '.join(denied)}",
+            reason="the kernel's log has the denials; the process's own label does not show it",
+            evidence=(*denied.values(), *evidence),
+        )
+        return
     if module is None and unseen:
         yield unknown("whether a security module confines this process", reason=unseen, evidence=evidence)
         return
@@ -219,6 +226,12 @@ def lsm(machine: Machine) -> Iterator[Finding]:
         evidence=(*stopped.values(), *evidence),
         remedies=run(machine) or (_allowed(module),),
     )
+
+
+def _denied(machine: Machine) -> dict[str, Evidence]:
+    """The calls that fail and that a module has denied, by the kernel's log."""
+    denials = {name: machine.log.denial(name) for name in _stopped(machine, "privileges.lsm")}
+    return {name: quoted(denial) for name, denial in denials.items() if denial is not None}
 
 
 def _looks(machine: Machine) -> tuple[tuple[Evidence, ...], str]:

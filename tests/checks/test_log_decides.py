@@ -112,7 +112,9 @@ def test_a_denial_names_the_module_that_nothing_else_shows() -> None:
     without = found(report_on(selinux("initrc_t").recording()), "bpf.map")
     told = found(report_on(logged(selinux("initrc_t"), line).recording()), "bpf.map")
     assert "a limit of this kernel" in without.reason and quotes(told) == [line]
-    assert "SELinux denied bpf" in told.reason
+    assert "SELinux denied bpf" in told.reason and told.causes[:1] == ("privileges.lsm",)
+    lsm = found(report_on(logged(selinux("initrc_t"), line).recording()), "privileges.lsm")
+    assert lsm.status is Status.FAIL and quotes(lsm) == [line]
 
 
 def test_a_denial_of_apparmor_is_quoted() -> None:
