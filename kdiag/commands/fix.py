@@ -147,7 +147,9 @@ def _hand_over(result: Plan | EarlierFix, console: Console) -> None:
 
         settle(result.tree)
 
-    text = render_usage(result, console.width, unicode=console.unicode)
+    text = render_usage(
+        result, console.width, unicode=console.unicode, asked_by=os.environ.get("SUDO_USER", "")
+    )
     if text:
         console.write("\n" + text)
 

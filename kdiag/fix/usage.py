@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from kdiag.console.wrap import clean, wrap
@@ -34,8 +35,10 @@ class Page:
         return "".join(f"{line}\n" for line in self.lines)
 
 
-def render_usage(result: Plan | EarlierFix, width: int, *, unicode: bool = True) -> str:
-    """How to use what is there now; empty if tools find all of it by themselves."""
+def render_usage(result: Plan | EarlierFix, width: int, *, unicode: bool = True, asked_by: str = "") -> str:
+    """How to use what is there now; empty if tools find all of it by themselves. asked_by: who called sudo, if sudo
+    started this: that user's tools need root as well.
+    """
     page = Page(width, unicode)
     values = dict(result.variables)
     if result.link is not None:
@@ -44,10 +47,17 @@ def render_usage(result: Plan | EarlierFix, width: int, *, unicode: bool = True)
             return str(page)
     if not values:
         return str(page)
+    once = "kdiag run -- bpftrace ..."
+    if os.geteuid() != 0:
+        fitting = f"kdiag run -- {sudo_line(values)} bpftrace ..."
+    else:
+        fitting = once = f"sudo {once}" if asked_by else once
+    page.text("Plain bpftrace behaves as before until one of these ways is taken. The one that fits here:")
+    page.lines.append(f"    {clean(fitting, unicode=unicode)}")
     page.text("How to use it" if result.link is None else "For BTF, tools need a variable:")
     rows = [
         ('eval "$(kdiag env)"', "for this shell, and what it starts"),
-        ("kdiag run -- bpftrace ...", "for one command"),
+        (once, "for one command"),
         (f"{sudo_line(values)} bpftrace ...", "after the first; sudo drops variables otherwise"),
         *([("sudo kdiag fix --link", "for all tools, without variables")] if _linkable(result) else ()),
     ]

@@ -142,7 +142,7 @@ class Environment:
             "/run/secrets/kubernetes.io/serviceaccount",
         ):
             # An engine leaves the mount point behind in the image or a shared /var: without a token it is empty.
-            if self._entries(path):
+            if exists(self._system, path) and self._entries(path):
                 return Place("kubernetes", "a Kubernetes pod", ((path, "exists"),))
         try:
             host = self._system.env("KUBERNETES_SERVICE_HOST")

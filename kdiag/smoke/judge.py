@@ -28,7 +28,9 @@ def judge(seen: Observation, mark: str, almost: tuple[str, str] | None) -> tuple
     if not seen.seen:
         return Outcome.FAILS, *_failure(seen, known, mark, almost)
     message, meaning = _warning(seen, known, mark)
-    return (Outcome.WARNS if message else Outcome.WORKS), message, meaning
+    # A message that the table calls harmless is told, and is no warning: RLIMIT_MEMLOCK would mark every program.
+    harmless = any(one.harmless and message == _trim(one.text) for one in known)
+    return (Outcome.WARNS if message and not harmless else Outcome.WORKS), message, meaning
 
 
 def said(seen: Observation, mark: str) -> str:

@@ -19,7 +19,7 @@ from kdiag.model import Finding, Report, Status
 from kdiag.report.faces.html_view import VERDICTS, Card, cards, facts, rows, segments, waivers
 from kdiag.report.faces.plain import line
 from kdiag.report.story.next_step import label
-from kdiag.report.story.order import in_the_way, not_in_the_way, urgent
+from kdiag.report.story.order import heading, in_the_way, not_in_the_way, urgent
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -71,7 +71,7 @@ def _sections(report: Report, force: InForce, explain: Explain | None) -> Iterab
     others = shown(not_in_the_way(report))
     fine = shown(f for f in report.findings if f.status is Status.OK)
     skipped = shown(f for f in report.findings if f.status is Status.SKIP)
-    yield _Section("way", "What stands in the way", "Of what is required here.", shown(grave))
+    yield _Section("way", heading(report), "Of what is required here.", shown(grave))
     yield _Section("limits", "Also limited", "Nothing that is required waits for these.", rest)
     note = "Not as it could be, but nothing waits for it."
     yield _Section("others", "Not in the way", note, others, folded=True, calm=True)

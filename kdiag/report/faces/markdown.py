@@ -14,7 +14,7 @@ from kdiag.console.printable import inert
 from kdiag.model import Capability, Finding, MachineInfo, Readiness, Remedy, Report, Status, Works
 from kdiag.report.faces.plain import line, pieces
 from kdiag.report.story.next_step import label
-from kdiag.report.story.order import for_root, in_the_way, not_in_the_way, own_remedies, table_groups
+from kdiag.report.story.order import for_root, heading, in_the_way, not_in_the_way, own_remedies, table_groups
 
 _VERDICT = {
     Readiness.READY: "✅ Ready",
@@ -83,9 +83,9 @@ def _table(report: Report, force: InForce) -> Iterator[str]:
     if not groups:
         return
     yield "### What can be traced here"
-    for heading, rows in groups:
+    for title, rows in groups:
         yield ""
-        yield f"**{_text(heading) if heading else 'Required'}**"
+        yield f"**{_text(title) if title else 'Required'}**"
         yield ""
         cells = [(_mark(row), _title(row), _because(row, force)) for row in rows]
         yield tabulate(cells, headers=("", "Capability", "Why"), tablefmt="pipe", disable_numparse=True)
@@ -128,7 +128,7 @@ def _findings(report: Report, force: InForce) -> Iterator[str]:
     told = in_the_way(report)
     shown = {f.id: f for f in told}
     if told:
-        yield "### What stands in the way"
+        yield f"### {heading(report)}"
         yield ""
         for finding in told:
             yield from _finding(finding, report, shown, force)

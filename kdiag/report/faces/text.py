@@ -14,6 +14,7 @@ from kdiag.report.story.next_step import in_words, label
 from kdiag.report.story.order import (
     alike,
     decisive,
+    heading,
     in_the_way,
     not_in_the_way,
     urgent,
@@ -23,6 +24,7 @@ from kdiag.report.story.order import (
 from kdiag.report.terminal.page import VERDICTS, Page
 from kdiag.report.terminal.table import table
 
+_IDLE = "Not in the way here"
 _QUESTION = "Do I need kernel headers?"
 
 
@@ -120,7 +122,7 @@ def _in_the_way(report: Report, page: Page) -> Iterator[str]:
     story = Story(report, page, told)
     story.held_back = len(told) < len(waited_for)
     if told:
-        yield page.paint("What stands in the way", "bold")
+        yield page.paint(heading(report), "bold")
         yield from _one_by_one(told, story, story.tell)
     if rest:
         if told:
@@ -161,18 +163,19 @@ def _others(report: Report, page: Page) -> Iterator[str]:
     others = not_in_the_way(report)
     fine = [f for f in report.findings if f.status is Status.OK]
     skipped = [f for f in report.findings if f.status is Status.SKIP]
-    groups = (("Not in the way here", others), ("As it should be", fine), ("Does not arise here", skipped))
-    for index, (heading, findings) in enumerate((h, f) for h, f in groups if f):
+    groups = ((_IDLE, others), ("As it should be", fine), ("Does not arise here", skipped))
+    for index, (title, findings) in enumerate((h, f) for h, f in groups if f):
         if index:
             yield ""
-        yield from _group(heading, findings, page)
+        yield from _group(title, findings, page)
 
 
-def _group(heading: str, findings: Iterable[Finding], page: Page) -> Iterator[str]:
-    yield page.paint(heading, "bold")
+def _group(title: str, findings: Iterable[Finding], page: Page) -> Iterator[str]:
+    yield page.paint(title, "bold")
     yield ""
     for finding in findings:
-        yield from brief(finding, page)
+        # A cross is for what keeps something from working.
+        yield from brief(finding, page, decides=title != _IDLE)
 
 
 def _verdict(report: Report, page: Page) -> Iterator[str]:

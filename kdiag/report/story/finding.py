@@ -147,18 +147,19 @@ class Story:
             yield page.command(command, "" if index else "undo")
 
 
-def headline(finding: Finding, page: Page, ids: Sequence[str] = ()) -> Iterator[str]:
-    """Mark, id, summary; all `ids` instead of its own if given."""
+def headline(finding: Finding, page: Page, ids: Sequence[str] = (), *, decides: bool = True) -> Iterator[str]:
+    """Mark, id, summary; all `ids` instead of its own if given. decides: whether something waits for it."""
+    status = finding.status if decides or finding.status is not Status.FAIL else Status.SKIP
     names = ", ".join(ids or (finding.id,))
     first, *rest = page.text(f"{names}: {finding.summary}", 0, rest=2) or [""]
     cut = len(page.clean(names))
-    yield f"{page.status_mark(finding.status)} {page.paint(first[:cut], 'bold')}{first[cut:]}"
+    yield f"{page.status_mark(status)} {page.paint(first[:cut], 'bold')}{first[cut:]}"
     yield from rest
 
 
-def brief(finding: Finding, page: Page) -> Iterator[str]:
+def brief(finding: Finding, page: Page, *, decides: bool = True) -> Iterator[str]:
     """One finding and all of its evidence, for the lists of --verbose."""
-    yield from headline(finding, page)
+    yield from headline(finding, page, decides=decides)
     if finding.reason:
         yield from page.text(finding.reason, 4)
     for item in finding.evidence:

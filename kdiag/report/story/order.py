@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from kdiag.capabilities.causes import causes_first
-from kdiag.model import Capability, Finding, Remedy, Report, Status, Works
+from kdiag.model import Capability, Finding, Readiness, Remedy, Report, Status, Works
 
 _RANK = {Status.FAIL: 0, Status.WARN: 1, Status.UNKNOWN: 2}
 _WORKS = {Works.WORKS: 0, Works.CAVEAT: 1, Works.FAILS: 2, Works.UNKNOWN: 3}
@@ -23,6 +23,11 @@ def _waited_for(report: Report) -> Iterator[str]:
     yield from (id_ for id_, blocked in report.blocks.items() if blocked)
     if selection(report):
         yield from (f.id for f in report.findings if f.status in (Status.FAIL, Status.UNKNOWN))
+
+
+def heading(report: Report) -> str:
+    """What the findings that something waits for are called; nothing is in the way where all that is required works."""
+    return "Limited here" if report.verdict.status is Readiness.READY else "What stands in the way"
 
 
 def in_the_way(report: Report) -> tuple[Finding, ...]:
