@@ -82,7 +82,9 @@ class EngineCell:
         described.file("/proc/self/status", status).file("/proc/self/uid_map", f"{seen.uid_map}\n")
         described.file("/proc/self/attr/current", f"{seen.label}\n")
         if ":" in seen.label:
-            described.file("/sys/module/apparmor/parameters/enabled", "N\n")
+            described.file("/sys/module/apparmor/parameters/enabled", "N\n").file(
+                "/sys/fs/selinux/enforce", "1"
+            )
         if seen.marker:
             described.file(seen.marker)
 
