@@ -167,7 +167,14 @@ def _public_builders() -> tuple[str, ...]:
 
 
 #: In audit records: what a process calls itself, and files.
-_LOGGED = re.compile(r'\b(comm|name|path|exe|peer|srcname)=("[^"]*"|[^\s"]+)')
+_LOGGED = re.compile(r'\b(comm|name|path|exe|peer|srcname|dev)=("[^"]*"|[^\s"]+)')
+
+#: Where a line names a process without a key: security/lockdown/lockdown.c, mm/oom_kill.c, arch/*/mm/fault.c.
+_PROCESS = re.compile(
+    r"(Lockdown: )(.{1,20}?)(?=: [^:]* is restricted)|(Killed process \d+ \()([^)\n]+)(?=\))"
+    r"|((?:^|[;\]] ?))([^\[\s;]{1,16})(?=\[\d+\]: segfault at )",
+    re.MULTILINE,
+)
 
 
 def kernel_log(text: str, redactor: Redactor) -> str:
@@ -178,7 +185,12 @@ def kernel_log(text: str, redactor: Redactor) -> str:
         known = match[1] == "comm" and (word in TRACERS or word.endswith("-bpfcc"))
         return match[0] if known else f'{match[1]}="{learned(word, redactor)}"'
 
-    return redactor.text(_LOGGED.sub(value, text))
+    def process(match: re.Match[str]) -> str:
+        before, word = match[match.lastindex - 1] if match.lastindex else "", match[match.lastindex or 0]
+        known = word in TRACERS or word.endswith("-bpfcc")
+        return match[0] if known else before + redactor.learn("token", word)
+
+    return redactor.text(_PROCESS.sub(process, _LOGGED.sub(value, text)))
 
 
 _STRING_OPTION = re.compile(r'^(CONFIG_\w+=")((?:[^"\\\n]|\\.)*)(")', re.MULTILINE)
