@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from kdiag.check import check
 from kdiag.machine import Machine
 from kdiag.machine.environment import Place
+from kdiag.machine.text import exists
 from kdiag.model import Evidence, Finding, Remedy, WrongRemedy, expected, fail, ok, unknown, warn
 from kdiag.system import Unavailable
 
@@ -158,6 +159,16 @@ def filesystems(machine: Machine) -> Iterator[Finding]:
             continue
         if there:
             yield ok(f"{path} is there", id=finding_id, title=title, evidence=(Evidence(path, "exists"),))
+        elif path.startswith("/proc/") and exists(machine.system, "/proc/version"):
+            # fs/proc/meminfo.c and version.c are always built, and subset=pid hides both: one without the other is
+            # a description that left it out, no machine.
+            yield expected(
+                f"whether {path} is there was not seen",
+                reason=f"{path} and /proc/version are there together, or neither is",
+                id=finding_id,
+                title=title,
+                evidence=(Evidence(path, "absent"), Evidence("/proc/version", "exists")),
+            )
         else:
             yield fail(
                 f"{path} is not there: {consequence}",

@@ -102,8 +102,16 @@ def test_a_recording_that_never_asked_keeps_its_answer() -> None:
 
 
 @pytest.mark.parametrize(("version", "expected"), [("0.24.2", Works.WORKS), ("0.27.1", Works.FAILS)])
-def test_proc_without_meminfo(version: str, expected: Works) -> None:
-    assert works(report_on(on(version).remove("/proc/meminfo").recording()), "hello") == {expected}
+def test_proc_of_processes_only(version: str, expected: Works) -> None:
+    described = on(version).remove("/proc/meminfo").remove("/proc/version")
+    assert works(report_on(described.recording()), "hello") == {expected}
+
+
+def test_a_description_that_leaves_meminfo_out() -> None:
+    """Every /proc that shows /proc/version shows /proc/meminfo, too: its lack was not seen, and nothing rests on it."""
+    report = report_on(on("0.27.1").remove("/proc/meminfo").recording())
+    assert told(report, "environment.meminfo").status is Status.UNKNOWN
+    assert works(report, "hello") == {Works.WORKS}
 
 
 def test_what_was_not_looked_at_is_not_fine() -> None:
