@@ -180,7 +180,7 @@ def no_new_privs(machine: Machine) -> Iterator[Finding]:
             causes=("environment.container",),
         )
     elif value is None and not machine.privileges.is_root:
-        # The flag came with 3.5, its line in /proc/self/status with 4.10 (af884cd4a5ae).
+        # The flag came with 3.5, its line in /proc/self/status with 4.10 (proc(5), NoNewPrivs).
         yield unknown("whether sudo can give privileges: this kernel does not show it", evidence=evidence)
     else:
         yield ok("no_new_privs is not in the way", evidence=evidence)

@@ -218,8 +218,9 @@ def _by_config(machine: Machine, what: str, option: str, why: str) -> Finding:
 def _dynamic(machine: Machine, kind: str) -> tuple[bool | None, list[Evidence]]:
     """Whether the kernel has kprobes or uprobes, None where what can be seen leaves it open.
 
-    The event source came with 4.17 (e12f03d7031a, 33ea4b24277b), the file in tracefs is older. Where tracefs cannot be
-    looked into, the lack of the source decides for a newer kernel, unless its configuration says otherwise.
+    The event source came with 4.17 (perf_kprobe and perf_uprobe in kernel/events/core.c), the file in tracefs is
+    older. Where tracefs cannot be looked into, the lack of the source decides for a newer kernel, unless its
+    configuration says otherwise.
     """
     pmu = kind in machine.tracing.pmus
     evidence = [Evidence(f"/sys/bus/event_source/devices/{kind}", "exists" if pmu else "absent")]

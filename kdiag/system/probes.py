@@ -93,7 +93,7 @@ def _kernel_version_code() -> int:
 def version_code(release: str, version: str, signature: str) -> int:
     """LINUX_VERSION_CODE by uname(2) and Ubuntu's /proc/version_signature. Debian and Ubuntu number their releases by
     ABI (4.19.0-27 is 4.19.316) and tell the true version elsewhere (libbpf, src/libbpf_probes.c); the patch level
-    stops at 255 (9b82f13e7ef3).
+    stops at 255 (Makefile, filechk_version.h).
     """
     found = (
         re.match(r"\S+ \S+ (\d+)\.(\d+)\.(\d+)", signature)
@@ -121,7 +121,7 @@ def _map() -> ProbeResult:
 
 def _reached() -> ProbeResult:
     """A question about descriptor -1. A filter decides by the number of the call; the kernel says EBADFD, since 5.19 to
-    those without capabilities, too (c8644cd0efe7 moved the check into what creates an object).
+    those without capabilities, too (kernel/bpf/syscall.c: the check is in what creates an object since).
     """
     return _outcome(syscalls.bpf(_OBJ_GET_INFO_BY_FD, struct.pack("=iIQ", -1, 0, 0)))
 
@@ -188,7 +188,7 @@ def _program(kind: str) -> ProbeResult:
 
 def _test_run() -> ProbeResult:
     """An empty raw tracepoint program, run once by hand and attached to nothing: how bpftrace runs BEGIN. The kernel
-    learned it with 5.10 (1b4d60ec162f), and says ENOTSUPP before.
+    learned it with 5.10 (bpf_prog_test_run_raw_tp() in net/bpf/test_run.c), and says ENOTSUPP before.
     """
     loaded = _Loaded(_PROGRAM_TYPES["raw_tracepoint"], _RETURN_ZERO)
     try:

@@ -90,7 +90,7 @@ def test_most_names_occur_in_a_real_configuration() -> None:
     ("version", "needed"), [((6, 12, 0), False), ((6, 13, 9), False), ((6, 14, 0), True)]
 )
 def test_what_an_option_needs_depends_on_the_kernel(version: tuple[int, ...], needed: bool) -> None:
-    """fprobe was built on the function tracer, and is on the graph tracer since 6.14 (4346ba160409)."""
+    """fprobe was built on the function tracer, and is on the graph tracer since 6.14 (kernel/trace/Kconfig)."""
     names = by_name()["FPROBE"].needed(version)
     assert "DYNAMIC_FTRACE_WITH_ARGS" in names
     assert ("FUNCTION_GRAPH_TRACER" in names) is needed
