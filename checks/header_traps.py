@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from kdiag.check import check
 from kdiag.knowledge.recipes import RECIPE
+from kdiag.knowledge.tools.bcc_history import unmet
 from kdiag.machine import Machine
-from kdiag.model import Evidence, Finding, Remedy, fail, ok, skip, warn
+from kdiag.model import Evidence, Finding, Remedy, expect, expected, fail, ok, skip, warn
 from kdiag.system import Unavailable
 
 
@@ -177,4 +178,44 @@ def uapi(machine: Machine) -> Iterator[Finding]:
         reason="clang picks them up for #include <linux/...> and stops at types that only kernel headers have",
         evidence=(Evidence(path, "exists"), *(Evidence("package", name) for name in machine.packages.uapi)),
         causes=("headers.tree",),
+    )
+
+
+@check("headers.bcc-age", "BCC can read this kernel's headers")
+def bcc_age(machine: Machine) -> Iterator[Finding]:
+    """BCC brings a bpf.h of its own, of the kernel that was new when it was released. The headers of a much newer
+    kernel name structs that are not in it: clang ends with `invalid application of 'sizeof' to an incomplete type`,
+    `no member named`. See it yourself: `ls -l $(ldconfig -p | grep -o '/.*libbcc.so.0')`, `uname -r`.
+    """
+    if machine.tools.bcc_tools is None:
+        yield skip("BCC's tools are not installed")
+        return
+    library = machine.tools.libbcc
+    if library is None:
+        yield expected(
+            "which BCC this is was not seen", reason="no libbcc.so.0.* where libraries are looked for"
+        )
+        return
+    path, version = library
+    kernel = machine.kernel.version_numbers
+    name = ".".join(map(str, version))
+    evidence = (Evidence(path, name), Evidence("uname -r", machine.kernel.release))
+    lacks = unmet(kernel, version)
+    if lacks is None:
+        yield ok(f"BCC {name} is new enough for this kernel's headers", evidence=evidence)
+        return
+    since = f"{lacks.kernel[0]}.{lacks.kernel[1]}"
+    enough = ".".join(map(str, lacks.bcc))
+    tell = fail if lacks.most else warn
+    yield tell(
+        f"BCC {name} is too old for headers of Linux {since} and newer: {lacks.hits} do not compile",
+        reason=f"the headers have {lacks.what}, which BCC reads from {enough} on",
+        evidence=(*evidence, expect("BCC's releases", f"{enough} is the first that can")),
+        remedies=(
+            Remedy(
+                "bcc.newer",
+                f"Use BCC {enough} or newer, its libbpf tools, or bpftrace: the last two read BTF",
+                "manual",
+            ),
+        ),
     )

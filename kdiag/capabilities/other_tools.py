@@ -19,6 +19,7 @@ def bcc_tools(_b: Behaviour) -> Expression:
         need("kernel.lockdown"),
         need("bpf.map"),
         need("headers.bcc"),
+        unless_refuted("headers.bcc-age"),
         need("bpf.prog.kprobe"),
         need("perf.events"),
         at_worst_caveat(need("tracing.kprobes"), "those that use kprobes do not work"),

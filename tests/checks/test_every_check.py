@@ -263,6 +263,13 @@ ROWS: list[Row] = [
         "kheaders",
     ),
     (
+        "headers.bcc-age",
+        "a library that does not tell",
+        lambda x: x.remove("/usr/lib/x86_64-linux-gnu/libbcc.so.0.31.0"),
+        UNKNOWN,
+        "was not seen",
+    ),
+    (
         "headers.env",
         "a path that is not there",
         lambda x: x.env("BPFTRACE_KERNEL_SOURCE", "/nowhere"),

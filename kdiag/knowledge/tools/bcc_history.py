@@ -1,0 +1,47 @@
+"""Which release of BCC compiles against which kernel's headers: a newer kernel's headers name what older ones lack.
+
+BCC puts a bpf.h of its own (src/cc/compat/linux/virtual_bpf.h) in the place of the kernel's. btf_field_type_size() in
+the kernel's include/linux/bpf.h takes the size of structs that the kernel's own bpf.h defines. The releases of BCC are
+the first whose virtual_bpf.h has the struct, read tag by tag from v0.20.0 to v0.37.0.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+Version = tuple[int, int, int]
+
+
+class Requirement(NamedTuple):
+    """From this kernel on at least this BCC. what: of the headers, that older ones cannot read; hits: which tools;
+    most: those are nearly all.
+    """
+
+    kernel: Version
+    bcc: Version
+    what: str
+    hits: str
+    most: bool = False
+
+
+_BPF_H = "tools whose headers include linux/bpf.h"
+
+REQUIREMENTS = (
+    Requirement((6, 2, 0), (0, 26, 0), "struct bpf_list_head", _BPF_H),
+    Requirement((6, 3, 0), (0, 28, 0), "struct bpf_rb_root", _BPF_H),
+    # Seen: BCC 0.26 of Debian 12 with 6.12's headers, where 14 of 32 tools do not compile.
+    Requirement((6, 10, 0), (0, 31, 0), "struct bpf_wq", _BPF_H),
+    Requirement((6, 18, 0), (0, 36, 1), "struct bpf_task_work", _BPF_H),
+    # BCC's c3f35ecc: struct ns_common has a member of -fms-extensions since 6.19, fs.h since 7.0.
+    Requirement(
+        (6, 19, 0), (0, 37, 0), "unnamed members (-fms-extensions)", "tools that include pid_namespace.h"
+    ),
+    Requirement(
+        (7, 0, 0), (0, 37, 0), "unnamed members (-fms-extensions)", "tools that include linux/fs.h", most=True
+    ),
+)
+
+
+def unmet(kernel: Version, bcc: Version) -> Requirement | None:
+    """The newest requirement of this kernel's headers that this BCC does not meet."""
+    return next((r for r in reversed(REQUIREMENTS) if kernel >= r.kernel and bcc < r.bcc), None)
