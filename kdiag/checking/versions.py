@@ -56,6 +56,11 @@ class Remembering(Live):
         return result
 
 
+def system_at(root: str) -> Live:
+    """This machine, or the files of another below `root`."""
+    return Remembering() if root == "/" else Live(root)
+
+
 def _name(argv: tuple[str, ...]) -> str:
     return f"{os.path.basename(argv[0])}-version"
 

@@ -13,7 +13,6 @@ from kdiag.capabilities.tools import REQUIRED
 from kdiag.checking.analysis import ENGINES, analyse, run_line
 from kdiag.checking.runner import waits
 from kdiag.checking.selection import UnknownName, capabilities, choose, split
-from kdiag.checking.versions import Remembering
 from kdiag.cli.common import fail, one_of, registry, root_directory, terminal
 from kdiag.config.file import check_names, find, load
 from kdiag.config.values import Config, ConfigError, Refused
@@ -28,7 +27,6 @@ from kdiag.report.outputs import emit as emit_all
 from kdiag.report.story.next_step import RECORDED
 from kdiag.report.write import WriteError, write_atomically
 from kdiag.system import Unavailable
-from kdiag.system.live import Live
 
 if TYPE_CHECKING:
     from kdiag.checking.prefetch import Ahead
@@ -183,7 +181,10 @@ def _system(root: str, recording: str) -> System:
             return system_from(recording)
         except BadRecording as error:
             fail(str(error))
-    return Remembering() if root == "/" else Live(root)
+    # Not where recordings are read: they are read on systems that have none of what the live machine is asked with.
+    from kdiag.checking.versions import system_at
+
+    return system_at(root)
 
 
 def _ahead(system: System) -> Ahead:

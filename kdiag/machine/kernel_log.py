@@ -5,9 +5,8 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from kdiag.parse.kernel_log import TRACERS, notices
+from kdiag.parse.kernel_log import LIMIT, PATH, TRACERS, notices
 from kdiag.system import Unavailable
-from kdiag.system.kernel_log import LIMIT, PATH
 
 if TYPE_CHECKING:
     from kdiag.machine import Machine

@@ -13,6 +13,10 @@ from typing import NamedTuple
 
 #: Programs whose end is about tracing.
 TRACERS = ("bpftrace", "bpftool", "clang", "kdiag", "perf")
+#: The name that the log has in a recording, whichever way it was read.
+PATH = "/dev/kmsg"
+#: Of either way. A kernel keeps 128 KiB to 1 MiB unless log_buf_len= asks for more.
+LIMIT = 4 * 1024 * 1024
 #: A line is quoted up to here.
 _LONGEST = 300
 _KMSG = re.compile(r"(\d{1,9}),\d+,\d+,[^;]*;(.*)")

@@ -17,10 +17,10 @@ from contextlib import closing
 from kdiag.parse.compression import decompress
 from kdiag.parse.errors import ParseError
 from kdiag.parse.ikconfig import recover
+from kdiag.parse.kernel_log import PATH as LOG
 from kdiag.parse.kernel_log import notable
 from kdiag.parse.kheaders import from_module, quick
 from kdiag.parse.packages import Package, rpm
-from kdiag.system.kernel_log import PATH as LOG
 from kdiag.trust import read, scratch
 
 Reduced = tuple[bytes, str] | None

@@ -13,13 +13,10 @@ import errno
 import os
 import stat
 
+from kdiag.parse.kernel_log import LIMIT, PATH
 from kdiag.system import errnos
 from kdiag.system.base import Unavailable
 
-#: The name that the log has in a recording, whichever way it was read.
-PATH = "/dev/kmsg"
-#: Of either way. A kernel keeps 128 KiB to 1 MiB unless log_buf_len= asks for more.
-LIMIT = 4 * 1024 * 1024
 _MOST_RECORDS = 30_000
 #: A read with less room than a record has fails with EINVAL (CONSOLE_EXT_LOG_MAX was 8192).
 _RECORD = 16 * 1024
