@@ -50,10 +50,14 @@ def apply(report: Report, waivers: tuple[Waiver, ...], file: str = "") -> Report
     """
     if not waivers:
         return report
+    waived = applied(report, waivers, file)
+    return replace(waived, verdict=_verdict(waived, in_force(waived)))
+
+
+def applied(report: Report, waivers: tuple[Waiver, ...], file: str = "") -> Waived:
+    """The report as one to which these waivers were applied: its verdict is already the one without what they name."""
     values = {field.name: getattr(report, field.name) for field in fields(Report)}
-    waived = Waived(**values, waivers=waivers, waived_by=file)
-    verdict = _verdict(waived, in_force(waived))
-    return Waived(**{**values, "verdict": verdict}, waivers=waivers, waived_by=file)
+    return Waived(**values, waivers=waivers, waived_by=file)
 
 
 def told(report: Report, keys: Sequence[str], file: str) -> Report:

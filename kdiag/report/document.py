@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import date
 from typing import Any
 
+from kdiag.config.waivers import Waiver, applied, waivers_of
 from kdiag.model import (
     Capability,
     Evidence,
@@ -50,6 +52,20 @@ class _Version(Text):
     def schema(self, defined: dict[str, Schema]) -> Schema:
         del defined
         return {"const": SCHEMA}
+
+
+class _Day(Text):
+    """A date, as 2027-01-31."""
+
+    def write(self, value: date) -> object:  # type: ignore[override]
+        return value.isoformat()
+
+    def read(self, value: object) -> date:  # type: ignore[override]
+        found = super().read(value)
+        try:
+            return date.fromisoformat(found)
+        except ValueError:
+            raise BadReport(f"expected a day as 2027-01-31, found {found_instead(found)}") from None
 
 
 _TEXT = Text()
@@ -187,18 +203,35 @@ _VERDICT = Record(
     about="The answer about the required capabilities.",
 )
 
+_WAIVER = Record(
+    Waiver,
+    {
+        "id": Key(_ID, "The finding or the capability that does not count."),
+        "reason": Key(_TEXT, "Why it does not count.", ""),
+        "until": Key(_Day(format="date"), "The last day on which it does not count."),
+    },
+)
 
-def _report(schema: str, findings: tuple[tuple[Finding, tuple[str, ...]], ...], **rest: Any) -> Report:
+
+def _report(
+    schema: str,
+    findings: tuple[tuple[Finding, tuple[str, ...]], ...],
+    waivers: tuple[Waiver, ...],
+    **rest: Any,
+) -> Report:
     del schema
     _unique("findings", [finding.id for finding, _ in findings])
     _unique("capabilities", [capability.id for capability in rest["capabilities"]])
     blocks = {finding.id: blocks for finding, blocks in findings if blocks}
-    return Report(findings=tuple(finding for finding, _ in findings), blocks=blocks, **rest)
+    report = Report(findings=tuple(finding for finding, _ in findings), blocks=blocks, **rest)
+    return applied(report, waivers) if waivers else report
 
 
 def _of_report(report: Report, key: str) -> object:
     if key == "findings":
         return [(finding, report.blocks.get(finding.id, ())) for finding in report.findings]
+    if key == "waivers":
+        return waivers_of(report)
     return SCHEMA if key == "schema" else getattr(report, key)
 
 
@@ -223,6 +256,7 @@ _REPORT = Record(
         ),
         "required": Key(_IDS, "Ids of the capabilities that the verdict is about."),
         "verdict": Key(_VERDICT),
+        "waivers": Key(Each(_WAIVER), "The waivers that were applied: what the verdict does not count.", ()),
     },
     about="What one run of kdiag found out about tracing with eBPF on one Linux machine. Keys may be added within "
     "version 1; a key that goes away or changes its meaning raises the version. Readers ignore keys that they do "
