@@ -22,6 +22,7 @@ import kdiag  # noqa: E402
 import kdiag.fix.apply  # noqa: E402
 import kdiag.fix.undo  # noqa: E402
 from kdiag.commands.fix import Console, Request, Surroundings, fix  # noqa: E402
+from kdiag.console.ending import guarded  # noqa: E402
 from kdiag.fix.options import Options  # noqa: E402
 from tests.support import fixable_machine  # noqa: E402
 
@@ -112,4 +113,4 @@ def become(uid: int) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    guarded(main)

@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from kdiag.system.base import CommandResult, Identity, ProbeResult, Stat, Uname, Unavailable
+from kdiag.parse.kernel_log import PATH as LOG
+from kdiag.system.base import READ_LIMIT, CommandResult, Identity, ProbeResult, Stat, Uname, Unavailable
 from kdiag.system.live import Live
 from tests.support.description import Description
 
@@ -52,6 +53,16 @@ class OnDisk(Live):
     @property
     def live(self) -> bool:
         return True
+
+    def read(self, path: str, limit: int = READ_LIMIT) -> bytes | None:
+        """The log is a file, too: asked as the live machine, its own would be the answer."""
+        if path != LOG:
+            return super().read(path, limit)
+        stream = self.open(path)
+        if stream is None:
+            return None
+        with stream:
+            return stream.read(limit)
 
     def stat(self, path: str) -> Stat | None:
         return _of_root(super().stat(path))
