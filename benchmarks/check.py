@@ -22,7 +22,9 @@ _TOOLS = {
     "bpftool btf dump file ... format raw": ("bpftool", "btf", "dump", "file", _BTF, "format", "raw"),
 }
 _ALL = "these three, one after the other"
-_READ = f"from kdiag.parse.btf import parse; parse(open('{_BTF}','rb').read())"
+_READ = f"from kdiag.parse.btf import parse; parse(open('{_BTF}','rb').read(), served=True)"
+#: As BTF from anywhere else is read: every type is resolved, as the kernel does before it takes one.
+_JUDGE = f"from kdiag.parse.btf import parse; parse(open('{_BTF}','rb').read())"
 
 
 def main() -> None:
@@ -46,6 +48,7 @@ def main() -> None:
     if Path(_BTF).exists() and shutil.which("bpftool"):
         dump = {
             "kdiag's BTF reader, whole process": (sys.executable, "-c", _READ),
+            "the same, for BTF of another origin": (sys.executable, "-c", _JUDGE),
             (raw := "bpftool btf dump file ... format raw"): _TOOLS[raw],
         }
         print()
