@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from kdiag.capabilities.causes import causes_first
 from kdiag.capabilities.expression import AS_FAR_AS_SEEN, joined
 from kdiag.capabilities.repair import explained, remedy_of
-from kdiag.model import Capability, Finding, Readiness, Status, Verdict, Works
+from kdiag.model import Capability, Finding, Readiness, Remedy, Status, Verdict, Works
 
 #: How many reasons are named; more are counted.
 _REASONS = 2
@@ -43,7 +43,7 @@ def judge(
             why = f"{_clause(stopped, first, by_id)}{_for_root(wanted)}"
             remedy = remedy_of(first, by_id) if first is not None else None
             if remedy is not None:
-                return Verdict(status, why, " && ".join(remedy.commands) or remedy.title, remedy.run_on)
+                return _with_step(status, why, remedy)
             if status is Readiness.UNKNOWN:
                 # What could not be looked at can still be tried.
                 return Verdict(status, why, _proof(wanted), "here")
@@ -60,9 +60,20 @@ def _of_findings(findings: Sequence[Finding], by_id: Mapping[str, Finding]) -> V
             remedy = next((r for f in stopped if (r := remedy_of(f, by_id)) is not None), None)
             if remedy is None:
                 return Verdict(readiness, why, "kdiag check --verbose", "here")
-            return Verdict(readiness, why, " && ".join(remedy.commands) or remedy.title, remedy.run_on)
+            return _with_step(readiness, why, remedy)
     what = "what was selected is as it should be" if findings else "nothing was looked at"
     return Verdict(Readiness.READY if findings else Readiness.UNKNOWN, what, "kdiag check", "here")
+
+
+def _with_step(status: Readiness, why: str, remedy: Remedy) -> Verdict:
+    return Verdict(status, why, " && ".join(remedy.commands) or remedy.title, remedy.run_on)
+
+
+def required_ones(number: int, one: str, several: str) -> str:
+    """All that is required, with the verb for one of it and for several."""
+    return (
+        f"the required capability {one}" if number == 1 else f"all {number} required capabilities {several}"
+    )
 
 
 def _proof(wanted: Sequence[Capability]) -> str:
@@ -71,8 +82,7 @@ def _proof(wanted: Sequence[Capability]) -> str:
 
 
 def _ready(wanted: Sequence[Capability], capabilities: Sequence[Capability]) -> str:
-    one = len(wanted) == 1
-    what = "the required capability works" if one else f"all {len(wanted)} required capabilities work"
+    what = required_ones(len(wanted), "works", "work")
     if any(c.because == AS_FAR_AS_SEEN for c in wanted):
         return f"{what} {AS_FAR_AS_SEEN}"
     others = [c for c in capabilities if c not in wanted]
@@ -86,10 +96,7 @@ def _for_root(wanted: Sequence[Capability]) -> str:
     """That nothing but root's rights is missing, where it is so."""
     if not all(_THERE.issuperset({c.with_root or c.status}) for c in wanted):
         return ""
-    what = (
-        "the required capability is" if len(wanted) == 1 else f"all {len(wanted)} required capabilities are"
-    )
-    return f"; as root {what} expected to work"
+    return f"; as root {required_ones(len(wanted), 'is', 'are')} expected to work"
 
 
 # -- why ------------------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kdiag.capabilities.verdict import required_ones
 from kdiag.console import exits
 from kdiag.model import Readiness, Verdict
 from kdiag.smoke.model import Outcome, Result, SmokeReport
@@ -40,8 +41,7 @@ def verdict(report: SmokeReport) -> Verdict:
         return Verdict(Readiness.NOT_READY, f"{what} ({', '.join(broken)} did not); {rest}", "kdiag check")
     if unsure:
         return Verdict(Readiness.UNKNOWN, f"not tried: {', '.join(unsure)}; {rest}", "kdiag smoke --list")
-    seen = "the required capability was" if many == 1 else f"all {many} required capabilities were"
-    return Verdict(Readiness.READY, f"{seen} shown to work; {rest}", "")
+    return Verdict(Readiness.READY, f"{required_ones(many, 'was', 'were')} shown to work; {rest}", "")
 
 
 def worked(report: SmokeReport) -> int:
