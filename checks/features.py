@@ -28,6 +28,11 @@ class Feature(NamedTuple):
     without: str
     needed: bool = False
 
+    @property
+    def release(self) -> str:
+        """`since` as people write it."""
+        return "{}.{}".format(*self.since)
+
 
 _FEATURES = (
     Feature(
@@ -91,12 +96,11 @@ def _answer(machine: Machine, feature: Feature, call: Call) -> Finding:
         return ok(f"the kernel has {feature.what}", evidence=evidence)
     if only_root_may(machine, call, result):
         return _untried(machine, feature, result.describe())
-    since = "{}.{}".format(*feature.since)
     if result.name in ("EINVAL", "EOPNOTSUPP", "ENOTSUP"):
         make = fail if feature.needed else skip
         return make(
             f"this kernel has no {feature.what}",
-            reason=f"requires Linux {since} or newer: {feature.without}",
+            reason=f"requires Linux {feature.release} or newer: {feature.without}",
             evidence=evidence,
         )
     why = explain(machine, call, result)
@@ -115,17 +119,16 @@ def _said(result: ProbeResult) -> str:
 def _untried(machine: Machine, feature: Feature, why: str) -> Finding:
     """Where it was not tried the release lets expect it; distributions bring such things to older ones."""
     evidence = (Evidence(feature.call, why),)
-    since = "{}.{}".format(*feature.since)
     if machine.kernel.version_numbers >= feature.since:
         return expected(
             f"whether the kernel has {feature.what} was not tried",
             reason=why,
-            evidence=(*evidence, expect("uname -r", f"Linux {since} and newer have them")),
+            evidence=(*evidence, expect("uname -r", f"Linux {feature.release} and newer have them")),
             with_root="one harmless bpf(2) call answers",
         )
     return unknown(
         f"whether the kernel has {feature.what} was not tried",
-        reason=f"{why}; they came with Linux {since}, and some distributions brought them to older ones",
+        reason=f"{why}; they came with Linux {feature.release}, and some distributions brought them to older ones",
         evidence=evidence,
         with_root="one harmless bpf(2) call answers",
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from kdiag.check import check
 from kdiag.machine import Machine
@@ -31,65 +32,61 @@ def pids(machine: Machine) -> Iterator[Finding]:
     task of any other. 0.23.0 to 0.23.3 fail where the kernel has no PID namespaces (CONFIG_PID_NS). See it yourself:
     `readlink /proc/self/ns/pid` shows pid:[4026531836] on the machine itself.
     """
-    titles = {"environment.pid-namespace": f"{_LINK} is there", "environment.pids": "Process ids"}
     try:
         info = machine.system.lstat(_LINK)
     except Unavailable as gap:
-        for finding_id, title in titles.items():
-            yield expected(f"{_LINK} cannot be looked at", reason=gap.reason, id=finding_id, title=title)
+        unseen = expected(f"{_LINK} cannot be looked at", reason=gap.reason)
+        yield _about_link(unseen)
+        yield _about_ids(unseen)
         return
     target = info.target if info is not None else None
     evidence = (Evidence(_LINK, target or ("absent" if info is None else "no link")),)
-    yield _there(machine, info is not None, evidence)
-    if info is None or target == f"pid:[{INITIAL_NAMESPACES['pid']}]":
-        yield ok(
-            "process ids are the machine's", id="environment.pids", title="Process ids", evidence=evidence
-        )
-        return
+    yield _about_link(_there(machine, info is not None, evidence))
+    initial = info is None or target == f"pid:[{INITIAL_NAMESPACES['pid']}]"
+    yield _about_ids(_whose(machine, initial, evidence))
+
+
+def _about_link(finding: Finding) -> Finding:
+    return replace(finding, id="environment.pid-namespace", title=f"{_LINK} is there")
+
+
+def _about_ids(finding: Finding) -> Finding:
+    return replace(finding, id="environment.pids", title="Process ids")
+
+
+def _whose(machine: Machine, initial: bool, evidence: tuple[Evidence, ...]) -> Finding:
+    """Whose ids a script sees. initial: whether this is the kernel's first PID namespace, or the only one."""
+    if initial:
+        return ok("process ids are the machine's", evidence=evidence)
     behaviour = machine.tools.behaviour
     own = behaviour is None or behaviour.pids != "initial"
     if own and "microsoft" in machine.kernel.release.lower():
         # A distribution in WSL 2 has a namespace of its own, and nearly all that runs in the machine is in it.
-        yield ok(
-            "process ids are those of this WSL distribution",
-            id="environment.pids",
-            title="Process ids",
-            evidence=evidence,
-        )
-        return
-    yield warn(
+        return ok("process ids are those of this WSL distribution", evidence=evidence)
+    return warn(
         "`pid` and `tid` are those of this PID namespace, and cannot be told of tasks outside of it"
         if own
         else "`pid` and `tid` are the machine's, not those that this PID namespace shows",
         reason="bpf_get_ns_current_pid_tgid() answers EINVAL for a task of another namespace"
         if own
         else "bpf_get_current_pid_tgid() knows the first namespace only; a filter by pid finds nothing",
-        id="environment.pids",
-        title="Process ids",
         evidence=evidence,
         remedies=_host_pids(machine),
     )
 
 
 def _there(machine: Machine, there: bool, evidence: tuple[Evidence, ...]) -> Finding:
-    finding_id, title = "environment.pid-namespace", f"{_LINK} is there"
-    behaviour = machine.tools.behaviour
+    """Whether the link is there, for releases of bpftrace that look for it."""
     if there:
-        return ok(f"{_LINK} is there", id=finding_id, title=title, evidence=evidence)
+        return ok(f"{_LINK} is there", evidence=evidence)
+    behaviour = machine.tools.behaviour
     if behaviour is not None and behaviour.pids != "own-or-fails":
-        return skip(
-            "no PID namespaces, which this release of bpftrace does not need",
-            id=finding_id,
-            title=title,
-            evidence=evidence,
-        )
+        return skip("no PID namespaces, which this release of bpftrace does not need", evidence=evidence)
     # Without /proc it is not seen what the kernel has, and scripts that show no process ids work.
     make = fail if machine.system.stat("/proc/self/status") is not None else warn
     return make(
         f"{_LINK} is not there: bpftrace 0.23.0 to 0.23.3 fails at `pid` and `tid`",
         reason="the kernel was built without CONFIG_PID_NS, or /proc is not mounted",
-        id=finding_id,
-        title=title,
         evidence=evidence,
         remedies=(_NEWER,),
     )
