@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import date
 from typing import Any
 
 from kdiag.config.waivers import Waiver, applied, waivers_of
@@ -25,7 +24,7 @@ from kdiag.model import (
     Works,
     WrongRemedy,
 )
-from kdiag.report.shapes import BadReport, Choice, Each, Key, Perhaps, Record, Schema, Text, described
+from kdiag.report.shapes import BadReport, Choice, Day, Each, Key, Perhaps, Record, Schema, Text, described
 from kdiag.words import found_instead
 
 __all__ = ["DOCUMENT_LIMIT", "KINDS", "SCHEMA", "BadReport", "document", "load", "schema"]
@@ -52,20 +51,6 @@ class _Version(Text):
     def schema(self, defined: dict[str, Schema]) -> Schema:
         del defined
         return {"const": SCHEMA}
-
-
-class _Day(Text):
-    """A date, as 2027-01-31."""
-
-    def write(self, value: date) -> object:  # type: ignore[override]
-        return value.isoformat()
-
-    def read(self, value: object) -> date:  # type: ignore[override]
-        found = super().read(value)
-        try:
-            return date.fromisoformat(found)
-        except ValueError:
-            raise BadReport(f"expected a day as 2027-01-31, found {found_instead(found)}") from None
 
 
 _TEXT = Text()
@@ -208,7 +193,7 @@ _WAIVER = Record(
     {
         "id": Key(_ID, "The finding or the capability that does not count."),
         "reason": Key(_TEXT, "Why it does not count.", ""),
-        "until": Key(_Day(format="date"), "The last day on which it does not count."),
+        "until": Key(Day(), "The last day on which it does not count."),
     },
 )
 

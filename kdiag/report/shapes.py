@@ -6,6 +6,7 @@ Places of what is wrong are put together only when something is wrong, so that t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from datetime import date
 from enum import Enum
 from typing import Any, NamedTuple, Protocol
 
@@ -72,6 +73,26 @@ class Text:
     def schema(self, defined: dict[str, Schema]) -> Schema:
         del defined
         return dict(self._schema)
+
+
+class Day:
+    """A date, as 2027-01-31."""
+
+    expected, name = "a day as 2027-01-31", ""
+    _text = Text(format="date")
+
+    def write(self, value: date) -> object:
+        return value.isoformat()
+
+    def read(self, value: object) -> date:
+        text = self._text.read(value)
+        try:
+            return date.fromisoformat(text)
+        except ValueError:
+            raise unexpected(self, text) from None
+
+    def schema(self, defined: dict[str, Schema]) -> Schema:
+        return self._text.schema(defined)
 
 
 class Choice:
