@@ -46,9 +46,9 @@ class Notice(NamedTuple):
 #: (kind, pattern). The group `subject` is what the line is about.
 _RULES: tuple[tuple[str, re.Pattern[str]], ...] = (
     # kernel/bpf/btf.c, btf_module_notify: the module is then not loaded ...
-    ("module-btf", re.compile(r"failed to validate module \[(?P<subject>[^\]]+)\] BTF: -?\d+$")),
+    ("module-btf", re.compile(r".*?failed to validate module \[(?P<subject>[^\]]+)\] BTF: -?\d+$")),
     # ... or, with CONFIG_MODULE_ALLOW_BTF_MISMATCH, loaded without its BTF, which is said once.
-    ("module-btf-ignored", re.compile(r"(?P<subject>Kernel module BTF mismatch) detected")),
+    ("module-btf-ignored", re.compile(r".*?(?P<subject>Kernel module BTF mismatch) detected")),
     # kernel/bpf/btf.c, __btf_verifier_log_type: what was wrong in the BTF that was refused
     ("btf", re.compile(r"BPF:\s*(?P<subject>\S.*)")),
     # security/lockdown/lockdown.c
@@ -100,7 +100,7 @@ def kernel_text(line: str) -> str:
 
 def _notice(text: str) -> Iterator[Notice]:
     for kind, pattern in _RULES:
-        found = pattern.search(text) if kind in ("module-btf", "module-btf-ignored") else pattern.match(text)
+        found = pattern.match(text)
         if found is not None:
             fields = tuple((f[1], f[2] if f[2] is not None else f[3]) for f in _FIELD.finditer(text))
             yield Notice(
