@@ -90,12 +90,11 @@ def run_line(machine: Machine, report: Report, engine: str) -> str:
     """How this engine (one of `ENGINES`) starts a container in which what the report requires works. Raises
     Unavailable where it works in none.
     """
-    why = beyond(report.findings, behaviours_of(machine), report.required)
+    behaviours = behaviours_of(machine)
+    why = beyond(report.findings, behaviours, report.required)
     if why:
         raise Unavailable(f"no container can do what is required on this kernel: {why}")
-    return container.printed(
-        machine, engine, needed(report.findings, behaviours_of(machine), report.required)
-    )
+    return container.printed(machine, engine, needed(report.findings, behaviours, report.required))
 
 
 def behaviours_of(machine: Machine) -> list[Behaviour]:

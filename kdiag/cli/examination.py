@@ -30,7 +30,7 @@ from kdiag.system import Unavailable
 
 if TYPE_CHECKING:
     from kdiag.checking.prefetch import Ahead
-    from kdiag.checking.registry import Registered, Registry
+    from kdiag.checking.registry import Registry
     from kdiag.system import System
 
 
@@ -54,10 +54,11 @@ class Asked(NamedTuple):
 
 
 class Examined(NamedTuple):
-    """A machine and the report on it."""
+    """A machine, the report on it, and the checks that are known."""
 
     machine: Machine
     report: Report
+    known: Registry
 
 
 def run(asked: Asked) -> int:
@@ -65,6 +66,36 @@ def run(asked: Asked) -> int:
     settings = settings_of(asked.config)
     default = [settings.format] if settings.format and not asked.outputs else []
     planned = planned_outputs(asked.formats or default, asked.outputs)
+    _check_options(asked, planned)
+    examined = _examine(asked, settings)
+    if asked.print_run:
+        return _print_run(examined, asked.print_run)
+    taken = _taken(
+        settings,
+        require=split(asked.require),
+        only=split(asked.only),
+        skip=split(asked.skip),
+        format=asked.formats or asked.outputs,
+    )
+    report = _waived(examined.report, settings, taken)
+    if not asked.recording and asked.root == "/":
+        root_asks = os.geteuid() == 0
+        report = localised(report, root=root_asks, kdiag=program(root=root_asks), sudo=has_sudo())
+    if asked.smoke:
+        return _with_smoke(examined, report, planned, asked.verbose, asked.color)
+    emit(
+        report,
+        planned,
+        examined.known,
+        verbose=asked.verbose or bool(settings.verbose),
+        color=_color(asked.color, settings),
+        place=RECORDED if asked.recording else f"the system in {asked.root}" if asked.root != "/" else "",
+    )
+    return exits.of(report.verdict.status)
+
+
+def _check_options(asked: Asked, planned: Sequence[Output]) -> None:
+    """Names that there are not, and options that exclude each other."""
     if asked.smoke and (
         asked.recording or asked.root != "/" or any(o.format not in ("text", "json") for o in planned)
     ):
@@ -73,10 +104,12 @@ def run(asked: Asked) -> int:
         one_of("--print-run", asked.print_run, ENGINES)
         if asked.smoke or asked.formats or asked.outputs or asked.root != "/":
             fail("--print-run prints a command for a running kernel, and nothing else")
-    tools = split(asked.tool)
-    for name in tools:
+    for name in split(asked.tool):
         one_of("--tool", name, tuple(REQUIRED))
     root_directory(asked.root)
+
+
+def _examine(asked: Asked, settings: Config) -> Examined:
     system = _system(asked.root, asked.recording)
     only, skip = split(asked.only) or settings.only, split(asked.skip) or settings.skip
     # The tools print their versions, and the BTF is read, while the checks are imported.
@@ -95,35 +128,15 @@ def run(asked: Asked) -> int:
         fail(str(error))
     if ahead is not None and any(map(waits, chosen)):
         ahead.begin()
-    examined = _examine(machine, known, chosen, required, tools)
-    if asked.print_run:
-        try:
-            console.document(f"{run_line(*examined, asked.print_run)}\n".encode())
-        except Unavailable as gap:
-            fail(gap.reason, exits.NOT_READY)
-        return exits.READY
-    taken = _taken(
-        settings,
-        require=split(asked.require),
-        only=split(asked.only),
-        skip=split(asked.skip),
-        format=asked.formats or asked.outputs,
-    )
-    report = _waived(examined.report, settings, taken)
-    if not asked.recording and asked.root == "/":
-        root_asks = os.geteuid() == 0
-        report = localised(report, root=root_asks, kdiag=program(root=root_asks), sudo=has_sudo())
-    if asked.smoke:
-        return _with_smoke(examined, report, planned, asked.verbose, asked.color)
-    emit(
-        report,
-        planned,
-        known,
-        verbose=asked.verbose or bool(settings.verbose),
-        color=_color(asked.color, settings),
-        place=RECORDED if asked.recording else f"the system in {asked.root}" if asked.root != "/" else "",
-    )
-    return exits.of(report.verdict.status)
+    return Examined(machine, analyse(machine, known, chosen, required, split(asked.tool)), known)
+
+
+def _print_run(examined: Examined, engine: str) -> int:
+    try:
+        console.document(f"{run_line(examined.machine, examined.report, engine)}\n".encode())
+    except Unavailable as gap:
+        fail(gap.reason, exits.NOT_READY)
+    return exits.READY
 
 
 def planned_outputs(formats: list[str], outputs: list[str]) -> list[Output]:
@@ -191,16 +204,6 @@ def _ahead(system: System) -> Ahead:
     from kdiag.checking.prefetch import Ahead  # a recording is played back where this cannot be imported
 
     return Ahead(system)
-
-
-def _examine(
-    machine: Machine,
-    known: Registry,
-    chosen: Sequence[Registered],
-    required: Sequence[str],
-    tools: Sequence[str],
-) -> Examined:
-    return Examined(machine, analyse(machine, known, chosen, required, tools))
 
 
 def _taken(settings: Config, **asked: Sequence[str]) -> list[str]:

@@ -69,7 +69,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Callable[[Report], None]:
     """Puts a report in the place of the machine's own."""
 
     def put(report: Report) -> None:
-        examined = examination.Examined(Machine(Live()), report)
+        examined = examination.Examined(Machine(Live()), report, builtin())
         monkeypatch.setattr(examination, "_examine", lambda *_: examined)
 
     return put
