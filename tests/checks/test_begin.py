@@ -7,18 +7,12 @@ import errno
 import pytest
 
 from kdiag.machine import Machine
-from kdiag.model import Finding, Report, Status, Works
+from kdiag.model import Status, Works
 from kdiag.system.live import Live
 from tests.support import machines
 from tests.support.description import Description
 from tests.support.needs import need_root
-from tests.support.reports import report_on
-
-
-def told(report: Report, finding_id: str) -> Finding:
-    found = report.finding(finding_id)
-    assert found is not None
-    return found
+from tests.support.reports import finding_of, report_on
 
 
 def hello(described: Description) -> Works:
@@ -76,13 +70,13 @@ def unasked(described: Description) -> Description:
 
 def test_a_recording_that_never_asked() -> None:
     """What came later and was seen proves it; a release alone only promises it."""
-    found = told(report_on(unasked(machines.linux()).recording()), "bpf.test-run")
+    found = finding_of(report_on(unasked(machines.linux()).recording()), "bpf.test-run")
     assert found.status is Status.OK and "5.11" in found.evidence[-1].observed
     bare = machines.without_btf(unasked(machines.linux("5.15.49-linuxkit")))
     bare.probe("bpf:memcg", errno.EINVAL)
-    found = told(report_on(bare.recording()), "bpf.test-run")
+    found = finding_of(report_on(bare.recording()), "bpf.test-run")
     assert found.status is Status.UNKNOWN and found.likely is Status.OK
-    found = told(report_on(unasked(machines.linux("5.4.0-216-generic")).recording()), "bpf.test-run")
+    found = finding_of(report_on(unasked(machines.linux("5.4.0-216-generic")).recording()), "bpf.test-run")
     assert found.status is Status.UNKNOWN and found.likely is None
     assert hello(machines.bpftrace(unasked(machines.linux("5.4.0-216-generic")), "0.23.2")) is Works.UNKNOWN
 
@@ -92,4 +86,6 @@ def test_an_empty_program_is_run_here() -> None:
     bpf = Machine(Live()).bpf
     if bpf.btf_by_id.ok and bpf.program("raw_tracepoint").ok:
         assert bpf.test_run.ok
-    assert told(report_on(Live()), "bpf.test-run").status is (Status.OK if bpf.test_run.ok else Status.FAIL)
+    assert finding_of(report_on(Live()), "bpf.test-run").status is (
+        Status.OK if bpf.test_run.ok else Status.FAIL
+    )

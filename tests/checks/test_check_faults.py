@@ -30,7 +30,7 @@ from tests.support import machines
 from tests.support.description import Description
 from tests.support.needs import need_root
 from tests.support.on_disk import OnDisk, write_machine
-from tests.support.reports import builtin, report_on
+from tests.support.reports import builtin, finding_of, report_on
 from tests.support.steps import bytes_read
 from tests.support.users import as_user
 from tests.support.waiting import HANG, ends, gone, wait_until
@@ -59,12 +59,6 @@ def no_defect(report: Report) -> None:
     assert not broken, broken
     json.loads(render_json(report))
     assert render_text(report, width=80, color=False, verbose=True, unicode=False)
-
-
-def finding(report: Report, finding_id: str) -> Finding:
-    found = report.finding(finding_id)
-    assert found is not None, finding_id
-    return found
 
 
 # -- BTF -----------------------------------------------------------------------------------------------------
@@ -96,7 +90,7 @@ def _damaged_btf() -> dict[str, bytes]:
 def test_damaged_btf_is_never_ok(what: str, tmp_path: Path) -> None:
     report = look(healthy().file(BTF, _damaged_btf()[what]), tmp_path)
     no_defect(report)
-    found = finding(report, "btf.vmlinux")
+    found = finding_of(report, "btf.vmlinux")
     assert found.status is Status.FAIL, found
     assert any(BTF in evidence.source for evidence in found.evidence), "which file?"
     works = {capability.id: capability.status for capability in report.capabilities}
@@ -105,7 +99,7 @@ def test_damaged_btf_is_never_ok(what: str, tmp_path: Path) -> None:
 
 
 def test_btf_error_tells_the_place(tmp_path: Path) -> None:
-    found = finding(look(healthy().file(BTF, parts.btf()[:60]), tmp_path), "btf.vmlinux")
+    found = finding_of(look(healthy().file(BTF, parts.btf()[:60]), tmp_path), "btf.vmlinux")
     assert any(c.isdigit() for e in found.evidence for c in e.observed), found
 
 
@@ -114,7 +108,7 @@ def test_broken_btf_hides_a_good_fallback(tmp_path: Path) -> None:
     described = healthy().file(BTF, parts.btf()[:60])
     described.file("/boot/vmlinux-6.12.107", parts.btf_elf(parts.btf()))
     report = look(described, tmp_path)
-    assert finding(report, "btf.bpftrace").status is Status.FAIL
+    assert finding_of(report, "btf.bpftrace").status is Status.FAIL
     works = {capability.id: capability.status for capability in report.capabilities}
     assert works["core-tools"] is Works.FAILS, (
         "CO-RE tools load BTF through libbpf, which does not fall back here"
@@ -140,16 +134,16 @@ def test_ten_sparse_gigabytes(tmp_path: Path) -> None:
     assert bytes_read() - before < 2**30
     no_defect(report)
     for finding_id in ("btf.vmlinux", "kheaders.archive"):
-        assert finding(report, finding_id).status in (Status.UNKNOWN, Status.FAIL), finding(
+        assert finding_of(report, finding_id).status in (Status.UNKNOWN, Status.FAIL), finding_of(
             report, finding_id
         )
-    assert finding(report, "config.source").status is Status.UNKNOWN
+    assert finding_of(report, "config.source").status is Status.UNKNOWN
 
 
 def test_module_btf_that_is_broken(tmp_path: Path) -> None:
     report = look(healthy().file("/sys/kernel/btf/xfs", b"\x9f\xeb\x01\x00garbage"), tmp_path)
     no_defect(report)
-    assert finding(report, "btf.modules").status is Status.FAIL
+    assert finding_of(report, "btf.modules").status is Status.FAIL
 
 
 # -- configuration -------------------------------------------------------------------------------------------
@@ -175,14 +169,14 @@ def _not_configs() -> dict[str, bytes]:
 def test_no_config_is_unknown_not_missing(what: str, tmp_path: Path) -> None:
     report = look(healthy().file("/proc/config.gz", _not_configs()[what]), tmp_path)
     no_defect(report)
-    found = finding(report, "config.source")
+    found = finding_of(report, "config.source")
     assert found.status is Status.UNKNOWN, found
     assert any(e.source == "/proc/config.gz" and e.observed not in ("", "absent") for e in found.evidence), (
         found.evidence
     )
     for name in ("BPF_SYSCALL", "KPROBES", "IKHEADERS"):
-        assert finding(report, f"config.{name}").status is Status.UNKNOWN
-    assert finding(report, "tracing.kprobes").status is Status.OK, "what was probed decides"
+        assert finding_of(report, f"config.{name}").status is Status.UNKNOWN
+    assert finding_of(report, "tracing.kprobes").status is Status.OK, "what was probed decides"
 
 
 @pytest.mark.parametrize(
@@ -198,7 +192,7 @@ def test_no_config_is_unknown_not_missing(what: str, tmp_path: Path) -> None:
 def test_another_kernels_config_is_not_taken(path: str, text: str, tmp_path: Path) -> None:
     report = look(healthy().remove("/proc/config.gz").file(path, text), tmp_path)
     no_defect(report)
-    assert finding(report, "config.source").status is Status.UNKNOWN, finding(report, "config.source")
+    assert finding_of(report, "config.source").status is Status.UNKNOWN, finding_of(report, "config.source")
 
 
 # -- things that are not files -------------------------------------------------------------------------------
@@ -294,7 +288,7 @@ def test_no_wrong_ok(path: str, finding_id: str, kind: str, tmp_path: Path) -> N
     described = healthy()
     root = write_machine(described, tmp_path)
     with instead(root, path, kind):
-        found = finding(report_on(OnDisk(described, root)), finding_id)
+        found = finding_of(report_on(OnDisk(described, root)), finding_id)
     if finding_id == "kernel.lockdown":
         assert "memory" in found.summary or found.status is not Status.OK, found
     else:
@@ -407,7 +401,7 @@ def test_a_hanging_program_is_ended(
     with ends():
         report = report_on(Live())
     no_defect(report)
-    found = finding(report, f"tools.{name}")
+    found = finding_of(report, f"tools.{name}")
     assert found.status is Status.WARN, found
     assert "1 s" in found.reason
     for pid in pids.read_text().split():
@@ -434,7 +428,7 @@ def test_a_program_that_does_not_tell_its_version(
     programs("bpftrace", script)
     report = report_on(Live())
     no_defect(report)
-    found = finding(report, "tools.bpftrace")
+    found = finding_of(report, "tools.bpftrace")
     assert found.status is Status.WARN, found
     assert re.search(says, found.reason), found.reason
     depends = {c.id: c for c in report.capabilities}["rawtracepoint"]
@@ -469,7 +463,7 @@ def test_root_does_not_run_what_others_could_write(
     need_root()
     mark = tmp_path / "ran"
     programs("bpftrace", f"touch {mark}; echo bpftrace v0.23.2").chmod(mode)
-    found = finding(report_on(Live()), "tools.bpftrace")
+    found = finding_of(report_on(Live()), "tools.bpftrace")
     assert found.status is Status.WARN, found
     assert "not run as root" in found.reason
     assert not mark.exists()
@@ -481,7 +475,7 @@ def test_root_does_not_run_another_users_program(
     need_root()
     mark = tmp_path / "ran"
     os.chown(programs("bpftrace", f"touch {mark}; echo bpftrace v0.23.2"), 1000, 1000)
-    assert "uid 1000" in finding(report_on(Live()), "tools.bpftrace").reason
+    assert "uid 1000" in finding_of(report_on(Live()), "tools.bpftrace").reason
     assert not mark.exists()
 
 
@@ -497,7 +491,7 @@ def test_a_link_of_another_user_does_not_help(programs: Callable[[str, str], Pat
     path = programs("bpftrace", "")
     path.unlink()
     path.symlink_to(real)
-    assert "not run as root" in finding(report_on(Live()), "tools.bpftrace").reason
+    assert "not run as root" in finding_of(report_on(Live()), "tools.bpftrace").reason
     assert not mark.exists()
 
 
@@ -555,7 +549,7 @@ def test_a_strange_check_becomes_a_finding(how: str, tmp_path: Path) -> None:
     mine = [f for f in report.findings if f.id.startswith("strange.check")]
     assert [f.status for f in mine] == [Status.UNKNOWN], mine
     assert "strange-package" in mine[0].reason, "whose defect it is"
-    assert finding(report, "btf.vmlinux").status is Status.OK, "the rest runs on"
+    assert finding_of(report, "btf.vmlinux").status is Status.OK, "the rest runs on"
     json.loads(render_json(report))
     assert render_text(report, width=80, color=False, verbose=True, unicode=False)
 
@@ -577,7 +571,7 @@ def test_two_findings_of_one_id(tmp_path: Path) -> None:
     report = analyse(
         Machine(OnDisk(described, write_machine(described, tmp_path))), registry, (*registry.checks, liar)
     )
-    assert finding(report, "btf.vmlinux").status is Status.FAIL
+    assert finding_of(report, "btf.vmlinux").status is Status.FAIL
     ids = [f.id for f in report.findings]
     assert len(set(ids)) == len(ids)
     assert sum("all is well" in f.summary or "once more" in f.summary for f in report.findings) == 2

@@ -9,11 +9,11 @@ import errno
 
 import pytest
 
-from kdiag.model import Finding, Report, Status, Works
+from kdiag.model import Report, Status, Works
 from kdiag.remedies import container as container_run
 from tests.support import machines
 from tests.support.description import Description
-from tests.support.reports import report_on
+from tests.support.reports import finding_of, report_on
 
 DEFAULT = machines.CONTAINER_CAPABILITIES
 ADMIN, HALF = machines.mask("CAP_SYS_ADMIN"), machines.mask("CAP_BPF", "CAP_PERFMON")
@@ -43,20 +43,8 @@ def container(
     return machines.bpftrace(described, "0.23.2")
 
 
-def refuse(described: Description, number: int, *names: str) -> Description:
-    for name in names:
-        described.probe(name, number, "load")
-    return described
-
-
-def told(report: Report, finding_id: str) -> Finding:
-    found = report.finding(finding_id)
-    assert found is not None
-    return found
-
-
 def first_command(report: Report, finding_id: str) -> str:
-    return told(report, finding_id).remedies[0].commands[0]
+    return finding_of(report, finding_id).remedies[0].commands[0]
 
 
 def commands_here(report: Report) -> str:
@@ -87,7 +75,7 @@ def test_less_is_enough_where_the_kernel_asks_for_less() -> None:
 
 def test_mounting_is_not_advised_where_the_profile_refuses_it() -> None:
     """CAP_SYS_ADMIN is held, and mount(2) answers EACCES: AppArmor's `deny mount`."""
-    found = told(report_on(container("docker", DEFAULT | ADMIN).recording()), "tracing.tracefs")
+    found = finding_of(report_on(container("docker", DEFAULT | ADMIN).recording()), "tracing.tracefs")
     assert [r.commands for r in found.remedies] == [(DOCKER,)]
     [wrong] = found.wrong_remedies
     assert wrong.advice.startswith("mount -t tracefs") and "AppArmor (docker-default)" in wrong.why
@@ -96,7 +84,7 @@ def test_mounting_is_not_advised_where_the_profile_refuses_it() -> None:
 def test_mounting_is_the_smallest_where_nothing_refuses_it() -> None:
     """--privileged."""
     described = container("docker", machines.ALL_CAPABILITIES, confined=False)
-    found = told(report_on(described.recording()), "tracing.tracefs")
+    found = finding_of(report_on(described.recording()), "tracing.tracefs")
     assert found.remedies[0].commands == ("sudo mount -t tracefs tracefs /sys/kernel/tracing",)
     assert not found.wrong_remedies
 
@@ -104,27 +92,27 @@ def test_mounting_is_the_smallest_where_nothing_refuses_it() -> None:
 @pytest.mark.parametrize(("number", "held"), [(errno.EPERM, HALF), (errno.ENOSYS, ADMIN)])
 def test_podmans_filter_refuses_perf_events(number: int, held: int) -> None:
     """Without SYS_ADMIN it says EPERM, without PERFMON ENOSYS; the kernel itself would say EACCES."""
-    described = refuse(container("podman", DEFAULT | held, tracefs=True), number, *PERF)
+    described = machines.refuse_calls(container("podman", DEFAULT | held, tracefs=True), number, *PERF)
     report = report_on(described.recording())
-    found = told(report, "perf.events")
+    found = finding_of(report, "perf.events")
     assert "seccomp filter" in found.reason and found.causes[0] == "privileges.seccomp"
     assert "CONFIG" not in found.reason and "missing" not in found.reason
-    assert told(report, "privileges.seccomp").status is Status.FAIL
+    assert finding_of(report, "privileges.seccomp").status is Status.FAIL
     assert first_command(report, "privileges.seccomp") == PODMAN
-    assert told(report, "privileges.lsm").status is Status.WARN
+    assert finding_of(report, "privileges.lsm").status is Status.WARN
 
 
 def test_a_refusal_by_the_sysctl_is_not_the_filters() -> None:
     """docker with BPF and PERFMON: the call reaches the kernel, which says EACCES."""
     described = container("docker", DEFAULT | HALF, tracefs=True).probe("perf:reached", errno.EINVAL)
     report = report_on(described.recording())
-    assert told(report, "perf.events").causes[0] == "sysctl.kernel.perf_event_paranoid"
-    assert told(report, "privileges.seccomp").status is Status.WARN
+    assert finding_of(report, "perf.events").causes[0] == "sysctl.kernel.perf_event_paranoid"
+    assert finding_of(report, "privileges.seccomp").status is Status.WARN
 
 
 def test_a_tightened_filter_is_taken_away() -> None:
     """All that the line would give is held, and the filter refuses bpf(2) all the same."""
-    described = refuse(container("docker", DEFAULT | ADMIN, tracefs=True), errno.EPERM, *BPF)
+    described = machines.refuse_calls(container("docker", DEFAULT | ADMIN, tracefs=True), errno.EPERM, *BPF)
     line = first_command(report_on(described.recording()), "privileges.seccomp")
     assert line == DOCKER.replace(" -v", " --security-opt seccomp=unconfined -v")
 
@@ -139,12 +127,12 @@ def test_a_tightened_filter_is_taken_away() -> None:
 def test_a_module_that_refuses_although_the_call_arrives(label: str, by: str, option: str) -> None:
     """EPERM with the capability held, and no filter before the call: the module denies the capability."""
     described = container("docker", DEFAULT | ADMIN, tracefs=True).file("/proc/self/attr/current", label)
-    refuse(described, errno.EPERM, *BPF).probe("bpf:reached", errno.EBADF)
+    machines.refuse_calls(described, errno.EPERM, *BPF).probe("bpf:reached", errno.EBADF)
     report = report_on(described.recording())
-    found = told(report, "privileges.lsm")
+    found = finding_of(report, "privileges.lsm")
     assert found.status is Status.FAIL and found.summary.startswith(f"{by} refuses bpf(2)")
-    assert told(report, "bpf.map").causes == ("privileges.lsm",)
-    assert told(report, "privileges.seccomp").status is Status.WARN
+    assert finding_of(report, "bpf.map").causes == ("privileges.lsm",)
+    assert finding_of(report, "privileges.seccomp").status is Status.WARN
     assert f"--security-opt {option}" in first_command(report, "privileges.lsm")
 
 
@@ -154,8 +142,8 @@ def test_rootless_is_told_to_start_it_as_root() -> None:
     report = report_on(described.recording())
     assert "user namespace" in report.verdict.summary
     assert report.verdict.next == f"sudo {PODMAN}"
-    assert not told(report, "privileges.capabilities").remedies
-    assert told(report, "privileges.capabilities").causes == ("privileges.userns",)
+    assert not finding_of(report, "privileges.capabilities").remedies
+    assert finding_of(report, "privileges.capabilities").causes == ("privileges.userns",)
 
 
 def test_a_remapped_engine_of_root_gives_back_the_namespace() -> None:
@@ -172,7 +160,7 @@ def test_before_5_8_the_filter_of_the_engine_knows_one_capability() -> None:
 
 
 def test_lockdown_is_not_to_be_seen_for_the_reason_that_the_call_gives() -> None:
-    found = told(report_on(container("docker", DEFAULT).recording()), "kernel.lockdown")
+    found = finding_of(report_on(container("docker", DEFAULT).recording()), "kernel.lockdown")
     assert found.causes == ("privileges.capabilities",)
     assert not found.remedies and not found.with_root
 
@@ -185,9 +173,9 @@ def test_a_module_that_keeps_tracefs_closed() -> None:
         described.refuse(f"{root}/{name}", errno.EACCES)
     report = report_on(described.recording())
     for finding_id in ("tracing.functions", "tracing.syscalls", "tracing.sched"):
-        assert told(report, finding_id).causes == ("privileges.lsm",), finding_id
-    assert "AppArmor (docker-default)" in told(report, "tracing.functions").reason
-    assert told(report, "privileges.lsm").summary == "AppArmor (docker-default) refuses tracefs"
+        assert finding_of(report, finding_id).causes == ("privileges.lsm",), finding_id
+    assert "AppArmor (docker-default)" in finding_of(report, "tracing.functions").reason
+    assert finding_of(report, "privileges.lsm").summary == "AppArmor (docker-default) refuses tracefs"
     assert first_command(report, "privileges.lsm") == DOCKER.replace(
         " -v", " --security-opt apparmor=unconfined -v"
     )
@@ -197,7 +185,7 @@ def test_a_module_that_keeps_tracefs_closed() -> None:
 def test_a_token_is_offered_where_the_kernel_has_them(release: str, offered: bool) -> None:
     described = machines.userns(machines.container(machines.linux(release), DEFAULT, kind="lxc"))
     described.file("/run/systemd/container", "lxc\n")
-    found = told(report_on(described.recording()), "privileges.userns")
+    found = finding_of(report_on(described.recording()), "privileges.userns")
     tokens = [r for r in found.remedies if r.id == "privileges.token"]
     assert bool(tokens) is offered
     assert all("delegate_cmds" in r.commands[0] and "not for tracepoints" in r.title for r in tokens)
@@ -210,10 +198,10 @@ def test_a_token_that_is_delegated() -> None:
     lines = described.nodes["/proc/self/mountinfo"].data.decode()
     described.file("/proc/self/mountinfo", f"{lines}30 23 0:60 / /sys/fs/bpf rw - bpf bpf {options}\n")
     report = report_on(described.recording())
-    found = told(report, "privileges.token")
+    found = finding_of(report, "privileges.token")
     assert found.status is Status.OK and "delegate_progs=kprobe:tracing" in found.evidence[0].observed
-    assert not [r for r in told(report, "privileges.userns").remedies if r.id == "privileges.token"]
-    assert told(report_on(machines.linux().recording()), "privileges.token").status is Status.OK
+    assert not [r for r in finding_of(report, "privileges.userns").remedies if r.id == "privileges.token"]
+    assert finding_of(report_on(machines.linux().recording()), "privileges.token").status is Status.OK
 
 
 def test_btf_that_the_caller_may_not_list_is_no_reason_for_headers() -> None:
@@ -224,7 +212,7 @@ def test_btf_that_the_caller_may_not_list_is_no_reason_for_headers() -> None:
 
 def test_an_engine_that_does_not_know_the_capability() -> None:
     """docker.io 20.10.24: `invalid CapAdd: unknown capability: "CAP_BPF"`."""
-    first, older = told(
+    first, older = finding_of(
         report_on(container("docker", DEFAULT, paranoid=2).recording()), "privileges.capabilities"
     ).remedies
     assert "--cap-add BPF" in first.commands[0]
@@ -238,11 +226,12 @@ def test_events_that_open_and_cannot_be_used(number: int, status: Status) -> Non
     described.file("/sys/module/apparmor/parameters/enabled", "N\n").file("/sys/fs/selinux/enforce", "1")
     described.file("/proc/self/attr/current", "system_u:system_r:unconfined_t:s0\n")
     report = report_on(described.probe("perf:ioctl", number, "ioctl").recording())
-    assert told(report, "perf.events").status is status
-    assert told(report, "privileges.lsm").status is status
+    assert finding_of(report, "perf.events").status is status
+    assert finding_of(report, "privileges.lsm").status is status
     works = {c.id: c.status is Works.WORKS for c in report.capabilities}
     assert works["hello"] and works["tracepoint-args"] is (status is Status.OK)
     if status is Status.FAIL:
         assert (
-            told(report, "privileges.lsm").summary == "SELinux (unconfined_t) refuses the use of perf events"
+            finding_of(report, "privileges.lsm").summary
+            == "SELinux (unconfined_t) refuses the use of perf events"
         )

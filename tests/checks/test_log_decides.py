@@ -8,14 +8,14 @@ import pytest
 
 from kdiag.capabilities.definitions import DEFAULT_REQUIRED
 from kdiag.machine import Machine
-from kdiag.model import Finding, Report, Status
+from kdiag.model import Finding, Status
 from kdiag.recording.make import make
 from kdiag.recording.secrets import Secrets
 from kdiag.system import Unavailable, kernel_log
 from kdiag.system.live import Live
 from tests.support import machines
 from tests.support.description import Description
-from tests.support.reports import builtin, report_on
+from tests.support.reports import builtin, finding_of, report_on
 
 LOG = "/dev/kmsg"
 VETH = "failed to validate module [veth] BTF: -22"
@@ -32,12 +32,6 @@ def logged(described: Description, *lines: str) -> Description:
     return described.file(LOG, f"6,0,0,-;Linux version\n{text}")
 
 
-def found(report: Report, finding_id: str) -> Finding:
-    finding = report.finding(finding_id)
-    assert finding is not None
-    return finding
-
-
 def quotes(finding: Finding) -> list[str]:
     return [e.observed for e in finding.evidence if e.source == "the kernel's log"]
 
@@ -47,7 +41,7 @@ def quotes(finding: Finding) -> list[str]:
 
 def test_a_module_whose_btf_was_refused() -> None:
     report = report_on(logged(machines.linux(), "BPF: [101283] STRUCT nf_conn", VETH).recording())
-    btf = found(report, "btf.modules")
+    btf = finding_of(report, "btf.modules")
     assert btf.status is Status.FAIL
     assert btf.summary == "the kernel refused the BTF of 1 module: veth"
     assert quotes(btf) == [VETH, "BPF: [101283] STRUCT nf_conn"]
@@ -57,12 +51,12 @@ def test_a_module_whose_btf_was_refused() -> None:
 def test_a_module_that_has_its_btf_by_now_was_replaced() -> None:
     """xfs is loaded, with BTF."""
     report = report_on(logged(machines.linux(), VETH.replace("veth", "xfs")).recording())
-    assert found(report, "btf.modules").status is Status.OK
+    assert finding_of(report, "btf.modules").status is Status.OK
 
 
 def test_a_kernel_that_loads_the_module_all_the_same() -> None:
     line = "Kernel module BTF mismatch detected, BTF debug info may be unavailable for some modules"
-    btf = found(report_on(logged(machines.linux("6.18.5-arch1-1"), line).recording()), "btf.modules")
+    btf = finding_of(report_on(logged(machines.linux("6.18.5-arch1-1"), line).recording()), "btf.modules")
     assert (
         btf.status is Status.FAIL and "loaded without it" in btf.summary and "does not load" not in btf.reason
     )
@@ -85,7 +79,7 @@ def selinux(domain: str = "user_t") -> Description:
 def test_a_denial_of_this_domain_is_quoted() -> None:
     line = AVC.format(what="map_create", comm="bpftrace", domain="user_t", tclass="bpf", permissive=0)
     report = report_on(logged(selinux(), line).recording())
-    bpf = found(report, "bpf.map")
+    bpf = finding_of(report, "bpf.map")
     assert bpf.causes[:1] == ("privileges.lsm",)
     assert "SELinux (user_t) denied map_create" in bpf.reason and quotes(bpf) == [line]
 
@@ -103,17 +97,17 @@ def test_a_denial_of_something_else_is_not(change: dict[str, str]) -> None:
         "permissive": 0,
         **change,
     }
-    assert quotes(found(report_on(logged(selinux(), AVC.format(**values)).recording()), "bpf.map")) == []
+    assert quotes(finding_of(report_on(logged(selinux(), AVC.format(**values)).recording()), "bpf.map")) == []
 
 
 def test_a_denial_names_the_module_that_nothing_else_shows() -> None:
     """A domain that is unconfined by its name, in a policy that confines it."""
     line = AVC.format(what="bpf", comm="bpftrace", domain="initrc_t", tclass="capability2", permissive=0)
-    without = found(report_on(selinux("initrc_t").recording()), "bpf.map")
-    told = found(report_on(logged(selinux("initrc_t"), line).recording()), "bpf.map")
+    without = finding_of(report_on(selinux("initrc_t").recording()), "bpf.map")
+    told = finding_of(report_on(logged(selinux("initrc_t"), line).recording()), "bpf.map")
     assert "a limit of this kernel" in without.reason and quotes(told) == [line]
     assert "SELinux denied bpf" in told.reason and told.causes[:1] == ("privileges.lsm",)
-    lsm = found(report_on(logged(selinux("initrc_t"), line).recording()), "privileges.lsm")
+    lsm = finding_of(report_on(logged(selinux("initrc_t"), line).recording()), "privileges.lsm")
     assert lsm.status is Status.FAIL and quotes(lsm) == [line]
 
 
@@ -123,9 +117,9 @@ def test_a_denial_of_apparmor_is_quoted() -> None:
         'profile="{}" pid=9 comm="bpftrace" capability=39  capname="bpf"'
     )
     described = refused(machines.linux()).file("/proc/self/attr/current", "tracer (enforce)\n")
-    mine = found(report_on(logged(described, line.format("tracer")).recording()), "bpf.map")
+    mine = finding_of(report_on(logged(described, line.format("tracer")).recording()), "bpf.map")
     assert "AppArmor (tracer) denied bpf" in mine.reason and len(quotes(mine)) == 1
-    other = found(report_on(logged(described, line.format("other")).recording()), "bpf.map")
+    other = finding_of(report_on(logged(described, line.format("other")).recording()), "bpf.map")
     assert quotes(other) == [] and other.causes[:1] == ("privileges.lsm",)
 
 
@@ -140,8 +134,8 @@ def unseen_lockdown() -> Description:
 
 def test_lockdown_that_only_the_log_shows() -> None:
     line = "Lockdown: bpftrace: use of bpf to read kernel RAM is restricted; see man kernel_lockdown.7"
-    assert found(report_on(unseen_lockdown().recording()), "kernel.lockdown").status is Status.UNKNOWN
-    lockdown = found(report_on(logged(unseen_lockdown(), line).recording()), "kernel.lockdown")
+    assert finding_of(report_on(unseen_lockdown().recording()), "kernel.lockdown").status is Status.UNKNOWN
+    lockdown = finding_of(report_on(logged(unseen_lockdown(), line).recording()), "kernel.lockdown")
     assert lockdown.status is Status.FAIL and quotes(lockdown) == [line]
 
 
@@ -154,7 +148,7 @@ def test_lockdown_that_only_the_log_shows() -> None:
     ],
 )
 def test_what_integrity_refuses_too_is_no_proof(line: str) -> None:
-    lockdown = found(report_on(logged(unseen_lockdown(), line).recording()), "kernel.lockdown")
+    lockdown = finding_of(report_on(logged(unseen_lockdown(), line).recording()), "kernel.lockdown")
     assert lockdown.status is Status.UNKNOWN
 
 
@@ -163,7 +157,7 @@ def test_tracefs_that_lockdown_closed_says_so() -> None:
     described = machines.linux()
     for directory in ("/sys/kernel/tracing", "/sys/kernel/debug/tracing"):
         described.refuse(f"{directory}/available_filter_functions", errno.EPERM)
-    functions = found(report_on(logged(described, line).recording()), "tracing.functions")
+    functions = finding_of(report_on(logged(described, line).recording()), "tracing.functions")
     assert "EPERM" in functions.reason and quotes(functions) == [line]
 
 
@@ -172,13 +166,13 @@ def test_tracefs_that_lockdown_closed_says_so() -> None:
 
 def test_a_tool_that_was_killed() -> None:
     line = "Memory cgroup out of memory: Killed process 4711 (bpftrace) total-vm:812344kB, anon-rss:261120kB"
-    log = found(report_on(logged(machines.linux(), line).recording()), "kernel.log")
+    log = finding_of(report_on(logged(machines.linux(), line).recording()), "kernel.log")
     assert (
         log.status is Status.WARN
         and "killed bpftrace" in log.summary
         and "Raise the memory limit" in log.remedies[0].title
     )
-    other = found(
+    other = finding_of(
         report_on(logged(machines.linux(), line.replace("bpftrace", "postgres")).recording()), "kernel.log"
     )
     assert other.status is Status.OK
@@ -186,7 +180,7 @@ def test_a_tool_that_was_killed() -> None:
 
 def test_a_compiler_that_the_whole_machine_had_no_memory_for() -> None:
     line = "Out of memory: Killed process 99 (clang-16) total-vm:1kB"
-    log = found(report_on(logged(machines.linux(), line).recording()), "kernel.log")
+    log = finding_of(report_on(logged(machines.linux(), line).recording()), "kernel.log")
     assert "killed clang-16" in log.summary and "swap" in log.remedies[0].title
 
 
@@ -197,8 +191,8 @@ def test_a_module_that_the_kernel_refused() -> None:
     described.file(path, b"\x7fELF").file(
         "/lib/modules/6.12.107+deb13-amd64/modules.dep", "kernel/kernel/kheaders.ko:\n"
     )
-    plain = found(report_on(described.recording()), "kheaders.module")
-    told = found(report_on(logged(described, line).recording()), "kheaders.module")
+    plain = finding_of(report_on(described.recording()), "kheaders.module")
+    told = finding_of(report_on(logged(described, line).recording()), "kheaders.module")
     assert plain.summary == "the kheaders module can be loaded"
     assert "refused to load" in told.summary and quotes(told) == [line]
 
@@ -209,16 +203,16 @@ def test_a_module_that_the_kernel_refused() -> None:
 def test_a_log_that_may_not_be_read_is_unknown() -> None:
     described = logged(machines.linux(), VETH).refuse(LOG, errno.EPERM)
     report = report_on(described.recording())
-    log = found(report, "kernel.log")
+    log = finding_of(report, "kernel.log")
     assert log.status is Status.UNKNOWN and "EPERM" in log.reason
-    assert found(report, "btf.modules").status is Status.OK
+    assert finding_of(report, "btf.modules").status is Status.OK
 
 
 def test_an_old_recording_says_what_it_said() -> None:
     """The question was not recorded then."""
     described = machines.linux()
     new, old = report_on(described.recording()), report_on(described.remove(LOG).recording())
-    assert found(old, "kernel.log").status is Status.UNKNOWN
+    assert finding_of(old, "kernel.log").status is Status.UNKNOWN
     assert [f for f in old.findings if f.id != "kernel.log"] == [
         f for f in new.findings if f.id != "kernel.log"
     ]

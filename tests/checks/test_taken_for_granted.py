@@ -6,10 +6,10 @@ import errno
 
 import pytest
 
-from kdiag.model import Finding, Report, Status, Works
+from kdiag.model import Report, Status, Works
 from tests.support import machines
 from tests.support.description import Description
-from tests.support.reports import report_on
+from tests.support.reports import finding_of, report_on
 
 #: Those whose programs print `pid`, as most scripts do.
 SHOW_PIDS = ("tracepoint-args", "kprobe", "uprobe", "profile", "software")
@@ -18,12 +18,6 @@ OWN = "pid:[4026532300]"
 
 def works(report: Report, *ids: str) -> set[Works]:
     return {c.status for c in report.capabilities if c.id in ids}
-
-
-def told(report: Report, finding_id: str) -> Finding:
-    found = report.finding(finding_id)
-    assert found is not None
-    return found
 
 
 def on(version: str, release: str = "6.12.107+deb13-amd64") -> Description:
@@ -59,7 +53,7 @@ def test_a_pid_namespace_of_its_own(version: str, says: str) -> None:
     """Scripts run, and their `pid` is not what one thinks."""
     described = machines.container(on(version), machines.ALL_CAPABILITIES).link("/proc/self/ns/pid", OWN)
     report = report_on(machines.mounted(described).recording())
-    found = told(report, "environment.pids")
+    found = finding_of(report, "environment.pids")
     assert found.status is Status.WARN and says in found.reason
     assert "--pid=host" in found.remedies[0].title
     assert works(report, "tracepoint-args") == {Works.CAVEAT}
@@ -69,7 +63,7 @@ def test_a_pid_namespace_of_its_own(version: str, says: str) -> None:
 def test_the_hosts_pid_namespace_is_the_cure() -> None:
     described = machines.mounted(machines.container(on("0.23.5"), machines.ALL_CAPABILITIES))
     report = report_on(described.link("/proc/self/ns/pid", "pid:[4026531836]").recording())
-    assert told(report, "environment.pids").status is Status.OK
+    assert finding_of(report, "environment.pids").status is Status.OK
 
 
 @pytest.mark.parametrize(
@@ -97,7 +91,7 @@ def test_a_recording_that_never_asked_keeps_its_answer() -> None:
     described = on("0.27.1")
     del described.probes["bpf:ring-buffer"]
     report = report_on(described.recording())
-    assert told(report, "bpf.ringbuf").status is Status.UNKNOWN
+    assert finding_of(report, "bpf.ringbuf").status is Status.UNKNOWN
     assert works(report, "hello") == {Works.WORKS}
 
 
@@ -110,12 +104,12 @@ def test_proc_of_processes_only(version: str, expected: Works) -> None:
 def test_a_description_that_leaves_meminfo_out() -> None:
     """Every /proc that shows /proc/version shows /proc/meminfo, too: its lack was not seen, and nothing rests on it."""
     report = report_on(on("0.27.1").remove("/proc/meminfo").recording())
-    assert told(report, "environment.meminfo").status is Status.UNKNOWN
+    assert finding_of(report, "environment.meminfo").status is Status.UNKNOWN
     assert works(report, "hello") == {Works.WORKS}
 
 
 def test_what_was_not_looked_at_is_not_fine() -> None:
     """A refused look is neither the file nor its lack."""
     report = report_on(on("0.17.0").remove("/bin/sh").refuse("/bin/sh").recording())
-    assert told(report, "environment.shell").status is Status.UNKNOWN
+    assert finding_of(report, "environment.shell").status is Status.UNKNOWN
     assert "environment.shell" in next(c.findings for c in report.capabilities if c.id == "hello")

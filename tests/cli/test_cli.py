@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import re
 import subprocess
 import sys
@@ -29,6 +28,7 @@ from tests.support.description import Description
 from tests.support.on_disk import write_machine
 from tests.support.paths import FIXTURES
 from tests.support.reports import builtin, report_on
+from tests.support.terminal import shown
 from tests.support.waiting import HANG
 
 ESCAPE = "\x1b["
@@ -211,32 +211,9 @@ def test_colour_if_asked_for() -> None:
 
 def terminal(*arguments: str, **env: str) -> str:
     """What kdiag writes to a terminal."""
-    master, slave = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "kdiag", *arguments],
-        env={
-            **{k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "COLUMNS")},
-            "TERM": "xterm",
-            **env,
-        },
-        stdin=slave,
-        stdout=slave,
-        stderr=slave,
-        start_new_session=True,
-    )
-    os.close(slave)
-    text = b""
-    while True:
-        try:
-            piece = os.read(master, 65536)
-        except OSError:
-            break
-        if not piece:
-            break
-        text += piece
-    process.wait(timeout=HANG)
-    os.close(master)
-    return text.decode()
+    plain = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "COLUMNS")}
+    command = [sys.executable, "-m", "kdiag", *arguments]
+    return shown(command, {**plain, "TERM": "xterm", **env}, reads=True).decode()
 
 
 @pytest.mark.parametrize(

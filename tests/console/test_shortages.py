@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import pty
 import resource
 import shutil
 import subprocess
@@ -17,6 +16,7 @@ import pytest
 from kdiag.console import ending, exits
 from kdiag.console.trouble import interrupt, shortage
 from tests.support.paths import FIXTURES
+from tests.support.terminal import shown
 from tests.support.waiting import HANG
 
 KDIAG = (sys.executable, "-m", "kdiag")
@@ -304,28 +304,8 @@ HOSTILE: dict[str, tuple[str, ...]] = {
 
 def terminal(arguments: tuple[str, ...], cwd: Path) -> bytes:
     """What kdiag writes to a terminal."""
-    master, slave = pty.openpty()
-    process = subprocess.Popen(
-        [*KDIAG, *arguments],
-        cwd=cwd,
-        env={**os.environ, "TERM": "xterm", "PYTHONPATH": str(FIXTURES.parent)},
-        stdin=subprocess.DEVNULL,
-        stdout=slave,
-        stderr=slave,
-    )
-    os.close(slave)
-    text = b""
-    while True:
-        try:
-            piece = os.read(master, 65536)
-        except OSError:
-            break
-        if not piece:
-            break
-        text += piece
-    process.wait(timeout=HANG)
-    os.close(master)
-    return text.replace(b"\r\n", b"\n")
+    env = {**os.environ, "TERM": "xterm", "PYTHONPATH": str(FIXTURES.parent)}
+    return shown([*KDIAG, *arguments], env, cwd=cwd).replace(b"\r\n", b"\n")
 
 
 def obeyed(text: bytes) -> list[bytes]:

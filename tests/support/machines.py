@@ -251,6 +251,13 @@ _LINKS = (
 )
 
 
+def refuse_calls(described: Description, number: int, *probes: str) -> Description:
+    """These calls end in this errno."""
+    for name in probes:
+        described.probe(name, number, "load")
+    return described
+
+
 def answers(
     described: Description, effective: int = ALL_CAPABILITIES, *, in_machine: bool = True
 ) -> Description:

@@ -9,7 +9,7 @@ from kdiag.capabilities.definitions import DEFAULT_REQUIRED
 from kdiag.checking.analysis import analyse
 from kdiag.checking.registry import Registry, discover
 from kdiag.machine import Machine
-from kdiag.model import Report
+from kdiag.model import Finding, Report
 from kdiag.system import System
 from tests.support.description import Description
 
@@ -28,3 +28,10 @@ def report_on(system: System, required: tuple[str, ...] = DEFAULT_REQUIRED) -> R
     """The whole report on a system, by the built-in checks."""
     registry = builtin()
     return analyse(Machine(system), registry, registry.checks, required)
+
+
+def finding_of(report: Report, finding_id: str) -> Finding:
+    """The finding with this id, which has to be there."""
+    found = report.finding(finding_id)
+    assert found is not None, finding_id
+    return found
