@@ -187,10 +187,10 @@ def printed(machine: Machine, engine: str, settings: Collection[str]) -> str:
     chosen = start(machine, engine, settings)
     if engine == "kubernetes":
         return pod(chosen)
-    inside = machine.environment.container is not None
-    rootless = (
-        machine.privileges.rootless if inside else engine == "podman" and not machine.privileges.is_root
-    )
+    if machine.environment.container is not None:
+        rootless = machine.privileges.rootless
+    else:
+        rootless = engine == "podman" and not machine.privileges.is_root
     return command(engine, chosen, rootless=rootless)
 
 
