@@ -181,7 +181,9 @@ def no_new_privs(machine: Machine) -> Iterator[Finding]:
         )
     elif value is None and not machine.privileges.is_root:
         # The flag came with 3.5, its line in /proc/self/status with 4.10 (proc(5), NoNewPrivs).
-        yield unknown("whether sudo can give privileges: this kernel does not show it", evidence=evidence)
+        yield unknown(
+            "cannot tell whether sudo can give privileges: this kernel does not show it", evidence=evidence
+        )
     else:
         yield ok("no_new_privs is not in the way", evidence=evidence)
 
@@ -202,7 +204,9 @@ def lsm(machine: Machine) -> Iterator[Finding]:
         )
         return
     if module is None and unseen:
-        yield unknown("whether a security module confines this process", reason=unseen, evidence=evidence)
+        yield unknown(
+            "cannot tell whether a security module confines this process", reason=unseen, evidence=evidence
+        )
         return
     if module is None:
         yield ok("no security module confines this process", evidence=evidence)
