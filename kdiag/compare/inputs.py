@@ -7,6 +7,7 @@ line or one after the other. A recording is examined again by the checks of this
 from __future__ import annotations
 
 import glob
+import io
 import os
 import stat as stat_bits
 import sys
@@ -78,17 +79,20 @@ def _walk(directory: str, depth: int) -> Iterator[str]:
 def documents(path: str) -> Iterator[Document]:
     """The reports in a file or on standard input, or the one recording at a path. Raises BadInput."""
     if path == "-":
-        yield from _split(sys.stdin.buffer, "standard input")
+        stream = sys.stdin.buffer
+        # What was peeked at is read again.
+        if isinstance(stream, io.BufferedReader) and _archive(stream.peek(512)):
+            yield Document(path, recording=True)
+        else:
+            yield from _split(stream, "standard input")
         return
     if os.path.isdir(path) or os.path.basename(path) == "recording.json":
         yield Document(path, recording=True)
         return
     try:
         with read.opened(path) as file:
-            start = file.peek(512)
-            archive = start.startswith(_ARCHIVES) or start[257:262] == b"ustar"
             # `<(command)` of a shell cannot be read twice.
-            if archive and stat_bits.S_ISREG(os.fstat(file.fileno()).st_mode):
+            if _archive(file.peek(512)) and stat_bits.S_ISREG(os.fstat(file.fileno()).st_mode):
                 yield Document(path, recording=True)
             else:
                 yield from _split(file, path)
@@ -98,6 +102,11 @@ def documents(path: str) -> Iterator[Document]:
         if isinstance(error, BadInput):
             raise
         raise BadInput(f"{path!a}: not a path") from None
+
+
+def _archive(start: bytes) -> bool:
+    """Whether a file that begins like this is packed, or a tar."""
+    return start.startswith(_ARCHIVES) or start[257:262] == b"ustar"
 
 
 def _split(stream: BinaryIO, name: str) -> Iterator[Document]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import lzma
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ from kdiag.model import Report, Status, Works
 from kdiag.recording import pack
 from kdiag.report.faces.json import render
 from kdiag.system.recording import Recording
+from tests.support import machines
 from tests.support.comparison_samples import broken, capability, finding, report, without
 from tests.support.needs import need
 from tests.support.paths import FIXTURES
@@ -160,6 +162,23 @@ def test_a_stream(tmp_path: Path) -> None:
     done = kdiag("compare", "-", stdin=lines)
     assert done.returncode == 0
     assert done.stdout.decode().startswith("3 machines, 2 kinds")
+
+
+@pytest.mark.parametrize("suffix", [".tar.xz", ".tar"])
+def test_a_recording_on_standard_input(suffix: str, tmp_path: Path) -> None:
+    """As `kdiag record -o - | kdiag compare - --baseline base.json` sends it, and unpacked."""
+    files = machines.linux("6.1.0-50-amd64").stored()
+    packed = pack.packed(files, "x.tar.xz", 0)
+    sent = packed if suffix == ".tar.xz" else lzma.decompress(packed)
+    base = tmp_path / "base.tar.xz"
+    base.write_bytes(packed)
+    alone = kdiag("compare", str(base), "--baseline", str(base), "--format", "json")
+    piped = kdiag("compare", "-", "--baseline", str(base), "--format", "json", stdin=sent)
+    assert (piped.returncode, piped.stderr) == (alone.returncode, alone.stderr) == (0, b"")
+    assert json.loads(piped.stdout)["changes"] == json.loads(alone.stdout)["changes"] == []
+    cut = kdiag("compare", "-", "--baseline", str(base), stdin=packed[: len(packed) // 2])
+    assert cut.returncode == 2
+    assert b"standard input: a damaged archive" in cut.stderr
 
 
 @pytest.mark.parametrize(
