@@ -124,8 +124,8 @@ def headers_archive(module: bytes) -> bytes:
 #: the halves of Debian's split header packages, as the lab names the layers
 HEADERS = {
     "headers": r"linux-(headers|kbuild)-.*",
-    "headers-arch": r"linux-headers-.*-(?!common)[a-z0-9]+",
-    "headers-common": r"linux-headers-.*-common",
+    "headers-arch": r"linux-headers-(?!.*-common(-|$)).*-[a-z0-9]+",
+    "headers-common": r"linux-headers-.*-common(-[a-z0-9]+)?",
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import lzma
+import re
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,18 @@ def test_proxies_and_retries_are_taken_over_and_nothing_else() -> None:
     proxy = 'Acquire::http::Proxy "http://proxy.example:1/";'
     dump = f'APT "";\nAcquire "";\nAcquire::http "";\n{proxy}\nAcquire::Languages "none";\n'
     assert mirror.transport_options(dump) == [proxy]
+
+
+@pytest.mark.parametrize("flavour", ["amd64", "cloud-amd64", "rt-amd64", "4kc-malta"])
+@pytest.mark.parametrize("common", ["common", "common-rt"])
+def test_each_half_of_the_headers_is_known_by_its_name(flavour: str, common: str) -> None:
+    """A real-time kernel has a common half of its own."""
+    names = [f"linux-headers-6.12.9-{flavour}", f"linux-headers-6.12.9-{common}", "linux-kbuild-6.12.9"]
+    halves = {
+        which: [name for name in names if re.fullmatch(pattern, name)]
+        for which, pattern in layers.HEADERS.items()
+    }
+    assert halves == {"headers": names, "headers-arch": names[:1], "headers-common": names[1:2]}
 
 
 def test_packages_of_a_status_file() -> None:
