@@ -241,3 +241,38 @@ def modules(machine: Machine) -> Iterator[Finding]:
         yield ok(
             f"{len(loaded)} modules are loaded", evidence=(Evidence("/proc/modules", f"{len(loaded)} lines"),)
         )
+
+
+@check("environment.host", "The host's files")
+def host(machine: Machine) -> Iterator[Finding]:
+    """Whether the root of the host is mounted here, as in pods (/host), toolbox and distrobox (/run/host), or named by
+    `kdiag check --host DIR` (or $KDIAG_HOST). The running kernel is the host's: its configuration, headers, modules and
+    packages are then looked up there, too, and paths that begin with this directory are the host's side. Without such a
+    root there is no answer.
+
+    Only a root that has modules of the running release is taken without being named: another one may be a system that
+    was mounted to be repaired. See it yourself: `ls DIR/lib/modules/$(uname -r)`.
+    """
+    found = machine.host.found
+    if found is None:
+        return
+    name = machine.host.name
+    evidence = (
+        Evidence("KDIAG_HOST" if found.asked else "/proc/self/mountinfo", found.directory),
+        Evidence(
+            found.sure or f"{found.directory}/lib/modules/{machine.kernel.release}",
+            "exists" if found.sure else "absent",
+        ),
+    )
+    if found.sure or found.asked:
+        yield ok(
+            f"the host's files ({name}) are in {found.directory}",
+            reason="" if found.sure else "the caller says so; the running kernel's modules are not there",
+            evidence=evidence,
+        )
+        return
+    yield unknown(
+        f"{found.directory} has the files of a system ({name}), the host's or not",
+        reason=f"it has no modules of {machine.kernel.release}; --host {found.directory} says that it is the host's",
+        evidence=evidence,
+    )

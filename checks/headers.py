@@ -125,7 +125,7 @@ def _none(machine: Machine) -> Finding:
         summary = f"{broken[0].path} is a dangling link: {broken[0].broken} is not there"
         reason = "the link is installed, what it points to is not"
         in_container = (
-            machine.environment.container is not None and machine.packages.advice.obtainable != "no"
+            machine.environment.container is not None and machine.origin.packages.advice.obtainable != "no"
         )
         if in_container and (broken[0].broken or "").startswith("/usr/src"):
             reason += (
@@ -148,7 +148,7 @@ def _none(machine: Machine) -> Finding:
 
 
 def _wrong(machine: Machine) -> tuple[WrongRemedy, ...]:
-    advice = machine.packages.advice
+    advice = machine.origin.packages.advice
     wrong = (
         [RECIPE]
         if machine.kheaders.module.state != "off"
@@ -167,7 +167,9 @@ def _remedies(machine: Machine) -> tuple[Remedy, ...]:
         command = (
             "sudo kdiag run -- bpftrace ..."
             if ours
-            else f"sudo BPFTRACE_KERNEL_SOURCE={elsewhere.source} bpftrace ..."
+            else f"sudo BPFTRACE_KERNEL_SOURCE={elsewhere.source} "
+            + (f"BPFTRACE_KERNEL_BUILD={elsewhere.build} " if elsewhere.build != elsewhere.source else "")
+            + "bpftrace ..."
         )
         found.append(
             Remedy(
@@ -267,9 +269,13 @@ def package(machine: Machine) -> Iterator[Finding]:
     or not by the package database read as files; obtainable from this system's repositories, or never
     (vendor kernels).
     """
+    # The kernel is the host's: where its files can be seen, its package database is the one that counts.
+    machine = machine.origin
     packages = machine.packages
     advice = packages.advice
     evidence = [Evidence("decided by", text) for text in advice.decided_by]
+    if machine.of_host:
+        evidence.append(Evidence(machine.system.root, "the host's files: its package database is asked"))
     if advice.obtainable == "no":
         yield fail(
             "no package of headers exists for this kernel",
@@ -313,6 +319,7 @@ def package(machine: Machine) -> Iterator[Finding]:
     else:
         what = f"{advice.name} is not installed"
     place = "/var/lib/dpkg/status" if advice.manager == "apt" else "package database"
+    place = machine.seen_at(place) if place.startswith("/") else place
     names = {package.name for package in installed}
     absent = [
         Evidence(place, f"{name}: {'none for this kernel' if name in names else 'not installed'}")

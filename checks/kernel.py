@@ -50,6 +50,8 @@ def identity(machine: Machine) -> Iterator[Finding]:
     except Unavailable as gap:
         system, files = None, Evidence("/etc/os-release", gap.reason)
     evidence = [Evidence("uname -r", kernel.release), files]
+    if machine.origin is not machine:
+        evidence.append(Evidence(machine.origin.seen_at("/etc/os-release"), machine.host.name))
     if found is None:
         yield unknown(
             f"{kernel.release} is an unrecognised kernel release",
@@ -156,13 +158,16 @@ def rebooted(machine: Machine) -> Iterator[Finding]:
     headers (Arch and Alpine keep only the newest), and packages fit only the installed one. See it
     yourself: `uname -r; ls /lib/modules`.
     """
+    release, machine = machine.kernel.release, machine.origin
     modules = machine.modules
     others = modules.other_releases
-    evidence = (Evidence("/lib/modules", ", ".join(others[:6]) if others else "no other release"),)
+    evidence = (
+        Evidence(machine.seen_at("/lib/modules"), ", ".join(others[:6]) if others else "no other release"),
+    )
     if modules.directory is not None:
         yield ok(
             "the running kernel's modules are installed",
-            evidence=(Evidence(modules.directory, "exists"), *evidence),
+            evidence=(Evidence(machine.seen_at(modules.directory), "exists"), *evidence),
         )
     elif not others:
         yield skip("no kernel is installed in these files", evidence=evidence)
@@ -170,21 +175,22 @@ def rebooted(machine: Machine) -> Iterator[Finding]:
         yield skip("the files belong to another kernel's image, not to an upgrade", evidence=evidence)
     else:
         yield fail(
-            f"{machine.kernel.release} is running, {others[-1]} is installed: upgraded and not rebooted",
+            f"{release} is running, {others[-1]} is installed: upgraded and not rebooted",
             reason="modules and headers of the running kernel are gone from the disk",
             evidence=evidence,
             remedies=(
                 Remedy(
                     "kernel.reboot",
-                    "Reboot into the installed kernel",
-                    "unsafe",
+                    f"Reboot {'the host ' if machine.of_host else ''}into the installed kernel",
+                    "manual" if machine.of_host else "unsafe",
                     ("sudo reboot",),
-                    needs=("root", "reboot"),
+                    "the host" if machine.of_host else "here",
+                    ("root", "reboot"),
                 ),
             ),
             wrong_remedies=(
                 WrongRemedy(
-                    f"installing headers for {machine.kernel.release}",
+                    f"installing headers for {release}",
                     "repositories keep packages of the newest kernel only",
                 ),
             ),

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from kdiag.check import check
 from kdiag.machine import Machine
 from kdiag.machine.privileges import SYSCTLS
-from kdiag.model import Evidence, Finding, Remedy, fail, ok, skip, warn
+from kdiag.model import Evidence, Finding, Remedy, fail, ok, skip, unknown, warn
 from kdiag.remedies.container import run
 from kdiag.remedies.packages import bcc_package, bpftool_package, install
 from kdiag.system import Unavailable
@@ -134,8 +134,6 @@ def sysctls(machine: Machine) -> Iterator[Finding]:
         try:
             value = machine.privileges.sysctl(name)
         except Unavailable as gap:
-            from kdiag.model import unknown
-
             yield unknown(gap.reason, id=finding_id, title=name, with_root="its value is shown")
             continue
         if value is None:

@@ -30,8 +30,8 @@ _OF_STATUS = ("Uid", "Gid", "Groups", "Cap", "NoNewPrivs", "Seccomp")
 class Remembering(Live):
     """This machine, with a memory for versions."""
 
-    def __init__(self) -> None:
-        super().__init__("/")
+    def __init__(self, host: str = "") -> None:
+        super().__init__("/", host)
         self._remembered: dict[tuple[str, ...], CommandResult] = {}
         self._keys: dict[tuple[str, ...], str | None] = {}
 
@@ -56,9 +56,9 @@ class Remembering(Live):
         return result
 
 
-def system_at(root: str) -> Live:
-    """This machine, or the files of another below `root`."""
-    return Remembering() if root == "/" else Live(root)
+def system_at(root: str, host: str = "") -> Live:
+    """This machine, whose host's root is in `host` as well, or the files of another below `root`."""
+    return Remembering(host) if root == "/" else Live(root)
 
 
 def _name(argv: tuple[str, ...]) -> str:

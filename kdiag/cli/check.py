@@ -9,6 +9,7 @@ import typer
 from kdiag.cli.common import (
     Color,
     Formats,
+    Host,
     NoPlugins,
     Only,
     Outputs,
@@ -58,13 +59,14 @@ def check(  # noqa: PLR0913, PLR0917  a parameter is an option
             help="Print how docker, podman or kubernetes starts a container that can trace here.",
         ),
     ] = "",
+    host: Host = "",
 ) -> None:
     """Show what can be traced here, what cannot, why, and what to do."""
     from kdiag.cli.examination import Asked, run
 
     asked = Asked(
         *(only, skip, tool, require, formats, outputs, verbose, color),
-        *(smoke, root, recording, config, no_plugins, print_run),
+        *(smoke, root, recording, config, no_plugins, print_run, host),
     )
     raise typer.Exit(run(asked))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, NoReturn, TypedDict
 
 import typer
@@ -44,6 +45,12 @@ Color = Annotated[
     bool | None,
     typer.Option("--color/--no-color", help="Colours (default: on a terminal, without NO_COLOR)."),
 ]
+Host = Annotated[
+    str,
+    typer.Option(
+        "--host", metavar="DIR", help="Where this container sees its host's files (default: found by itself)."
+    ),
+]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="All findings, with every path tried.")]
 NoPlugins = Annotated[bool, typer.Option("--no-plugins", help="Load only the built-in checks.")]
 Formats = Annotated[
@@ -80,7 +87,7 @@ def seconds(value: float) -> float:
     return value
 
 
-def root_directory(path: str) -> None:
+def root_directory(path: str, option: str = "--root") -> None:
     """A usage error for a --root that is not a directory, or cannot be looked at."""
     if path == "/":
         return
@@ -89,9 +96,41 @@ def root_directory(path: str) -> None:
     try:
         os.close(open_root(path))
     except NotADirectoryError:
-        fail(f"--root: {path} is not a directory")
+        fail(f"{option}: {path} is not a directory")
     except (OSError, ValueError) as error:
-        fail(f"--root: {path!r}: {error.strerror if isinstance(error, OSError) else error}")
+        fail(f"{option}: {path!r}: {error.strerror if isinstance(error, OSError) else error}")
+
+
+def host_directory(asked: str, root: str = "/") -> str:
+    """Where the host's files are, by --host or $KDIAG_HOST, as an absolute path; empty where neither says.
+
+    A usage error for what is no other system's root, and for --host beside a --root, which has no host.
+    """
+    from kdiag.system.below import VARIABLE, is_root
+    from kdiag.system.rooted import Tree
+
+    option, path = ("--host", asked) if asked else (f"${VARIABLE}", os.environ.get(VARIABLE, ""))
+    if not path:
+        return ""
+    if root != "/":
+        if asked:
+            fail("--host is about this running machine, and --root examines files alone: use one of them")
+        output.note(f"${VARIABLE} is not used: --root examines files alone")
+        return ""
+    root_directory(path, option)
+    if os.path.samefile(path, "/"):
+        fail(f"{option}: {path} is this system's own root")
+    files = Tree(path)
+
+    def there(name: str) -> bool:
+        with suppress(OSError):
+            files.stat(name)
+            return True
+        return False
+
+    if not is_root(there):
+        fail(f"{option}: {path} is not the root of a system: it has no etc/os-release, or no usr/bin")
+    return os.path.abspath(path)
 
 
 def registry(*, plugins: bool) -> Registry:

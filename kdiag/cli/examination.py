@@ -13,7 +13,7 @@ from kdiag.capabilities.tools import REQUIRED
 from kdiag.checking.analysis import ENGINES, analyse, run_line
 from kdiag.checking.runner import waits
 from kdiag.checking.selection import UnknownName, capabilities, choose, split
-from kdiag.cli.common import fail, one_of, registry, root_directory, terminal
+from kdiag.cli.common import fail, host_directory, one_of, registry, root_directory, terminal
 from kdiag.config.file import check_names, find, load
 from kdiag.config.values import Config, ConfigError, Refused
 from kdiag.console import exits
@@ -51,6 +51,7 @@ class Asked(NamedTuple):
     config: str
     no_plugins: bool
     print_run: str
+    host: str
 
 
 class Examined(NamedTuple):
@@ -107,10 +108,12 @@ def _check_options(asked: Asked, planned: Sequence[Output]) -> None:
     for name in split(asked.tool):
         one_of("--tool", name, tuple(REQUIRED))
     root_directory(asked.root)
+    if asked.host and asked.recording:
+        fail("--host is about this running machine, and --from plays back another: use one of them")
 
 
 def _examine(asked: Asked, settings: Config) -> Examined:
-    system = _system(asked.root, asked.recording)
+    system = _system(asked.root, asked.recording, asked.host)
     only, skip = split(asked.only) or settings.only, split(asked.skip) or settings.skip
     # The tools print their versions, and the BTF is read, while the checks are imported.
     ahead = _ahead(system) if system.live else None
@@ -184,7 +187,7 @@ def _check_names(settings: Config, known: Registry) -> None:
         fail(str(error))
 
 
-def _system(root: str, recording: str) -> System:
+def _system(root: str, recording: str, host: str = "") -> System:
     if recording:
         from kdiag.commands.record import BadRecording, system_from
 
@@ -197,7 +200,7 @@ def _system(root: str, recording: str) -> System:
     # Not where recordings are read: they are read on systems that have none of what the live machine is asked with.
     from kdiag.checking.versions import system_at
 
-    return system_at(root)
+    return system_at(root, host_directory(host, root))
 
 
 def _ahead(system: System) -> Ahead:

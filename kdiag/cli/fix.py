@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kdiag.cli.common import Color, NoPlugins, Require, Settings, fail, one_of, seconds, terminal
+from kdiag.cli.common import (
+    Color,
+    Host,
+    NoPlugins,
+    Require,
+    Settings,
+    fail,
+    host_directory,
+    one_of,
+    seconds,
+    terminal,
+)
 from kdiag.console import exits, output
 from kdiag.trust.search import find
 
@@ -41,6 +52,7 @@ def fix(  # noqa: PLR0913, PLR0917  a parameter is an option
     smoke_test: Annotated[
         bool, typer.Option("--smoke/--no-smoke", help="Prove it with real programs.")
     ] = True,
+    host: Host = "",
 ) -> None:
     """Put kernel headers in place, prove it with the real bpftrace; or take it back."""
     from kdiag.commands.fix import Request, Surroundings
@@ -49,7 +61,8 @@ def fix(  # noqa: PLR0913, PLR0917  a parameter is an option
     from kdiag.fix.options import Options
 
     options = Options(packages=packages, load=load, link=link, btf=btf or None)
-    around = Surroundings(smoke=_smoke() if smoke_test and not (undo or prune or dry_run) else None)
+    smoke_programs = _smoke() if smoke_test and not (undo or prune or dry_run) else None
+    around = Surroundings(smoke=smoke_programs, host=host_directory(host))
     raise typer.Exit(run_fix(Request(options, yes, dry_run, undo, prune), console(), around))
 
 
@@ -94,6 +107,7 @@ def smoke(  # noqa: PLR0913, PLR0917  a parameter is an option
     if show_list:
         output.text(programs_text())
         return
+    host_directory("")
     shown = terminal(color)
     try:
         text, status = run_smoke(

@@ -9,6 +9,7 @@ import typer
 from kdiag.cli.common import (
     Color,
     Formats,
+    Host,
     NoPlugins,
     Only,
     Outputs,
@@ -17,6 +18,7 @@ from kdiag.cli.common import (
     Skip,
     Verbose,
     fail,
+    host_directory,
     one_of,
     registry,
     root_directory,
@@ -48,6 +50,7 @@ def record(  # noqa: PLR0913, PLR0917  a parameter is an option
         str, typer.Option("--root", metavar="DIR", help="Examine a mounted system's files.")
     ] = "/",
     no_plugins: NoPlugins = False,
+    host: Host = "",
 ) -> None:
     """Record what kdiag reads of this machine, to send or to compare."""
     from kdiag.checking.selection import UnknownName, capabilities, choose, split
@@ -64,6 +67,7 @@ def record(  # noqa: PLR0913, PLR0917  a parameter is an option
             capabilities(split(require)),
             output=output or None,
             root=root,
+            host=host_directory(host, root),
             redact=redact,
             only_list=show_list,
             unicode=terminal().unicode,

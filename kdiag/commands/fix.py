@@ -85,10 +85,9 @@ def _plan(request: Request, around: Surroundings, places: Places) -> tuple[Plan,
 
 def _look(around: Surroundings, values: dict[str, str]) -> tuple[Machine, Report]:
     """The machine as a tool with these variables sees it, and the report on it."""
-    from kdiag.fix.verify import LiveWith
     from kdiag.machine import Machine
 
-    machine = Machine((around.look or LiveWith)(values))
+    machine = Machine(around.fresh(values))
     return machine, (around.examine or _examine)(machine)
 
 

@@ -43,6 +43,7 @@ def record(  # noqa: PLR0913  an option each
     *,
     output: str | None,
     root: str = "/",
+    host: str = "",
     redact: bool = True,
     only_list: bool = False,
     unicode: bool = True,
@@ -54,7 +55,7 @@ def record(  # noqa: PLR0913  an option each
         )
     if output is not None:
         pack.check_output(output)
-    made = _made(registry, chosen, required, root, redact=redact)
+    made = _made(registry, chosen, required, root, host, redact=redact)
     if only_list:
         from kdiag.recording.listing import listing
 
@@ -67,12 +68,18 @@ def record(  # noqa: PLR0913  an option each
     return Answer(f"{_told(made, path, size, len(members))}\n", _differs(made))
 
 
-def _made(
-    registry: Registry, chosen: Sequence[Registered], required: Sequence[str], root: str, *, redact: bool
+def _made(  # noqa: PLR0913
+    registry: Registry,
+    chosen: Sequence[Registered],
+    required: Sequence[str],
+    root: str,
+    host: str,
+    *,
+    redact: bool,
 ) -> Made:
     from kdiag.system.live import Live
 
-    system = Live(root)
+    system = Live(root, host)
     node = os.uname().nodename if system.live else ""
     known = secrets.of(system, os.environ, node) if redact else None
     return make(system, registry, chosen, required, known)

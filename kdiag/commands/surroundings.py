@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from kdiag.fix.options import Options
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from kdiag.fix.verify import Fresh, Smoke
     from kdiag.machine import Machine
     from kdiag.model import Report
+    from kdiag.system import System
 
 
 class Request(NamedTuple):
@@ -29,7 +30,10 @@ class Request(NamedTuple):
 
 
 class Surroundings(NamedTuple):
-    """What the command works on, so that it can be tried elsewhere: None is this machine."""
+    """What the command works on, so that it can be tried elsewhere: None is this machine.
+
+    host: where the files of this machine's host are, if that was said. They are read, and never changed.
+    """
 
     look: Fresh | None = None
     places: Places | None = None
@@ -39,6 +43,13 @@ class Surroundings(NamedTuple):
     limit: float = 60.0
     long_limit: float = 1800.0
     patience: float = 900.0
+    host: str = ""
+
+    def fresh(self, values: Mapping[str, str]) -> System:
+        """The machine as a tool with these variables sees it, with nothing known yet."""
+        from kdiag.fix.verify import LiveWith
+
+        return LiveWith(values, self.host) if self.look is None else self.look(values)
 
 
 def confirmed(request: Request, console: Console) -> bool:
@@ -71,10 +82,9 @@ def holding(around: Surroundings, places: Places, console: Console) -> Iterator[
 def context_of(around: Surroundings, places: Places, fd: int | None) -> Context:
     """The machine as it is now, and what is needed to change it. fd: the lock, for children to keep."""
     from kdiag.fix.context import TRUSTED_PATH, Context, boot_id
-    from kdiag.fix.verify import LiveWith
     from kdiag.machine import Machine
 
-    system = (around.look or LiveWith)({})
+    system = around.fresh({})
     kernel = Machine(system).kernel
     return Context(
         system=system,

@@ -33,8 +33,8 @@ Fresh = Callable[[Mapping[str, str]], System]
 class LiveWith(Live):
     """This machine, as a tool sees it that is started with these variables."""
 
-    def __init__(self, values: Mapping[str, str]) -> None:
-        super().__init__()
+    def __init__(self, values: Mapping[str, str], host: str = "") -> None:
+        super().__init__("/", host)
         self._values = dict(values)
 
     def env(self, name: str) -> str | None:

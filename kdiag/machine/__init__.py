@@ -8,6 +8,8 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from kdiag.system.below import Below
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from kdiag.machine.confinement import Confinement
     from kdiag.machine.environment import Environment
     from kdiag.machine.headers import Headers
+    from kdiag.machine.host import Host
     from kdiag.machine.kernel import Kernel
     from kdiag.machine.kernel_log import KernelLog
     from kdiag.machine.kheaders import Kheaders
@@ -83,6 +86,26 @@ class Machine:
         from kdiag.machine.headers import Headers
 
         return Headers(self)
+
+    @cached_property
+    def host(self) -> Host:
+        from kdiag.machine.host import Host
+
+        return Host(self)
+
+    @property
+    def of_host(self) -> bool:
+        """Whether these are the facts of a host's files, as a container sees them."""
+        return isinstance(self.system, Below)
+
+    @property
+    def origin(self) -> Machine:
+        """The side whose files belong to the kernel: the host's where a container can see them, else this one."""
+        return self.host.machine or self
+
+    def seen_at(self, path: str) -> str:
+        """A path of this side as it is reached from where kdiag runs."""
+        return f"{self.system.root}{path}" if self.of_host and not path.startswith("/proc/") else path
 
     @cached_property
     def packages(self) -> Packages:

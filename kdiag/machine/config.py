@@ -121,7 +121,20 @@ class ConfigFacts:
             arch = self._machine.kernel.arch
         except Unavailable:
             arch = "x86_64"
-        return ((asked,) if asked else ()) + candidate_paths(self._machine.kernel.release, arch)
+        own = candidate_paths(self._machine.kernel.release, arch)
+        host = self._machine.host.machine
+        # Those whose name has the release: of the host's they are of this kernel as well.
+        of_host = (
+            ()
+            if host is None
+            else tuple(
+                f"{host.system.root}{path}"
+                for path in own
+                if path.startswith(("/boot/", "/lib/modules/", "/usr/lib/"))
+                and self._machine.kernel.release in path
+            )
+        )
+        return ((asked,) if asked else ()) + own[:2] + of_host + own[2:]
 
     def _images(self) -> tuple[str, ...]:
         """Where IKCONFIG can be recovered from without loading or booting anything."""

@@ -101,7 +101,12 @@ class Environment:
 
     @cached_property
     def container(self) -> Place | None:
-        """The container that we are in. Raises Unavailable only if nothing at all could be looked at."""
+        """The container that we are in. Raises Unavailable only if nothing at all could be looked at.
+
+        Of a host's files whether they are a container's: /proc, and what is in its environment, is ours.
+        """
+        if self._machine.of_host:
+            return self._node_in_docker()
         for look in (
             self._openvz,
             self._announced,
@@ -112,6 +117,13 @@ class Environment:
             place = look()
             if place is not None:
                 return self._orbstack(place)
+        return None
+
+    def _node_in_docker(self) -> Place | None:
+        """A node of kind, whose kernel is that of the machine below it."""
+        if exists(self._system, "/kind") and exists(self._system, "/.dockerenv"):
+            path = self._machine.seen_at("/kind")
+            return Place("kind", "a kind node (Docker)", ((path, "exists"),))
         return None
 
     def _openvz(self) -> Place | None:

@@ -256,16 +256,32 @@ class Headers:
         ]
         taken = self.bpftrace_tree
         found = []
-        for place in places:
+        for place, build in (*((p, p) for p in places), *self._of_host()):
             try:
                 if not self._is_dir(place):
                     continue
-                tree = self.judge(place, place)
+                tree = self.judge(place, build)
             except Unavailable:
                 continue
             if tree.complete and tree.release == release and (taken is None or not taken.complete):
                 found.append(tree)
         return tuple(found)
+
+    def _of_host(self) -> tuple[tuple[str, str], ...]:
+        """(source, build) of the host's own trees. Its links are absolute and lead nowhere here: what
+        they read is looked up below the host's root, as the tools have to be told it.
+        """
+        host = self._machine.host.machine
+        if host is None:
+            return ()
+        above = host.system.root
+        try:
+            chains = host.headers.links
+        except Unavailable:
+            return ()
+        ends = {name: f"{above}{chain.end}" for name, chain in chains.items() if chain.is_dir}
+        build = ends.get("build") or ends.get("source")
+        return () if build is None else ((ends.get("source") or build, build),)
 
     def _prepared(self, release: str) -> list[str]:
         """Trees that `kdiag fix` has unpacked for this release, root's first."""

@@ -168,7 +168,8 @@ class Kernel:
         """The distribution of the files, unless they are a container image's: those say nothing about the
         kernel.
         """
-        return None if self._machine.environment.container is not None else self.os_release
+        origin = self._machine.origin
+        return origin.kernel.os_release if origin.environment.container is None else None
 
     def _hints(self) -> tuple[str, ...]:
         vm = self._machine.environment.vm

@@ -13,7 +13,8 @@ from kdiag.parse.packages.apt_sources import parse
 from kdiag.system.recording_index import Json
 
 DIRECTORY = "/etc/apt/sources.list.d"
-_OURS = re.compile(rf"/etc/apt/sources\.list|{DIRECTORY}/[^/]+\.(?:list|sources)")
+#: Also of a host's files, wherever they are mounted.
+_OURS = re.compile(rf"(?:/.+)?/etc/apt/sources\.list|(?:/.+)?{DIRECTORY}/[^/]+\.(?:list|sources)")
 _PUBLIC_FILES = re.compile(
     r"(?:debian|ubuntu|ubuntu-esm-\w+|backports|[a-z]+-backports|raspi|pve-\w+|proxmox|kali|xanmod\w*|liquorix|docker|"
     r"zabbly-\w+|armbian|linux-surface)\.(?:list|sources)"
@@ -46,14 +47,19 @@ def _address(uri: str) -> str:
 def renamed(index: Mapping[str, Json], names: Mapping[str, object]) -> dict[str, str]:
     """New names for files of sources whose own may tell something, by path; the endings stay."""
     listings = index.get("listings")
-    listed = listings.get(DIRECTORY) if isinstance(listings, dict) else None
-    known = {n.removeprefix(f"root{DIRECTORY}/") for n in names if n.startswith(f"root{DIRECTORY}/")}
-    known |= {name for name in listed if isinstance(name, str)} if isinstance(listed, list) else set()
-    private = sorted(name for name in known if _PUBLIC_FILES.fullmatch(name) is None)
-    return {
-        f"{DIRECTORY}/{name}": f"{DIRECTORY}/source-{number}.{name.rpartition('.')[2] if '.' in name else 'x'}"
-        for number, name in enumerate(private, 1)
+    found = {
+        n.removeprefix("root") for n in names if n.removeprefix("root").rpartition("/")[0].endswith(DIRECTORY)
     }
+    for directory, listed in listings.items() if isinstance(listings, dict) else ():
+        if directory.endswith(DIRECTORY) and isinstance(listed, list):
+            found |= {f"{directory}/{name}" for name in listed if isinstance(name, str)}
+    private = sorted(path for path in found if _PUBLIC_FILES.fullmatch(path.rpartition("/")[2]) is None)
+    return {path: _nameless(path, number) for number, path in enumerate(private, 1)}
+
+
+def _nameless(path: str, number: int) -> str:
+    directory, _, name = path.rpartition("/")
+    return f"{directory}/source-{number}.{name.rpartition('.')[2] if '.' in name else 'x'}"
 
 
 def with_names(value: Json, names: Mapping[str, str]) -> Json:
@@ -62,7 +68,7 @@ def with_names(value: Json, names: Mapping[str, str]) -> Json:
         short = {old.rpartition("/")[2]: new.rpartition("/")[2] for old, new in names.items()}
         return {
             _name(key, names): [short.get(item, item) if isinstance(item, str) else item for item in inner]
-            if key == DIRECTORY and isinstance(inner, list)
+            if key.endswith(DIRECTORY) and isinstance(inner, list)
             else with_names(inner, names)
             for key, inner in value.items()
         }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -116,11 +117,11 @@ def _same_statuses(first: Report, second: Report) -> bool:
 
 
 def _reduced(recorder: Recorder, machine: Machine) -> dict[str, tuple[bytes, str]]:
-    try:
-        advice = machine.packages.advice
-        named = frozenset(name for name in (advice.name, *advice.parts) if name)
-    except Unavailable:
-        named = frozenset()
+    named: frozenset[str] = frozenset()
+    for side in (machine, machine.origin):
+        with suppress(Unavailable):
+            advice = side.packages.advice
+            named |= {name for name in (advice.name, *advice.parts) if name}
     small = {}
     for path, data in recorder.files.items():
         log = f"{path}-wal"

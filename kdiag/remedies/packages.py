@@ -16,12 +16,15 @@ if TYPE_CHECKING:
 
 #: The remedy that `kdiag fix --packages` can carry out.
 INSTALL_HEADERS = "headers.package"
+#: Where a container's kernel is from.
+HOST = "the host"
 
 
 def header_package(machine: Machine) -> Remedy | None:
     """Installing this kernel's header package, if this system's package manager can have it; else from where it has to
     come. None where no package is known, or none is of use: the kernel that runs is no longer the installed one.
     """
+    inside, machine = machine.environment.container is not None, machine.origin
     advice = machine.packages.advice
     if advice.obtainable != "yes" or not advice.install or machine.modules.outdated:
         return None
@@ -40,15 +43,19 @@ def header_package(machine: Machine) -> Remedy | None:
     suite = advice.suite
     if suite is not None and not suite.usual:
         title += f" (from {suite.name})"
+    if machine.of_host and (image := machine.environment.image) is not None:
+        return _onto_host(image, advice.name or "") if image.layers else None
+    if machine.of_host and machine.environment.container is None:
+        title = f"{title} on the host; they are then in {machine.system.root} here"
+        return Remedy("headers.package-outside", title, "manual", commands, HOST, ("root", "network"))
     if advice.here == "no" or machine.environment.container is not None:
-        inside = machine.environment.container is not None
         pass_in = ", and start the container with /lib/modules and /usr/src of that" if inside else ""
         return Remedy(
             "headers.package-outside",
             f"{title} where this kernel's system is{pass_in}",
             "manual",
             commands,
-            "the host",
+            HOST,
             ("root", "network"),
         )
     image = machine.environment.image
@@ -57,6 +64,12 @@ def header_package(machine: Machine) -> Remedy | None:
     if suite is not None and advice.suite_used != "yes" and (not suite.usual or advice.suite_used == "no"):
         return _from_elsewhere(machine, suite, commands)
     return Remedy(INSTALL_HEADERS, title, "safe", commands, needs=("root", "network"))
+
+
+def _onto_host(image: ImageSystem, package: str) -> Remedy:
+    """The same for a host that is an image: where it is not said otherwise, its commands are for the host."""
+    remedy = _onto_image(image, "headers.package-image", package)
+    return remedy._replace(kind="manual", run_on=HOST if remedy.run_on == "here" else remedy.run_on)
 
 
 def _from_elsewhere(machine: Machine, suite: Suite, commands: tuple[str, ...]) -> Remedy:
@@ -157,7 +170,7 @@ def instead(machine: Machine) -> tuple[Remedy, ...]:
     """What helps where no package is to be had: only what this machine lacks, each with who can do it."""
     return tuple(
         Remedy("headers.instead", way.do, "manual", way.commands, way.on, way.needs)
-        for way in machine.packages.advice.instead
+        for way in machine.origin.packages.advice.instead
         if _of_use(machine, way.when)
     )[:2]
 

@@ -9,7 +9,10 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, BinaryIO, Protocol, TypeVar
 
+from kdiag.parse.errors import ParseError
+from kdiag.parse.mountinfo import parse as parse_mountinfo
 from kdiag.system.base import READ_LIMIT, CommandResult, Identity, ProbeResult, Stat, Uname, Unavailable
+from kdiag.system.below import HOSTS, VARIABLE, is_root
 from kdiag.trust.search import find
 
 if TYPE_CHECKING:
@@ -73,11 +76,36 @@ def _below(root: str) -> _Files:
     return Tree(root)
 
 
+def _is_host(directory: str) -> bool:
+    """Whether the root of a system is mounted at a directory. In any other one links lead where they always do."""
+    if not os.path.isdir(directory):
+        return False
+    try:
+        with open("/proc/self/mountinfo", "rb") as file:
+            mounts = parse_mountinfo(file.read())
+    except (OSError, ParseError):
+        return False
+    files = _below(directory)
+
+    def there(name: str) -> bool:
+        try:
+            files.stat(name)
+        except (OSError, Unavailable):
+            return False
+        return True
+
+    return mounts.at(directory) is not None and is_root(there)
+
+
 class Live:
     """The running machine as a `System`. With a foreign `root` only files are read: no kernel, no commands."""
 
-    def __init__(self, root: str = "/") -> None:
+    def __init__(self, root: str = "/", host: str = "") -> None:
+        """host: where the root of this machine's host is, if not where $KDIAG_HOST says or at one of `HOSTS`."""
         self._root = os.path.abspath(root)
+        host = host or os.environ.get(VARIABLE, "") if self._root == "/" else ""
+        self._host = os.path.abspath(host) if host else ""
+        self._hosts: dict[str, _Files] = {}
         self._files = _Here() if self._root == "/" else _below(self._root)
         self._running: dict[tuple[str, ...], Running] = {}
 
@@ -101,6 +129,19 @@ class Live:
         except ValueError:
             raise Unavailable(f"{path!r}: not a path") from None
 
+    def _side(self, path: str) -> tuple[_Files, str]:
+        """How to reach a path, and its name there: below a host's root with that as `/`."""
+        for directory in (self._host, *HOSTS) if self.live else ():
+            if directory and path.startswith(f"{directory}/"):
+                if directory not in self._hosts:
+                    named = directory == self._host
+                    self._hosts[directory] = (
+                        _below(directory) if named or _is_host(directory) else self._files
+                    )
+                files = self._hosts[directory]
+                return files, path if files is self._files else path.removeprefix(directory)
+        return self._files, path
+
     def read(self, path: str, limit: int = READ_LIMIT) -> bytes | None:
         if path == "/dev/kmsg" and self.live:
             from kdiag.system import kernel_log
@@ -115,7 +156,8 @@ class Live:
         return self._ask(path, lambda: os.fdopen(self._file(path), "rb"))
 
     def _file(self, path: str) -> int:
-        fd = self._files.open(path)
+        files, name = self._side(path)
+        fd = files.open(name)
         kind = _KINDS.get(stat_bits.S_IFMT(os.fstat(fd).st_mode), "unknown thing")
         if kind != "file":
             os.close(fd)
@@ -123,16 +165,20 @@ class Live:
         return fd
 
     def stat(self, path: str) -> Stat | None:
-        return self._ask(path, lambda: _stat(self._files.stat(path), None))
+        files, name = self._side(path)
+        return self._ask(path, lambda: _stat(files.stat(name), None))
 
     def lstat(self, path: str) -> Stat | None:
-        return self._ask(path, lambda: _stat(*self._files.lstat(path)))
+        files, name = self._side(path)
+        return self._ask(path, lambda: _stat(*files.lstat(name)))
 
     def listdir(self, path: str) -> tuple[str, ...] | None:
-        return self._ask(path, lambda: tuple(sorted(self._files.listdir(path))))
+        files, name = self._side(path)
+        return self._ask(path, lambda: tuple(sorted(files.listdir(name))))
 
     def filesystem(self, path: str) -> int | None:
-        return self._ask(path, lambda: self._files.filesystem(path))
+        files, name = self._side(path)
+        return self._ask(path, lambda: files.filesystem(name))
 
     def which(self, name: str) -> str | None:
         if self.live:
@@ -173,7 +219,7 @@ class Live:
     def env(self, name: str) -> str | None:
         if not self.live:
             raise Unavailable(f"${name}: the environment of another root is not known")
-        return os.environ.get(name)
+        return self._host or None if name == VARIABLE else os.environ.get(name)
 
     def distribution(self) -> tuple[str, str, str] | None:
         from kdiag.parse.releasefile import names, parse

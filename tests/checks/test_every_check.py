@@ -54,6 +54,13 @@ def debian_in_docker(described: Description) -> None:
     machines.container(described, machines.ALL_CAPABILITIES)
 
 
+def another_root(described: Description) -> None:
+    """A system that is mounted where pods have their host's, and is not this kernel's."""
+    mounts = described.nodes["/proc/self/mountinfo"].data.decode()
+    described.file("/proc/self/mountinfo", f"{mounts}99 21 254:2 / /host ro - ext4 /dev/vda1 rw\n")
+    described.file("/host/etc/os-release", machines.DEBIAN["12"]).dir("/host/usr/bin")
+
+
 def microvm(described: Description) -> None:
     described.release = "6.18.44-fc-v669"
     described.file("/proc/cpuinfo", "flags\t: hypervisor\n").remove("/sys/class/dmi")
@@ -211,6 +218,7 @@ ROWS: list[Row] = [
     ("environment.dev-fd", "absent", lambda x: x.remove("/dev/fd"), FAIL, "/dev/fd"),
     ("environment.shell", "absent", lambda x: x.remove("/bin/sh"), FAIL, "/bin/sh"),
     ("environment.sysfs", "absent", lambda x: x.remove("/sys/devices"), FAIL, "possible"),
+    ("environment.host", "another system's root", another_root, UNKNOWN, "no modules of"),
     ("environment.immutable", "ostree", lambda x: x.file("/run/ostree-booted"), WARN, "ostree"),
     (
         "environment.vm",

@@ -50,14 +50,14 @@ def _expected_off(subject: Subject) -> bool:
 
 def _package(subject: Subject) -> tuple[str, ...]:
     """Whether a package could bring them."""
-    advice = subject.machine.packages.advice
+    advice = subject.machine.origin.packages.advice
     if advice.obtainable == "no":
         ways = "; ".join(remedy.title for remedy in instead(subject.machine))
         other = f" Instead: {ways}." if ways else ""
         return (f"No package has headers for this kernel: {advice.reason}.{other}",)
     if advice.obtainable == "unknown" or not advice.name:
         return (f"Which package has headers for this kernel is not known: {advice.reason}.",)
-    if subject.machine.modules.outdated:
+    if subject.machine.origin.modules.outdated:
         return (f"{advice.name} fits the kernel that runs, and another one is installed: reboot first.",)
     remedy = header_package(subject.machine)
     if remedy is None:
