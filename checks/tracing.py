@@ -49,7 +49,7 @@ def tracefs(machine: Machine) -> Iterator[Finding]:
     /sys/kernel/tracing`, `findmnt -t tracefs`.
     """
     tracing = machine.tracing
-    evidence = [_mount_evidence(machine, path) for path in (TRACEFS, f"{DEBUGFS}/tracing")]
+    evidence = [mount_evidence(machine, path) for path in (TRACEFS, f"{DEBUGFS}/tracing")]
     if tracing.root is not None:
         try:
             names = len(tracing.names)
@@ -116,7 +116,7 @@ _MAGICS = {
 }
 
 
-def _mount_evidence(machine: Machine, path: str) -> Evidence:
+def mount_evidence(machine: Machine, path: str) -> Evidence:
     try:
         magic = machine.system.filesystem(path)
     except Unavailable as gap:
@@ -132,7 +132,7 @@ def debugfs(machine: Machine) -> Iterator[Finding]:
     below it, and kernels with CONFIG_TRACEFS_AUTOMOUNT_DEPRECATED unset no longer show it there. See it
     yourself: `findmnt -t debugfs`.
     """
-    evidence = (_mount_evidence(machine, DEBUGFS),)
+    evidence = (mount_evidence(machine, DEBUGFS),)
     if not machine.tracing.is_mounted(DEBUGFS, "debugfs"):
         yield warn(
             "debugfs is not mounted",
@@ -144,39 +144,12 @@ def debugfs(machine: Machine) -> Iterator[Finding]:
     yield ok("debugfs is mounted", evidence=evidence)
 
 
-@check("tracing.debug-path", "tracefs below debugfs")
-def debug_path(machine: Machine) -> Iterator[Finding]:
-    """Whether /sys/kernel/debug/tracing shows tracefs: the only place where bpftrace before 0.17 and old
-    BCC tools look.
-    """
-    path = f"{DEBUGFS}/tracing"
-    evidence = (_mount_evidence(machine, path),)
-    try:
-        found = machine.tracing.debug_root
-    except Unavailable as gap:
-        yield unknown(
-            f"{path} cannot be looked at",
-            reason=gap.reason,
-            evidence=evidence,
-            with_root="it can be seen whether old tools find tracefs",
-        )
-        return
-    if found:
-        yield ok(f"tracefs is also at {path}", evidence=evidence)
-    else:
-        yield warn(
-            f"old tools that know only {path} do not find tracefs",
-            evidence=evidence,
-            causes=("tracing.debugfs", "tracing.tracefs"),
-        )
-
-
 @check("tracing.bpffs", "bpffs is mounted")
 def bpffs(machine: Machine) -> Iterator[Finding]:
     """Whether /sys/fs/bpf is a BPF file system, where programs and maps are pinned. bpftrace does not need
     it.
     """
-    evidence = (_mount_evidence(machine, BPFFS),)
+    evidence = (mount_evidence(machine, BPFFS),)
     if machine.tracing.is_mounted(BPFFS, "bpf"):
         yield ok("bpffs is mounted", evidence=evidence)
     else:

@@ -60,7 +60,7 @@ def _start(b: Behaviour) -> Expression:
     if b.bad_btf_variable == "crash" and b.honours_btf_variable:
         parts.append(need("btf.variable"))
     if b.needs_tracefs_at_start:
-        parts.append(need("tracing.tracefs"))
+        parts.append(_tracefs(b))
     if b.needs_meminfo:
         parts.append(unless_refuted("environment.meminfo"))
     if b.needs_proc_modules:
@@ -74,6 +74,13 @@ def _output(b: Behaviour) -> Expression:
     if b.output == "either":
         return any_of(ring, need("perf.output"))
     return need("perf.output") if b.output == "perf-events" else ring
+
+
+def _tracefs(b: Behaviour) -> Expression:
+    """tracefs where this release looks for it."""
+    old = len(b.tracefs_paths) == 1
+    where = need("tracing.debug-path", refuse_warn=True) if old else need("tracing.first-path")
+    return all_of(need("tracing.tracefs"), where)
 
 
 def _pids(b: Behaviour) -> Expression:
@@ -160,8 +167,7 @@ def _begin(b: Behaviour) -> Expression:
 def _tracepoint(b: Behaviour, *extra: Expression) -> Expression:
     return all_of(
         hello(b),
-        need("tracing.tracefs"),
-        *([need("tracing.debug-path", refuse_warn=True)] if len(b.tracefs_paths) == 1 else []),
+        _tracefs(b),
         need("bpf.prog.tracepoint"),
         need("perf.events"),
         *extra,

@@ -10,6 +10,11 @@ if TYPE_CHECKING:
     from kdiag.knowledge.tools.behaviour import Behaviour
 
 
+def _tracepoints(*places: Expression) -> Expression:
+    """tracefs, where the tools look for it."""
+    return at_worst_caveat(all_of(need("tracing.tracefs"), *places), "those that use tracepoints do not work")
+
+
 def bcc_tools(_b: Behaviour) -> Expression:
     return all_of(
         need("tools.bcc"),
@@ -23,6 +28,8 @@ def bcc_tools(_b: Behaviour) -> Expression:
         need("bpf.prog.kprobe"),
         need("perf.events"),
         at_worst_caveat(need("tracing.kprobes"), "those that use kprobes do not work"),
+        # TRACEPOINT_PROBE is compiled from the event's format file (src/cc/frontends/clang/tp_frontend_action.cc).
+        _tracepoints(need("tracing.bcc-path")),
     )
 
 
@@ -38,6 +45,9 @@ def core_tools(_b: Behaviour) -> Expression:
         # libbpf attaches kprobes, uprobes and tracepoints through perf events (src/libbpf.c).
         at_worst_caveat(need("perf.events"), "those that use kprobes or tracepoints do not work"),
         at_worst_caveat(need("tracing.kprobes"), "those that use kprobes do not work"),
+        # A tracepoint's id is read from tracefs (src/libbpf.c, determine_tracepoint_id).
+        _tracepoints(need("tracing.first-path"), need("tracing.libbpf-path")),
+        need("tracing.own-path"),
     )
 
 

@@ -24,7 +24,8 @@ SETTINGS = {
     "debugfs": ("tracing.debug-path", "tracing.debugfs"),
     "tracefs": (
         *("tracing.tracefs", "tracing.functions", "tracing.syscalls", "tracing.sock", "tracing.sched"),
-        *("tracing.debug-path", "tracing.debugfs"),
+        *("tracing.debug-path", "tracing.debugfs", "tracing.own-path", "tracing.first-path"),
+        *("tracing.bcc-path", "tracing.libbpf-path"),
     ),
     "perf": ("perf.*",),
     "programs": ("bpf.prog.*", "bpf.fentry", "bpf.iter", "bpf.test-run", "bpf.kprobe_multi"),

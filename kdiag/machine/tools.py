@@ -240,6 +240,13 @@ class Tools:
         """BCC's shared library: path and version by its file name."""
         return self._library(re.compile(r"libbcc\.so\.(\d+)\.(\d+)\.(\d+)$"))
 
+    @property
+    def libraries(self) -> tuple[tuple[str, Version], ...]:
+        """`BCC` and `libbpf` with the release of their shared library, as far as they are here."""
+        bcc = self.libbcc if self.bcc_tools is not None else None
+        found = (("BCC", bcc), ("libbpf", self.libbpf))
+        return tuple((name, library[1]) for name, library in found if library is not None)
+
     @cached_property
     def bcc_tools(self) -> str | None:
         """Where BCC's command line tools are (Debian suffixes them -bpfcc), None if not installed."""

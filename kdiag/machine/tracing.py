@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from kdiag.knowledge.tools.tracefs_paths import BELOW_DEBUGFS, tracefs_paths
 from kdiag.machine.text import read_text
 from kdiag.parse.errors import ParseError
 from kdiag.parse.mountinfo import Mounts
@@ -12,6 +13,7 @@ from kdiag.parse.mountinfo import parse as parse_mountinfo
 from kdiag.system import Unavailable
 
 if TYPE_CHECKING:
+    from kdiag.knowledge.tools.behaviour import Version
     from kdiag.machine import Machine
 
 #: Superblock magics, include/uapi/linux/magic.h.
@@ -67,8 +69,23 @@ class Tracing:
     @cached_property
     def debug_root(self) -> str | None:
         """tracefs below debugfs, the path that older tools have built in, None if not there."""
-        path = f"{DEBUGFS}/tracing"
-        return path if self.is_mounted(path, "tracefs") else None
+        return BELOW_DEBUGFS if self.is_mounted(BELOW_DEBUGFS, "tracefs") else None
+
+    def place(self, path: str) -> bool | None:
+        """Whether tracefs is what one sees in a place, None where there is nothing of that name. Raises Unavailable."""
+        magic = self._system.filesystem(path)
+        return None if magic is None else magic == MAGIC["tracefs"]
+
+    @cached_property
+    def old_users(self) -> tuple[str, ...]:
+        """The installed tools, with their release, that look for tracefs only below debugfs."""
+        tools = self._machine.tools
+        mine = tools.behaviour
+        paths = {f"bpftrace {_dotted(mine.version)}": mine.tracefs_paths} if mine is not None else {}
+        paths |= {
+            f"{tool} {_dotted(release)}": tracefs_paths(tool, release) for tool, release in tools.libraries
+        }
+        return tuple(name for name, tried in paths.items() if TRACEFS not in tried)
 
     def _need_root(self) -> str:
         if self.root is None:
@@ -126,3 +143,7 @@ class Tracing:
         if names is None:
             raise Unavailable("/sys/bus/event_source/devices is not there: is /sys mounted?")
         return frozenset(names)
+
+
+def _dotted(version: Version) -> str:
+    return ".".join(map(str, version))

@@ -239,10 +239,8 @@ def _older(engine: str, chosen: Start) -> tuple[Remedy, ...]:
 
 
 def usual(machine: Machine) -> frozenset[str]:
-    """What a first session needs with this bpftrace: releases before 0.17 know tracefs below debugfs only."""
-    behaviour = machine.tools.behaviour
-    old = behaviour is not None and len(behaviour.tracefs_paths) == 1
-    return TRACING | {"debugfs"} if old else TRACING
+    """What a first session needs with these tools: bpftrace before 0.17, for one, knows tracefs below debugfs only."""
+    return TRACING | {"debugfs"} if machine.tracing.old_users else TRACING
 
 
 def _words(chosen: Start) -> str:

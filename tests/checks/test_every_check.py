@@ -19,6 +19,7 @@ from tests.support.reports import builtin, report_on
 OK, WARN, FAIL, UNKNOWN, SKIP = Status.OK, Status.WARN, Status.FAIL, Status.UNKNOWN, Status.SKIP
 RELEASE = "6.12.107+deb13-amd64"
 TRACING, DEBUG = "/sys/kernel/tracing", "/sys/kernel/debug/tracing"
+LIBRARIES, ELF = "/usr/lib/x86_64-linux-gnu", b"\x7fELF"
 LINKS = (f"/lib/modules/{RELEASE}/build", f"/lib/modules/{RELEASE}/source")
 COMMON = "/usr/src/linux-headers-6.12.107+deb13-common"
 TREE = f"/usr/src/linux-headers-{RELEASE}"
@@ -599,6 +600,22 @@ ROWS: list[Row] = [
     ),
     ("tracing.debugfs", "not mounted", lambda x: machines.mounted(x, debugfs=False), WARN, "not mounted"),
     ("tracing.debug-path", "no automount", lambda x: x.remove(DEBUG), WARN, DEBUG),
+    ("tracing.own-path", "a plain directory", lambda x: x.mount(TRACING, machines.SYSFS), WARN, "know only"),
+    ("tracing.first-path", "something else", lambda x: x.mount(DEBUG, machines.TMPFS), FAIL, "is taken"),
+    (
+        "tracing.libbpf-path",
+        "before 1.0",
+        lambda x: x.remove(DEBUG, f"{LIBRARIES}/libbpf.so.1.5.0").file(f"{LIBRARIES}/libbpf.so.0.5.0", ELF),
+        FAIL,
+        "libbpf 0.5.0",
+    ),
+    (
+        "tracing.bcc-path",
+        "of no known release",
+        lambda x: x.remove(DEBUG, f"{LIBRARIES}/libbcc.so.0.31.0"),
+        UNKNOWN,
+        "depends on its release",
+    ),
     ("tracing.bpffs", "not mounted", lambda x: x.mount("/sys/fs/bpf", machines.SYSFS), WARN, "not mounted"),
     (
         "tracing.kprobes",

@@ -124,6 +124,10 @@ def _common_headers(described: Description, directory: str) -> None:
     machines.put(described, directory, parts.common().items())
 
 
+def _below_debugfs_only(described: Description, _value: bool) -> None:
+    described.remove("/sys/kernel/tracing").mount("/sys/kernel/tracing", machines.SYSFS)
+
+
 def _memlock(described: Description, limits: list[int]) -> None:
     described.memlock = (limits[0], limits[1])
 
@@ -133,4 +137,5 @@ _OWN: dict[str, Callable[[Description, Any], None]] = {
     "vmlinux": _vmlinux,
     "common_headers": _common_headers,
     "memlock": _memlock,
+    "below_debugfs_only": _below_debugfs_only,
 }

@@ -16,6 +16,7 @@ from tests.support import kernel_parts as parts
 from tests.support.description import Description, Node
 
 TRACEFS, DEBUGFS, BPFFS, SECURITYFS, SYSFS = 0x74726163, 0x64626720, 0xCAFE4A11, 0x73636673, 0x62656572
+TMPFS = 0x01021994
 
 _BITS = {
     "CAP_DAC_OVERRIDE": 1,

@@ -12,10 +12,16 @@ from kdiag.fix.plan.values import Part, Step, sentence
 from kdiag.model import Finding, Status
 from kdiag.system import Unavailable
 
-_WHAT = (("tracing.tracefs", "tracefs"), ("tracing.debugfs", "debugfs"))
+_WHAT = (("tracing.tracefs", "tracefs"), ("tracing.own-path", "tracefs"), ("tracing.debugfs", "debugfs"))
 _WHAT_IT_HOLDS_UP = {
-    "tracefs": ("tracing.tracefs",),
-    "debugfs": ("tracing.debugfs", "tracing.debug-path", "tracing.tracefs"),
+    "tracefs": ("tracing.tracefs", "tracing.own-path"),
+    "debugfs": (
+        "tracing.debugfs",
+        "tracing.debug-path",
+        "tracing.tracefs",
+        "tracing.bcc-path",
+        "tracing.libbpf-path",
+    ),
 }
 
 
@@ -30,7 +36,7 @@ def plan_mounts(subject: Subject) -> Part:
         if finding is None or finding.status in (Status.OK, Status.SKIP, Status.UNKNOWN):
             continue
         helps = subject.titles(*_WHAT_IT_HOLDS_UP[fstype])
-        if not helps or (fstype == "debugfs" and not _looks_only_there(subject)):
+        if not helps or (fstype == "debugfs" and not subject.machine.tracing.old_users):
             continue
         obstacle = _obstacle(subject, finding, fstype)
         if obstacle:
@@ -55,13 +61,6 @@ def _end(subject: Subject) -> str:
     """How long a mount lasts: in a container as long as its mount namespace."""
     place = subject.machine.environment.container
     return "the next boot" if place is None else "this container ends"
-
-
-def _looks_only_there(subject: Subject) -> bool:
-    """Whether the installed bpftrace knows tracefs only below debugfs (Behaviour.tracefs_paths)."""
-    behaviour = subject.machine.tools.behaviour
-    below = f"{MOUNT_POINTS['debugfs']}/"
-    return behaviour is not None and all(path.startswith(below) for path in behaviour.tracefs_paths)
 
 
 def _obstacle(subject: Subject, finding: Finding, fstype: str) -> str:
