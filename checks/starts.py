@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from kdiag.check import check
 from kdiag.machine import Machine
 from kdiag.machine.tools import Start
-from kdiag.model import Evidence, Finding, Remedy, expected, fail, ok, skip
+from kdiag.model import Evidence, Finding, Remedy, expected, fail, ok, skip, unknown, warn
 from kdiag.remedies.packages import bcc_package, reinstall
+from kdiag.system import Unavailable
 
 #: Where a distribution's package puts it.
 _PACKAGED = ("/usr/bin/bpftrace", "/usr/sbin/bpftrace")
@@ -27,6 +28,97 @@ def bpftrace(machine: Machine) -> Iterator[Finding]:
         yield _stops("bpftrace", start, _another(machine, path))
     else:
         yield _told("bpftrace", start)
+
+
+@check("tools.bpftrace-begin", "bpftrace finds its own BEGIN and END")
+def begin(machine: Machine) -> Iterator[Finding]:
+    """BEGIN and END are uprobes on functions of bpftrace itself, up to 0.15 on every kernel and up to 0.21 where the
+    kernel cannot run a program on demand. A package that was stripped of their names (Ubuntu's before 0.16) ends every
+    script that has one: `Could not resolve symbol: /proc/self/exe:BEGIN_trigger`. Its debug symbols bring them back:
+    they are found by build id. See it yourself: `readelf -Ws $(command -v bpftrace) | grep _trigger`.
+    """
+    behaviour = machine.tools.behaviour
+    if machine.tools.bpftrace_path is None:
+        yield _would_lack(machine)
+    elif behaviour is not None and behaviour.begin_program == "raw-tracepoint":
+        yield skip("this release runs BEGIN and END on demand")
+    elif behaviour is not None and behaviour.begin_program == "either" and _on_demand(machine):
+        yield skip("this release runs BEGIN and END on demand where the kernel can, as this one does")
+    else:
+        yield _named(machine)
+
+
+def _named(machine: Machine) -> Finding:
+    try:
+        triggers = machine.tools.bpftrace_triggers
+    except Unavailable as gap:
+        if _ubuntus(machine):
+            return unknown(
+                "Ubuntu's bpftrace before 0.16 has no BEGIN and END without its debug symbols: whether they are there "
+                "was not looked at",
+                reason=gap.reason,
+                remedies=_NAMES,
+            )
+        return expected(
+            "whether bpftrace has the names of its BEGIN and END was not looked at", reason=gap.reason
+        )
+    if triggers is None:
+        return skip("bpftrace is not installed")
+    evidence = tuple(Evidence(path, said) for path, said in triggers.looked)
+    if triggers.found:
+        return ok("bpftrace has the names of its BEGIN and END", evidence=evidence)
+    return fail(
+        "this bpftrace has no BEGIN and END: it was stripped of their names",
+        reason="they are uprobes on its own functions BEGIN_trigger and END_trigger; scripts without them work",
+        evidence=evidence,
+        remedies=_NAMES,
+    )
+
+
+def _would_lack(machine: Machine) -> Finding:
+    """Of the release that this distribution would install."""
+    would = machine.tools.packaged_bpftrace
+    if would is None or would >= (0, 16, 0) or not _is_ubuntu(machine):
+        return skip("bpftrace is not installed")
+    return warn(
+        f"BEGIN and END of Ubuntu's bpftrace {'.'.join(map(str, would))} require its debug symbols",
+        reason="the package was stripped of the functions that they are uprobes on",
+        remedies=_NAMES,
+    )
+
+
+def _on_demand(machine: Machine) -> bool:
+    try:
+        return machine.bpf.test_run.ok
+    except Unavailable:
+        return False
+
+
+def _ubuntus(machine: Machine) -> bool:
+    tool = machine.tools.bpftrace
+    packaged = tool is not None and tool.origin.startswith("package")
+    old = tool is not None and tool.version is not None and tool.version < (0, 16, 0)
+    return packaged and old and _is_ubuntu(machine)
+
+
+def _is_ubuntu(machine: Machine) -> bool:
+    try:
+        system = machine.kernel.os_release
+    except Unavailable:
+        return False
+    return system is not None and system.descends_from("ubuntu")
+
+
+_NAMES = (
+    Remedy(
+        "bpftrace.names",
+        "Install bpftrace's debug symbols (Ubuntu: bpftrace-dbgsym, from its repository of debug symbols, ddebs)",
+        "manual",
+        needs=("root", "network"),
+    ),
+    Remedy("bpftrace.newer", "Use bpftrace 0.16 or newer, on Linux 5.10 or newer", "manual"),
+    Remedy("bpftrace.no-begin", "Leave BEGIN and END out of the script", "manual"),
+)
 
 
 @check("tools.bcc-start", "BCC's tools start")

@@ -154,19 +154,30 @@ def _clang(
 
 
 def hello(b: Behaviour) -> Expression:
-    return all_of(_start(b), _output(b), _clang(b), _begin(b))
+    return all_of(_runs(b), _begin(b))
+
+
+def _runs(b: Behaviour) -> Expression:
+    """What every script needs, whatever its probes are."""
+    return all_of(_start(b), _output(b), _clang(b))
 
 
 def _begin(b: Behaviour) -> Expression:
     """What BEGIN and END are: a uprobe on bpftrace itself, a program that is run on demand, or either."""
     on_demand = all_of(need("bpf.prog.raw_tracepoint"), need("bpf.test-run"))
-    uprobe = all_of(need("tracing.uprobes"), need("bpf.prog.kprobe"), need("perf.events"))
+    named = unless_refuted("tools.bpftrace-begin")
+    uprobe = all_of(named, need("tracing.uprobes"), need("bpf.prog.kprobe"), need("perf.events"))
     return {"uprobe": uprobe, "raw-tracepoint": on_demand}.get(b.begin_program, any_of(on_demand, uprobe))
+
+
+def _any_probe(b: Behaviour) -> Expression:
+    """A script about types or headers has a probe of some kind."""
+    return all_of(_runs(b), any_of(_begin(b), need("bpf.prog.kprobe"), need("bpf.prog.tracepoint")))
 
 
 def _tracepoint(b: Behaviour, *extra: Expression) -> Expression:
     return all_of(
-        hello(b),
+        _runs(b),
         _tracefs(b),
         need("bpf.prog.tracepoint"),
         need("perf.events"),
@@ -190,7 +201,7 @@ def tracepoint_sched(b: Behaviour) -> Expression:
 def rawtracepoint(b: Behaviour) -> Expression:
     if b.rawtracepoint == "absent":
         return never("rawtracepoint probes require bpftrace 0.18 or newer", "tools.bpftrace")
-    parts = [hello(b), need("bpf.prog.raw_tracepoint"), _pids(b)]
+    parts = [_runs(b), need("bpf.prog.raw_tracepoint"), _pids(b)]
     return all_of(*parts, _btf(b)) if b.rawtracepoint == "needs-btf" else all_of(*parts)
 
 
@@ -199,7 +210,7 @@ def kprobe(b: Behaviour) -> Expression:
 
 
 def _kprobe_attached(b: Behaviour) -> Expression:
-    return all_of(hello(b), need("tracing.kprobes"), need("bpf.prog.kprobe"), need("perf.events"), _detach(b))
+    return all_of(_runs(b), need("tracing.kprobes"), need("bpf.prog.kprobe"), need("perf.events"), _detach(b))
 
 
 def _detach(b: Behaviour) -> Expression:
@@ -212,11 +223,11 @@ def _detach(b: Behaviour) -> Expression:
 def struct(b: Behaviour) -> Expression:
     if b.btf_types == "none":
         return never(f"bpftrace {_release(b)} cannot take types from BTF", "tools.bpftrace")
-    return all_of(hello(b), _btf(b), _clang(b, types=True))
+    return all_of(_any_probe(b), _btf(b), _clang(b, types=True))
 
 
 def include(b: Behaviour) -> Expression:
-    compiles = all_of(hello(b), _clang(b, includes=True, types=True))
+    compiles = all_of(_any_probe(b), _clang(b, includes=True, types=True))
     text = "headers are there, but not every header compiles together with BTF (linux/sched.h does not): try the script"
     suppressed = (
         b.types_header in ("everything-without-btf", "definitions-without-btf") and b.defines_have_btf
@@ -233,7 +244,7 @@ def include(b: Behaviour) -> Expression:
 def fentry(b: Behaviour) -> Expression:
     if not b.fentry_names:
         return never(f"bpftrace {_release(b)} has no fentry (kfunc) probes", "tools.bpftrace")
-    parts = [hello(b), _btf(b), need("bpf.fentry")]
+    parts = [_runs(b), _btf(b), need("bpf.fentry")]
     if b.btf_source == "kernel-id":
         # BTF out of BPFTRACE_BTF has no object id to attach by.
         parts.append(need("btf.by-id"))
@@ -246,7 +257,7 @@ def fentry(b: Behaviour) -> Expression:
 
 def uprobe(b: Behaviour) -> Expression:
     attached = all_of(need("tracing.uprobes"), need("bpf.prog.kprobe"), need("perf.events"))
-    return all_of(hello(b), attached, _detach(b), _pids(b))
+    return all_of(_runs(b), attached, _detach(b), _pids(b))
 
 
 def profile(b: Behaviour) -> Expression:
@@ -254,7 +265,7 @@ def profile(b: Behaviour) -> Expression:
 
 
 def _sampled(b: Behaviour) -> Expression:
-    return all_of(hello(b), need("bpf.prog.perf_event"), need("perf.events"))
+    return all_of(_runs(b), need("bpf.prog.perf_event"), need("perf.events"))
 
 
 def hardware(b: Behaviour) -> Expression:
@@ -264,7 +275,7 @@ def hardware(b: Behaviour) -> Expression:
 def iterator(b: Behaviour) -> Expression:
     if b.iterators == "none":
         return never("iterators require bpftrace 0.12 or newer", "tools.bpftrace")
-    parts = [hello(b), _btf(b), need("bpf.iter"), _clang(b, types=True)]
+    parts = [_runs(b), _btf(b), need("bpf.iter"), _clang(b, types=True)]
     # Releases with a fixed list of iterators try one at start, which requires a readable list of functions.
     return all_of(*parts, need("tracing.functions")) if b.iterators == "listed" else all_of(*parts)
 
@@ -273,7 +284,7 @@ def kprobe_multi(b: Behaviour) -> Expression:
     """A wildcard is looked up in the list of functions; without kprobe.multi its members attach one by one. A link of
     that kind is an fprobe (kernel/trace/bpf_trace.c): it needs no CONFIG_KPROBES, and works where no kprobe does.
     """
-    listed = all_of(hello(b), need("tracing.functions"), need("bpf.prog.kprobe"))
+    listed = all_of(_runs(b), need("tracing.functions"), need("bpf.prog.kprobe"))
     singly = all_of(listed, _kprobe_attached(b))
     if not b.kprobe_multi:
         return caveat(singly, "attached one by one: this release of bpftrace does not know kprobe.multi")
@@ -305,7 +316,8 @@ def module_types(b: Behaviour) -> Expression:
 
 
 def stock_tools(b: Behaviour) -> Expression:
-    parts = [tracepoint_args(b), at_worst_caveat(kprobe(b), "those that use kprobes do not work")]
+    # All but one of them begin with BEGIN.
+    parts = [hello(b), tracepoint_args(b), at_worst_caveat(kprobe(b), "those that use kprobes do not work")]
     if b.tools_loop:
         parts.append(need("bpf.loop"))
     if b.tools_including_kernel:

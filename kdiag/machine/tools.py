@@ -9,6 +9,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from kdiag.knowledge.tools.bpftrace import behaviour, parse_version
+from kdiag.parse.elf_names import names
+from kdiag.parse.errors import ParseError
 from kdiag.system import Unavailable
 
 if TYPE_CHECKING:
@@ -49,6 +51,8 @@ _LIBRARY_DIRS = (
     "/lib64",
 )
 _TIMEOUT = 10.0
+#: src/triggers.h of bpftrace, up to 0.21.
+_TRIGGERS = ("BEGIN_trigger", "END_trigger")
 #: execve(2) of a program of another architecture, or with a library of one.
 _NOT_FOR_HERE = (errno.ENOEXEC, errno.ELIBBAD)
 
@@ -61,6 +65,15 @@ class Start(NamedTuple):
     runs: bool | None
     words: str
     command: str
+
+
+class Triggers(NamedTuple):
+    """Whether bpftrace finds the functions of its own that BEGIN and END are probes on. looked: each file and what it
+    has.
+    """
+
+    found: bool
+    looked: tuple[tuple[str, str], ...]
 
 
 class Tool(NamedTuple):
@@ -195,6 +208,42 @@ class Tools:
         """How the installed bpftrace behaves; None if none is installed or its version is not known."""
         tool = self.bpftrace
         return behaviour(tool.version) if tool is not None and tool.version is not None else None
+
+    @cached_property
+    def bpftrace_triggers(self) -> Triggers | None:
+        """BEGIN_trigger and END_trigger by name, as BCC's library looks for them (src/cc/bcc_elf.c): in the debug file
+        of the program's build id and in its own tables. A debug link is of no use: it is followed from the directory of
+        /proc/self/exe. None if bpftrace is not installed.
+
+        Raises Unavailable for what is no ELF program, and for a recording from before the question.
+        """
+        path = self.bpftrace_path
+        if path is None:
+            return None
+        found, said, build_id = self._triggers_in(path)
+        looked = [(path, said)]
+        if not found and build_id is not None:
+            debug = f"/usr/lib/debug/.build-id/{build_id[:2]}/{build_id[2:]}.debug"
+            if self._system.stat(debug) is None:
+                looked.append((debug, "absent"))
+            else:
+                found, said, _ = self._triggers_in(debug)
+                looked.append((debug, said))
+        return Triggers(found, tuple(looked))
+
+    def _triggers_in(self, path: str) -> tuple[bool, str, str | None]:
+        """Whether both functions are there, that in words, and the build id."""
+        file = self._system.open(path)
+        if file is None:
+            raise Unavailable(f"{path} went away")
+        with file:
+            try:
+                said = names(file, _TRIGGERS)
+            except ParseError as error:
+                raise Unavailable(f"{path}: {error}") from None
+        missing = [name for name in _TRIGGERS if name not in said.found]
+        words = f"no {' and no '.join(missing)}" if missing else f"has {' and '.join(_TRIGGERS)}"
+        return not missing, f"{words}{' (stripped)' if said.stripped and missing else ''}", said.build_id
 
     @cached_property
     def packaged_bpftrace(self) -> Version | None:

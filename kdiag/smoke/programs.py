@@ -71,6 +71,7 @@ class Program(NamedTuple):
     (MULTILINE) that is found in standard output only if the very event was seen. action: of the causing process,
     empty where bpftrace's own start is the event. heavy: clang reads kernel headers, or a long script.
     almost: a pattern that explains a missing proof, and the explanation. elsewhere: interpreters to try besides ours.
+    begins: the script has a BEGIN, and so rests on `hello`, too.
     """
 
     id: str
@@ -82,6 +83,12 @@ class Program(NamedTuple):
     heavy: bool = False
     almost: tuple[str, str] | None = None
     elsewhere: tuple[str, ...] = ()
+    begins: bool = False
+
+    @property
+    def rests_on(self) -> tuple[str, ...]:
+        """The capabilities that have to work for it."""
+        return (*self.needs, "hello") if self.begins else self.needs
 
 
 def _script(write: Callable[[Scene], str]) -> Callable[[Scene], tuple[str, ...]]:
@@ -244,13 +251,14 @@ PROGRAMS: tuple[Program, ...] = (
     Program("kprobe", "kprobe", ("kprobe",), _script(_kprobe), _line(lambda s: f"open {s.pid(s.cause.pid)}"), "open"),
     Program("kprobe-multi", "kprobe wildcard", ("kprobe-multi",), _script(_kprobes),
             _line(lambda _: "in vfs_read"), "read"),
-    Program("struct", "task_struct without #include", ("struct",), _script(_task), _own_task),
+    Program("struct", "task_struct without #include", ("struct",), _script(_task), _own_task,
+            begins=True),
     Program("kprobe-struct", "kprobe, struct path without #include", ("struct", "kprobe"), _script(_path),
             _line(lambda s: f"path {re.escape(s.cause.label)}"), "open"),
     Program("kprobe-include", "kprobe, struct path with #include", ("include", "kprobe"), _script(_path_with_headers),
             _line(lambda s: f"path {re.escape(s.cause.label)}"), "open", heavy=True),
     Program("include", "constant that only headers have", ("include",), _script(_constant),
-            _line(lambda _: "errno 512"), heavy=True),
+            _line(lambda _: "errno 512"), heavy=True, begins=True),
     Program("fentry", "fentry with arguments", ("fentry",), _script(_fentry),
             _line(lambda s: f"path {re.escape(s.cause.label)}"), "open"),
     Program("uprobe", "uprobe in our own process", ("uprobe",), _script(_uprobe),

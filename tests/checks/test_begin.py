@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import errno
+from pathlib import Path
 
 import pytest
 
 from kdiag.machine import Machine
 from kdiag.model import Status, Works
 from kdiag.system.live import Live
+from kdiag.system.recorder import Recorder
+from kdiag.system.recording import Recording
+from tests.support import kernel_parts as parts
 from tests.support import machines
 from tests.support.description import Description
 from tests.support.needs import need_root
@@ -89,3 +93,100 @@ def test_an_empty_program_is_run_here() -> None:
     assert finding_of(report_on(Live()), "bpf.test-run").status is (
         Status.OK if bpf.test_run.ok else Status.FAIL
     )
+
+
+# -- the names of the functions that BEGIN and END are probes on ------------------------------------------------------
+
+UBUNTU_2204 = machines.os_release("ubuntu", "22.04", "Ubuntu 22.04.5 LTS", ID_LIKE="debian")
+JAMMY = "5.15.0-139-generic"
+BUILD = bytes(range(20))
+DEBUG_FILE = f"/usr/lib/debug/.build-id/{BUILD.hex()[:2]}/{BUILD.hex()[2:]}.debug"
+
+
+def stripped(version: str, release: str = JAMMY, *, build_id: bytes = BUILD) -> Description:
+    described = machines.bpftrace(machines.linux(release, UBUNTU_2204), version)
+    return described.file("/usr/bin/bpftrace", parts.program(build_id=build_id), mode=0o755)
+
+
+def working(described: Description) -> dict[str, Works]:
+    return {c.id: c.status for c in report_on(described.recording()).capabilities if c.tool == "bpftrace"}
+
+
+@pytest.mark.parametrize(
+    ("version", "release", "works"),
+    [
+        ("0.11.3", JAMMY, Works.FAILS),
+        ("0.14.0", JAMMY, Works.FAILS),
+        ("0.15.0", "6.8.0-87-generic", Works.FAILS),
+        ("0.16.0", JAMMY, Works.WORKS),  # run on demand
+        ("0.20.2", "5.4.0-216-generic", Works.FAILS),  # cannot be
+        ("0.23.2", JAMMY, Works.WORKS),
+    ],
+)
+def test_a_program_that_was_stripped_of_its_names(version: str, release: str, works: Works) -> None:
+    status = working(machines.libc_headers(machines.debian_headers(stripped(version, release))))
+    assert status["hello"] is works
+    assert {status[name] for name in ("tracepoint-args", "kprobe", "uprobe", "profile")} == {Works.WORKS}
+    assert (status["stock-tools"] is Works.FAILS) == (works is Works.FAILS)
+
+
+def test_the_names_are_the_reason_and_the_remedy() -> None:
+    report = report_on(stripped("0.14.0").recording())
+    found = finding_of(report, "tools.bpftrace-begin")
+    assert found.status is Status.FAIL and "stripped" in found.summary
+    assert "bpftrace-dbgsym" in report.verdict.next
+    assert [e.observed for e in found.evidence] == [
+        "no BEGIN_trigger and no END_trigger (stripped)",
+        "absent",
+    ]
+
+
+def test_the_debug_file_of_the_build_brings_them_back() -> None:
+    described = stripped("0.14.0").file(DEBUG_FILE, parts.program("main", "BEGIN_trigger", "END_trigger"))
+    assert hello(described) is Works.WORKS
+    assert hello(stripped("0.14.0").file(DEBUG_FILE, parts.program("main"))) is Works.FAILS
+
+
+def test_a_debug_link_does_not() -> None:
+    """It is followed from the directory of /proc/self/exe."""
+    described = stripped("0.14.0", build_id=b"")
+    for place in ("/usr/bin", "/usr/bin/.debug", "/usr/lib/debug/usr/bin"):
+        described.file(f"{place}/bpftrace.debug", parts.program("BEGIN_trigger", "END_trigger"))
+    assert hello(described) is Works.FAILS
+
+
+def test_one_of_the_two_is_not_both() -> None:
+    described = stripped("0.11.3").file("/usr/bin/bpftrace", parts.program("BEGIN_trigger"), mode=0o755)
+    found = finding_of(report_on(described.recording()), "tools.bpftrace-begin")
+    assert found.status is Status.FAIL and found.evidence[0].observed == "no END_trigger"
+
+
+@pytest.mark.parametrize(
+    ("system", "works"), [(UBUNTU_2204, Works.UNKNOWN), (machines.DEBIAN["11"], Works.WORKS)]
+)
+def test_a_program_that_was_not_looked_into(system: str, works: Works) -> None:
+    """Ubuntu's are stripped, others are not known to be; neither was seen."""
+    described = machines.bpftrace(machines.linux(JAMMY, system), "0.14.0")
+    described.file("/usr/bin/bpftrace", b"\x7fELF", mode=0o755)
+    assert hello(described) is works
+    found = finding_of(report_on(described.recording()), "tools.bpftrace-begin")
+    assert found.status is Status.UNKNOWN
+
+
+def test_what_ubuntu_would_install_is_said_before() -> None:
+    report = report_on(machines.linux(JAMMY, UBUNTU_2204).recording())
+    assert finding_of(report, "tools.bpftrace-begin").status is Status.WARN
+    assert "debug symbols" in next(c.because for c in report.capabilities if c.id == "hello")
+
+
+def test_a_recording_carries_what_was_seen(tmp_path: Path) -> None:
+    """Of a program of megabytes the few pieces that answer."""
+    padding = bytes(4 * 1024 * 1024)
+    described = stripped("0.14.0").file(
+        "/usr/bin/bpftrace", parts.program(build_id=BUILD) + padding, mode=0o755
+    )
+    recorder = Recorder(described.recording())
+    first = finding_of(report_on(recorder), "tools.bpftrace-begin")
+    recorder.write(tmp_path / "made")
+    assert finding_of(report_on(Recording(tmp_path / "made")), "tools.bpftrace-begin") == first
+    assert (tmp_path / "made/root/usr/bin/bpftrace.pieces").stat().st_size < 1024

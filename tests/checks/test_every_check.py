@@ -544,6 +544,13 @@ ROWS: list[Row] = [
         "not recorded",
     ),
     (
+        "tools.bpftrace-begin",
+        "stripped",
+        lambda x: machines.bpftrace(x, "0.11.3").file("/usr/bin/bpftrace", parts.program(), mode=0o755),
+        FAIL,
+        "no BEGIN_trigger",
+    ),
+    (
         "tools.bcc-start",
         "the module is another Python's",
         lambda x: machines.bcc_starts(
@@ -745,9 +752,9 @@ def test_not_fine(finding_id: str, change: Change, status: Status, says: str, tm
 
 
 def test_fine(tmp_path: Path) -> None:
-    """On a complete machine every finding is ok but those about options and sysctls, and one about bpftrace 0.11."""
+    """On a complete machine all is ok but what is about options, sysctls and older releases of bpftrace."""
     report = look(known.complete(), tmp_path)
-    others = ("config.", "sysctl.", "btf.fentry-test", "bpf.uprobe_session")
+    others = ("config.", "sysctl.", "btf.fentry-test", "bpf.uprobe_session", "tools.bpftrace-begin")
     bad = [f for f in report.findings if f.status is not OK and not f.id.startswith(others)]
     assert not bad, bad
     assert {c.status.value for c in report.capabilities} <= {"works", "caveat"}, report.capabilities

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import platform
+import shutil
 import struct
+import subprocess
 import sys
 from pathlib import Path
 from typing import Literal
@@ -23,7 +26,10 @@ from kdiag.parse.elf import (
     section,
     symbol_bytes,
 )
+from kdiag.parse.elf_names import Names, names
 from kdiag.parse.errors import ParseError
+from tests.support.kernel_parts import program
+from tests.support.needs import need, need_program
 from tests.support.steps import Scanned, calls, linear
 
 LAB = Path(__file__).parents[3] / "shared" / "kernels" / "6.12-ikheaders-m" / "kheaders.ko"
@@ -337,3 +343,43 @@ def test_junk_notes_give_parse_errors_only(data: bytes) -> None:
     with contextlib.suppress(ParseError):
         found = notes(data)
         assert sum(len(one.desc) for one in found) <= len(data)
+
+
+# -- names of functions, from the open file ---------------------------------------------------------------------------
+
+
+def test_names_of_a_real_program(tmp_path: Path) -> None:
+    """As readelf sees them, before and after strip(1)."""
+    readelf, strip = need_program("readelf"), need_program("strip")
+    path = Path(sys.executable).resolve()
+    said = subprocess.run((readelf, "-sW", path), capture_output=True, text=True, check=True).stdout
+    there = [
+        w[7] for line in said.splitlines() if len(w := line.split()) == 8 and w[3] == "FUNC" and w[6] != "UND"
+    ]
+    need(there, "functions in Python's own program")
+    with path.open("rb") as file:
+        found = names(file, {there[0], there[-1], "no_such_function"})
+    assert found.found == {there[0], there[-1]}
+    bare = shutil.copy(path, tmp_path)
+    subprocess.run((strip, bare), check=True)
+    with Path(bare).open("rb") as file:
+        again = names(file, {"no_such_function"})
+    assert again == Names(frozenset(), True, found.build_id)
+    if found.build_id is not None:
+        assert found.build_id == build_id(path.read_bytes())
+
+
+def test_a_name_that_lies_across_two_readings() -> None:
+    """The strings are read in pieces of 64 KiB; one of them may end as a wanted name does."""
+    for before in (*range(65536 - 20, 65536 + 4, 3), 65536):
+        filler = "x" * (before - 2)
+        data = program(filler, "BEGIN_trigger", "not_END_trigger")
+        assert names(io.BytesIO(data), {"BEGIN_trigger", "END_trigger"}).found == {"BEGIN_trigger"}
+
+
+@given(st.binary(max_size=300), st.integers(0, 500), st.binary(max_size=8))
+def test_hostile_programs(tail: bytes, at: int, patch: bytes) -> None:
+    data = bytearray(program("main", build_id=b"1234") + tail)
+    data[at : at + len(patch)] = patch
+    with contextlib.suppress(ParseError):
+        names(io.BytesIO(bytes(data)), {"main"})

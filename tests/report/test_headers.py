@@ -45,7 +45,10 @@ def every_id() -> tuple[str, ...]:
     known: dict[str, Finding] = {}
     while True:
         seen = {
-            i for c in evaluate(tuple(known.values()), RELEASES, as_root_matters=False) for i in c.findings
+            i
+            for release in RELEASES
+            for c in evaluate(tuple(known.values()), [release], as_root_matters=False)
+            for i in c.findings
         }
         if seen <= known.keys():
             return tuple(known)

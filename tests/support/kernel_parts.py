@@ -62,6 +62,21 @@ def btf_elf(section: bytes) -> bytes:
     return _elf([(1, 1, section, 0), (6, 3, names, 0)], machine=62, kind=2)
 
 
+@cache
+def program(*functions: str, build_id: bytes = b"") -> bytes:
+    """A program whose table of symbols names these functions; without any it is stripped."""
+    strings = b"\0" + b"".join(name.encode() + b"\0" for name in functions)
+    places = (strings.index(b"\0%b\0" % name.encode()) + 1 for name in functions)
+    symbols = bytes(24) + b"".join(struct.pack("<IBBHQQ", at, 2, 0, 1, 0x1000, 1) for at in places)
+    note = struct.pack("<III", 4, len(build_id), 3) + b"GNU\0" + build_id
+    sections = [
+        (0, 3, strings, 0),
+        *([(0, 2, symbols, 1)] if functions else []),
+        (0, 7, note if build_id else b"", 0),
+    ]
+    return _elf([*sections, (0, 3, b"\0", 0)], machine=62, kind=3)
+
+
 def _elf(sections: list[tuple[int, int, bytes, int]], *, machine: int, kind: int) -> bytes:
     """An ELF64 file of (name offset, type, content, link); the last section holds the names."""
     body, headers = b"", [bytes(64)]

@@ -356,8 +356,9 @@ _LIBBPF = {"0.11.3": "0.3.0", "0.17.0": "1.1.0", "0.23.2": "1.5.0", "0.27.1": "1
 
 
 def bpftrace(described: Description, version: str) -> Description:
-    """Debian's bpftrace of this version, with the libbpf that goes with it."""
+    """Debian's bpftrace of this version, with the libbpf that goes with it. Debian strips it of all names but two."""
     described.program("bpftrace", "/usr/bin/bpftrace")
+    described.file("/usr/bin/bpftrace", parts.program("BEGIN_trigger", "END_trigger"), mode=0o755)
     described.command("/usr/bin/bpftrace --version", f"bpftrace v{version}\n")
     library = _LIBBPF.get(version, "1.5.0")
     described.file(f"/usr/lib/x86_64-linux-gnu/libbpf.so.{library}", b"\x7fELF")
