@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 DEFAULT_REQUIRED = ("hello", "tracepoint-args", "tracepoint-net", "tracepoint-sched")
 
 #: Findings that are about the caller, not about the machine: fine for root (of the machine, not of a namespace).
-_ABOUT_THE_USER = frozenset({"privileges.root", "privileges.capabilities"})
+ABOUT_THE_USER = frozenset({"privileges.root", "privileges.capabilities"})
 
 
 class Definition(NamedTuple):
@@ -187,7 +187,7 @@ def _judge(
 
 
 def _fine_for_root(by_id: Mapping[str, Finding]) -> frozenset[str]:
-    return _ABOUT_THE_USER | {f.id for f in by_id.values() if f.likely is Status.OK}
+    return ABOUT_THE_USER | {f.id for f in by_id.values() if f.likely is Status.OK}
 
 
 def _outcome(definition: Definition, context: Context, behaviours: Sequence[Behaviour]) -> Outcome:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kdiag import __version__
-from kdiag.capabilities.definitions import blocked, evaluate, repairs_of
+from kdiag.capabilities.definitions import ABOUT_THE_USER, blocked, evaluate, repairs_of
+from kdiag.capabilities.repair import explained
 from kdiag.capabilities.settings import beyond, needed
 from kdiag.capabilities.tools import about
 from kdiag.capabilities.tools import required as required_of
@@ -17,7 +18,7 @@ from kdiag.capabilities.verdict import judge
 from kdiag.checking.runner import run
 from kdiag.knowledge.tools.bpftrace import behaviour
 from kdiag.knowledge.tools.bpftrace_history import NEWEST_READ, ROWS
-from kdiag.model import MachineInfo, Report
+from kdiag.model import MachineInfo, Report, Status
 from kdiag.remedies import container
 from kdiag.system import Unavailable
 
@@ -62,6 +63,29 @@ def analyse(
         verdict=judge(capabilities, findings, required, steps),
         blocks=blocked(capabilities, findings),
         tools=told,
+        repairs=steps,
+    )
+
+
+def forecast(machine: Machine, report: Report, repaired: Collection[str]) -> Report:
+    """The report once these findings are repaired, and what they cause with them: judged as a check judges, so that a
+    plan of repairs and the next step of a check come from one place.
+    """
+    by_id = {finding.id: finding for finding in report.findings}
+    fine = explained([i for i in repaired if i in by_id], by_id) - ABOUT_THE_USER
+    findings = tuple(
+        replace(f, status=Status.OK, remedies=()) if f.id in fine and f.status is not Status.SKIP else f
+        for f in report.findings
+    )
+    behaviours, elsewhere = behaviours_of(machine), _root_is_elsewhere(machine)
+    capabilities = evaluate(findings, behaviours, as_root_matters=elsewhere)
+    steps = repairs_of(capabilities, findings, behaviours, report.required, as_root_matters=elsewhere)
+    return replace(
+        report,
+        findings=findings,
+        capabilities=capabilities,
+        verdict=judge(capabilities, findings, report.required, steps),
+        blocks=blocked(capabilities, findings),
         repairs=steps,
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -18,7 +17,7 @@ from kdiag.config.file import check_names, find, load
 from kdiag.config.values import Config, ConfigError, Refused
 from kdiag.console import exits
 from kdiag.console import output as console
-from kdiag.console.command_line import has_sudo, localised, program
+from kdiag.console.command_line import for_this_user
 from kdiag.machine import Machine
 from kdiag.model import Report
 from kdiag.report.formats import Options, UnknownFormat, explainer, named, render_as
@@ -80,8 +79,7 @@ def run(asked: Asked) -> int:
     )
     report = _waived(examined.report, settings, taken)
     if not asked.recording and asked.root == "/":
-        root_asks = os.geteuid() == 0
-        report = localised(report, root=root_asks, kdiag=program(root=root_asks), sudo=has_sudo())
+        report = for_this_user(report)
     if asked.smoke:
         return _with_smoke(examined, report, planned, asked.verbose, asked.color)
     emit(

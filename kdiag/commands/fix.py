@@ -59,28 +59,24 @@ def _fix(request: Request, console: Console, around: Surroundings, places: Place
             )
             _hand_over(found, console)
             return exits.READY
-    from kdiag.fix.plan.show import render_plan
+    from kdiag.commands.foresight import foreseen, outlook, readiness
 
-    plan, before = _plan(request, around, places)
-    console.write(render_plan(plan, console.width, unicode=console.unicode))
+    machine, before = _look(around, {})
+    seen = foreseen(machine, before, places, request.options)
+    plan = seen.plan
+    console.write(outlook(seen, console.width, unicode=console.unicode))
     cut_short = _cut_short(places)
     if cut_short:
         console.say(f"An earlier run was cut short. It is completed or taken back first: {cut_short}.")
+    if not plan.changes_something and not cut_short:
+        if not request.dry_run:
+            _hand_over(plan, console)
+        return readiness(seen.after)
     if request.dry_run:
         return exits.READY
-    if not plan.changes_something and not cut_short:
-        _hand_over(plan, console)
-        return _readiness(before) if plan.unmet else exits.READY
     if not confirmed(request, console):
         return exits.FAILED
     return _carry_out(plan, before, console, around, places)
-
-
-def _plan(request: Request, around: Surroundings, places: Places) -> tuple[Plan, Report]:
-    from kdiag.fix.plan.compose import make_plan
-
-    machine, report = _look(around, {})
-    return make_plan(machine, report, places, request.options), report
 
 
 def _look(around: Surroundings, values: dict[str, str]) -> tuple[Machine, Report]:
@@ -151,14 +147,3 @@ def _hand_over(result: Plan | EarlierFix, console: Console) -> None:
     )
     if text:
         console.write("\n" + text)
-
-
-def _readiness(report: Report) -> int:
-    """Whether what a first session needs works, as root, also if another user asks."""
-    from kdiag.fix.verify import best
-    from kdiag.model import Works
-
-    found = [best(c) for c in report.capabilities if c.id in report.required]
-    if Works.FAILS in found:
-        return exits.NOT_READY
-    return exits.CANNOT_TELL if Works.UNKNOWN in found else exits.READY

@@ -73,6 +73,12 @@ def has_sudo() -> bool:
     return any(os.access(os.path.join(place, "sudo"), os.X_OK) for place in os.get_exec_path())
 
 
+def for_this_user(report: Report) -> Report:
+    """The report on this machine, as the one who asked can type its commands."""
+    root = os.geteuid() == 0
+    return localised(report, root=root, kdiag=program(root=root), sudo=has_sudo())
+
+
 def localised(report: Report, *, root: bool, kdiag: str, sudo: bool = True) -> Report:
     """The report with all commands that are to be run here in that form. sudo: whether it is there; without it, root's
     commands are shown as root types them.

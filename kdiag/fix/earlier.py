@@ -8,12 +8,18 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
+from kdiag.fix.environment import NAMES, variables
 from kdiag.fix.lines import at_rest
 from kdiag.fix.options import Options
 from kdiag.fix.store.places import Places
 from kdiag.fix.store.trees import find
 from kdiag.machine.kernel import source_arch_of
+from kdiag.trust import read
+from kdiag.trust.search import find as find_program
 
+_LOCKDOWN = "/sys/kernel/security/lockdown"
+#: CAP_SYS_ADMIN in CapEff (include/uapi/linux/capability.h).
+_SYS_ADMIN = 1 << 21
 _BTF = "/sys/kernel/btf/vmlinux"
 #: A longer journal is left to those who have time.
 _JOURNAL = 1 << 20
@@ -35,11 +41,9 @@ def earlier_fix(places: Places, options: Options) -> EarlierFix | None:
     That is: a sound tree in the store, tracefs mounted, BTF provided or recovered, nothing interrupted, no further
     wish. Only for the running kernel of this machine.
     """
-    from kdiag.fix.environment import variables
-
     name = os.uname()
     srcarch = source_arch_of(name.machine)
-    if srcarch is None or options.btf is not None or options.packages or not _tracefs():
+    if srcarch is None or options.btf is not None or options.packages or not _tracefs() or not _as_usual():
         return None
     if options.load and not os.path.exists("/sys/kernel/kheaders.tar.xz"):
         return None
@@ -57,7 +61,31 @@ def earlier_fix(places: Places, options: Options) -> EarlierFix | None:
     linked = os.path.islink(link) and os.readlink(link) == str(tree)
     if options.link and not linked:
         return None
-    return EarlierFix(name.release, tree, btf, tuple(variables(tree, btf).items()), link if linked else None)
+    values = variables(tree, btf)
+    if any(os.environ.get(one) not in (None, values.get(one)) for one in NAMES):
+        return None
+    return EarlierFix(name.release, tree, btf, tuple(values.items()), link if linked else None)
+
+
+def _as_usual() -> bool:
+    """Whether nothing that can be told at once keeps a tracer from starting. Else the checks say what it is, so that
+    this way never says "nothing to do" where they name a next step.
+    """
+    if find_program("bpftrace", os.environ.get("PATH")) is None:
+        return False
+    if "[confidentiality]" in _text(_LOCKDOWN):
+        return False
+    status = dict(line.partition(":\t")[::2] for line in _text("/proc/self/status").splitlines())
+    held = int(status.get("CapEff", "0"), 16) & _SYS_ADMIN
+    return status.get("Seccomp", "0") == "0" and (os.geteuid() != 0 or held != 0)
+
+
+def _text(path: str) -> str:
+    """What one of the kernel's small files says, "" where it cannot be read."""
+    try:
+        return read.head(path, 1 << 14).decode(errors="replace")
+    except OSError:
+        return ""
 
 
 def _cut_short(journal: Path) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from kdiag.console.command_line import program, typed
 from kdiag.console.wrap import clean, wrap
 from kdiag.fix.environment import sudo_line
 
@@ -27,6 +28,10 @@ class Page:
         for index, line in enumerate(wrap(clean(text, unicode=self.unicode), room)):
             self.lines.append((first if index == 0 else " " * len(first)) + line)
 
+    def line(self, text: str) -> None:
+        """A line that stays one whatever the width, to be copied."""
+        self.lines.append(clean(text, unicode=self.unicode))
+
     def field(self, name: str, text: str) -> None:
         """A named line of a step."""
         self.text(text, f"     {name:<9}")
@@ -47,19 +52,23 @@ def render_usage(result: Plan | EarlierFix, width: int, *, unicode: bool = True,
             return str(page)
     if not values:
         return str(page)
-    once = "kdiag run -- bpftrace ..."
-    if os.geteuid() != 0:
-        fitting = f"kdiag run -- {sudo_line(values)} bpftrace ..."
+    root = os.geteuid() == 0
+    # What the caller types is looked for on the caller's own PATH, what sudo starts on sudo's.
+    kdiag, under_sudo = program(root=True), program(root=False)
+    once = f"{under_sudo if asked_by else kdiag} run -- bpftrace ..."
+    if not root:
+        fitting = f"{kdiag} run -- {sudo_line(values)} bpftrace ..."
     else:
         fitting = once = f"sudo {once}" if asked_by else once
     page.text("Plain bpftrace behaves as before until one of these ways is taken. The one that fits here:")
     page.lines.append(f"    {clean(fitting, unicode=unicode)}")
     page.text("How to use it" if result.link is None else "For BTF, tools need a variable:")
+    link = typed("sudo kdiag fix --link", root=root and not asked_by, kdiag=under_sudo)
     rows = [
-        ('eval "$(kdiag env)"', "for this shell, and what it starts"),
+        (f'eval "$({kdiag} env)"', "for this shell, and what it starts"),
         (once, "for one command"),
         (f"{sudo_line(values)} bpftrace ...", "after the first; sudo drops variables otherwise"),
-        *([("sudo kdiag fix --link", "for all tools, without variables")] if _linkable(result) else ()),
+        *([(link, "for all tools, without variables")] if _linkable(result) else ()),
     ]
     for command, text in rows:
         page.lines.append(f"    {clean(command, unicode=unicode)}")

@@ -29,6 +29,7 @@ def done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Case:
     write_tree(one.places.headers / f"{RELEASE}-0123456789ab", RELEASE, ARCH)
     monkeypatch.setattr(module, "_tracefs", lambda: True)
     monkeypatch.setattr(module, "_served", lambda _path: True)
+    monkeypatch.setattr(module, "_as_usual", lambda: True)
     return one
 
 
@@ -48,6 +49,40 @@ def test_a_tree_that_is_not_sound_is_none(done: Case) -> None:
 def test_without_tracefs_the_checks_are_asked(done: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_tracefs", lambda: False)
     assert earlier_fix(done.places, Options()) is None
+
+
+def test_what_a_check_would_name_is_not_passed_over(done: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A variable that leads elsewhere, and a caller or a kernel that cannot trace, are told by the checks."""
+    monkeypatch.setenv("BPFTRACE_KERNEL_SOURCE", "/nowhere")
+    assert earlier_fix(done.places, Options()) is None
+    tree = str(done.places.headers / f"{RELEASE}-0123456789ab")
+    monkeypatch.setenv("BPFTRACE_KERNEL_SOURCE", tree)
+    assert earlier_fix(done.places, Options()) is not None
+    monkeypatch.setattr(module, "_as_usual", lambda: False)
+    assert earlier_fix(done.places, Options()) is None
+
+
+@pytest.mark.parametrize(
+    ("files", "usual"),
+    [
+        ({}, True),
+        ({"/sys/kernel/security/lockdown": "none integrity [confidentiality]\n"}, False),
+        ({"/proc/self/status": "CapEff:\t000001ffffffffff\nSeccomp:\t2\n"}, False),
+        ({"/proc/self/status": "CapEff:\t00000000a80425fb\nSeccomp:\t0\n"}, os.geteuid() != 0),
+    ],
+)
+def test_what_keeps_a_tracer_from_starting_is_seen_at_once(
+    files: dict[str, str], usual: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    fine = {"/proc/self/status": "CapEff:\t000001ffffffffff\nSeccomp:\t0\n"}
+    monkeypatch.setattr(module, "_text", lambda path: {**fine, **files}.get(path, ""))
+    program = tmp_path / "bpftrace"
+    program.write_text("")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert module._as_usual() is usual
+    program.unlink()
+    assert not module._as_usual()
 
 
 def test_recovered_btf_is_enough(done: Case, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,20 +11,23 @@ from kdiag.fix.plan.values import Part, Step, sentence
 from kdiag.machine.btf import VMLINUX
 from kdiag.model import Finding, Status
 
+#: By os-release's ID, the distributions in github.com/aquasecurity/btfhub-archive.
+_IN_BTFHUB = ("amzn", "centos", "debian", "fedora", "ol", "opensuse-leap", "rhel", "sles", "ubuntu")
+
 
 def plan_btf(subject: Subject) -> Part:
     """The steps that bring BTF where it is lacking. The part's path is the file that BPFTRACE_BTF is to name."""
     kernel = subject.finding("btf.vmlinux")
     given = subject.options.btf
     if kernel is None or (kernel.status is Status.UNKNOWN and given is None):
-        return Part(notes=() if kernel is None else (sentence(kernel),), unmet=kernel is not None)
+        return Part(notes=() if kernel is None else (sentence(kernel),))
     if kernel.status is Status.OK:
         part = _point_to_it(subject)
         unneeded = (f"--btf {given}: not needed, the kernel provides valid BTF.",)
         return part._replace(notes=part.notes + unneeded) if given else part
     if not _honoured(subject):
         newer = "The installed bpftrace does not know BPFTRACE_BTF: use a newer one."
-        return Part(notes=(sentence(kernel), newer), unmet=True)
+        return Part(notes=(sentence(kernel), newer))
     if given is not None:
         found = from_file(given, subject.machine)
         note = "BTF does not say which build of the kernel it is of: if structs look wrong, it is of another one."
@@ -41,11 +44,11 @@ def _point_to_it(subject: Subject) -> Part:
     if mine is None or mine.status is not Status.FAIL:
         return Part()
     if not any(remedy.id == "btf.variable" for remedy in mine.remedies):
-        return Part(notes=(sentence(mine),), unmet=True)
+        return Part(notes=(sentence(mine),))
     # `kdiag env` asks no bpftrace for its version: a copy in the store shows it.
     data = subject.machine.system.read(VMLINUX)
     if data is None:
-        return Part(notes=(sentence(mine),), unmet=True)
+        return Part(notes=(sentence(mine),))
     found = BtfSource(data, VMLINUX, proven=True)
     return _write(subject, "btf.variable", "Copy the kernel's BTF for BPFTRACE_BTF to name", found, ())
 
@@ -55,7 +58,7 @@ def _recover(subject: Subject, kernel: Finding) -> Part:
     found, said = from_fallbacks(subject.machine)
     if found is None:
         instead = (f"{said}.",) if said else ()
-        return Part(notes=(sentence(kernel), *instead, *_what_would(subject, kernel)), unmet=True)
+        return Part(notes=(sentence(kernel), *instead, *_what_would(subject, kernel)))
     if mine is not None and mine.status is Status.OK:
         return Part(notes=(f"The kernel does not provide BTF, and needs no repair: {mine.summary}.",))
     notes = (
@@ -90,14 +93,23 @@ def _honoured(subject: Subject) -> bool:
 def _what_would(subject: Subject, kernel: Finding) -> tuple[str, ...]:
     """What would bring BTF, where nothing here does."""
     by_hand = tuple(
-        f"{r.title} ({r.run_on}){': ' + '; '.join(r.commands) if r.commands else ''}."
+        f"{r.title} ({r.run_on}){': ' + ' && '.join(r.commands) if r.commands else ''}."
         for r in kernel.remedies
     )
-    system = subject.machine.kernel.os_release
-    known = system is not None and system.id and system.version_id
-    place = f"{system.id}/{system.version_id}/{subject.machine.kernel.arch}/" if known and system else ""
     return (
         *by_hand,
-        "With a file of this kernel's BTF: kdiag fix --btf FILE (BTFHub has many kernels' before BTF was common: "
-        f"github.com/aquasecurity/btfhub-archive, {place}{subject.release}.btf.tar.xz).",
+        f"With a file of this kernel's BTF: {subject.typed('kdiag fix --btf FILE')}{_btfhub(subject)}.",
+    )
+
+
+def _btfhub(subject: Subject) -> str:
+    """The file to look for in BTFHub, which has kernels of distributions only (the directories of its archive)."""
+    kernel = subject.machine.kernel
+    system, identity = kernel.os_release, kernel.identity
+    if identity is None or identity.kind != "distribution" or system is None or system.id not in _IN_BTFHUB:
+        return ""
+    place = f"{system.id}/{system.version_id}/{kernel.arch}/" if system.version_id else ""
+    return (
+        " (BTFHub has many kernels' before BTF was common: "
+        f"github.com/aquasecurity/btfhub-archive, {place}{subject.release}.btf.tar.xz)"
     )

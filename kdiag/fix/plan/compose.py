@@ -18,8 +18,11 @@ from kdiag.fix.plan.headers import plan_headers
 from kdiag.fix.plan.mounts import plan_mounts
 from kdiag.fix.plan.subject import BTF, HEADERS, Subject
 from kdiag.fix.plan.values import Part, Plan, Step
+from kdiag.system import Unavailable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from kdiag.fix.store.places import Places
     from kdiag.machine import Machine
     from kdiag.model import Report
@@ -32,7 +35,7 @@ def make_plan(machine: Machine, report: Report, places: Places, options: Options
     something is) and Unavailable where not even the kernel's release or architecture is known.
     """
     subject = Subject(machine, report, places, options)
-    mounts, headers, btf = plan_mounts(subject), plan_headers(subject), plan_btf(subject)
+    mounts, headers, btf = (_as_far_as_known(plan, subject) for plan in (plan_mounts, plan_headers, plan_btf))
     link, path = _link(subject, headers.path)
     parts = (mounts, headers, btf, link)
     repairs = [step.id.replace(".mount", "") for step in mounts.steps]
@@ -50,8 +53,15 @@ def make_plan(machine: Machine, report: Report, places: Places, options: Options
             *(HEADERS[:1] if any(s.id != "kheaders.load" for s in headers.steps) else ()),
             *(BTF[1:] if btf.steps else ()),
         ),
-        unmet=any(part.unmet for part in parts),
     )
+
+
+def _as_far_as_known(plan: Callable[[Subject], Part], subject: Subject) -> Part:
+    """A part of the plan; where something that it is made from cannot be looked at, no step, and why."""
+    try:
+        return plan(subject)
+    except Unavailable as gap:
+        return Part(notes=(f"{gap.reason}.",))
 
 
 def _link(subject: Subject, tree: Path | None) -> tuple[Part, str | None]:
@@ -67,7 +77,7 @@ def _link(subject: Subject, tree: Path | None) -> tuple[Part, str | None]:
     if tree is None:
         return Part(notes=("--link: there is no tree yet that a link could point to.",)), None
     if not subject.root:
-        return Part(notes=(f"--link: {path} requires root: sudo kdiag fix --link.",)), None
+        return Part(notes=(f"--link: {path} requires root: {subject.typed('sudo kdiag fix --link')}.",)), None
     problem = in_the_way(path)
     if problem:
         raise FixError(

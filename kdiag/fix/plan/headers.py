@@ -45,7 +45,7 @@ def plan_headers(subject: Subject) -> Part:
         tried += part.notes
         if part.steps or part.path is not None:
             return Part(part.steps, (*tried, *without(subject)), part.path)
-    return Part(load.steps, (*tried, *no_headers(subject), *without(subject)), unmet=True)
+    return Part(load.steps, (*tried, *no_headers(subject), *without(subject)))
 
 
 def _needed(subject: Subject) -> bool:
@@ -206,13 +206,17 @@ def _package(subject: Subject, load: Part) -> Part:
     if remedy is None or remedy.id != INSTALL_HEADERS:
         return Part()
     advice = subject.machine.packages.advice
-    lines = "; ".join(remedy.commands)
+    lines = " && ".join(map(subject.typed, remedy.commands))
     if not subject.options.packages:
         return Part(
-            notes=(f"{advice.name} has headers for this kernel: sudo kdiag fix --packages ({lines}).",)
+            notes=(
+                f"{advice.name} has headers for this kernel: {subject.typed('sudo kdiag fix --packages')} ({lines}).",
+            )
         )
     if not subject.root:
-        return Part(notes=(f"Installing {advice.name} requires root: sudo kdiag fix --packages.",))
+        return Part(
+            notes=(f"Installing {advice.name} requires root: {subject.typed('sudo kdiag fix --packages')}.",)
+        )
     immutable = subject.machine.environment.immutable
     effect = None if immutable else planned(subject.machine)
     if effect is None:

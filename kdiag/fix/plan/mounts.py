@@ -54,7 +54,7 @@ def plan_mounts(subject: Subject) -> Part:
                 effect=Mounted(fstype, where),
             )
         )
-    return Part(tuple(steps), tuple(notes), unmet=bool(notes))
+    return Part(tuple(steps), tuple(notes))
 
 
 def _end(subject: Subject) -> str:
@@ -75,7 +75,7 @@ def _obstacle(subject: Subject, finding: Finding, fstype: str) -> str:
             return f"{summary}: {reason}; mount it on the host and pass it in"
         return sentence(finding)
     if not subject.root:
-        return f"{summary}; mounting it requires root: sudo kdiag fix"
+        return f"{summary}; mounting it requires root: {subject.typed('sudo kdiag fix')}"
     where = MOUNT_POINTS[fstype]
     try:
         there = machine.system.stat(where)

@@ -6,9 +6,9 @@ from kdiag.fix.plan.values import Plan, Step
 from kdiag.fix.usage import Page
 
 
-def render_plan(plan: Plan, width: int, *, unicode: bool = True) -> str:
+def render_plan(plan: Plan, width: int, *, nothing: str = "", unicode: bool = True) -> str:
     """The plan for a terminal of `width` columns, ending in a newline; in ASCII only, if the terminal has no
-    more.
+    more. nothing: what is said of a plan without a step.
     """
     page = Page(width, unicode)
     if plan.steps:
@@ -17,7 +17,7 @@ def render_plan(plan: Plan, width: int, *, unicode: bool = True) -> str:
             page.lines.append("")
             _step(page, number, step)
     else:
-        page.text(f"Nothing to do for {plan.release}.")
+        page.text(nothing or f"Nothing to do for {plan.release}.")
     if plan.notes:
         page.lines.append("")
         page.text("To know" if plan.steps else "Why")

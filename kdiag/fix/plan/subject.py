@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from kdiag.console.command_line import program, typed
 from kdiag.fix.options import Options
 from kdiag.fix.store.places import Places
 
@@ -40,6 +41,10 @@ class Subject:
     def srcarch(self) -> str:
         """The kernel's own name of its architecture."""
         return self.machine.kernel.source_arch
+
+    def typed(self, command: str) -> str:
+        """A command as the one who asked can type it."""
+        return typed(command, root=self.root, kdiag=program(root=self.root))
 
     def finding(self, finding_id: str) -> Finding | None:
         """One answer of the checks."""

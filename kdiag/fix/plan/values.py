@@ -30,15 +30,11 @@ class Step(NamedTuple):
 
 
 class Part(NamedTuple):
-    """The steps for one subject, what cannot be done and why, and the path that results.
-
-    unmet: something is lacking that these steps do not bring.
-    """
+    """The steps for one subject, what cannot be done and why, and the path that results."""
 
     steps: tuple[Step, ...] = ()
     notes: tuple[str, ...] = ()
     path: Path | None = None
-    unmet: bool = False
 
 
 class Plan(NamedTuple):
@@ -57,7 +53,6 @@ class Plan(NamedTuple):
     variables: tuple[tuple[str, str], ...]
     link: str | None = None
     repairs: tuple[str, ...] = ()
-    unmet: bool = False
 
     @property
     def changes_something(self) -> bool:

@@ -26,7 +26,7 @@ def _module(subject: Subject) -> tuple[str, ...]:
         return ()
     return (
         sentence(finding),
-        *(map(_remedy, finding.remedies) if finding.remedies else _outside(subject, state)),
+        *((_remedy(subject, r) for r in finding.remedies) if finding.remedies else _outside(subject, state)),
     )
 
 
@@ -62,12 +62,14 @@ def _package(subject: Subject) -> tuple[str, ...]:
     remedy = header_package(subject.machine)
     if remedy is None:
         return (f"The package is {advice.name}; how it is installed here is not known.",)
-    return () if remedy.id == INSTALL_HEADERS else (_remedy(remedy),)
+    return () if remedy.id == INSTALL_HEADERS else (_remedy(subject, remedy),)
 
 
-def _remedy(remedy: Remedy) -> str:
-    where = "" if remedy.run_on == "here" else f" ({remedy.run_on})"
-    commands = f": {'; '.join(remedy.commands)}" if remedy.commands else ""
+def _remedy(subject: Subject, remedy: Remedy) -> str:
+    here = remedy.run_on == "here"
+    where = "" if here else f" ({remedy.run_on})"
+    commands = " && ".join(map(subject.typed, remedy.commands) if here else remedy.commands)
+    commands = f": {commands}" if commands else ""
     return f"{remedy.title}{where}{commands}."
 
 
@@ -87,6 +89,12 @@ def without(subject: Subject) -> tuple[str, ...]:
     except (Unavailable, ValueError):
         reason = ""
     return (
-        f"Only these need headers: {titles}. None of the {len(required)} required capabilities needs them{reason}: "
+        f"Only these need headers: {titles}. {_not_needed_by(len(required))}{reason}: "
         "a warning about missing headers is harmless.",
     )
+
+
+def _not_needed_by(number: int) -> str:
+    if number == 1:
+        return "The required capability does not need them"
+    return f"None of the {number} required capabilities needs them"

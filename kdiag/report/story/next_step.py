@@ -24,9 +24,9 @@ _PREPOSITIONS = (
 )
 
 
-def label(verdict: Verdict) -> str:
+def label(verdict: Verdict, word: str = "Next") -> str:
     """`Next`, and where: `Next, on the host`."""
-    return "Next" if verdict.run_on in ("", "here") else f"Next, {_placed(verdict.run_on)}"
+    return word if verdict.run_on in ("", "here") else f"{word}, {_placed(verdict.run_on)}"
 
 
 def in_words(verdict: Verdict) -> bool:
