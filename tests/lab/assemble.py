@@ -83,6 +83,8 @@ def find_layer(text: str, kernel: Kernel, root: str) -> Path:
         return engines.get(root, kernel.arch)
     if name == "selinux":
         return selinux.get(root, kernel.arch)
+    if name.startswith("packages:"):
+        return layers.packages(roots.SUITES[root].suite, kernel.arch, name.partition(":")[2].split(","))
     if name in layers.HEADERS:
         return layers.headers(owner, name)
-    raise LabError(f"no layer {text!r}", f"{', '.join(LAYERS)}, or a directory")
+    raise LabError(f"no layer {text!r}", f"{', '.join(LAYERS)}, packages:NAME,NAME, or a directory")

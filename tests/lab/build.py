@@ -16,34 +16,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import cache, debs, image, kernels, layers, mirror, tools
+from .catalogue import FRAGMENTS, Variant, catalogue
 from .errors import LabError
 from .kernels import Kernel
 
-FRAGMENTS = Path(__file__).parent / "fragments"
 SUITE, SOURCE = "trixie", "linux-source-6.12"
 _REVISION = 1
 _TOOLS = ("make", "gcc", "ld", "flex", "bison", "bc", "perl", "cpio", "xz", "tar", "depmod", "mkfs.ext4")
 
 
-@dataclass(frozen=True, slots=True)
-class Variant:
-    """A kernel to build: its fragments in order, and the family whose build tree it shares."""
-
-    name: str
-    fragments: tuple[str, ...]
-    family: str
-
-
-VARIANTS: Mapping[str, Variant] = {
-    variant.name: variant
-    for variant in (
-        Variant("nobtf-ikheaders-m", ("base", "nobtf", "ikheaders-m"), "nobtf"),
-        Variant("btf-ikheaders-m", ("base", "btf", "ikheaders-m"), "btf"),
-        Variant("btf-ikheaders-y", ("base", "btf", "ikheaders-y"), "btf"),
-        Variant("nokprobes", ("base", "btf", "ikheaders-m", "nokprobes"), "nokprobes"),
-        Variant("nomodules", ("base", "btf", "nomodules"), "nomodules"),
-    )
-}
+#: kernels that are built, by name
+VARIANTS: Mapping[str, Variant] = catalogue().variants
 
 
 def parse_fragment(text: str) -> dict[str, str]:

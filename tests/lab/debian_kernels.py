@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 from . import cache, debs, image, kernels, layers, mirror, tools
+from .catalogue import Source, catalogue
 from .errors import LabError
 from .guest import boot_modules, read_index
 from .kernels import Kernel
@@ -17,34 +19,8 @@ from .kernels import Kernel
 _REVISION = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Where a kernel comes from: ``version`` is the beginning of its release, ``flavour`` "cloud-" or ""."""
-
-    name: str
-    suite: str
-    version: str
-    flavour: str
-    arch: str = "amd64"
-
-
-#: sid and backports move on: then change the version here
-_LINES = (
-    ("5.10", "bullseye"),
-    ("6.1", "bookworm"),
-    ("6.12", "trixie"),
-    ("7.2", "sid"),
-    ("7.3", "trixie-backports"),
-)
-SOURCES: Mapping[str, Source] = {
-    source.name: source
-    for version, suite in _LINES
-    for source in (
-        Source(f"debian-{version}", suite, version, "cloud-"),
-        Source(f"debian-{version}-generic", suite, version, ""),
-        Source(f"debian-{version}-arm64", suite, version, "cloud-", "arm64"),
-    )
-}
+#: Debian's kernels by name
+SOURCES: Mapping[str, Source] = catalogue().sources
 
 
 def get(name: str) -> Kernel:
@@ -56,7 +32,9 @@ def get(name: str) -> Kernel:
 
 def recipe(source: Source) -> dict[str, object]:
     """What decides the entry; which exact version the suite had is noted in its kernel.json."""
-    return {"revision": _REVISION, **asdict(source)}
+    facts = asdict(source)
+    del facts["matrix"]
+    return {"revision": _REVISION, **facts}
 
 
 def _make(place: Path, source: Source) -> None:
@@ -87,14 +65,14 @@ def _make(place: Path, source: Source) -> None:
 
 def _release(apt: mirror.Apt, source: Source) -> str:
     # apt reads POSIX expressions: no \\d. 5.10.0-32-cloud-amd64, 6.12.107+deb13-cloud-amd64
-    ending = rf"[0-9.]+(-[0-9]+)?([+][a-z0-9.]+)?-{source.flavour}{source.arch}"
+    ending = rf"[0-9.]+(-[0-9]+)?([+][a-z0-9.]+)?-{re.escape(source.flavour)}"
     pattern = f"linux-image-{source.version.replace('.', '[.]')}[.]{ending}"
     name = debs.newest(debs.search(apt, pattern))
     if name is None:
         have = debs.newest(debs.search(apt, f"linux-image-{ending}"))
         raise LabError(
             f"{source.suite} has no {source.version} kernel any more; its newest is {have}",
-            "change the list in tests/lab/debian_kernels.py",
+            "change its version in tests/lab/lab.toml",
         )
     return name.removeprefix("linux-image-")
 

@@ -36,7 +36,9 @@ class Ports:
 
 PORTS: Mapping[str, Ports] = {
     "amd64": Ports("ttyS0", "ttyS1", "ttyS2", "ttyS3"),
+    "i386": Ports("ttyS0", "ttyS1", "ttyS2", "ttyS3"),
     "arm64": Ports("ttyAMA0", "hvc0", "hvc1", "hvc2"),
+    "armhf": Ports("ttyAMA0", "hvc0", "hvc1", "hvc2"),
 }
 
 
@@ -60,12 +62,13 @@ def script_of(words: Sequence[str]) -> str:
 
 
 def command_line(kernel: Kernel, append: Sequence[str] = ()) -> str:
-    """The kernel's command line; LabError when it is longer than the kernel reads (2048 on x86 and arm64)."""
+    """The kernel's command line; LabError when it is longer than the kernel reads (2048; 32-bit ARM 1024)."""
     ports = PORTS[kernel.arch]
     words = [f"console={ports.console}", "panic=-1", "mitigations=off", "nokaslr", "quiet", *append]
     line = " ".join(words)
-    if len(line) > 2047:
-        raise LabError(f"the kernel command line has {len(line)} bytes, the kernel reads 2047")
+    limit = 1023 if kernel.arch == "armhf" else 2047
+    if len(line) > limit:
+        raise LabError(f"the kernel command line has {len(line)} bytes, the kernel reads {limit}")
     return line
 
 

@@ -6,6 +6,7 @@ In it: ``bzImage`` (or ``Image``, ``vmlinuz``), ``config``, and what there is of
 
 from __future__ import annotations
 
+import json
 import re
 import struct
 from dataclasses import dataclass
@@ -46,7 +47,7 @@ def from_directory(place: Path, name: str = "") -> Kernel:
     if image is None:
         raise LabError(f"no kernel image in {place}", "expected bzImage, Image or vmlinuz")
     head = image.read_bytes()
-    release = release_of(head)
+    release = _told(place) or release_of(head)
     modules = place / "modules" / release
     return Kernel(
         name=name or place.name,
@@ -61,6 +62,14 @@ def from_directory(place: Path, name: str = "") -> Kernel:
     )
 
 
+def _told(place: Path) -> str:
+    """The release as it was noted when the kernel was fetched, "" for a kernel that nobody noted."""
+    try:
+        return str(json.loads((place / "kernel.json").read_text())["release"])
+    except FileNotFoundError:
+        return ""
+
+
 def _first(place: Path, patterns: tuple[str, ...]) -> Path | None:
     for pattern in patterns:
         for path in sorted(place.glob(pattern)):
@@ -72,18 +81,23 @@ def arch_of(head: bytes) -> str:
     """Debian's name of the architecture that a kernel image is for, from its first bytes.
 
     x86: "HdrS" at 0x202 (Documentation/arch/x86/boot.rst). arm64: "ARM\\x64" at 0x38
-    (Documentation/arch/arm64/booting.rst); a compressed EFI image says "zimg" at 4.
+    (Documentation/arch/arm64/booting.rst); a compressed EFI image says "zimg" at 4. 32-bit ARM: 0x016f2818 at 0x24
+    (Documentation/arch/arm/booting.rst).
     """
     if head[0x202:0x206] == b"HdrS":
-        return "amd64"
+        # since protocol 2.12 xloadflags tells, bit 0, whether it can be entered in 64-bit mode
+        told = int.from_bytes(head[0x206:0x208], "little") >= 0x20C
+        return "i386" if told and not head[0x236] & 1 else "amd64"
+    if head[0x24:0x28] == b"\x18\x28\x6f\x01":
+        return "armhf"
     if head[0x38:0x3C] == b"ARM\x64" or head[4:8] == b"zimg":
         return "arm64"
-    raise LabError("not a kernel image that the lab knows", "bzImage of x86-64 or Image of arm64")
+    raise LabError("not a kernel image that the lab knows", "bzImage of x86, Image of arm64, zImage of ARM")
 
 
 def release_of(image: bytes) -> str:
     """The release a kernel image was built as: what ``uname -r`` will say."""
-    if arch_of(image[:0x240]) == "amd64":
+    if arch_of(image[:0x240]) in ("amd64", "i386"):
         # kernel_version: offset of a string, less 0x200 (boot.rst)
         if len(image) < 0x210:
             raise LabError("the kernel image is cut short")

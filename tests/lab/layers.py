@@ -10,10 +10,11 @@ import lzma
 import os
 import re
 import shutil
-from collections.abc import Callable, Mapping
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from . import cache, debs, image, tools
+from . import cache, debs, image, mirror, tools
 from .errors import LabError
 from .kernels import Kernel
 
@@ -141,6 +142,20 @@ def headers(kernel: Kernel, which: str) -> Path:
         (tree / ".dpkg-status").write_text(debs.status(chosen))
 
     return made(f"{which}-{kernel.release}", {"debs": {deb.name: fingerprint(deb) for deb in chosen}}, fill)
+
+
+def packages(suite: str, arch: str, names: Sequence[str]) -> Path:
+    """Packages of a suite, unpacked and noted as installed; without what they depend on."""
+
+    def fill(tree: Path) -> None:
+        with tempfile.TemporaryDirectory(prefix="kdiag-lab-apt-") as scratch:
+            apt = mirror.private_apt(Path(scratch), [suite], arch)
+            fetched = debs.download(apt, names, Path(scratch) / "debs")
+            for deb in fetched:
+                debs.unpack(deb, tree)
+            (tree / ".dpkg-status").write_text(debs.status(fetched))
+
+    return made(f"packages-{suite}-{arch}", {"suite": suite, "packages": sorted(names)}, fill)
 
 
 def depmod(tree: Path, release: str) -> None:

@@ -26,6 +26,8 @@ _PLATFORMS = {
     "amd64": ("manylinux_2_17_x86_64", "manylinux2014_x86_64", "manylinux_2_28_x86_64"),
     "arm64": ("manylinux_2_17_aarch64", "manylinux2014_aarch64", "manylinux_2_28_aarch64"),
 }
+# there are no such wheels for 32 bits: what is pure in these is used, and kdiag does without what is compiled
+_PLATFORMS["armhf"] = _PLATFORMS["i386"] = _PLATFORMS["amd64"]
 PYTHON_SUITE = "trixie"
 
 

@@ -19,6 +19,8 @@ from .errors import LabError
 LOADERS = {
     "amd64": ("lib64/ld-linux-x86-64.so.2", "x86_64-linux-gnu"),
     "arm64": ("lib/ld-linux-aarch64.so.1", "aarch64-linux-gnu"),
+    "armhf": ("lib/ld-linux-armhf.so.3", "arm-linux-gnueabihf"),
+    "i386": ("lib/ld-linux.so.2", "i386-linux-gnu"),
 }
 #: kdiag wants at least this python
 OLDEST = (3, 10)

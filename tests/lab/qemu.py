@@ -16,12 +16,21 @@ from . import tools
 from .errors import LabError
 from .kernels import Kernel
 
-_PROGRAMS = {"amd64": "qemu-system-x86_64", "arm64": "qemu-system-aarch64"}
+_PROGRAMS = {
+    "amd64": "qemu-system-x86_64",
+    "i386": "qemu-system-i386",
+    "arm64": "qemu-system-aarch64",
+    "armhf": "qemu-system-arm",
+}
 _MACHINES = {
     "amd64": ["-machine", "pc", "-cpu", "max,-cx16"],
+    "i386": ["-machine", "pc", "-cpu", "max"],
+    # without high memory the bus is where a kernel without LPAE can reach it
+    "armhf": ["-machine", "virt,highmem=off", "-cpu", "cortex-a15"],
     # measured: cortex-a57 boots in 3.6 s of CPU, max in 9.4 (pointer authentication is emulated)
     "arm64": ["-machine", "virt", "-cpu", "cortex-a57"],
 }
+_PC = ("amd64", "i386")
 _LINES = ("console", "out", "err", "control")
 
 
@@ -69,7 +78,8 @@ def command(boot: Boot, place: Path, interactive: bool) -> list[str]:
         "-m",
         str(boot.memory),
         "-smp",
-        str(boot.cpus),
+        # seen: a second processor of "virt" never gets its timer's interrupts on 32 bits
+        "1" if boot.kernel.arch == "armhf" else str(boot.cpus),
         "-nodefaults",
         "-no-user-config",
         "-display",
@@ -89,13 +99,13 @@ def command(boot: Boot, place: Path, interactive: bool) -> list[str]:
 
 
 def _serial_lines(arch: str) -> list[str]:
-    if arch == "amd64":
+    if arch in _PC:
         # own interrupts: a small kernel cannot share one between two serial ports
         ports = enumerate(zip(_LINES, (4, 3, 5, 7), strict=True))
         devices = [f"isa-serial,chardev={name},index={index},irq={irq}" for index, (name, irq) in ports]
     else:  # the virt machine has one serial port: the others are virtio consoles
         devices = ["virtio-serial-pci", *(f"virtconsole,chardev={name}" for name in _LINES[1:])]
-    words = [] if arch == "amd64" else ["-serial", f"chardev:{_LINES[0]}"]
+    words = [] if arch in _PC else ["-serial", f"chardev:{_LINES[0]}"]
     return words + [word for device in devices for word in ("-device", device)]
 
 

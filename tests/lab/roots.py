@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from . import cache, image, python, tools
+from .catalogue import Suite, catalogue
 from .errors import LabError
 
 #: bump when the code below makes other images than it did
@@ -50,15 +51,6 @@ _STATUS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Suite:
-    """Which Debian a root is made of."""
-
-    name: str
-    suite: str
-    packages: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Root:
     """A root that has been made: its disk image and what is in it. ``python`` is "3.11"; "" if there is none."""
 
@@ -70,15 +62,8 @@ class Root:
     packages: Mapping[str, str]
 
 
-SUITES: Mapping[str, Suite] = {
-    suite.name: suite
-    for suite in (
-        Suite("debian11", "bullseye", _PACKAGES),
-        Suite("debian12", "bookworm", _PACKAGES),
-        Suite("debian13", "trixie", _PACKAGES),
-        Suite("sid", "sid", _PACKAGES),
-    )
-}
+#: roots by name
+SUITES: Mapping[str, Suite] = catalogue().roots
 
 
 def names() -> list[str]:
@@ -91,7 +76,7 @@ def recipe(suite: Suite, arch: str) -> dict[str, object]:
     return {
         "suite": suite.suite,
         "arch": arch,
-        "packages": sorted(suite.packages),
+        "packages": sorted({*_PACKAGES, *suite.packages}),
         "finish": [_REVISION, _STATUS, _FINISH.read_text()],
     }
 
@@ -112,7 +97,9 @@ def _make(place: Path, suite: Suite, arch: str) -> None:
     tools.require(["mkfs.ext4", "ldconfig", "tar"], why="making a root")
     tree, tar, memory = place / "tree", place / "root.tar", place / "fakeroot"
     tree.mkdir(parents=True)
-    python.unpack(suite.suite, arch, suite.packages, tar, [f"--extract-hook={_STATUS}"])
+    python.unpack(
+        suite.suite, arch, sorted({*_PACKAGES, *suite.packages}), tar, [f"--extract-hook={_STATUS}"]
+    )
     skip = [f"--exclude=./{path}/*" for path in (*_SKIP, "dev")]
     tools.run(tools.as_root(["tar", "-C", str(tree), *skip, "-xf", str(tar)], memory))
     tools.run(tools.as_root(["sh", "-eu", str(_FINISH)], memory), cwd=tree)

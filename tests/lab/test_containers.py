@@ -69,7 +69,7 @@ def judge(cell: Cell, answer: Mapping[str, Any]) -> None:
         tried = answer["line"]
         assert "sudo" not in tried["flags"]
         assert tried["check"]["verdict"]["status"] == "ready", where
-        assert agree(tried) and all(works(tried).values()), where
+        assert agree(tried) and works(tried) and all(works(tried).values()), where
     for fewer in answer.get("less", ()):
         assert not all(works(fewer).values()), f"{where}: enough without it: {fewer['flags']}"
 

@@ -13,9 +13,21 @@ import pytest
 
 from kdiag.smoke.programs import PROGRAMS
 
+from .catalogue import catalogue
 from .errors import LabError
 from .matrix import cover, inside, judge, page, rules, run, store, table
-from .matrix.axes import HEADERS, KERNELS, ROOTS, WHO, Cell, chosen, everything, possible
+from .matrix.axes import (
+    CONDITIONS,
+    HEADERS,
+    KERNELS,
+    ROOTS,
+    STANDARD_WHO,
+    Cell,
+    anything,
+    chosen,
+    everything,
+    possible,
+)
 from .matrix.judge import Kind
 from .matrix.store import Result
 
@@ -108,11 +120,35 @@ def test_cells_are_chosen_by_glob() -> None:
 
 
 def test_cells_share_a_guest_where_that_is_sound() -> None:
-    cells = [replace(CELL, who=who) for who in WHO]
+    cells = [replace(CELL, who=who) for who in STANDARD_WHO]
     guests = inside.guests(cells)
-    assert [guest.lockdown for guest in guests] == ["", "integrity", "confidentiality"]
+    assert [list(guest.who.append) for guest in guests] == [
+        [],
+        ["lockdown=integrity"],
+        ["lockdown=confidentiality"],
+    ]
     assert [cell.who for cell in guests[0].cells][-1] == "root", "root leaves things behind: last"
     assert len(inside.guests([CELL, replace(CELL, headers="package")])) == 2
+
+
+def test_what_cannot_be_taken_back_has_a_guest_of_its_own() -> None:
+    together = inside.guests([replace(CELL, who=who) for who in (*CONDITIONS, "root")])
+    for guest in together:
+        who = guest.who
+        assert len(guest.cells) == 1 or not (who.alone or who.memory or who.append)
+    assert sum(len(guest.cells) for guest in together) == len(CONDITIONS) + 1
+    shared = max(together, key=lambda guest: len(guest.cells))
+    for cell in shared.cells:
+        who = catalogue().who[cell.who]
+        assert who.after or not who.before or "perf_event_paranoid" in who.before, "root comes after it"
+
+
+def test_the_conditions_meet_every_kernel_and_every_bpftrace() -> None:
+    cells = cover.conditions()
+    assert set(cells) <= set(anything())
+    met = {(cell.kernel, cell.who) for cell in cells}
+    assert {(kernel, who) for kernel in KERNELS for who in CONDITIONS} <= met
+    assert {(root, who) for root in ROOTS for who in CONDITIONS} <= {(cell.root, cell.who) for cell in cells}
 
 
 def answer(*blocks: str) -> bytes:
@@ -154,10 +190,10 @@ def test_what_is_no_json_is_a_problem_not_an_answer() -> None:
 def test_the_guests_script_is_one(tmp_path: Path) -> None:
     """The shell that reads it in the guest is a POSIX one; here it only has to be able to parse it."""
     script = tmp_path / "script"
-    script.write_text(inside._PROLOGUE)
+    lines = [f"{who.before}\n(\n{who.enter}\n)\n{who.after}" for who in catalogue().who.values()]
+    script.write_text("\n".join([inside._PROLOGUE, *lines]))
     subprocess.run(["sh", "-n", str(script)], check=True)
-    subprocess.run(["sh", "-n", str(inside._AS)], check=True)
-    assert all(who in inside._AS.read_text() for who in WHO)
+    subprocess.run(["sh", "-n", str(inside._GUEST / "as")], check=True)
 
 
 # -- judging ----------------------------------------------------------------------------------------------

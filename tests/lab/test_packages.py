@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from . import debian_kernels, debs, layers, mirror, payload, python, roots
+from . import debs, layers, mirror, payload, python, roots
 from .errors import LabError
 
 
@@ -74,13 +74,6 @@ def test_packages_of_a_status_file() -> None:
     first = "Package: a\nStatus: install ok installed\nVersion: 1:2-3\n\n"
     status = f"{first}Package: b\nVersion: 4\nDescription: x\n Version: 9\n\n"
     assert roots.packages(status) == {"a": "1:2-3", "b": "4"}
-
-
-def test_every_debian_kernel_has_a_suite_and_a_name_of_its_own() -> None:
-    assert {source.suite for source in debian_kernels.SOURCES.values()} == {
-        *("bullseye", "bookworm", "trixie", "sid", "trixie-backports")
-    }
-    assert all(source.name == name for name, source in debian_kernels.SOURCES.items())
 
 
 @pytest.mark.parametrize(("version", "enough"), [("3.9", False), ("3.10", True), ("3.14", True), ("", False)])

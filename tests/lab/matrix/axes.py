@@ -1,7 +1,7 @@
 """The axes of the matrix and what a cell is; which values go together.
 
-A value that cannot exist is left out, not faked: Debian has packages for its own kernels only, and only a kernel with
-``CONFIG_IKHEADERS`` has kheaders to load or to extract.
+The values are data, in ``lab.toml``. One that cannot exist is left out, not faked: Debian has packages for its own
+kernels only, and only a kernel with ``CONFIG_IKHEADERS`` has kheaders to load or to extract.
 """
 
 from __future__ import annotations
@@ -12,44 +12,27 @@ from fnmatch import fnmatchcase
 from itertools import product
 
 from .. import build
+from ..catalogue import catalogue
 from ..errors import LabError
 
-_DEBIAN = ("debian-5.10", "debian-6.1", "debian-6.12", "debian-7.2", "debian-7.3")
-_MODULE = ("nobtf-ikheaders-m", "btf-ikheaders-m", "nokprobes")
+_ALL = catalogue()
 
-KERNELS = (*_DEBIAN, *_MODULE, "btf-ikheaders-y", "nomodules")
-
+#: of the standard matrix; lab.toml has the others
+KERNELS = (
+    *(name for name, kernel in _ALL.sources.items() if kernel.matrix),
+    *(name for name, kernel in _ALL.variants.items() if kernel.matrix),
+)
 #: a set of its own beside the matrix: what is different there is the architecture
 ARM64 = "debian-6.12-arm64"
-
 #: root -> what of it matters here
-ROOTS: Mapping[str, str] = {
-    "debian11": "bpftrace 0.11",
-    "debian12": "bpftrace 0.17",
-    "debian13": "bpftrace 0.23",
-    "sid": "bpftrace 0.27",
-}
-
-HEADERS: Mapping[str, str] = {
-    "none": "nothing is installed and no variable is set",
-    "package": "Debian's header packages, all of them",
-    "half": "only the architecture's half of Debian's split package",
-    "module": "kheaders.ko is installed, not loaded",
-    "extracted": "kheaders extracted to /opt/kheaders/RELEASE, BPFTRACE_KERNEL_SOURCE names it",
-    "wrong-path": "BPFTRACE_KERNEL_SOURCE=/usr/src/linux-headers-RELEASE, which is not there",
-    "wrong-arch": "BPFTRACE_KERNEL_SOURCE names headers of another architecture",
-    "wrong-release": "BPFTRACE_KERNEL_SOURCE names headers of another kernel",
-}
-
-WHO: Mapping[str, str] = {
-    "root": "root, all capabilities",
-    "no-capabilities": "root without CAP_BPF, CAP_PERFMON, CAP_SYS_ADMIN",
-    "user": "an ordinary user",
-    "user-namespace": "an ordinary user, root in a user namespace of its own",
-    "container": "root in namespaces of its own, /sys read-only, no tracefs",
-    "integrity": "root, kernel started with lockdown=integrity",
-    "confidentiality": "root, kernel started with lockdown=confidentiality",
-}
+ROOTS: Mapping[str, str] = {name: root.means for name, root in _ALL.roots.items()}
+#: state of the headers -> what it means
+HEADERS: Mapping[str, str] = {name: state.means for name, state in _ALL.headers.items()}
+#: who asks, and in what -> what it means
+WHO: Mapping[str, str] = {name: who.means for name, who in _ALL.who.items()}
+STANDARD_HEADERS = tuple(name for name, state in _ALL.headers.items() if state.matrix)
+STANDARD_WHO = tuple(name for name, who in _ALL.who.items() if not who.conditions)
+CONDITIONS = tuple(name for name, who in _ALL.who.items() if who.conditions)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -74,20 +57,30 @@ class Cell:
 
 def possible(kernel: str, headers: str) -> bool:
     """Can this kernel have its headers in this state?"""
-    if headers in ("package", "half"):
-        return kernel in (*_DEBIAN, ARM64)
-    if headers == "module":
-        return kernel in _MODULE
-    if headers == "extracted":
-        return kernel in (*_MODULE, "btf-ikheaders-y")
-    return True
+    state = _ALL.headers[headers]
+    arch = _ALL.sources[kernel].arch if kernel in _ALL.sources else "amd64"
+    if state.of and not any(name != kernel for name in state.of.get(arch, ())):
+        return False
+    if state.kernels == "debian":
+        return kernel in _ALL.sources
+    kheaders = _ALL.variants[kernel].kheaders if kernel in _ALL.variants else ""
+    return {"": True, "kheaders": kheaders != "", "kheaders-module": kheaders == "module"}[state.kernels]
 
 
 def everything() -> Iterator[Cell]:
-    """The full product, less what cannot exist."""
-    for kernel, root, headers, who in product(KERNELS, ROOTS, HEADERS, WHO):
-        if possible(kernel, headers):
-            yield Cell(kernel, root, headers, who)
+    """The full product of the standard axes, less what cannot exist."""
+    return _product(KERNELS, STANDARD_HEADERS, STANDARD_WHO)
+
+
+def anything() -> Iterator[Cell]:
+    """The full product of all that lab.toml has, less what cannot exist."""
+    return _product((*_ALL.sources, *_ALL.variants), tuple(HEADERS), tuple(WHO))
+
+
+def _product(kernels: Iterable[str], headers: Iterable[str], who: Iterable[str]) -> Iterator[Cell]:
+    for kernel, root, state, person in product(kernels, ROOTS, headers, who):
+        if possible(kernel, state):
+            yield Cell(kernel, root, state, person)
 
 
 def chosen(cells: Iterable[Cell], globs: Iterable[str]) -> list[Cell]:

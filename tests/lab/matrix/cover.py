@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from .axes import ARM64, HEADERS, KERNELS, ROOTS, WHO, Cell, everything, possible
+from .axes import (
+    ARM64,
+    CONDITIONS,
+    KERNELS,
+    ROOTS,
+    STANDARD_HEADERS,
+    STANDARD_WHO,
+    Cell,
+    anything,
+    everything,
+    possible,
+)
 
 
 def standard() -> list[Cell]:
@@ -16,7 +27,12 @@ def standard() -> list[Cell]:
     from covertable import make  # a test dependency; plan and run need it, the rest of the lab does not
 
     rows: Sequence[Mapping[str, str]] = make(
-        {"kernel": list(KERNELS), "root": list(ROOTS), "headers": list(HEADERS), "who": list(WHO)},
+        {
+            "kernel": list(KERNELS),
+            "root": list(ROOTS),
+            "headers": list(STANDARD_HEADERS),
+            "who": list(STANDARD_WHO),
+        },
         strength=2,
         sub_models=[{"fields": ["kernel", "root", "headers"], "strength": 3}],
         constraints=[
@@ -48,15 +64,26 @@ def arm64() -> list[Cell]:
     """Every pair of bpftrace, headers and who on the arm64 kernel."""
     from covertable import make
 
-    headers = [name for name in HEADERS if possible(ARM64, name)]
-    rows = make({"root": list(ROOTS), "headers": headers, "who": list(WHO)}, strength=2)
+    headers = [name for name in STANDARD_HEADERS if possible(ARM64, name)]
+    rows = make({"root": list(ROOTS), "headers": headers, "who": list(STANDARD_WHO)}, strength=2)
     return [Cell(ARM64, row["root"], row["headers"], row["who"]) for row in rows]
+
+
+def conditions() -> list[Cell]:
+    """Every pair of kernel, bpftrace and condition; and user-space headers on every kernel, with every bpftrace."""
+    from covertable import make
+
+    rows = make({"kernel": list(KERNELS), "root": list(ROOTS), "who": list(CONDITIONS)}, strength=2)
+    cells = [Cell(row["kernel"], row["root"], "none", row["who"]) for row in rows]
+    return cells + [Cell(kernel, root, "user-space", "root") for kernel in KERNELS for root in ROOTS]
 
 
 #: name -> cells, for ``--which``
 SETS = {
     "standard": standard,
     "arm64": arm64,
+    "conditions": conditions,
     "slice": lambda: list(SLICE),
     "full": lambda: list(everything()),
+    "any": lambda: list(anything()),
 }

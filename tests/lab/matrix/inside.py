@@ -6,19 +6,20 @@ import json
 import re
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
 from .. import assemble, cpio
+from ..catalogue import Who, catalogue
 from ..cpio import Node
 from ..guest import Job
 from .axes import Cell
 
 #: seconds for one cell under emulation; the slowest seen took 320 on a loaded machine
 CELL_LIMIT = 900
-_AS = Path(__file__).parents[1] / "guest/as"
-_SOURCE, _BUILD = "BPFTRACE_KERNEL_SOURCE", "BPFTRACE_KERNEL_BUILD"
+_GUEST = Path(__file__).parents[1] / "guest"
+_PROGRAMS = ("as", "seccomp")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,56 +32,36 @@ class Setting:
 
 
 def setting(kernel: str, headers: str) -> Setting:
-    """How a kernel's guest comes into a headers state: names of axes.KERNELS and axes.HEADERS."""
-    if headers == "none":
-        return Setting()
-    if headers == "package":
-        return Setting(("headers",))
-    if headers == "half":
-        return Setting(("headers-arch",))
-    if headers == "module":
-        return Setting(("kheaders",))
+    """How a kernel's guest comes into a headers state: names of lab.toml."""
+    state = catalogue().headers[headers]
+    layers = (*state.layers, *(["packages:" + ",".join(state.packages)] if state.packages else []))
+    if not state.variables:
+        return Setting(layers)
     owner = assemble.find_kernel(kernel)
-    extracted = f"/opt/kheaders/{owner.release}"
-    if headers == "extracted":
-        if owner.kheaders is not None:
-            return Setting(("kheaders-extracted",), ((_SOURCE, extracted),))
-        built_in = f"mkdir -p {extracted} && tar -C {extracted} -xf /sys/kernel/kheaders.tar.xz"
-        return Setting((), ((_SOURCE, extracted),), built_in)
-    if headers == "wrong-path":
-        return Setting((), ((_SOURCE, f"/usr/src/linux-headers-{owner.release}"),))
-    if headers == "wrong-arch" and owner.arch == "arm64":
-        other = assemble.find_kernel("nobtf-ikheaders-m")
-        layer = ("kheaders-extracted@nobtf-ikheaders-m",)
-        return Setting(layer, ((_SOURCE, f"/opt/kheaders/{other.release}"),))
-    return _packages_of("debian-6.12-arm64" if headers == "wrong-arch" else _another(kernel))
-
-
-def _another(kernel: str) -> str:
-    """A kernel of the same architecture and another release."""
-    other = "debian-6.12" if kernel == "debian-6.1" else "debian-6.1"
-    return f"{other}-arm64" if kernel.endswith("-arm64") else other
-
-
-def _packages_of(kernel: str) -> Setting:
-    place = f"/lib/modules/{assemble.find_kernel(kernel).release}"
-    return Setting((f"headers@{kernel}",), ((_SOURCE, f"{place}/source"), (_BUILD, f"{place}/build")))
+    if state.of:
+        owner = assemble.find_kernel(next(name for name in state.of[owner.arch] if name != kernel))
+        layers = tuple(f"{layer}@{owner.name}" for layer in layers)
+    script = ""
+    if (
+        "kheaders-extracted" in layers and owner.kheaders is None
+    ):  # built in: the guest has the archive itself
+        place = f"/opt/kheaders/{owner.release}"
+        layers = tuple(layer for layer in layers if layer != "kheaders-extracted")
+        script = f"mkdir -p {place} && tar -C {place} -xf /sys/kernel/kheaders.tar.xz"
+    variables = tuple((name, value.format(release=owner.release)) for name, value in state.variables.items())
+    return Setting(layers, variables, script)
 
 
 @dataclass(frozen=True, slots=True)
 class Guest:
-    """Cells that share a boot: the same kernel, root and headers, and the same kernel command line."""
+    """Cells that share a boot: the same kernel, root and headers, the same kernel command line and memory."""
 
     cells: tuple[Cell, ...]
 
     @property
-    def lockdown(self) -> str:
-        """The mode on the kernel command line, or "" for none."""
-        return _lockdown(self.cells[0])
-
-
-def _lockdown(cell: Cell) -> str:
-    return cell.who if cell.who in ("integrity", "confidentiality") else ""
+    def who(self) -> Who:
+        """Who decides what is booted: the same for all cells."""
+        return catalogue().who[self.cells[0].who]
 
 
 def guests(cells: Sequence[Cell]) -> list[Guest]:
@@ -88,12 +69,14 @@ def guests(cells: Sequence[Cell]) -> list[Guest]:
 
     Who can do the least comes first, so that root's programs leave nothing behind for the others.
     """
-    together: dict[tuple[str, ...], list[Cell]] = {}
+    people = catalogue().who
+    together: dict[tuple[object, ...], list[Cell]] = {}
     for cell in cells:
-        together.setdefault((cell.kernel, cell.root, cell.headers, _lockdown(cell)), []).append(cell)
-    power = ("user", "user-namespace", "no-capabilities", "container", "root")
+        who = people[cell.who]
+        apart = (who.append, who.memory, who.name if who.alone else "")
+        together.setdefault((cell.kernel, cell.root, cell.headers, *apart), []).append(cell)
     for members in together.values():
-        members.sort(key=lambda cell: power.index(cell.who) if cell.who in power else 0)
+        members.sort(key=lambda cell: people[cell.who].power)
     return [Guest(tuple(members)) for members in together.values()]
 
 
@@ -101,18 +84,26 @@ def job(guest: Guest, *, smoke: bool = True, tail: str = "") -> tuple[assemble.R
     """What to boot and what to run in it. ``smoke=False`` asks for predictions only; ``tail`` runs after each cell."""
     first = guest.cells[0]
     state = setting(first.kernel, first.headers)
-    append = [f"lockdown={guest.lockdown}"] if guest.lockdown else []
     # guests run side by side instead: a second processor in a guest costs a twentieth of its time and brings nothing
-    request = assemble.Request(first.kernel, first.root, state.layers, append, cpus=1)
+    request = assemble.Request(first.kernel, first.root, state.layers, guest.who.append, cpus=1)
+    if guest.who.memory:
+        request = replace(request, memory=guest.who.memory)
     lines = [_PROLOGUE, state.script]
     lines += [f"export {name}={shlex.quote(value)}" for name, value in state.variables]
-    lines += [
-        f"cell {index} {cell.who} {'smoke' if smoke else ''}\n{tail}"
-        for index, cell in enumerate(guest.cells)
-    ]
-    payload: dict[str, Node] = {"usr/local/bin/as": cpio.executable(_AS.read_bytes())}
+    for index, cell in enumerate(guest.cells):
+        who = catalogue().who[cell.who]
+        lines += [who.before, f"cell {index} {who.name} {'smoke' if smoke else ''}\n{tail}", who.after]
     limit = 60.0 + len(guest.cells) * (CELL_LIMIT if smoke else 120)
-    return request, Job("\n".join(lines), limit=limit, payload=payload)
+    return request, Job("\n".join(lines), limit=limit, payload=_payload(guest))
+
+
+def _payload(guest: Guest) -> dict[str, Node]:
+    """The programs ``as`` and ``seccomp``, and what ``as`` does for each of the guest's people."""
+    nodes = {f"usr/local/bin/{name}": cpio.executable((_GUEST / name).read_bytes()) for name in _PROGRAMS}
+    for cell in guest.cells:
+        enter = catalogue().who[cell.who].enter
+        nodes[f"usr/local/lib/lab-who/{cell.who}"] = Node(f"{enter}\n".encode())
+    return nodes
 
 
 # Marks begin with @@: no line of indented JSON does. What a bpftrace leaves behind is taken away before the next cell.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from kdiag.smoke.model import Outcome
 
 from . import judge, rules
-from .axes import ARM64, HEADERS, KERNELS, ROOTS, Cell, possible
+from .axes import HEADERS, KERNELS, ROOTS, Cell, possible
 from .judge import MISTAKES, Agreement, Judgement, Kind
 from .store import Result
 
@@ -129,7 +129,7 @@ def _rows(
     cells: Sequence[Cell], results: Mapping[Cell, Result], entries: Mapping[Cell, Entry]
 ) -> Iterable[Row]:
     planned = {(cell.kernel, cell.root) for cell in cells}
-    for kernel in (*KERNELS, ARM64):
+    for kernel in dict.fromkeys((*KERNELS, *(cell.kernel for cell in cells))):
         for root in ROOTS:
             if (kernel, root) not in planned:
                 continue
