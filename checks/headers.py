@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from kdiag.check import check
 from kdiag.knowledge.recipes import RECIPE
 from kdiag.machine import Machine
+from kdiag.machine.compilers.bcc import Bcc
 from kdiag.machine.headers import Selection, Tree
 from kdiag.model import Evidence, Finding, Remedy, WrongRemedy, fail, ok, unknown, warn
 from kdiag.remedies.packages import header_package, instead
@@ -71,7 +72,9 @@ def tree(machine: Machine) -> Iterator[Finding]:
         yield _judged(machine, chosen, headers.bpftrace_tree, _links(machine))
 
 
-def _judged(machine: Machine, chosen: Selection, found: Tree, links: tuple[Evidence, ...]) -> Finding:
+def _judged(
+    machine: Machine, chosen: Selection, found: Tree, links: tuple[Evidence, ...], tool: str = "bpftrace"
+) -> Finding:
     evidence = (
         Evidence(
             chosen.via,
@@ -93,17 +96,26 @@ def _judged(machine: Machine, chosen: Selection, found: Tree, links: tuple[Evide
             reason=why,
             evidence=evidence,
             causes=("headers.package", "kernel.rebooted"),
-            remedies=_remedies(machine),
+            remedies=_remedies(machine, tool),
         )
     release = machine.kernel.release
+    if found.release is not None and found.release != release and tool == "BCC" and _compared(machine):
+        return fail(
+            f"{found.source} is for {found.release}, not for {release}, and this kernel compares",
+            reason="before 5.0 the kernel refuses kprobe programs with another LINUX_VERSION_CODE than its own "
+            "(kernel/bpf/syscall.c), and BCC takes that of the headers",
+            evidence=evidence,
+            causes=("headers.package", "kernel.rebooted"),
+            remedies=(*_remedies(machine, tool), _version_code(machine)),
+        )
     if found.release is not None and found.release != release:
         # Tried in the lab: 6.1's headers under 6.12 and 7.3, with bpftrace 0.17 and 0.27. Nothing stops, nothing warns.
         return warn(
             f"{found.source} is for {found.release}, not for {release}",
-            reason="bpftrace takes it without a word: scripts compile, with another kernel's constants and layouts",
+            reason=f"{tool} takes it without a word: programs compile, with another kernel's constants and layouts",
             evidence=evidence,
             causes=("headers.package", "kernel.rebooted"),
-            remedies=_remedies(machine),
+            remedies=_remedies(machine, tool),
         )
     if found.untrusted:
         return warn(
@@ -159,22 +171,24 @@ def _wrong(machine: Machine) -> tuple[WrongRemedy, ...]:
     return tuple(wrong)
 
 
-def _remedies(machine: Machine) -> tuple[Remedy, ...]:
+def _remedies(machine: Machine, tool: str = "bpftrace") -> tuple[Remedy, ...]:
     """In order of preference: a tree that is there, the kernel's own archive, the exact package."""
     found: list[Remedy] = []
+    variable, program = "BPFTRACE_KERNEL_SOURCE", "bpftrace ..."
+    if tool == "BCC":
+        variable, program = "BCC_KERNEL_SOURCE", machine.tools.bcc_program or "execsnoop-bpfcc"
     for elsewhere in machine.headers.elsewhere()[:1]:
         ours = "/kdiag/headers/" in elsewhere.source
-        command = (
-            "sudo kdiag run -- bpftrace ..."
-            if ours
-            else f"sudo BPFTRACE_KERNEL_SOURCE={elsewhere.source} "
-            + (f"BPFTRACE_KERNEL_BUILD={elsewhere.build} " if elsewhere.build != elsewhere.source else "")
-            + "bpftrace ..."
-        )
+        split = elsewhere.build != elsewhere.source
+        if split and tool == "BCC":
+            continue  # BCC_KERNEL_SOURCE is one directory, with the generated files in it (kbuild_helper.cc)
+        build = f"BPFTRACE_KERNEL_BUILD={elsewhere.build} " if split else ""
+        pointed = f"sudo {variable}={elsewhere.source} {build}{program}"
+        command = f"sudo kdiag run -- {program}" if ours else pointed
         found.append(
             Remedy(
                 "headers.use-tree",
-                "Point bpftrace to the headers that are there",
+                f"Point {tool} to the headers that are there",
                 commands=(command,),
                 needs=("root",),
             )
@@ -201,13 +215,21 @@ def _remedies(machine: Machine) -> tuple[Remedy, ...]:
 @check("headers.bcc", "Kernel headers for BCC")
 def bcc(machine: Machine) -> Iterator[Finding]:
     """The tree that BCC takes: BCC_KERNEL_SOURCE, /lib/modules/R/build (with source), else kheaders, which
-    it unpacks automatically into /tmp after `modprobe kheaders`. BCC compiles every tool with headers, BTF or
-    not.
+    it unpacks automatically into $TMPDIR or /tmp after `modprobe kheaders`, and takes from there ever after. BCC
+    compiles every tool with headers, BTF or not.
     """
-    headers = machine.headers
+    headers, facts = machine.headers, Bcc(machine)
     chosen = headers.for_bcc
-    if chosen is not None and headers.bcc_tree is not None:
-        yield _judged(machine, chosen, headers.bcc_tree, _links(machine))
+    if (
+        chosen is not None
+        and headers.bcc_tree is not None
+        and not _left_aside(facts, chosen, headers.bcc_tree)
+    ):
+        yield _judged(machine, chosen, headers.bcc_tree, _links(machine), "BCC")
+        return
+    before = _unpacked(machine, facts)
+    if before is not None:
+        yield before
         return
     served = False
     try:
@@ -218,10 +240,10 @@ def bcc(machine: Machine) -> Iterator[Finding]:
         )
         return
     if served:
-        yield ok("BCC unpacks the kernel's own headers", evidence=_links(machine))
+        yield ok(f"BCC unpacks the kernel's own headers into {facts.unpacked}", evidence=_links(machine))
     elif machine.kheaders.module.state == "loadable":
         yield warn(
-            "BCC loads kheaders and unpacks it into /tmp automatically",
+            f"BCC loads kheaders and unpacks it into {facts.unpacked} automatically",
             evidence=_links(machine),
             causes=("kheaders.module",),
         )
@@ -230,8 +252,68 @@ def bcc(machine: Machine) -> Iterator[Finding]:
             "no kernel headers for BCC",
             evidence=_links(machine),
             causes=("headers.tree", "headers.package", "kheaders.available"),
-            remedies=_remedies(machine),
+            remedies=_remedies(machine, "BCC"),
         )
+
+
+def _left_aside(facts: Bcc, chosen: Selection, found: Tree) -> bool:
+    """Whether BCC takes the kernel's archive although the directory is there: where one is, and kconfig.h is not."""
+    if not facts.unpacks or chosen.missing:
+        return False
+    return f"{found.source}/include/linux/kconfig.h" in found.missing and facts.archive
+
+
+def _unpacked(machine: Machine, facts: Bcc) -> Finding | None:
+    """What lies where BCC would unpack, None if nothing does."""
+    path = facts.unpacked
+    try:
+        info = machine.system.stat(path)
+    except Unavailable:
+        return None
+    if info is None:
+        return None
+    evidence = (Evidence(path, f"{info.kind}, uid {info.uid}, mode {info.mode:04o}"), *_links(machine))
+    away = Remedy(
+        "bcc.unpack-again",
+        "Remove it; BCC then unpacks the kernel's own headers again",
+        "unsafe",
+        (f"sudo rm -r {path}",),
+        needs=("root",),
+    )
+    if info.uid != 0:
+        return fail(
+            f"BCC does not use {path}, which belongs to uid {info.uid}",
+            reason="it takes only a directory of root, and unpacks nothing where there is another",
+            evidence=evidence,
+            remedies=(away,),
+        )
+    if facts.source != path:
+        return fail(
+            f"BCC takes {path}, an emptied tree: include/linux/kconfig.h is not in it",
+            reason="it unpacks nothing where the directory is there; whatever cleans up /tmp took the files",
+            evidence=evidence,
+            remedies=(away,),
+        )
+    return ok(f"BCC takes the kernel's headers that it unpacked into {path}", evidence=evidence)
+
+
+def _compared(machine: Machine) -> bool:
+    return machine.kernel.version_numbers < (5, 0, 0)
+
+
+def _version_code(machine: Machine) -> Remedy:
+    """BCC's own variable; what uname -r ends in is not always what the kernel was built as (Debian's 4.19.0-21)."""
+    major, minor, patch = machine.kernel.version_numbers
+    program = machine.tools.bcc_program or "execsnoop-bpfcc"
+    built = f"{major}.{minor}.{patch}"
+    return Remedy(
+        "bcc.version-code",
+        f"Tell BCC the kernel's own version; {(major << 16) + (minor << 8) + min(patch, 255)} is {built}, "
+        "and what /proc/version or /proc/version_signature adds counts",
+        "unsafe",
+        (f"sudo BCC_LINUX_VERSION_CODE={(major << 16) + (minor << 8) + min(patch, 255)} {program}",),
+        needs=("root",),
+    )
 
 
 def _installed(machine: Machine, name: str, version: str | None, evidence: tuple[Evidence, ...]) -> Finding:

@@ -98,6 +98,20 @@ def unless_refuted(finding_id: str) -> Expression:
     return evaluate
 
 
+def at_best_expected(finding_id: str) -> Expression:
+    """As `need`; but what the check itself calls expected is a caveat: it may well work, and was not proved."""
+
+    def evaluate(context: Context) -> Outcome:
+        outcome = need(finding_id)(context)
+        finding = context.findings.get(finding_id)
+        expected = finding is not None and finding.likely is Status.OK
+        if not expected or finding is None or outcome.works is not Works.UNKNOWN:
+            return outcome
+        return Outcome(Works.CAVEAT, f"expected to work: {finding.summary}", (finding_id,))
+
+    return evaluate
+
+
 def all_of(*expressions: Expression) -> Expression:
     """Every one is needed: the worst decides, the first of equals gives the reason."""
 

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kdiag.capabilities.expression import Expression, all_of, at_worst_caveat, need, stand_ins, unless_refuted
+from kdiag.capabilities.expression import (
+    Expression,
+    all_of,
+    at_best_expected,
+    at_worst_caveat,
+    need,
+    stand_ins,
+    unless_refuted,
+)
 
 if TYPE_CHECKING:
     from kdiag.knowledge.tools.behaviour import Behaviour
@@ -24,7 +32,7 @@ def bcc_tools(_b: Behaviour) -> Expression:
         need("kernel.lockdown"),
         need("bpf.map"),
         need("headers.bcc"),
-        unless_refuted("headers.bcc-age"),
+        at_best_expected("headers.bcc-age"),
         need("bpf.prog.kprobe"),
         need("perf.events"),
         at_worst_caveat(need("tracing.kprobes"), "those that use kprobes do not work"),

@@ -14,6 +14,7 @@ import struct
 from collections.abc import Callable
 from contextlib import closing
 
+from kdiag.parse import cheaders, libbcc
 from kdiag.parse.compression import decompress
 from kdiag.parse.errors import ParseError
 from kdiag.parse.ikconfig import recover
@@ -56,6 +57,12 @@ def reduced(path: str, data: bytes, named: frozenset[str] = frozenset(), log: by
             return _apk(data, wanted)
         if "/rpm/" in path and name in ("rpmdb.sqlite", "Packages.db", "Packages"):
             return _rpm(data, wanted, log)
+        if name.startswith("libbcc.so"):
+            return libbcc.digest(data), "what its own bpf.h defines"
+        if re.search(r"/include/(?:uapi/)?linux/(?:ns/)?\w+\.h$", path):
+            return cheaders.digest(
+                data.decode("utf-8", "replace")
+            ).encode(), "the names that it defines and uses"
         if "kheaders" in name:
             return _kheaders(data, module=".ko" in name)
         if re.match(r"vmlinu[xz]|Image|kernel-|configs\.ko", name):

@@ -176,6 +176,8 @@ def common(arch: str = "x86") -> dict[str, str]:
     return {f"include/linux/{name}.h": f"/* {name} */\n" for name in names} | {
         f"arch/{arch}/include/asm/ptrace.h": "/* ptrace */\n",
         "include/uapi/linux/types.h": "/* uapi */\n",
+        "include/uapi/linux/bpf.h": "struct bpf_timer {\n\t__u64 o[2];\n};\n",
+        "include/linux/bpf.h": "#include <uapi/linux/bpf.h>\nsizeof(struct bpf_timer);\n",
     }
 
 

@@ -388,7 +388,8 @@ def complete() -> Description:
     described.command("/usr/sbin/bpftool version", "bpftool v7.5.0\nusing libbpf v1.5\n")
     described.dir("/sys/firmware/efi").file(SECURE_BOOT, b"\x06\0\0\0\0")
     described.program("execsnoop-bpfcc", "/usr/sbin/execsnoop-bpfcc")
-    described.file("/usr/lib/x86_64-linux-gnu/libbcc.so.0.31.0", b"\x7fELF")
+    own = b"\x7fELF\0#ifndef __LINUX_BPF_H__\nstruct bpf_timer {\n};\n\0"
+    described.file("/usr/lib/x86_64-linux-gnu/libbcc.so.0.31.0", own)
     return machines.bcc_starts(described)
 
 

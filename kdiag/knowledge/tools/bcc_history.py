@@ -1,8 +1,12 @@
-"""Which release of BCC compiles against which kernel's headers: a newer kernel's headers name what older ones lack.
+"""Which release of BCC is expected to compile which kernel's headers, where neither could be looked into.
+
+Where both can, `kdiag.machine.compilers.bcc` decides by what is in them. A newer kernel's headers name what older
+releases lack.
 
 BCC puts a bpf.h of its own (src/cc/compat/linux/virtual_bpf.h) in the place of the kernel's. btf_field_type_size() in
 the kernel's include/linux/bpf.h takes the size of structs that the kernel's own bpf.h defines. The releases of BCC are
-the first whose virtual_bpf.h has the struct, read tag by tag from v0.20.0 to v0.37.0.
+the first whose virtual_bpf.h has the struct, read tag by tag from v0.12.0 to v0.37.0 against the headers of Debian's
+5.10, 6.1, 6.12 and 7.3.
 """
 
 from __future__ import annotations
@@ -13,20 +17,18 @@ Version = tuple[int, int, int]
 
 
 class Requirement(NamedTuple):
-    """From this kernel on at least this BCC. what: of the headers, that older ones cannot read; hits: which tools;
-    most: those are nearly all.
-    """
+    """From this kernel on at least this BCC. what: of the headers, that older ones cannot read; hits: which tools."""
 
     kernel: Version
     bcc: Version
     what: str
     hits: str
-    most: bool = False
 
 
 _BPF_H = "tools whose headers include linux/bpf.h"
 
 REQUIREMENTS = (
+    Requirement((5, 15, 0), (0, 21, 0), "struct bpf_timer", _BPF_H),
     Requirement((6, 2, 0), (0, 26, 0), "struct bpf_list_head", _BPF_H),
     Requirement((6, 3, 0), (0, 28, 0), "struct bpf_rb_root", _BPF_H),
     # Seen: BCC 0.26 of Debian 12 with 6.12's headers, where 14 of 32 tools do not compile.
@@ -36,12 +38,16 @@ REQUIREMENTS = (
     Requirement(
         (6, 19, 0), (0, 37, 0), "unnamed members (-fms-extensions)", "tools that include pid_namespace.h"
     ),
-    Requirement(
-        (7, 0, 0), (0, 37, 0), "unnamed members (-fms-extensions)", "tools that include linux/fs.h", most=True
-    ),
+    Requirement((7, 0, 0), (0, 37, 0), "unnamed members (-fms-extensions)", "tools that include linux/fs.h"),
 )
 
 
 def unmet(kernel: Version, bcc: Version) -> Requirement | None:
     """The newest requirement of this kernel's headers that this BCC does not meet."""
     return next((r for r in reversed(REQUIREMENTS) if kernel >= r.kernel and bcc < r.bcc), None)
+
+
+def enough(kernel: Version, bcc: Version) -> Version | None:
+    """The first release that is expected to compile this kernel's headers, if it is newer than this one."""
+    needed = max((r.bcc for r in REQUIREMENTS if kernel >= r.kernel), default=None)
+    return needed if needed is not None and needed > bcc else None
