@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from kdiag.check import check
 from kdiag.knowledge.recipes import RECIPE
@@ -146,8 +147,8 @@ def _none(machine: Machine) -> Finding:
     if elsewhere:
         evidence += tuple(Evidence(found.source, "complete, for this release") for found in elsewhere)
         reason = f"{elsewhere[0].source} is complete and fits; bpftrace does not look there unless told to"
-    elif machine.headers.other_releases:
-        others = ", ".join(machine.headers.other_releases[:3])
+    elif machine.origin.headers.other_releases:
+        others = ", ".join(machine.origin.headers.other_releases[:3])
         reason = "; ".join(filter(None, (reason, f"headers are there for other kernels: {others}")))
     return fail(
         summary,
@@ -352,7 +353,17 @@ def package(machine: Machine) -> Iterator[Finding]:
     (vendor kernels).
     """
     # The kernel is the host's: where its files can be seen, its package database is the one that counts.
-    machine = machine.origin
+    for finding in _package(machine.origin):
+        if machine.origin.of_host:
+            evidence = (
+                e if e.side or e.source == "decided by" else e._replace(side="host") for e in finding.evidence
+            )
+            yield replace(finding, evidence=tuple(evidence))
+        else:
+            yield finding
+
+
+def _package(machine: Machine) -> Iterator[Finding]:
     packages = machine.packages
     advice = packages.advice
     evidence = [Evidence("decided by", text) for text in advice.decided_by]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from kdiag.check import check
 from kdiag.machine import Machine
-from kdiag.machine.kheaders import ARCHIVE, mismatch
+from kdiag.machine.kheaders import ARCHIVE, OF_HOST, mismatch
 from kdiag.model import Evidence, Finding, Remedy, WrongRemedy, expect, fail, ok, skip, unknown, warn
 from kdiag.parse.errors import ParseError
 from kdiag.system import Unavailable
@@ -127,6 +127,13 @@ def module(machine: Machine) -> Iterator[Finding]:
         )
     elif state.state == "loadable":
         yield warn("the kheaders module can be loaded", evidence=tuple(evidence), remedies=(LOAD,))
+    elif state.state == "blocked" and any(reason == OF_HOST for _, reason in state.reasons):
+        yield fail(
+            "the kheaders module is on the host, and is not loaded",
+            reason="; ".join(reason for _, reason in state.reasons),
+            evidence=tuple(evidence),
+            remedies=(EXTRACT_MODULE, _load_outside(machine)),
+        )
     elif state.state == "blocked":
         yield fail(
             "the kheaders module cannot be loaded here",
@@ -191,37 +198,43 @@ def _not_there(machine: Machine, state: str) -> str:
     if state == "deleted":
         return "the kheaders module is listed in modules.dep, and its file is gone"
     place = machine.environment.container
-    return "CONFIG_IKHEADERS=m, and the module is not " + (
-        "in this container's files" if place else "installed"
-    )
+    where = "installed" if place is None else "in this container's files"
+    if machine.origin is not machine:
+        where = "installed on the host"
+    return f"CONFIG_IKHEADERS=m, and the module is not {where}"
 
 
 def _install(machine: Machine) -> tuple[Remedy, ...]:
-    place = machine.environment.container
-    if place is not None:
-        return (
-            Remedy(
-                "kheaders.load-outside",
-                f"Load it outside of {place.name}",
-                "manual",
-                ("sudo modprobe kheaders",),
-                "the host",
-                ("root",),
-                ("sudo modprobe -r kheaders",),
-            ),
-        )
+    of_host = machine.origin is not machine
+    if machine.environment.container is not None and not of_host:
+        return (_load_outside(machine),)
     identity = machine.kernel.identity
     if identity is not None and identity.kheaders_package:
         command = f"sudo apt-get install {identity.kheaders_package}"
         return (
             Remedy(
                 "kheaders.package",
-                "Install the package that holds the module",
-                commands=(command, "sudo modprobe kheaders"),
-                needs=("root", "network"),
+                f"Install the package that holds the module{' on the host' if of_host else ''}",
+                "manual" if of_host else "safe",
+                (command, "sudo modprobe kheaders"),
+                "the host" if of_host else "here",
+                ("root", "network"),
             ),
         )
     return ()
+
+
+def _load_outside(machine: Machine) -> Remedy:
+    place = machine.environment.container
+    return Remedy(
+        "kheaders.load-outside",
+        f"Load it outside of {place.name}" if place is not None else "Load it on the host",
+        "manual",
+        ("sudo modprobe kheaders",),
+        "the host",
+        ("root",),
+        ("sudo modprobe -r kheaders",),
+    )
 
 
 def _expected(machine: Machine) -> tuple[Evidence, ...]:

@@ -41,10 +41,19 @@ class Readiness(str, Enum):
 
 
 class Evidence(NamedTuple):
-    """One thing that was looked at (`source`: a path, a call, a command) and what was seen there."""
+    """One thing that was looked at (`source`: a path, a call, a command) and what was seen there.
+
+    side: where a container can see its host, whose it is: `kernel`, `host` or `here`; else empty.
+    """
 
     source: str
     observed: str
+    side: str = ""
+
+    @property
+    def place(self) -> str:
+        """What was looked at, and on which side."""
+        return f"{self.source} [{self.side}]" if self.side else self.source
 
     @property
     def is_expected(self) -> bool:
@@ -87,8 +96,8 @@ class Finding:
 
     `id` and `title` may be left empty by a check that has only one answer: the runner fills in the check's own.
     causes: ids of findings that explain this one. with_root: what root would add where it was not looked at.
-    likely: what an `unknown` one is expected to be for root; only the forecast for root uses it, so it is no part of
-    a report.
+    side: the sides of its evidence, where there are any. likely: what an `unknown` one is expected to be for root; only
+    the forecast for root uses it, so it is no part of a report.
     """
 
     status: Status
@@ -101,6 +110,7 @@ class Finding:
     remedies: tuple[Remedy, ...] = ()
     wrong_remedies: tuple[WrongRemedy, ...] = ()
     with_root: str = ""
+    side: str = ""
     likely: Status | None = field(default=None, compare=False)
 
 
@@ -191,6 +201,7 @@ class MachineInfo(NamedTuple):
     bpftrace: str = ""
     user: str = ""
     root: str = "/"
+    host: str = ""
 
 
 @dataclass(frozen=True)

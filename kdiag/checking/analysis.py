@@ -16,6 +16,7 @@ from kdiag.capabilities.tools import about
 from kdiag.capabilities.tools import required as required_of
 from kdiag.capabilities.verdict import judge
 from kdiag.checking.runner import run
+from kdiag.checking.sides import sided
 from kdiag.knowledge.tools.bpftrace import behaviour
 from kdiag.knowledge.tools.bpftrace_history import NEWEST_READ, ROWS
 from kdiag.model import MachineInfo, Report, Status
@@ -44,7 +45,7 @@ def analyse(
     with suppress(Unavailable):
         machine.tools.start()
     behaviours, elsewhere = behaviours_of(machine), _root_is_elsewhere(machine)
-    findings = run(machine, registry, chosen)
+    findings = sided(machine, run(machine, registry, chosen))
     told = about(tools, {finding.id: finding for finding in findings})
     required = required or required_of(tools, told)
     findings = _started_so(machine, findings, behaviours, required)
@@ -161,6 +162,7 @@ def describe(machine: Machine) -> MachineInfo:
         "container": lambda: place.container.name if place.container else "no container",
         "vm": lambda: place.vm.name if place.vm else "",
         "bpftrace": lambda: _tool(machine),
+        "host": lambda: machine.host.place,
         "user": lambda: "root" if machine.privileges.is_root else f"uid {machine.system.identity().euid}",
     }
     values: dict[str, str] = {}

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from kdiag.fix.store.trees import validate
+from kdiag.system.below import HOSTS, VARIABLE
 
-#: Where distributions put them; the last three are NixOS, and toolbox's view of its host.
+#: Where distributions put them.
+_USUAL = ("/usr/src/linux-headers-{}", "/usr/src/kernels/{}", "/usr/src/linux-{}")
+#: Here, on NixOS, and where a container sees its host.
 PLACES = (
-    "/usr/src/linux-headers-{}",
-    "/usr/src/kernels/{}",
-    "/usr/src/linux-{}",
+    *_USUAL,
     "/run/booted-system/kernel-modules/lib/modules/{}/build",
-    "/run/host/usr/src/kernels/{}",
-    "/run/host/usr/src/linux-headers-{}",
+    *(f"{host}{place}" for host in HOSTS for place in (*_USUAL, "/usr/lib/modules/{}/build")),
 )
 
 
@@ -24,7 +25,8 @@ def elsewhere(release: str, srcarch: str) -> Path | None:
     """
     if Path(f"/lib/modules/{release}/build").is_dir():
         return None
-    for place in PLACES:
+    named = os.environ.get(VARIABLE, "").rstrip("/")
+    for place in (*PLACES, *(f"{named}{place}" for place in _USUAL if named)):
         path = Path(place.format(release))
         if path.is_dir():
             real = path.resolve()

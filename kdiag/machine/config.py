@@ -122,25 +122,25 @@ class ConfigFacts:
         except Unavailable:
             arch = "x86_64"
         own = candidate_paths(self._machine.kernel.release, arch)
+        return ((asked,) if asked else ()) + own[:2] + self._of_host(own) + own[2:]
+
+    def _of_host(self, own: tuple[str, ...]) -> tuple[str, ...]:
+        """The same places on the host's side. Those whose name has the release are of this kernel there as well."""
         host = self._machine.host.machine
-        # Those whose name has the release: of the host's they are of this kernel as well.
-        of_host = (
-            ()
-            if host is None
-            else tuple(
-                f"{host.system.root}{path}"
-                for path in own
-                if path.startswith(("/boot/", "/lib/modules/", "/usr/lib/"))
-                and self._machine.kernel.release in path
-            )
+        if host is None:
+            return ()
+        release = self._machine.kernel.release
+        return tuple(
+            host.seen_at(path) for path in own if release in path and not path.startswith(("/proc", "/run"))
         )
-        return ((asked,) if asked else ()) + own[:2] + of_host + own[2:]
 
     def _images(self) -> tuple[str, ...]:
         """Where IKCONFIG can be recovered from without loading or booting anything."""
         release = self._machine.kernel.release
-        configs = self._machine.modules.find("configs")
-        return ((configs,) if configs else ()) + (
+        sides = dict.fromkeys((self._machine, self._machine.origin))
+        found = ((side, side.modules.find("configs")) for side in sides)
+        configs = tuple(side.seen_at(path) for side, path in found if path is not None)
+        images = (
             f"/boot/vmlinuz-{release}",
             f"/lib/modules/{release}/vmlinuz",
             f"/usr/lib/modules/{release}/vmlinuz",
@@ -148,6 +148,7 @@ class ConfigFacts:
             f"/boot/Image-{release}",
             f"/boot/kernel-{release}",
         )
+        return (*configs, *self._of_host(images), *images)
 
     def _env(self, name: str) -> str | None:
         try:

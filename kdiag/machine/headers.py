@@ -18,6 +18,9 @@ _MAX_HOPS = 40
 #: Where `kdiag fix` puts headers for all users (kdiag.fix.store.trees).
 PREPARED = "/var/cache/kdiag/headers"
 
+#: Where distributions put trees, by release.
+_SOURCES = ("/usr/src/linux-headers-{}", "/usr/src/kernels/{}", "/usr/src/linux-{}")
+
 VARIABLES = ("BPFTRACE_KERNEL_SOURCE", "BPFTRACE_KERNEL_BUILD", "BPFTRACE_BTF", "BCC_KERNEL_SOURCE")
 
 
@@ -184,7 +187,8 @@ class Headers:
             honoured = behaviour is None or behaviour.honours_kernel_build
             build = self.variable("BPFTRACE_KERNEL_BUILD") if honoured else None
             build = source if build is None else build
-            return Selection(source, build, "BPFTRACE_KERNEL_SOURCE", missing=not self._is_dir(source))
+            missing = not self._leads_to_dir(source)
+            return Selection(source, build, "BPFTRACE_KERNEL_SOURCE", missing)
         has_source, has_build = self.links["source"].is_dir, self.links["build"].is_dir
         base = f"/lib/modules/{self._machine.kernel.release}"
         if not has_source and not has_build:
@@ -214,12 +218,23 @@ class Headers:
         """What BCC takes (src/cc/frontends/clang/kbuild_helper.cc and loader.cc)."""
         source = self.variable("BCC_KERNEL_SOURCE")
         if source is not None:
-            return Selection(source, source, "BCC_KERNEL_SOURCE", missing=not self._is_dir(source))
+            return Selection(source, source, "BCC_KERNEL_SOURCE", missing=not self._leads_to_dir(source))
         base = f"/lib/modules/{self._machine.kernel.release}"
         if not self.links["build"].is_dir:
             return None
         both = self.links["source"].is_dir
         return Selection(f"{base}/source" if both else f"{base}/build", f"{base}/build", base)
+
+    def _leads_to_dir(self, path: str) -> bool:
+        """Whether a tool that is told this path finds a directory: of a host's link it follows what the link reads, and
+        /host/lib/modules/R/build leads into the container.
+        """
+        if not self._is_dir(path):
+            return False
+        host = self._machine.host.machine
+        if host is None or not path.startswith(f"{host.system.root}/"):
+            return True
+        return follow(self._system, path).is_dir
 
     def _is_dir(self, path: str) -> bool:
         info = self._system.stat(path) if path else None
@@ -247,9 +262,7 @@ class Headers:
         release = self._machine.kernel.release
         places = [
             *self._prepared(release),
-            f"/usr/src/linux-headers-{release}",
-            f"/usr/src/kernels/{release}",
-            f"/usr/src/linux-{release}",
+            *(place.format(release) for place in _SOURCES),
             f"/run/booted-system/kernel-modules/lib/modules/{release}/build",
             f"/run/host/usr/src/kernels/{release}",
             f"/run/host/usr/src/linux-headers-{release}",
@@ -274,14 +287,18 @@ class Headers:
         host = self._machine.host.machine
         if host is None:
             return ()
-        above = host.system.root
+        release = self._machine.kernel.release
+        linked: tuple[tuple[str, str], ...] = ()
         try:
             chains = host.headers.links
         except Unavailable:
-            return ()
-        ends = {name: f"{above}{chain.end}" for name, chain in chains.items() if chain.is_dir}
+            chains = {}
+        ends = {name: host.seen_at(chain.end) for name, chain in chains.items() if chain.is_dir}
         build = ends.get("build") or ends.get("source")
-        return () if build is None else ((ends.get("source") or build, build),)
+        if build is not None:
+            linked = ((ends.get("source") or build, build),)
+        places = (host.seen_at(place.format(release)) for place in _SOURCES)
+        return linked + tuple((place, place) for place in places if (place, place) not in linked)
 
     def _prepared(self, release: str) -> list[str]:
         """Trees that `kdiag fix` has unpacked for this release, root's first."""

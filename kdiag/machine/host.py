@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from kdiag.system import Stat
 
 
+#: Inside of a toolbox and of a distrobox there is a program for it.
+_WAYS_OF_TOOLBOXES = ("distrobox-host-exec", "flatpak-spawn --host")
+
+
 class Found(NamedTuple):
     """Where the host's files are. sure: what shows that they are of the running kernel's machine, empty for a guess;
     asked: named by the caller.
@@ -93,6 +97,37 @@ class Host:
         except Unavailable:
             system = None
         return (system.pretty_name or system.id or "no name") if system is not None else "no name"
+
+    @property
+    def place(self) -> str:
+        """Its name and where its files are, empty without a host."""
+        found = self.found if self.machine is not None else None
+        return f"{self.name}, in {found.directory}" if found is not None else ""
+
+    @cached_property
+    def way(self) -> str:
+        """What a command for the host begins with when it is typed here; empty where that does not work.
+
+        nsenter(1) takes the mounts of the first process, where that is the host's. chroot(1) has the files only, so
+        nothing can be installed through a mount that is to be read only.
+        """
+        found, system = self.found, self._system
+        if found is None:
+            return ""
+        try:
+            for program in _WAYS_OF_TOOLBOXES:
+                if found.directory == "/run/host" and system.which(program.partition(" ")[0]):
+                    return program
+            privileges = self._machine.privileges
+            if not privileges.initial_user_namespace or not privileges.has("CAP_SYS_CHROOT"):
+                return ""
+            foreign = self._machine.environment.foreign_namespaces
+            if foreign is not None and "pid" not in foreign and privileges.has("CAP_SYS_ADMIN"):
+                return "nsenter --target 1 --mount --"
+            mount = self._machine.tracing.mounts.covering(found.directory)
+        except Unavailable:
+            return ""
+        return "" if mount is None or mount.read_only else f"chroot {found.directory}"
 
     @cached_property
     def _files(self) -> Machine | None:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 ARCHIVE = "/sys/kernel/kheaders.tar.xz"
 
+#: Why a module cannot be loaded here although its file can be seen.
+OF_HOST = "its file is on the host's side, where modprobe here does not look"
+
 #: Four distributions' archives have 3 to 6 MB.
 _LIMIT = 64 * 1024 * 1024
 
@@ -71,20 +74,30 @@ class Kheaders:
             loaded = frozenset()
         if loaded and "kheaders" in loaded:
             return ModuleState("loaded", None)
-        path = modules.find("kheaders")
-        if path is not None:
-            if self._system.stat(path) is None:
-                return ModuleState("deleted", path)
-            obstacles = modules.obstacles
-            return ModuleState("blocked" if obstacles else "loadable", path, obstacles)
-        if modules.builtin("kheaders") or self.configured == "y":
+        sides = tuple(dict.fromkeys((self._machine, self._machine.origin)))
+        for side in sides:
+            path = side.modules.find("kheaders")
+            if path is not None:
+                return self._on_disk(side, path)
+        if any(side.modules.builtin("kheaders") for side in sides) or self.configured == "y":
             return ModuleState("builtin", None)
         if self.configured is not None:
             return ModuleState("not-installed" if self.configured == "m" else "off", None)
         if loaded is None:
             return ModuleState("no-modules", None)
         # modules.dep of this release is complete: the kernel has no such module, or another package does.
-        return ModuleState("unknown" if modules.directory is None else "absent", None)
+        listed = any(side.modules.directory is not None for side in sides)
+        return ModuleState("absent" if listed else "unknown", None)
+
+    def _on_disk(self, side: Machine, path: str) -> ModuleState:
+        """The module's file; that of a host can be read here, and modprobe here does not look for it there."""
+        seen = side.seen_at(path)
+        if self._system.stat(seen) is None:
+            return ModuleState("deleted", seen)
+        obstacles = self._machine.modules.obstacles
+        if side.of_host:
+            obstacles = (("", OF_HOST), *obstacles)
+        return ModuleState("blocked" if obstacles else "loadable", seen, obstacles)
 
     @cached_property
     def archive_in_module(self) -> ArchiveInfo | None:

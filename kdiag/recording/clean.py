@@ -80,7 +80,8 @@ def report_without(report: Report, redactor: Redactor) -> Report:
 def _mapped(value: object, redactor: Redactor) -> object:
     if isinstance(value, Evidence):
         # What was seen in a file is treated as the file is.
-        return Evidence(redactor.text(value.source), sensitive.text(value.source, value.observed, redactor))
+        seen = sensitive.text(value.source, value.observed, redactor)
+        return value._replace(source=redactor.text(value.source), observed=seen)
     if isinstance(value, str) and not isinstance(value, Enum):
         return redactor.text(value)
     if isinstance(value, tuple) and hasattr(value, "_make"):  # a NamedTuple, before what it is made of

@@ -36,6 +36,8 @@ def header_package(machine: Machine) -> Remedy | None:
             ("sudo apt-get install --reinstall raspberrypi-kernel raspberrypi-bootloader", "sudo reboot"),
             needs=("root", "network", "reboot"),
         )
+    if machine.of_host and _complete(machine):
+        return None
     wanted = _wanted(machine)
     install = install_commands(advice.manager or "", wanted) if wanted else advice.install
     commands = _as_root(install)
@@ -106,6 +108,14 @@ def _by_rpi_update(machine: Machine) -> bool:
     return any(
         machine.system.stat(f"{directory}/.firmware_revision") for directory in ("/boot", "/boot/firmware")
     )
+
+
+def _complete(machine: Machine) -> bool:
+    """Whether nothing of it is missing: what the host has is of use here only where it can be seen."""
+    try:
+        return not machine.packages.lacking
+    except Unavailable:
+        return False
 
 
 def _wanted(machine: Machine) -> tuple[str, ...]:

@@ -56,6 +56,7 @@ class _Version(Text):
 _TEXT = Text()
 _ID = Text("an id", least=1, name="id", description="A stable name, such as btf.vmlinux.")
 _IDS = Each(_ID, name="ids", uniqueItems=True)
+_SIDE = Text(description="kernel, host, or here; only where a container can see its host.")
 _LINES = Each(_TEXT, name="lines")
 _WORKS = Choice(
     Works,
@@ -77,6 +78,9 @@ _MACHINE = Record(
         "bpftrace": Key(_TEXT, "Version of the installed bpftrace, or that there is none.", ""),
         "user": Key(_TEXT, "Who ran kdiag.", ""),
         "root": Key(_TEXT, "Directory that was examined; / is the running machine itself.", "/"),
+        "host": Key(
+            _TEXT, "The host whose files a container can see, and where; only with one.", "", seldom=True
+        ),
     },
     name="machine",
     about="Where the report was made, in words for people; an empty string is something that is not known. "
@@ -89,6 +93,7 @@ _EVIDENCE = Record(
     {
         "source": Key(_TEXT, "A path, a system call, a command."),
         "observed": Key(_TEXT, "What was seen there."),
+        "side": Key(_SIDE, "Whose it is: the kernel's, the host's, or of this container.", "", seldom=True),
     },
 )
 
@@ -146,6 +151,7 @@ _FINDING = Record(
         "remedies": Key(Each(_REMEDY), "Ways to repair it, the right one for this machine first.", ()),
         "wrong_remedies": Key(Each(_WRONG_REMEDY), "Advice that is often met and that cannot help here.", ()),
         "with_root": Key(_TEXT, "What root would add; empty where it would add nothing.", ""),
+        "side": Key(_TEXT, "The sides of its evidence, where a container can see its host.", "", seldom=True),
         "blocks": Key(_IDS, "Ids of the capabilities that this finding keeps from working.", ()),
     },
     name="finding",

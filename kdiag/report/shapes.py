@@ -163,11 +163,14 @@ class Each:
 
 
 class Key(NamedTuple):
-    """A key of an object, always written. about: for the schema. default: what is read where the key is missing."""
+    """A key of an object, always written, or (`seldom`) only where it is not its default. about: for the schema.
+    default: what is read where the key is missing.
+    """
 
     shape: Shape
     about: str = ""
     default: Any = _NEEDED
+    seldom: bool = False
 
 
 class Record:
@@ -191,8 +194,12 @@ class Record:
         self._make, self._keys, self._about, self._get, self._others = make, keys, about, get, others
 
     def write(self, value: Any) -> object:
-        get = self._get
-        return {name: key.shape.write(get(value, name)) for name, key in self._keys.items()}
+        get, done = self._get, {}
+        for name, key in self._keys.items():
+            one = get(value, name)
+            if not key.seldom or one != key.default:
+                done[name] = key.shape.write(one)
+        return done
 
     def read(self, value: object) -> Any:
         if not isinstance(value, dict):
@@ -200,7 +207,7 @@ class Record:
         done: dict[str, Any] = {}
         name = ""
         try:
-            for name, (shape, _, default) in self._keys.items():
+            for name, (shape, _, default, _) in self._keys.items():
                 if name in value:
                     done[name] = shape.read(value[name])
                 elif default is _NEEDED:
@@ -216,10 +223,10 @@ class Record:
             **({"description": self._about} if self._about else {}),
             "type": "object",
             "additionalProperties": self._others,
-            "required": list(self._keys),
+            "required": [name for name, key in self._keys.items() if not key.seldom],
             "properties": {
                 name: {**({"description": about} if about else {}), **described(shape, defined)}
-                for name, (shape, about, _) in self._keys.items()
+                for name, (shape, about, _, _) in self._keys.items()
             },
         }
 

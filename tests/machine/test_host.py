@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from kdiag.machine import Machine
-from kdiag.model import Finding, Report, Status
+from kdiag.model import Finding, Report, Status, Works
 from kdiag.system.live import Live
 from tests.support import kernel_parts as parts
 from tests.support import machines
@@ -67,6 +67,18 @@ def test_packages_are_those_of_the_host_and_installed_there() -> None:
     remedy = package.remedies[0]
     assert remedy.run_on == "the host" and f"linux-headers-{RELEASE}" in remedy.commands[-1]
     assert "apt-get" in remedy.commands[-1]
+
+
+def test_what_the_host_has_installed_is_not_to_be_installed_there() -> None:
+    packages = (
+        f"linux-headers-{RELEASE}",
+        "linux-headers-6.12.107+deb13-common",
+        "linux-kbuild-6.12.107+deb13",
+    )
+    described = pod().file("/host/var/lib/dpkg/status", parts.dpkg(*packages))
+    report = report_on(described.recording())
+    assert found(report, "headers.package").status is Status.OK
+    assert not [r for r in found(report, "headers.tree").remedies if "apt-get" in " ".join(r.commands)]
 
 
 def test_headers_of_the_host_are_named_by_the_paths_that_lead_there_from_here() -> None:
@@ -129,3 +141,79 @@ def test_a_link_of_the_host_stays_on_the_host(tmp_path: Path) -> None:
     assert (
         host is not None and host.kernel.os_release is not None and host.kernel.os_release.id == "kdiag-node"
     )
+
+
+def kheaders_on_the_host() -> Description:
+    described = pod()
+    base = f"/host/lib/modules/{RELEASE}"
+    described.file(f"{base}/modules.dep", "kernel/kernel/kheaders.ko:\n")
+    described.file(f"{base}/kernel/kernel/kheaders.ko", parts.kheaders_module(parts.archive(RELEASE, "x86")))
+    return described
+
+
+def test_the_archive_is_taken_from_the_hosts_module_file_and_loading_is_for_the_host() -> None:
+    report = report_on(kheaders_on_the_host().recording())
+    module, available = found(report, "kheaders.module"), found(report, "kheaders.available")
+    assert module.status is Status.FAIL and "is on the host" in module.summary
+    here, there = module.remedies
+    assert (here.id, here.run_on) == ("kheaders.extract-module", "here")
+    assert (there.commands, there.run_on) == (("sudo modprobe kheaders",), "the host")
+    assert available.status is Status.OK
+    assert available.evidence[0].source == f"/host/lib/modules/{RELEASE}/kernel/kernel/kheaders.ko"
+
+
+def test_an_old_bpftrace_does_not_load_the_hosts_module_by_itself() -> None:
+    """modprobe here does not look below /host."""
+    described = machines.without_btf(machines.bpftrace(kheaders_on_the_host(), "0.14.0"))
+    report = report_on(described.recording())
+    capability = next(c for c in report.capabilities if c.id == "include")
+    assert capability.status is Works.FAILS, capability
+
+
+def test_a_module_that_the_host_lacks_is_installed_there() -> None:
+    described = pod(release=UBUNTU).file(
+        "/host/etc/os-release", machines.os_release("ubuntu", "24.04", "Ubuntu 24.04")
+    )
+    described.file(f"/host/boot/config-{UBUNTU}", parts.config("6.8.12", {"IKHEADERS": "m"}, arch="x86"))
+    module = found(report_on(described.recording()), "kheaders.module")
+    assert "not installed on the host" in module.summary
+    assert {r.run_on for r in module.remedies} == {"the host"}
+
+
+def test_a_hosts_kernel_image_has_the_configuration() -> None:
+    described = pod().remove(f"/host/boot/config-{RELEASE}")
+    described.file(f"/host/boot/vmlinuz-{RELEASE}", b"IKCFG_ST" + parts.config_gz("6.12.107") + b"IKCFG_ED")
+    config = found(report_on(described.recording()), "config.source")
+    assert any(e.source == f"/host/boot/vmlinuz-{RELEASE}" for e in config.evidence), config
+
+
+def test_a_variable_that_follows_the_hosts_link_leads_into_the_container() -> None:
+    """Debian's build link is absolute: bpftrace follows it here, where nothing is."""
+    described = machines.tree(pod(), f"/host/usr/src/linux-headers-{RELEASE}", release=RELEASE)
+    described.link(f"/host/lib/modules/{RELEASE}/build", f"/usr/src/linux-headers-{RELEASE}")
+    described.env("BPFTRACE_KERNEL_SOURCE", f"/host/lib/modules/{RELEASE}/build")
+    assert found(report_on(described.recording()), "headers.tree").status is Status.FAIL
+    described.env("BPFTRACE_KERNEL_SOURCE", f"/host/usr/src/linux-headers-{RELEASE}")
+    assert found(report_on(described.recording()), "headers.tree").status is Status.OK
+
+
+def test_a_tree_of_the_host_without_a_link_is_found() -> None:
+    described = machines.tree(pod(), f"/host/usr/src/kernels/{RELEASE}", release=RELEASE)
+    tree = found(report_on(described.recording()), "headers.tree")
+    assert tree.remedies[0].commands == (
+        f"sudo BPFTRACE_KERNEL_SOURCE=/host/usr/src/kernels/{RELEASE} bpftrace ...",
+    )
+
+
+def test_a_host_that_was_upgraded_and_not_rebooted() -> None:
+    described = pod(modules=False).env("KDIAG_HOST", "/host").dir("/host/lib/modules/6.12.110+deb13-amd64")
+    rebooted = found(report_on(described.recording()), "kernel.rebooted")
+    assert rebooted.status is Status.FAIL and "6.12.110+deb13-amd64 is installed" in rebooted.summary
+    assert rebooted.remedies[0].run_on == "the host" and rebooted.evidence[0].source == "/host/lib/modules"
+
+
+def test_this_very_root_mounted_once_more_is_no_host() -> None:
+    described = pod(mounted=False)
+    mounts = described.nodes["/proc/self/mountinfo"].data.decode()
+    described.file("/proc/self/mountinfo", f"{mounts}99 21 254:1 / /host rw - ext4 /dev/vda1 rw\n")
+    assert report_on(described.recording()).finding("environment.host") is None

@@ -132,13 +132,17 @@ def test_the_document_is_stable() -> None:
     ]  # fmt: skip
 
 
+#: Written where a container can see its host, and nowhere else.
+SELDOM = ("host", "side")
+
+
 @pytest.mark.slow
 def test_the_schema_demands_every_key_and_allows_no_other() -> None:
     document = json.loads(render(written()))
     for path, item in objects(document):
         for key in list(item):
             value = item.pop(key)
-            assert complaints(document), f"{path}.{key} may be missing"
+            assert complaints(document) or key in SELDOM, f"{path}.{key} may be missing"
             item[key] = value
         item["surprise"] = "x"
         assert bool(complaints(document)) is (path != "$.machine"), f"{path}.surprise"

@@ -108,6 +108,12 @@ def _elsewhere(subject: Subject, load: Part) -> Part:
                 f"{tree.source} has headers for this kernel, and others could change it: {tree.untrusted}."
             )
             continue
+        if tree.build != tree.source:
+            notes.append(
+                f"{tree.source} and {tree.build} have headers for this kernel, in two halves: bpftrace takes them with "
+                f"BPFTRACE_KERNEL_SOURCE={tree.source} BPFTRACE_KERNEL_BUILD={tree.build}."
+            )
+            continue
         step = Step(
             "headers.use-tree",
             f"Use the headers in {tree.source}",

@@ -60,6 +60,8 @@ def _package(subject: Subject) -> tuple[str, ...]:
     if subject.machine.origin.modules.outdated:
         return (f"{advice.name} fits the kernel that runs, and another one is installed: reboot first.",)
     remedy = header_package(subject.machine)
+    if remedy is None and subject.machine.origin.of_host:
+        return ()
     if remedy is None:
         return (f"The package is {advice.name}; how it is installed here is not known.",)
     return () if remedy.id == INSTALL_HEADERS else (_remedy(subject, remedy),)

@@ -130,6 +130,7 @@ def facts(machine: MachineInfo) -> tuple[tuple[str, str], ...]:
         "Whose kernel": machine.kernel,
         "Distribution": machine.distribution,
         "Container": machine.container,
+        "Host": machine.host,
         "Virtual machine": machine.vm,
         "bpftrace": machine.bpftrace,
         "Asked by": machine.user,

@@ -68,6 +68,7 @@ def _head(report: Report) -> Iterator[str]:
 def _machine(machine: MachineInfo) -> Iterator[str]:
     yield f"{machine.release} {machine.arch}".strip()
     yield from (machine.kernel, machine.distribution, machine.container, machine.vm)
+    yield machine.host and f"host {machine.host}"
     if machine.bpftrace:
         yield f"bpftrace {machine.bpftrace.removeprefix('bpftrace ')}"
     yield machine.user

@@ -45,7 +45,7 @@ def pieces(evidence: tuple[Evidence, ...], limit: int = BLOCK, room: int = ROOM)
         if room <= 0:
             yield "…", f"{len(evidence) - index:,} more: see --format json"
             return
-        source, observed = line(item.source), block(item.observed, limit)
+        source, observed = line(item.place), block(item.observed, limit)
         room -= len(source) + len(observed)
         yield source, observed
 

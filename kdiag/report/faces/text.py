@@ -83,6 +83,7 @@ def _parts(machine: MachineInfo) -> tuple[tuple[str, ...], tuple[str, ...]]:
     system = (
         machine.distribution,
         machine.container,
+        machine.host and f"host {machine.host}",
         "" if known_vm else machine.vm,
         machine.bpftrace if named else f"bpftrace {machine.bpftrace}",
         machine.user,

@@ -108,7 +108,7 @@ class Story:
         chosen = new if page.verbose else telling(new, limit)
         self.held_back |= len(chosen) < len(new)
         for index, item in enumerate(chosen):
-            line = f"{page.clean(item.source)}: {page.clean(item.observed)}"
+            line = f"{page.clean(item.place)}: {page.clean(item.observed)}"
             if len(line) > _LONGEST and not page.verbose:
                 line = line[:_LONGEST].rstrip() + ("…" if page.unicode else "...")
                 self.held_back = True
@@ -136,12 +136,14 @@ class Story:
     def _remedy(self, remedy: Remedy, label: str) -> Iterator[str]:
         page = self._page
         place = "" if remedy.run_on == "here" else remedy.run_on
+        if not place and self._report.machine.host:
+            place = "here, not on the host"
         how = [_KIND.get(remedy.kind, ""), "" if remedy.commands else place]
         needs = f"needs {', '.join(remedy.needs)}" if remedy.needs else ""
         words = "; ".join(filter(None, (": ".join(filter(None, how)), needs)))
         yield from page.labelled(label, f"{remedy.title} ({words})" if words else remedy.title)
         if place and remedy.commands:
-            yield from page.labelled("run on", place)
+            yield from page.labelled("run" if place.startswith("here") else "run on", place)
         yield from map(page.command, remedy.commands)
         for index, command in enumerate(remedy.undo if page.verbose else ()):
             yield page.command(command, "" if index else "undo")
@@ -150,7 +152,7 @@ class Story:
 def headline(finding: Finding, page: Page, ids: Sequence[str] = (), *, decides: bool = True) -> Iterator[str]:
     """Mark, id, summary; all `ids` instead of its own if given. decides: whether something waits for it."""
     status = finding.status if decides or finding.status is not Status.FAIL else Status.SKIP
-    names = ", ".join(ids or (finding.id,))
+    names = ", ".join(ids or (finding.id,)) + (f" [{finding.side}]" if finding.side else "")
     first, *rest = page.text(f"{names}: {finding.summary}", 0, rest=2) or [""]
     cut = len(page.clean(names))
     yield f"{page.status_mark(status)} {page.paint(first[:cut], 'bold')}{first[cut:]}"
@@ -163,7 +165,7 @@ def brief(finding: Finding, page: Page, *, decides: bool = True) -> Iterator[str
     if finding.reason:
         yield from page.text(finding.reason, 4)
     for item in finding.evidence:
-        yield from page.text(f"{page.clean(item.source)}: {page.clean(item.observed)}", 4, "dim", rest=6)
+        yield from page.text(f"{page.clean(item.place)}: {page.clean(item.observed)}", 4, "dim", rest=6)
     if finding.with_root:
         yield from page.labelled("as root", finding.with_root)
 
