@@ -2,20 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 
-#: How alike a name must be (difflib's ratio) to be offered: a letter or two apart, or half of a compound.
-_ALIKE = 0.4
+#: How alike a name must be (difflib's ratio) to be offered: a letter or two apart.
+_ALIKE = 0.6
+#: A slip of the finger: then nothing else was meant.
+_A_SLIP = 0.9
+#: How many names are offered that have all parts of what was typed.
+_OFFERED = 4
+_PART = re.compile(r"[^a-z0-9]+")
 #: Digits or letters of a value that a message repeats.
 _SHOWN = 40
 
 
 def did_you_mean(name: str, known: Iterable[str], lead: str = "; ") -> str:
-    """A hint at the known name that is nearest, with `lead` before it; empty if none is near."""
+    """A hint at what is meant, with `lead` before it: the names that have all parts of this one (`kheaders`,
+    `CONFIG_BPF_SYSCALL`), else the nearest; empty if none is near.
+    """
     from difflib import get_close_matches
 
-    near = get_close_matches(name, list(known), n=1, cutoff=_ALIKE)
-    return f"{lead}did you mean {near[0]}?" if near else ""
+    names = list(dict.fromkeys(known))
+    near = (
+        get_close_matches(name, names, n=1, cutoff=_A_SLIP)
+        or _with_all_parts(name, names)
+        or get_close_matches(name, names, n=1, cutoff=_ALIKE)
+    )
+    if not near:
+        return ""
+    *first, last = near
+    return f"{lead}did you mean {', '.join(first)} or {last}?" if first else f"{lead}did you mean {last}?"
+
+
+def _with_all_parts(name: str, known: Sequence[str]) -> list[str]:
+    """The names of which this one is a run of whole parts, those first that begin with it."""
+    wanted = f" {' '.join(_parts(name))} "
+    padded = ((known_name, f" {' '.join(_parts(known_name))} ") for known_name in known)
+    found = [(not text.startswith(wanted), known_name) for known_name, text in padded if wanted in text]
+    return (
+        [known_name for _, known_name in sorted(found, key=lambda one: one[0])[:_OFFERED]]
+        if wanted.strip()
+        else []
+    )
+
+
+def _parts(name: str) -> list[str]:
+    return [part for part in _PART.split(name.casefold()) if part]
 
 
 def found_instead(value: object) -> str:

@@ -79,15 +79,16 @@ def list_all(no_plugins: NoPlugins = False) -> None:
 
 
 def explain(
-    name: Annotated[str, typer.Argument(metavar="ID", help="A check, a finding or a capability.")],
+    names: Annotated[list[str], typer.Argument(metavar="ID...", help="Checks, findings or capabilities.")],
     no_plugins: NoPlugins = False,
 ) -> None:
-    """Explain a check, a finding or a capability."""
+    """Explain checks, findings or capabilities."""
     from kdiag.checking.selection import UnknownName
     from kdiag.report.story.listing import explanation
 
     try:
-        console.text(explanation(registry(plugins=not no_plugins), name, terminal().width))
+        known, width = registry(plugins=not no_plugins), terminal().width
+        console.text("\n".join(explanation(known, name, width) for name in names))
     except UnknownName as error:
         fail(str(error))
 

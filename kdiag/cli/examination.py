@@ -73,6 +73,7 @@ def run(asked: Asked) -> int:
     taken = _taken(
         settings,
         require=split(asked.require),
+        tool=split(asked.tool),
         only=split(asked.only),
         skip=split(asked.skip),
         format=asked.formats or asked.outputs,
@@ -125,11 +126,12 @@ def _examine(asked: Asked, settings: Config) -> Examined:
     try:
         chosen = choose(known.checks, only, skip)
         required = capabilities(split(asked.require) or settings.require)
+        tools = split(asked.tool) or settings.tool
     except UnknownName as error:
         fail(str(error))
     if ahead is not None and any(map(waits, chosen)):
         ahead.begin()
-    return Examined(machine, analyse(machine, known, chosen, required, split(asked.tool)), known)
+    return Examined(machine, analyse(machine, known, chosen, required, tools), known)
 
 
 def _print_run(examined: Examined, engine: str) -> int:

@@ -1,5 +1,6 @@
 """kdiag.toml, or [tool.kdiag] in pyproject.toml: defaults for options, and waivers.
 
+    tool = ["bpftrace", "bcc"]       # as --tool: what the report is about, and has to work
     require = ["fentry", "tracepoint-*"]
 
     [[waiver]]
@@ -90,10 +91,22 @@ def check_names(config: Config, registry: Registry) -> None:
                 capabilities([named.name])
             elif named.kind == "check":
                 choose(registry.checks, [named.name], [])
+            elif named.kind == "tool":
+                _known_tool(named.name)
             else:
                 _known_finding(named.name, registry)
         except UnknownName as error:
             raise ConfigError(config.path, None, f"{named.place}: {error}") from None
+
+
+def _known_tool(name: str) -> None:
+    from kdiag.capabilities.tools import REQUIRED
+    from kdiag.checking.selection import UnknownName
+    from kdiag.words import did_you_mean
+
+    if name not in REQUIRED:
+        hint = did_you_mean(name, REQUIRED) or f" (there are {', '.join(REQUIRED)})"
+        raise UnknownName(f"no tool is called {name!r}{hint}")
 
 
 def _known_finding(name: str, registry: Registry) -> None:

@@ -20,7 +20,7 @@ from kdiag.trust.read import own_file
 from kdiag.trust.walk import descriptor
 from kdiag.words import did_you_mean, found_instead
 
-LISTS = {"require": "capability", "only": "check", "skip": "check"}
+LISTS = {"require": "capability", "tool": "tool", "only": "check", "skip": "check"}
 FLAGS = ("verbose", "color", "plugins")
 TEXTS = ("format", "baseline")
 
@@ -71,7 +71,7 @@ def parsed(path: Path) -> dict[str, object]:
 def inner(document: dict[str, object], path: Path) -> Mapping[str, object] | None:
     """kdiag's own part: all of kdiag.toml, [tool.kdiag] of pyproject.toml (None if there is none).
 
-    What the caller hands over as an open file may be either: kdiag.toml has no table `tool`.
+    What the caller hands over as an open file may be either: in kdiag.toml `tool` is a list of names.
     """
     tool = document.get("tool")
     handed_over = descriptor(str(path)) is not None and isinstance(tool, dict)
@@ -107,6 +107,7 @@ class _Reader(NamedTuple):
         return Config(
             path=self.path,
             require=listed["require"],
+            tool=listed["tool"],
             only=listed["only"],
             skip=listed["skip"],
             verbose=flags.get("verbose"),

@@ -53,7 +53,10 @@ def _owner(path: str) -> str:
 
 
 class Named(NamedTuple):
-    """A name in the file that has to exist. kind: `capability`, `check` or `finding`. place: `waiver 2, finding`."""
+    """A name in the file that has to exist.
+
+    kind: `capability`, `tool`, `check` or `finding`. place: `waiver 2, finding`.
+    """
 
     kind: str
     name: str
@@ -65,6 +68,7 @@ class Config(NamedTuple):
 
     path: str = ""
     require: tuple[str, ...] = ()
+    tool: tuple[str, ...] = ()
     only: tuple[str, ...] = ()
     skip: tuple[str, ...] = ()
     verbose: bool | None = None

@@ -373,6 +373,31 @@ def test_explain(name: str) -> None:
     assert len(out.split()) > 12
 
 
+def test_several_are_explained_one_after_the_other() -> None:
+    status, out, err = call("explain", "fentry", "btf.vmlinux")
+    assert (status, err) == (0, "")
+    assert out.index("fentry: ") < out.index("\n\nbtf.vmlinux: ")
+    assert call("explain", "fentry", "btf.vmlinu")[:2] == (exits.USAGE, "")
+
+
+def test_the_file_names_tools_and_the_command_line_goes_before_it(tmp_path: Path) -> None:
+    file = tmp_path / "kdiag.toml"
+    file.write_text('tool = ["bpftool"]\n')
+    there = (
+        "check",
+        "--from",
+        str(FIXTURES / "debian-6.12-headers"),
+        "--format",
+        "json",
+        "--config",
+        str(file),
+    )
+    document = json.loads(call(*there)[1])
+    assert document["required"] == ["bpftool"]
+    assert "tool is from" in document["verdict"]["summary"]
+    assert json.loads(call(*there, "--tool", "libbpf")[1])["required"] == ["core-tools"]
+
+
 def test_help_and_version() -> None:
     status, out, _ = call("--help")
     assert status == 0

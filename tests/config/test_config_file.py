@@ -92,7 +92,7 @@ WAIVER = 'finding = "btf.modules"\nreason = "r"\nuntil = "2030-01-01"\n'
     ("text", "message"),
     [
         ("verbos = true", "no option is called 'verbos'; did you mean verbose?"),
-        ("\n\nzzz = 1", "no option is called 'zzz' (there are require, only, skip, "),
+        ("\n\nzzz = 1", "no option is called 'zzz' (there are require, tool, only, skip, "),
         ('output = "/etc/passwd"', "no option is called 'output'"),
         ("[waivers]", "no option is called 'waivers'; did you mean waiver?"),
         ('require = "fentry"', "require: expected a list of names, found 'fentry'"),
@@ -145,6 +145,8 @@ def test_what_is_no_toml_names_its_line(text: str, line: int, tmp_path: Path) ->
     ("text", "message"),
     [
         ("require = ['fentry',\n 'fentri']", "require 2: no capability is called 'fentri'; did you mean fentry?"),
+        ("tool = ['bpftrac']", "tool 1: no tool is called 'bpftrac'; did you mean bpftrace?"),
+        ("tool = ['perf']", "tool 1: no tool is called 'perf' (there are bpftrace, bcc, libbpf, bpftool)"),
         ("\nskip = ['btf.vmlinx']", "skip 1: no check is called 'btf.vmlinx'; did you mean btf.vmlinux?"),
         ("only = ['zzz*']", "only 1: no check is called 'zzz*'"),
         (W + WAIVER.replace("modules", "modulez"), "waiver 1, finding: no check makes a finding 'btf.modulez'; did"),

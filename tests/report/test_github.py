@@ -8,6 +8,7 @@ import pytest
 
 from kdiag.model import Capability, Readiness, Report, Status, Verdict, Works
 from kdiag.report.faces.github import render
+from kdiag.report.story.order import in_the_way
 from tests.support.report_samples import (
     HOSTILE,
     circle,
@@ -75,6 +76,16 @@ def test_the_verdict_and_the_causes_are_annotated() -> None:
 )
 def test_what_fails_the_job_is_an_error(readiness: Readiness, command: str) -> None:
     assert annotated(everything(readiness))[0][0] == command
+
+
+def test_a_group_is_for_what_stands_in_the_way() -> None:
+    """A run that is ready has two: the table, and what is limited all the same."""
+    ready = render(everything(Readiness.READY))
+    titles = [m for c, _, m in commands(ready) if c == "group"]
+    assert titles == ["What can be traced here", "Limited here"]
+    not_ready = [m for c, _, m in commands(render(everything())) if c == "group"]
+    assert "Also limited here" in not_ready and len(not_ready) > 3
+    assert all(f"{f.id}: " in ready for f in in_the_way(everything()))
 
 
 def test_waived_things_are_not_annotated_but_told() -> None:

@@ -160,6 +160,7 @@ def test_a_capability_is_explained_with_the_command_that_tells() -> None:
         ("bpf.prog.kprobes", "bpf.prog.kprobe"),
         ("config.KPROBE", "config.KPROBES"),
         ("tracepoint-arg", "tracepoint-args"),
+        ("CONFIG_BPF_SYSCALL", "config.BPF_SYSCALL"),
     ],
 )
 def test_the_nearest_name_is_offered(name: str, nearest: str) -> None:
@@ -167,9 +168,19 @@ def test_the_nearest_name_is_offered(name: str, nearest: str) -> None:
         explanation(OURS, name)
 
 
-def test_a_name_like_no_other_is_only_refused() -> None:
-    with pytest.raises(UnknownName, match=r"^nothing is called 'zzz' \(`kdiag list` shows all"):
-        explanation(OURS, "zzz")
+def test_a_part_of_names_offers_those_that_have_it() -> None:
+    with pytest.raises(
+        UnknownName, match=r"did you mean kheaders\.\w+, kheaders\.\w+, .* or kheaders\.\w+\?"
+    ):
+        explanation(OURS, "kheaders")
+    with pytest.raises(UnknownName, match=r"did you mean .*btf\.vmlinux"):
+        explanation(OURS, "BTF vmlinux")
+
+
+@pytest.mark.parametrize("name", ["nosuch", "", "..", "x"])
+def test_a_name_like_no_other_is_only_refused(name: str) -> None:
+    with pytest.raises(UnknownName, match=rf"^nothing is called '{name}' \(`kdiag list` shows all"):
+        explanation(OURS, name)
 
 
 @given(text=st.text(st.characters(), max_size=80), width=st.integers(40, 120))

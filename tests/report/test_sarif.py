@@ -194,6 +194,18 @@ def test_rules_have_the_words_of_their_checks() -> None:
     assert plain["name"] == "ARoot"
 
 
+def test_a_rules_name_is_in_pascal_case() -> None:
+    """As SARIF's 3.49.7 shows it, of ids with other characters between their words, too."""
+    for written, name in (
+        ("bpf.kprobe_multi", "BpfKprobeMulti"),
+        ("config.BPF_JIT", "ConfigBpfJit"),
+        ("a-b", "AB"),
+    ):
+        report = replace(everything(), findings=(finding(written, Status.FAIL),), capabilities=(), blocks={})
+        (rule,) = run(report)["tool"]["driver"]["rules"]
+        assert rule["name"] == name
+
+
 def test_waivers_are_suppressions() -> None:
     told = results(waived("a.root", "broken"))
     assert told["a.root"]["suppressions"] == [

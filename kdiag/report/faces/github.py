@@ -15,7 +15,7 @@ from kdiag.model import Finding, Readiness, Report, Status, Works
 from kdiag.report.faces.plain import line, pieces
 from kdiag.report.story.grade import Grade, Grades, grades
 from kdiag.report.story.next_step import label
-from kdiag.report.story.order import in_the_way, nearest_causes, own_remedies
+from kdiag.report.story.order import in_the_way, nearest_causes, own_remedies, urgent
 
 _KEPT = 10
 _MESSAGE = 3_500
@@ -38,8 +38,12 @@ def render(report: Report) -> str:
         *_group("What can be traced here", _table(report, graded.waived)),
         *_group("Waived", _waived(graded.waived)),
     ]
-    for finding in in_the_way(report):
-        lines += _group(f"{_MARKS[finding.status]} {finding.id}: {finding.summary}", _story(finding, report))
+    every = in_the_way(report)
+    grave = () if report.verdict.status is Readiness.READY else urgent(report, every)
+    for finding in grave:
+        lines += _group(_headline(finding), _story(finding, report))
+    rest = [finding for finding in every if finding not in grave]
+    lines += _group("Also limited here" if grave else "Limited here", _in_brief(rest, report))
     return "\n".join(lines) + "\n"
 
 
@@ -115,6 +119,17 @@ def _waived(waived: InForce) -> Iterator[str]:
         yield f"{line(waiver.id)} until {waiver.until.isoformat()}: {line(waiver.reason)}"
     for waiver in waived.idle:
         yield f"{line(waiver.id)}: not needed any more, the waiver can go"
+
+
+def _headline(finding: Finding) -> str:
+    return f"{_MARKS[finding.status]} {finding.id}: {finding.summary}"
+
+
+def _in_brief(findings: Iterable[Finding], report: Report) -> Iterator[str]:
+    """What no required capability waits for, one after the other."""
+    for finding in findings:
+        yield line(_headline(finding))
+        yield from (f"    {text}" for text in _story(finding, report))
 
 
 def _story(finding: Finding, report: Report) -> Iterator[str]:

@@ -73,7 +73,7 @@ def _rule(finding: Finding, explain: Explain | None) -> dict[str, object]:
     first = words.partition("\n\n")[0].replace("\n", " ")
     return {
         "id": line(finding.id),
-        "name": "".join(part.capitalize() for part in re.findall(r"\w+", line(finding.id, _TITLE))),
+        "name": "".join(part.capitalize() for part in re.findall(r"[^\W_]+", line(finding.id, _TITLE))),
         "shortDescription": {"text": _string(title)},
         "fullDescription": {"text": _string(line(first, _DESCRIPTION) or title)},
         "help": {"text": _string(words or title)},

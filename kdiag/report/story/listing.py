@@ -132,7 +132,7 @@ def _unknown(registry: Registry, name: str) -> UnknownName:
     """The complaint, with the nearest name that there is."""
     known = [i for f in registry.checks for i in (f.check.id, *f.check.finding_ids) if "*" not in i]
     known += [d.id for d in DEFINITIONS]
-    if name.startswith(_OPTIONS.rstrip("*")):
+    if name.casefold().startswith("config"):
         known += _options()
     hint = did_you_mean(name, known)
     return UnknownName(f"nothing is called {name!r}{hint} (`kdiag list` shows all checks and capabilities)")
