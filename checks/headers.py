@@ -178,7 +178,8 @@ def _remedies(machine: Machine, tool: str = "bpftrace") -> tuple[Remedy, ...]:
     variable, program = "BPFTRACE_KERNEL_SOURCE", "bpftrace ..."
     if tool == "BCC":
         variable, program = "BCC_KERNEL_SOURCE", machine.tools.bcc_program or "execsnoop-bpfcc"
-    for elsewhere in machine.headers.elsewhere()[:1]:
+    # What root compiles has to be root's.
+    for elsewhere in [tree for tree in machine.headers.elsewhere() if not tree.untrusted][:1]:
         ours = "/kdiag/headers/" in elsewhere.source
         split = elsewhere.build != elsewhere.source
         if split and tool == "BCC":

@@ -26,6 +26,8 @@ _TABLES = ("knowledge", "decided by")
 _ABOUT_KERNEL = ("bpf.", "btf.", "config.", "kernel.", "lockdown.", "sysctl.")
 #: Where a remedy is for the host.
 _ON_HOST = "the host"
+#: Remedies that start another container in place of this one.
+_OF_ENGINES = "container."
 
 
 def sided(machine: Machine, findings: Iterable[Finding]) -> tuple[Finding, ...]:
@@ -35,11 +37,9 @@ def sided(machine: Machine, findings: Iterable[Finding]) -> tuple[Finding, ...]:
     root, way = machine.origin.system.root, machine.host.way
 
     def remedy(one: Remedy) -> Remedy:
-        return (
-            one._replace(run_on=f"{_ON_HOST} (from here: {way} COMMAND)")
-            if one.run_on == _ON_HOST and way
-            else one
-        )
+        if not way or one.run_on != _ON_HOST or one.id.startswith(_OF_ENGINES):
+            return one
+        return one._replace(run_on=f"{_ON_HOST} (from here: {way} COMMAND)")
 
     def finding(one: Finding) -> Finding:
         about = _about(one.id)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn, TypedDict
 import typer
 
 from kdiag.console import exits, output
+from kdiag.system.below import VARIABLE, is_root
 from kdiag.words import did_you_mean
 
 if TYPE_CHECKING:
@@ -106,9 +107,6 @@ def host_directory(asked: str, root: str = "/") -> str:
 
     A usage error for what is no other system's root, and for --host beside a --root, which has no host.
     """
-    from kdiag.system.below import VARIABLE, is_root
-    from kdiag.system.rooted import Tree
-
     option, path = ("--host", asked) if asked else (f"${VARIABLE}", os.environ.get(VARIABLE, ""))
     if not path:
         return ""
@@ -117,6 +115,8 @@ def host_directory(asked: str, root: str = "/") -> str:
             fail("--host is about this running machine, and --root examines files alone: use one of them")
         output.note(f"${VARIABLE} is not used: --root examines files alone")
         return ""
+    from kdiag.system.rooted import Tree
+
     root_directory(path, option)
     if os.path.samefile(path, "/"):
         fail(f"{option}: {path} is this system's own root")

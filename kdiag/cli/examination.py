@@ -80,7 +80,7 @@ def run(asked: Asked) -> int:
     )
     report = _waived(examined.report, settings, taken)
     if not asked.recording and asked.root == "/":
-        report = for_this_user(report)
+        report = for_this_user(report, host_directory(asked.host))
     if asked.smoke:
         return _with_smoke(examined, report, planned, asked.verbose, asked.color)
     emit(

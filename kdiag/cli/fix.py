@@ -138,6 +138,7 @@ def env(
     from kdiag.fix.errors import FixError
 
     one_of("--format", output_format, ("", *ENV_FORMATS))
+    host_directory("")
     try:
         answer = settings(output_format or None)
     except FixError as error:
@@ -151,6 +152,7 @@ def run(command: Annotated[list[str], typer.Argument(metavar="-- COMMAND...", he
     """Run a command with the variables of `kdiag env`; its exit status and signals are its own."""
     from kdiag.commands.env import run as become
 
+    host_directory("")
     answer = become(command)
     fail(answer.note, answer.status)
 

@@ -64,7 +64,7 @@ def _fix(request: Request, console: Console, around: Surroundings, places: Place
     machine, before = _look(around, {})
     seen = foreseen(machine, before, places, request.options)
     plan = seen.plan
-    console.write(outlook(seen, console.width, unicode=console.unicode))
+    console.write(outlook(seen, console.width, unicode=console.unicode, host=around.host))
     cut_short = _cut_short(places)
     if cut_short:
         console.say(f"An earlier run was cut short. It is completed or taken back first: {cut_short}.")

@@ -51,11 +51,11 @@ def readiness(report: Report) -> int:
     return exits.CANNOT_TELL if Works.UNKNOWN in found else exits.READY
 
 
-def outlook(seen: Foreseen, width: int, *, unicode: bool = True) -> str:
+def outlook(seen: Foreseen, width: int, *, unicode: bool = True, host: str = "") -> str:
     """The plan in words, and where it is not enough, the next step: without a step of the plan that is the one of
-    `kdiag check`.
+    `kdiag check`. host: where the host's files are, if that was said.
     """
-    before, after = for_this_user(seen.before), for_this_user(seen.after)
+    before, after = for_this_user(seen.before, host), for_this_user(seen.after, host)
     plan = render_plan(seen.plan, width, nothing=_nothing(seen, before.verdict), unicode=unicode)
     left, word = after.verdict, "Then"
     if left == before.verdict:

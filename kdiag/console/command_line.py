@@ -24,7 +24,8 @@ _SECURE_PATH = re.compile(
     r'^[ \t]*Defaults[ \t](?:[^#\n]*?[ \t,!])?secure_path(?:[ \t]*\+?=[ \t]*"?([^"\s,]*))?', re.M
 )
 _SUDO = re.compile(r"(^|&& |\| )sudo (?!-)")
-_KDIAG = re.compile(r"(^|&& |sudo )kdiag\b")
+#: The commands that look at a host's files have to be told where these are, as this one was.
+_KDIAG = re.compile(r"(^|&& |sudo )kdiag\b( (?:check|fix|record)\b)?")
 
 
 def program(*, root: bool, sudoers: Sequence[str] = _SUDOERS) -> str:
@@ -61,11 +62,12 @@ def _settings(name: str) -> list[str]:
         return _SECURE_PATH.findall(file.read(1 << 20))
 
 
-def typed(command: str, *, root: bool, kdiag: str) -> str:
-    """One command in that form."""
+def typed(command: str, *, root: bool, kdiag: str, host: str = "") -> str:
+    """One command in that form. host: where the host's files are, if that was said."""
     if root:
         command = _SUDO.sub(r"\1", command)
-    return _KDIAG.sub(lambda found: found[1] + kdiag, command)
+    told = f" --host {shlex.quote(host)}" if host else ""
+    return _KDIAG.sub(lambda found: found[1] + kdiag + (found[2] + told if found[2] else ""), command)
 
 
 def has_sudo() -> bool:
@@ -73,15 +75,15 @@ def has_sudo() -> bool:
     return any(os.access(os.path.join(place, "sudo"), os.X_OK) for place in os.get_exec_path())
 
 
-def for_this_user(report: Report) -> Report:
-    """The report on this machine, as the one who asked can type its commands."""
+def for_this_user(report: Report, host: str = "") -> Report:
+    """The report on this machine, as the one who asked can type its commands. host: as for `typed`."""
     root = os.geteuid() == 0
-    return localised(report, root=root, kdiag=program(root=root), sudo=has_sudo())
+    return localised(report, root=root, kdiag=program(root=root), sudo=has_sudo(), host=host)
 
 
-def localised(report: Report, *, root: bool, kdiag: str, sudo: bool = True) -> Report:
+def localised(report: Report, *, root: bool, kdiag: str, sudo: bool = True, host: str = "") -> Report:
     """The report with all commands that are to be run here in that form. sudo: whether it is there; without it, root's
-    commands are shown as root types them.
+    commands are shown as root types them. host: as for `typed`.
     """
     asked_for = not root and not sudo and bool(_SUDO.search(report.verdict.next))
     root = root or not sudo
@@ -89,8 +91,8 @@ def localised(report: Report, *, root: bool, kdiag: str, sudo: bool = True) -> R
     def remedy(one: Remedy) -> Remedy:
         if one.run_on != "here":
             return one
-        commands = tuple(typed(c, root=root, kdiag=kdiag) for c in one.commands)
-        undo = tuple(typed(c, root=root, kdiag=kdiag) for c in one.undo)
+        commands = tuple(typed(c, root=root, kdiag=kdiag, host=host) for c in one.commands)
+        undo = tuple(typed(c, root=root, kdiag=kdiag, host=host) for c in one.undo)
         return one._replace(commands=commands, undo=undo)
 
     def finding(one: Finding) -> Finding:
@@ -98,7 +100,7 @@ def localised(report: Report, *, root: bool, kdiag: str, sudo: bool = True) -> R
 
     verdict = report.verdict
     if verdict.run_on == "here" or verdict.run_on.startswith("the shell"):
-        verdict = verdict._replace(next=typed(verdict.next, root=root, kdiag=kdiag))
+        verdict = verdict._replace(next=typed(verdict.next, root=root, kdiag=kdiag, host=host))
     if asked_for and verdict.run_on == "here":
         verdict = verdict._replace(run_on="as root")
     return replace(report, findings=tuple(map(finding, report.findings)), verdict=verdict)

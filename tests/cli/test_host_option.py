@@ -10,6 +10,8 @@ from typer.testing import CliRunner
 
 from kdiag import cli
 from kdiag.console import exits
+from kdiag.console.command_line import localised
+from kdiag.model import MachineInfo, Readiness, Remedy, Report, Verdict, fail
 
 ONLY = ("--only", "environment.host", "--config", "", "--no-plugins")
 
@@ -66,7 +68,15 @@ def test_what_is_no_other_systems_root_is_refused(
     ("value", "says"), [("/", "own root"), ("/etc", "root of a system"), ("/no/where", "No such")]
 )
 @pytest.mark.parametrize(
-    "arguments", [("check", *ONLY), ("record", "--list"), ("fix", "--dry-run"), ("smoke",)]
+    "arguments",
+    [
+        ("check", *ONLY),
+        ("record", "--list"),
+        ("fix", "--dry-run"),
+        ("smoke",),
+        ("env",),
+        ("run", "--", "true"),
+    ],
 )
 def test_a_variable_that_names_no_host_is_an_error_everywhere(
     arguments: tuple[str, ...], value: str, says: str, monkeypatch: pytest.MonkeyPatch
@@ -126,3 +136,17 @@ def test_where_there_is_no_host_there_is_no_row(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.delenv("KDIAG_HOST", raising=False)
     _, out, _ = call("check", *ONLY, "--root", str(node), "--format", "json")
     assert json.loads(out)["findings"] == []
+
+
+def test_the_commands_that_are_named_know_the_host_as_well(node: Path) -> None:
+    """`kdiag fix` would otherwise see another machine than the check that named it."""
+    report = localised(sample(), root=False, kdiag="kdiag", host=str(node))
+    commands = [c for f in report.findings for r in f.remedies for c in (*r.commands, *r.undo)]
+    assert commands == [f"sudo kdiag fix --host {node}", f"sudo kdiag fix --host {node} --undo"]
+    assert report.verdict.next == "kdiag smoke"
+
+
+def sample() -> Report:
+    remedy = Remedy("fix", "Repair it", commands=("sudo kdiag fix",), undo=("sudo kdiag fix --undo",))
+    verdict = Verdict(Readiness.READY, "it works", "kdiag smoke", "here")
+    return Report("1", "now", MachineInfo(), (fail("broken", id="x.y", remedies=(remedy,)),), (), (), verdict)
