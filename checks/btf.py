@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from kdiag.check import check
 from kdiag.machine import Machine
 from kdiag.machine.btf import VMLINUX, NoBtf, fallback_paths
+from kdiag.machine.programs.libbpf import Libbpf
 from kdiag.model import (
     Evidence,
     Finding,
@@ -20,6 +21,7 @@ from kdiag.model import (
     ok,
     skip,
     unknown,
+    warn,
 )
 from kdiag.parse.btf import BtfError, Kind, kind_needs_libbpf, parse
 from kdiag.system import ProbeResult, Unavailable
@@ -269,34 +271,87 @@ def _sysfs_broken(machine: Machine) -> bool:
     return False
 
 
+def _wanted(machine: Machine) -> tuple[Kind, tuple[int, int, int]]:
+    """The highest kind of type in the kernel's BTF, and the libbpf that reads it. Raises as `BtfFacts.vmlinux`."""
+    highest = Kind[machine.btf.vmlinux.highest]
+    major, minor, patch = (int(part) for part in kind_needs_libbpf(highest).split("."))
+    return highest, (major, minor, patch)
+
+
+def _newer_libbpf(wanted: tuple[int, int, int]) -> tuple[Remedy, ...]:
+    return (Remedy("btf.libbpf", f"Use tools with libbpf {wanted[0]}.{wanted[1]} or newer", "manual"),)
+
+
 @check("btf.readers", "The installed libbpf can read this BTF")
 def readers(machine: Machine) -> Iterator[Finding]:
-    """The highest kind of type in the kernel's BTF against what the installed libbpf reads: ENUM64 (kernel
-    6.0) needs libbpf 1.0, and an older one refuses the whole of it. Tools that carry a libbpf of their own
-    are not covered.
+    """The highest kind of type in the kernel's BTF against what each installed libbpf reads: ENUM64 (kernel
+    6.0) needs libbpf 1.0, and an older one refuses the whole of it. Of several, a program loads the one that it was
+    linked with: `ldd PROGRAM | grep libbpf`. Tools that carry a libbpf of their own are not covered.
     """
     try:
-        highest = Kind[machine.btf.vmlinux.highest]
+        highest, wanted = _wanted(machine)
     except (NoBtf, BtfError):
         yield skip("no BTF to read")
         return
-    wanted = kind_needs_libbpf(highest)
-    library = machine.tools.libbpf
-    evidence = [Evidence(VMLINUX, f"highest kind {highest.name}, read by libbpf {wanted} and newer")]
-    if library is None:
-        yield skip("no shared libbpf is installed", evidence=tuple(evidence))
-        return
-    path, version = library
-    evidence.append(Evidence(path, ".".join(map(str, version))))
-    if version >= tuple(int(part) for part in wanted.split(".")):
-        yield ok(f"libbpf {version[0]}.{version[1]} reads it", evidence=tuple(evidence))
+    needs = f"highest kind {highest.name}, read by libbpf {wanted[0]}.{wanted[1]} and newer"
+    libraries = {version: path for path, version in reversed(machine.tools.libbpfs)}
+    evidence = (
+        Evidence(VMLINUX, needs),
+        *(Evidence(path, ".".join(map(str, version))) for version, path in libraries.items()),
+    )
+    old = [version for version in sorted(libraries) if version < wanted]
+    if not libraries:
+        yield skip("no shared libbpf is installed", evidence=evidence)
+    elif not old:
+        yield ok(f"libbpf {min(libraries)[0]}.{min(libraries)[1]} reads it", evidence=evidence)
     else:
-        yield fail(
-            f"libbpf {version[0]}.{version[1]} is too old for this kernel's BTF",
-            reason=f"{highest.name} needs libbpf {wanted}",
-            evidence=tuple(evidence),
-            remedies=(Remedy("btf.libbpf", f"Use tools with libbpf {wanted} or newer", "manual"),),
+        some = len(old) < len(libraries)
+        who = "programs that load it find no BTF, those of a newer one do" if some else ""
+        yield (warn if some else fail)(
+            f"libbpf {old[0][0]}.{old[0][1]} is too old for this kernel's BTF",
+            reason=f"{highest.name} needs libbpf {wanted[0]}.{wanted[1]}{f'; {who}' if who else ''}",
+            evidence=evidence,
+            remedies=_newer_libbpf(wanted),
         )
+
+
+@check("btf.bpftool", "BTF that the installed bpftool reads")
+def for_bpftool(machine: Machine) -> Iterator[Finding]:
+    """Whether the libbpf in bpftool reads the kernel's BTF: `bpftool btf dump` and the names of maps' types need it.
+    See it yourself: `bpftool version`, `bpftool btf dump file /sys/kernel/btf/vmlinux | head`.
+    """
+    try:
+        highest, wanted = _wanted(machine)
+    except (NoBtf, BtfError):
+        yield skip("no BTF to read")
+        return
+    own = machine.tools.own_libbpf.of_bpftool
+    if own is None:
+        yield skip("bpftool is not installed, or does not start")
+    else:
+        yield _reads("bpftool", own, highest, wanted, "tools.bpftool")
+
+
+def _reads(tool: str, own: Libbpf, highest: Kind, wanted: tuple[int, int, int], cause: str) -> Finding:
+    """A tool's own libbpf against the kernel's BTF."""
+    release = f"{wanted[0]}.{wanted[1]}"
+    evidence = (Evidence(VMLINUX, f"has {highest.name}"), Evidence(own.where, own.name))
+    enough = own.has(wanted)
+    if enough:
+        return ok(f"{tool} reads the kernel's BTF", evidence=evidence)
+    if enough is None:
+        return unknown(
+            f"whether {tool} reads this kernel's BTF is not known",
+            reason=f"{highest.name} needs libbpf {release}, and {own.where} is {own.name}",
+            evidence=evidence,
+        )
+    return fail(
+        f"this {tool} is too old for this kernel's BTF",
+        reason=f"{highest.name} needs libbpf {release}, and {own.where} is what it uses",
+        evidence=evidence,
+        causes=(cause,),
+        remedies=_newer_libbpf(wanted) if cause == "tools.bpftool" else (),
+    )
 
 
 @check("btf.bpftrace", "BTF that the installed bpftrace gets")
@@ -514,17 +569,31 @@ def _by_file(machine: Machine) -> Finding:
         return ok(f"bpftrace takes BTF from {good.path}", evidence=(Evidence(good.path, "sound BTF"),))
     if btf.task_struct is None or _byte_order(machine) not in (None, btf.byteorder):
         return fail("bpftrace gets BTF that is not a kernel's", causes=("btf.vmlinux",))
-    highest = Kind[btf.highest]
-    wanted, library, tool = kind_needs_libbpf(highest), machine.tools.libbpf, machine.tools.bpftrace
-    packaged = tool is not None and tool.origin.startswith("package")
-    if packaged and library is not None and library[1] < tuple(int(part) for part in wanted.split(".")):
-        return fail(
-            "this bpftrace is too old for this kernel's BTF",
-            reason=f"{highest.name} needs libbpf {wanted}, and {library[0]} is what it uses",
-            evidence=(
-                Evidence(VMLINUX, f"has {highest.name}"),
-                Evidence(library[0], ".".join(map(str, library[1]))),
-            ),
-            causes=("tools.bpftrace",),
-        )
-    return ok("bpftrace reads the kernel's BTF", evidence=(Evidence(VMLINUX, f"{btf.n_types} types"),))
+    highest, wanted = _wanted(machine)
+    try:
+        own = machine.tools.own_libbpf.of_bpftrace
+    except Unavailable as gap:
+        return _by_no_library(machine, highest, wanted, gap)
+    if own is None:
+        return ok("bpftrace reads the kernel's BTF", evidence=(Evidence(VMLINUX, f"{btf.n_types} types"),))
+    return _reads("bpftrace", own, highest, wanted, "tools.bpftrace")
+
+
+def _by_no_library(
+    machine: Machine, highest: Kind, wanted: tuple[int, int, int], gap: Unavailable
+) -> Finding:
+    """Where the program's file does not tell: a package's bpftrace is linked with a libbpf of its distribution."""
+    tool, libraries = machine.tools.bpftrace, machine.tools.libbpfs
+    types = Evidence(VMLINUX, f"has {highest.name}")
+    old = [library for library in libraries if library[1] < wanted]
+    if not old or tool is None or not tool.origin.startswith("package"):
+        return ok("bpftrace reads the kernel's BTF", evidence=(types,))
+    if len(old) == len(libraries):
+        path, version = old[0]
+        return _reads("bpftrace", Libbpf(path, version), highest, wanted, "tools.bpftrace")
+    return unknown(
+        "whether bpftrace reads this kernel's BTF depends on which libbpf it loads",
+        reason=f"{highest.name} needs libbpf {wanted[0]}.{wanted[1]}; {gap.reason}",
+        evidence=(types, *(Evidence(path, ".".join(map(str, version))) for path, version in libraries)),
+        causes=("btf.readers",),
+    )

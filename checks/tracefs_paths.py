@@ -143,7 +143,7 @@ def library_paths(machine: Machine) -> Iterator[Finding]:
     """Whether tracefs is where the installed release of BCC and of libbpf looks for it. BCC from 0.28 up to 0.36 also
     takes the list of functions from below debugfs alone. See it yourself: `ldconfig -p | grep -E 'libbcc|libbpf'`.
     """
-    releases = dict(machine.tools.libraries)
+    releases = dict(reversed(machine.tools.libraries))  # of several the oldest
     for tool, finding_id in (("BCC", "tracing.bcc-path"), ("libbpf", "tracing.libbpf-path")):
         release = releases.get(tool)
         if release is not None:

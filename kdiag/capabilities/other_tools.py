@@ -65,4 +65,5 @@ def bpftool(_b: Behaviour) -> Expression:
         need("privileges.capabilities"),
         need("privileges.userns"),
         need("bpf.map"),
+        at_worst_caveat(need("btf.bpftool"), "it shows no types"),
     )

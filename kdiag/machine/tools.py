@@ -9,6 +9,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from kdiag.knowledge.tools.bpftrace import behaviour, parse_version
+from kdiag.machine.programs.libbpf import LibbpfFacts
+from kdiag.machine.programs.loader import Loader
 from kdiag.parse.elf_names import names
 from kdiag.parse.errors import ParseError
 from kdiag.system import Unavailable
@@ -96,6 +98,16 @@ class Tools:
         self._machine = machine
         self._system = machine.system
         self._answers: dict[tuple[str, ...], CommandResult | Unavailable] = {}
+
+    @cached_property
+    def loader(self) -> Loader:
+        """What programs and libraries load."""
+        return Loader(self._machine)
+
+    @cached_property
+    def own_libbpf(self) -> LibbpfFacts:
+        """The libbpf of each tool."""
+        return LibbpfFacts(self._machine)
 
     def _find(self, name: str) -> str | None:
         path = self._system.which(name)
@@ -280,21 +292,22 @@ class Tools:
         return Tool("bpftool", path, _numbers(text), " ".join(text.split("\n")[:2]), origin)
 
     @cached_property
-    def libbpf(self) -> tuple[str, Version] | None:
-        """The newest libbpf shared library: path and version by its file name, None if there is none."""
-        return self._library(re.compile(r"libbpf\.so\.(\d+)\.(\d+)\.(\d+)$"))
+    def libbpfs(self) -> tuple[tuple[str, Version], ...]:
+        """Every shared libbpf, the newest first: path and version by its file name."""
+        return self._libraries(re.compile(r"libbpf\.so\.(\d+)\.(\d+)\.(\d+)$"))
 
     @cached_property
     def libbcc(self) -> tuple[str, Version] | None:
         """BCC's shared library: path and version by its file name."""
-        return self._library(re.compile(r"libbcc\.so\.(\d+)\.(\d+)\.(\d+)$"))
+        found = self._libraries(re.compile(r"libbcc\.so\.(\d+)\.(\d+)\.(\d+)$"))
+        return found[0] if found else None
 
     @property
     def libraries(self) -> tuple[tuple[str, Version], ...]:
-        """`BCC` and `libbpf` with the release of their shared library, as far as they are here."""
-        bcc = self.libbcc if self.bcc_tools is not None else None
-        found = (("BCC", bcc), ("libbpf", self.libbpf))
-        return tuple((name, library[1]) for name, library in found if library is not None)
+        """`BCC` and `libbpf` with the release of their shared library, as far as they are here; oldest first."""
+        bcc = [self.libbcc] if self.bcc_tools is not None and self.libbcc is not None else []
+        found = (("BCC", bcc), ("libbpf", self.libbpfs))
+        return tuple(sorted((name, release) for name, those in found for _, release in those))
 
     @cached_property
     def bcc_tools(self) -> str | None:
@@ -321,7 +334,8 @@ class Tools:
         except Unavailable:
             return False
 
-    def _multiarch(self) -> tuple[str, ...]:
+    @cached_property
+    def multiarch_directories(self) -> tuple[str, ...]:
         """Of the directories of architectures those of this user space: on a kernel of 64 bits it may have 32."""
         kernel = self._machine.kernel
         try:
@@ -334,9 +348,9 @@ class Tools:
         every = [name for names in _MULTIARCH.values() for name in names]
         return tuple(f"/usr/lib/{name}" for name in dict.fromkeys(known or every))
 
-    def _library(self, pattern: re.Pattern[str]) -> tuple[str, Version] | None:
+    def _libraries(self, pattern: re.Pattern[str]) -> tuple[tuple[str, Version], ...]:
         found: list[tuple[Version, str]] = []
-        for directory in (*self._multiarch(), *_LIBRARY_DIRS):
+        for directory in (*self.multiarch_directories, *_LIBRARY_DIRS):
             try:
                 names = self._system.listdir(directory) or ()
             except Unavailable:
@@ -345,10 +359,7 @@ class Tools:
                 match = pattern.match(name)
                 if match:
                     found.append(((int(match[1]), int(match[2]), int(match[3])), f"{directory}/{name}"))
-        if not found:
-            return None
-        version, path = max(found)
-        return path, version
+        return tuple((path, version) for version, path in sorted(found, reverse=True))
 
     def _origin(self, name: str, path: str) -> str:
         try:

@@ -175,6 +175,13 @@ ROWS: list[Row] = [
     ("btf.bpftrace", "the variable is wrong", lambda x: x.env("BPFTRACE_BTF", "/nowhere"), FAIL, "/nowhere"),
     ("btf.variable", "nowhere", lambda x: x.env("BPFTRACE_BTF", "/nowhere"), FAIL, "/nowhere"),
     ("btf.variable", "set and empty", lambda x: x.env("BPFTRACE_BTF", ""), FAIL, "empty"),
+    (
+        "btf.bpftool",
+        "of a kernel before ENUM64",
+        lambda x: x.command("/usr/sbin/bpftool version", "bpftool v5.15.0\n"),
+        FAIL,
+        "ENUM64",
+    ),
     ("btf.variable", "an ELF file", lambda x: x.env("BPFTRACE_BTF", f"{TREE}/vmlinux"), FAIL, "ELF"),
     (
         "btf.fentry-test",

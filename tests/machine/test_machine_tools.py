@@ -41,7 +41,9 @@ def interpreter(described: Description, machine: str) -> Description:
 def test_the_library_of_this_user_space(uname: str, elf: str, directory: str) -> None:
     described = interpreter(machines.linux(), elf).file(f"/usr/lib/{directory}/libbpf.so.1.2.0", b"\x7fELF")
     described.machine = uname
-    assert Machine(described.recording()).tools.libbpf == (f"/usr/lib/{directory}/libbpf.so.1.2.0", (1, 2, 0))
+    assert Machine(described.recording()).tools.libbpfs == (
+        (f"/usr/lib/{directory}/libbpf.so.1.2.0", (1, 2, 0)),
+    )
 
 
 def test_a_tool_is_started_once_however_many_ask(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,9 +66,8 @@ def test_another_architectures_library_is_none() -> None:
     """Beside it for cross builds: newer, and of no use to a program here."""
     described = machines.linux().file("/usr/lib/x86_64-linux-gnu/libbpf.so.1.1.0", b"\x7fELF")
     described.file("/usr/lib/s390x-linux-gnu/libbpf.so.1.6.0", b"\x7fELF")
-    assert Machine(described.recording()).tools.libbpf == (
-        "/usr/lib/x86_64-linux-gnu/libbpf.so.1.1.0",
-        (1, 1, 0),
+    assert Machine(described.recording()).tools.libbpfs == (
+        ("/usr/lib/x86_64-linux-gnu/libbpf.so.1.1.0", (1, 1, 0)),
     )
 
 
@@ -93,4 +94,4 @@ def test_an_interpreter_that_cannot_be_read_leaves_the_rest_to_be_told() -> None
     report = report_on(described.recording())
     found = report.finding("kernel.arch")
     assert found is not None and found.status is Status.OK
-    assert Machine(described.recording()).tools.libbpf is not None
+    assert Machine(described.recording()).tools.libbpfs

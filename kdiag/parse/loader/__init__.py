@@ -1,0 +1,1 @@
+"""What a dynamic loader reads: the wishes of programs, and its cache."""
