@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from kdiag import __version__
 from kdiag.check import Check
 from kdiag.console.trouble import interrupt, shortage
 from kdiag.trust import here
@@ -88,6 +89,8 @@ def _packages() -> list[_Package]:
         if os.path.isabs(directory) and os.path.realpath(directory) != current:
             for package in _advertised_in(directory):
                 found.setdefault(package.module, package)
+    # In an archive (zipapp) no directory has our metadata, and our checks come with us all the same.
+    found.setdefault(BUILTIN, _Package(BUILTIN, "kdiag", __version__))
     return sorted(found.values(), key=lambda p: (p.module != BUILTIN, p.module))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+import pkgutil
 
 from kdiag import __version__
 from kdiag.compare.value import Change, Column, Comparison, Group, Row
@@ -19,7 +19,7 @@ def render(comparison: Comparison) -> str:
 
 def schema_text() -> str:
     """The JSON Schema (draft 2020-12) of the document, as shipped."""
-    return Path(__file__).with_name("comparison.schema.json").read_text(encoding="utf-8")
+    return (pkgutil.get_data(__package__, "comparison.schema.json") or b"").decode()
 
 
 def document(comparison: Comparison) -> dict[str, object]:

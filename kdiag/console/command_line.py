@@ -34,10 +34,21 @@ def program(*, root: bool, sudoers: Sequence[str] = _SUDOERS) -> str:
     root types it himself; for others sudo looks for it, where its own configuration says.
     """
     path = here.absolute(sys.argv[0])
-    if os.path.basename(path) != "kdiag" or not os.access(path, os.X_OK):
-        return f"{shlex.quote(sys.executable)} -m kdiag"
+    directory, name = os.path.split(path)
+    archive = _is_archive(path)
+    if (not archive and name != "kdiag") or not os.access(path, os.X_OK):
+        what = shlex.quote(path) if archive else "-m kdiag"
+        return f"{shlex.quote(sys.executable)} {what}"
     searched = os.get_exec_path() if root else secure_path(sudoers)
-    return "kdiag" if os.path.dirname(path) in searched else shlex.quote(path)
+    return shlex.quote(name if directory in searched else path)
+
+
+def _is_archive(path: str) -> bool:
+    """Whether this file is an archive that Python runs, of zipapp or shiv: its __main__ is in it, and no module of that
+    name is installed beside it.
+    """
+    main = getattr(sys.modules.get("__main__"), "__file__", None)
+    return main is not None and os.path.isfile(path) and here.absolute(os.path.dirname(main)) == path
 
 
 def secure_path(sudoers: Sequence[str] = _SUDOERS) -> Sequence[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pkgutil
 import re
 import secrets
 import selectors
@@ -108,7 +109,7 @@ def start(interpreter: str = sys.executable) -> Cause:
     """Start one. Raises SmokeError where it does not get ready."""
     comm = f"kdiag-{secrets.token_hex(4)}"
     name = f"{comm}-file"
-    source = Path(__file__).with_name("events.py").read_text(encoding="utf-8")
+    source = (pkgutil.get_data(__package__, "events.py") or b"").decode()
     try:
         # Ours runs kdiag already, even if another user could change it.
         process = start_program(

@@ -7,6 +7,7 @@ raises it.
 from __future__ import annotations
 
 import json
+import pkgutil
 
 from kdiag.console.printable import in_json
 from kdiag.console.wrap import clean
@@ -23,9 +24,7 @@ def render(report: SmokeReport) -> str:
 
 def schema_text() -> str:
     """The JSON Schema (draft 2020-12) of the document, as shipped."""
-    from pathlib import Path
-
-    return Path(__file__).with_name("smoke.schema.json").read_text(encoding="utf-8")
+    return (pkgutil.get_data(__package__, "smoke.schema.json") or b"").decode()
 
 
 def document(report: SmokeReport) -> dict[str, object]:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
 
 import pytest
 
 from kdiag.model import Finding, Report, Status, Works
+from kdiag.report.formats import render_as
 from tests.support import kernel_parts as parts
 from tests.support import machines
 from tests.support.needs import need, need_program, need_root
-from tests.support.reports import report_on
+from tests.support.reports import Examine, finding_of, report_on
 from tests.support.waiting import HANG
 
 
@@ -81,3 +83,19 @@ def test_the_real_one_dies_of_it() -> None:
     done = subprocess.run(few, capture_output=True, text=True, timeout=HANG, check=False)
     if status(*limited) != 0:
         assert "only 12 files" in done.stdout
+
+
+def test_a_harmless_limit_explains_nothing(examine: Examine) -> None:
+    """A message about RLIMIT_MEMLOCK is no cause, of a refused call neither, and no row's reason."""
+    described = machines.bpftrace(machines.linux(), "0.23.2")
+    machines.user(described, machines.without("CAP_SYS_RESOURCE"), uid=0)
+    described.memlock = (65536, 65536)
+    machines.refuse_calls(described, errno.EPERM, f"bpf:fentry:{parts.FENTRY_TEST}")
+    report = examine(described)
+    assert finding_of(report, "bpf.fentry").status is Status.FAIL
+    found = finding_of(report, "privileges.memlock")
+    assert found.status is Status.OK and "harmless" in found.summary
+    assert not [f.id for f in report.findings if "privileges.memlock" in f.causes]
+    assert "privileges.memlock" not in report.blocks
+    assert not [c for c in report.capabilities if "MEMLOCK" in c.because]
+    assert "MEMLOCK" not in render_as("text", report)

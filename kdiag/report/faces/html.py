@@ -6,11 +6,11 @@ mistake here could not make a browser run or fetch something. The templates are 
 
 from __future__ import annotations
 
+import pkgutil
 from base64 import b64encode
 from collections.abc import Iterable
 from functools import cache
 from hashlib import sha256
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from kdiag.config.waivers import InForce, in_force
@@ -26,7 +26,11 @@ if TYPE_CHECKING:
 
     from kdiag.report.formats import Explain
 
-_TEMPLATES = Path(__file__).with_name("templates")
+
+def _template(name: str) -> str | None:
+    """The text of a template; by the loader, since kdiag may be in an archive."""
+    data = pkgutil.get_data(__package__, f"templates/{name}")
+    return None if data is None else data.decode()
 
 
 class _Section(NamedTuple):
@@ -95,15 +99,15 @@ def page(template: str, **values: object) -> str:
 @cache
 def _css() -> str:
     """The style sheet, which is ours: the only text that goes into a page as it is."""
-    return (_TEMPLATES / "style.css").read_text(encoding="utf-8")
+    return _template("style.css") or ""
 
 
 @cache
 def _environment() -> Environment:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
 
     return Environment(
-        loader=FileSystemLoader(_TEMPLATES),
+        loader=FunctionLoader(_template),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
