@@ -4,7 +4,7 @@ way."""
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 
 from kdiag.console.wrap import columns
 from kdiag.model import Finding, MachineInfo, Report, Status, Verdict
@@ -12,7 +12,6 @@ from kdiag.report.story.finding import Story, brief
 from kdiag.report.story.kernel_headers import answer
 from kdiag.report.story.next_step import in_words, label
 from kdiag.report.story.order import (
-    alike,
     decisive,
     heading,
     in_the_way,
@@ -21,6 +20,7 @@ from kdiag.report.story.order import (
     without_echoes,
     without_links,
 )
+from kdiag.report.story.paragraphs import Paragraph, one_by_one
 from kdiag.report.terminal.page import VERDICTS, Page
 from kdiag.report.terminal.table import table
 
@@ -124,12 +124,12 @@ def _in_the_way(report: Report, page: Page) -> Iterator[str]:
     story.held_back = len(told) < len(waited_for)
     if told:
         yield page.paint(heading(report), "bold")
-        yield from _one_by_one(told, story, story.tell)
+        yield from _apart(story.paragraphs(told), story, story.tell)
     if rest:
         if told:
             yield ""
         yield page.paint("Also limited here" if told else "Limited here", "bold")
-        yield from _one_by_one(rest, story, story.sketch)
+        yield from _apart(one_by_one(rest), story, lambda one: story.sketch(one.group))
     more = [] if page.verbose else [*_more(story.held_back, len(not_in_the_way(report)))]
     if more:
         if told or rest:
@@ -137,16 +137,16 @@ def _in_the_way(report: Report, page: Page) -> Iterator[str]:
         yield from page.text(f"--verbose shows {' and '.join(more)}.", 0, "dim", rest=2)
 
 
-def _one_by_one(
-    findings: Iterable[Finding], story: Story, tell: Callable[[Sequence[Finding]], Iterator[str]]
+def _apart(
+    paragraphs: Iterable[Paragraph], story: Story, tell: Callable[[Paragraph], Iterator[str]]
 ) -> Iterator[str]:
-    """The findings with empty lines between them, but not between a cause and its symptom."""
+    """The paragraphs with empty lines between them, but not between a cause and its symptom."""
     before: set[str] = set()
-    for group in alike(findings):
-        if before.isdisjoint(story.causes(group[0])):
+    for paragraph in paragraphs:
+        if before.isdisjoint(story.causes(paragraph.group[0])):
             yield ""
-        yield from tell(group)
-        before = {finding.id for finding in group}
+        yield from tell(paragraph)
+        before = {finding.id for finding in paragraph.members}
 
 
 def _more(held_back: bool, others: int) -> Iterator[str]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from kdiag.model import Evidence, Finding, Remedy, Report, Status
 from kdiag.report.story.order import nearest_causes, own_remedies, untold_causes
+from kdiag.report.story.paragraphs import Paragraph, by_cause, one_by_one
 from kdiag.report.terminal.page import Page
 
 #: Lines of evidence without --verbose; a symptom of something that is told gets one.
@@ -46,19 +47,29 @@ class Story:
             return nearest_causes(finding, self._shown, self._hidden)
         return nearest_causes(finding, self._shown | self._hidden)
 
-    def tell(self, group: Sequence[Finding]) -> Iterator[str]:
-        """The lines of one finding, or of several that are alike."""
-        page, finding = self._page, group[0]
+    def paragraphs(self, findings: Sequence[Finding]) -> Iterator[Paragraph]:
+        """How findings that are told in full stand together: all evidence leaves none of them out."""
+        if self._page.verbose:
+            return one_by_one(findings)
+        return by_cause(findings, self.causes, lambda f: bool(own_remedies(f, self._shown)))
+
+    def tell(self, paragraph: Paragraph) -> Iterator[str]:
+        """The lines of one finding, or of several that are alike, with what explains them and what comes of them."""
+        page, group, finding = self._page, paragraph.group, paragraph.group[0]
+        inside = {f.id for f in paragraph.members}
         yield from headline(finding, page, [f.id for f in group])
         yield from self._reason(finding)
-        causes = self.causes(finding)
-        if causes:
-            yield from page.labelled("because", f"of {', '.join(causes)}")
-        yield from self._affects(group, causes)
+        causes = tuple(c for c in self.causes(finding) if c not in inside)
+        words = [f"{cause.id}: {cause.summary}" for cause in paragraph.because]
+        yield from self._listed("because", [*words, *([f"of {', '.join(causes)}"] if causes else [])])
+        yield from self._affects(paragraph.members, causes)
         yield from self._evidence(group, 1 if causes else _EVIDENCE)
+        yield from self._listed("so", [f"{one.id}: {one.summary}" for one in paragraph.so])
+        self.held_back |= bool(paragraph.because or paragraph.so)
         yield from self._fixes(finding)
-        for one in (finding, *untold_causes(finding, self._shown, self._hidden)):
-            yield from self._not(one)
+        for one in (finding, *paragraph.because, *paragraph.so):
+            for hidden in (one, *untold_causes(one, self._shown, self._hidden)):
+                yield from self._not(hidden)
         if finding.with_root:
             yield from page.labelled("as root", finding.with_root)
 
@@ -81,6 +92,10 @@ class Story:
         yield from self._fixes(finding if finding.remedies else next(commanded, finding))
         if finding.with_root and (finding.status is Status.UNKNOWN or not finding.remedies):
             yield from page.labelled("as root", finding.with_root)
+
+    def _listed(self, label: str, texts: Sequence[str]) -> Iterator[str]:
+        for index, text in enumerate(texts):
+            yield from self._page.labelled("" if index else label, text)
 
     def _reason(self, finding: Finding) -> Iterator[str]:
         if finding.reason:
