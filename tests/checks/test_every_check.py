@@ -455,10 +455,10 @@ ROWS: list[Row] = [
     ),
     (
         "privileges.memlock",
-        "harmless",
-        lambda x: machines.answers(x, machines.without("CAP_SYS_RESOURCE")),
+        "counted",
+        lambda x: machines.answers(x, machines.without("CAP_SYS_RESOURCE")).probe("bpf:memcg", errno.EINVAL),
         WARN,
-        "harmless",
+        "counts on this kernel",
     ),
     ("privileges.lsm", "SELinux", lambda x: x.file("/sys/fs/selinux/enforce", "1"), WARN, "SELinux"),
     (
