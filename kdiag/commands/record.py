@@ -6,16 +6,21 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from kdiag.machine import Machine
 from kdiag.recording import pack, secrets
 from kdiag.recording.clean import replaced
 from kdiag.recording.make import make
 from kdiag.recording.pack import CannotWrite, opened
+from kdiag.system import Unavailable
+from kdiag.system.below import Below
 from kdiag.system.recording import Recording
 from kdiag.system.recording_index import BadRecording
 
 if TYPE_CHECKING:
     from kdiag.checking.registry import Registered, Registry
     from kdiag.recording.make import Made
+    from kdiag.recording.secrets import Secrets
+    from kdiag.system.live import Live
 
 __all__ = ["Answer", "BadRecording", "CannotWrite", "record", "system_from"]
 
@@ -80,9 +85,18 @@ def _made(  # noqa: PLR0913
     from kdiag.system.live import Live
 
     system = Live(root, host)
+    return make(system, registry, chosen, required, _known(system) if redact else None)
+
+
+def _known(system: Live) -> Secrets:
+    """The secrets of the machine, and of the host whose files are in the recording as well."""
     node = os.uname().nodename if system.live else ""
-    known = secrets.of(system, os.environ, node) if redact else None
-    return make(system, registry, chosen, required, known)
+    known = secrets.of(system, os.environ, node)
+    try:
+        found = Machine(system).host.found
+    except Unavailable:
+        found = None
+    return known if found is None else secrets.joined(known, secrets.of(Below(system, found.directory), {}))
 
 
 def _told(made: Made, path: str, size: int, files: int) -> str:

@@ -366,7 +366,7 @@ class Headers:
             uapi_only=uapi
             and self._system.stat(f"{source}/include/linux/kconfig.h") is None
             and self._system.stat(f"{build}/include/generated") is None,
-            untrusted=self._untrusted(source) or (self._untrusted(build) if build != source else None),
+            untrusted=self.untrusted(source) or (self.untrusted(build) if build != source else None),
         )
 
     def _tree_release(self, build: str) -> str | None:
@@ -375,9 +375,9 @@ class Headers:
             return release
         return read_text(self._system, f"{build}/include/config/kernel.release", 4096)
 
-    def _untrusted(self, path: str) -> str | None:
-        """Why root should not feed this tree to a compiler: another user can write it or one of its
-        parents.
+    def untrusted(self, path: str) -> str | None:
+        """Why root should not feed this tree to a compiler, or take headers out of this file: another user can write it
+        or one of its parents.
         """
         place = follow(self._system, path).end
         try:

@@ -128,6 +128,22 @@ def of(system: System, variables: Mapping[str, str], node: str = "") -> Secrets:
     )
 
 
+def joined(one: Secrets, other: Secrets) -> Secrets:
+    """Those of both, of a container and of its host."""
+    return Secrets(
+        _longest_first(one.hosts, other.hosts),
+        _longest_first(one.users, other.users),
+        tuple(sorted({*one.homes, *other.homes})),
+        _longest_first(one.ids, other.ids),
+        _longest_first(one.domains, other.domains),
+        _longest_first(one.parents, other.parents),
+    )
+
+
+def _longest_first(*names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(sorted({name for some in names for name in some}, key=len, reverse=True))
+
+
 def distinct(name: str) -> bool:
     """Whether a name can be replaced wherever it stands as a word without harm to other words."""
     return (len(name) >= 3 or dense(name)) and name.casefold() not in _COMMON and not name.isdigit()

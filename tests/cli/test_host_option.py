@@ -132,6 +132,16 @@ def test_a_recording_plays_back_the_host(node: Path, tmp_path: Path, monkeypatch
     assert f"(The node) are in {node}" in finding["summary"]
 
 
+def test_a_recording_does_not_name_the_node(node: Path, tmp_path: Path) -> None:
+    (node / "etc/hostname").write_text("planted-node-17\n")
+    (node / "usr/lib/os-release").write_text('ID=kdiag-node\nPRETTY_NAME="Image of planted-node-17"\n')
+    place = tmp_path / "recording"
+    status, _, err = call("record", "--host", str(node), "--no-plugins", "-o", str(place))
+    assert status == exits.READY, err
+    written = b"".join(path.read_bytes() for path in place.rglob("*") if path.is_file())
+    assert b"kdiag-node" in written and b"planted-node-17" not in written
+
+
 def test_where_there_is_no_host_there_is_no_row(monkeypatch: pytest.MonkeyPatch, node: Path) -> None:
     monkeypatch.delenv("KDIAG_HOST", raising=False)
     _, out, _ = call("check", *ONLY, "--root", str(node), "--format", "json")

@@ -22,7 +22,10 @@ from kdiag.fix.plan.values import Plan
 from kdiag.fix.usage import render_usage
 from kdiag.machine import Machine
 from kdiag.parse.kheaders import from_module, quick
+from tests.support import kernel_parts as parts
+from tests.support import machines
 from tests.support.fixable_machine import KERNEL, RELEASE, SERVED, TRACEFS, Case, btf, case, notes, vmlinux
+from tests.support.reports import report_on
 
 FILE = f"/lib/modules/{RELEASE}/kernel/kernel/kheaders.ko"
 
@@ -57,6 +60,20 @@ def test_the_modules_file_is_enough_for_anybody(tmp_path: Path, euid: int) -> No
     assert plan.steps[0].needs == ()
     assert dict(plan.variables)["BPFTRACE_KERNEL_SOURCE"] == effect.target
     assert "#include <linux/...>" in plan.steps[0].helps
+
+
+def test_a_module_of_the_host_that_another_user_can_change_is_not_used(tmp_path: Path) -> None:
+    """A directory that is named as the host's may be anyone's; the archive would be compiled by root."""
+    path = f"/host{FILE}"
+    for owner, chosen in ((0, ["kheaders.extract-module"]), (1000, [])):
+        described = machines.linux(RELEASE, config_at=None).remove("/lib/modules").env("KDIAG_HOST", "/host")
+        described.file("/host/etc/os-release", "ID=node\n").dir("/host/usr/bin")
+        described.file(f"/host/lib/modules/{RELEASE}/modules.dep", "kernel/kernel/kheaders.ko:\n")
+        described.file(path, parts.kheaders_module(parts.archive(RELEASE)), uid=owner)
+        machine = Machine(machines.bpftrace(described, "0.23.2").recording())
+        plan = make_plan(machine, report_on(machine.system), case(tmp_path).places, Options())
+        assert ids(plan) == chosen
+        assert (f"{path} is not used, because others could change it" in said(plan)) is bool(owner)
 
 
 def test_with_btf_it_says_what_headers_are_for(tmp_path: Path) -> None:

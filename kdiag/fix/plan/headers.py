@@ -17,7 +17,7 @@ from kdiag.fix.plan.values import Part, Step
 from kdiag.fix.plan.why import no_headers, without
 from kdiag.fix.store.extract import archive_from_module
 from kdiag.fix.store.trees import find, tree_name
-from kdiag.machine.kheaders import ARCHIVE, mismatch
+from kdiag.machine.kheaders import ARCHIVE, OF_HOST, mismatch
 from kdiag.model import Status
 from kdiag.parse.errors import ParseError
 from kdiag.parse.kheaders import peek, quick
@@ -150,6 +150,10 @@ def _from_module(subject: Subject, load: Part) -> Part:
     state = subject.machine.kheaders.module
     if state.state not in ("loadable", "blocked") or state.path is None:
         return Part()
+    if any(reason == OF_HOST for _, reason in state.reasons):
+        untrusted = subject.machine.headers.untrusted(state.path)
+        if untrusted:
+            return Part(notes=(f"{state.path} is not used, because others could change it: {untrusted}.",))
     try:
         data = subject.machine.system.read(state.path, _LIMIT)
         if data is None:
