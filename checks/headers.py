@@ -11,6 +11,7 @@ from kdiag.machine import Machine
 from kdiag.machine.compilers.bcc import Bcc
 from kdiag.machine.headers import Selection, Tree
 from kdiag.model import Evidence, Finding, Remedy, WrongRemedy, fail, ok, unknown, warn
+from kdiag.remedies.host import link_headers
 from kdiag.remedies.packages import header_package, instead
 from kdiag.system import Unavailable
 
@@ -183,7 +184,9 @@ def _remedies(machine: Machine, tool: str = "bpftrace") -> tuple[Remedy, ...]:
         ours = "/kdiag/headers/" in elsewhere.source
         split = elsewhere.build != elsewhere.source
         if split and tool == "BCC":
-            continue  # BCC_KERNEL_SOURCE is one directory, with the generated files in it (kbuild_helper.cc)
+            # BCC_KERNEL_SOURCE is one directory, with the generated files in it (kbuild_helper.cc)
+            found += link_headers(machine)
+            continue
         build = f"BPFTRACE_KERNEL_BUILD={elsewhere.build} " if split else ""
         pointed = f"sudo {variable}={elsewhere.source} {build}{program}"
         command = f"sudo kdiag run -- {program}" if ours else pointed

@@ -13,7 +13,8 @@ from kdiag.console import exits
 from kdiag.console.command_line import localised
 from kdiag.model import MachineInfo, Readiness, Remedy, Report, Verdict, fail
 
-ONLY = ("--only", "environment.host", "--config", "", "--no-plugins")
+FEW = ("--only", "environment.host", "--no-plugins")
+ONLY = (*FEW, "--config", "")
 
 
 def call(*arguments: str) -> tuple[int, str, str]:
@@ -125,7 +126,7 @@ def test_the_option_counts_before_the_variable(node: Path, monkeypatch: pytest.M
 def test_a_recording_plays_back_the_host(node: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("KDIAG_HOST", raising=False)
     place = str(tmp_path / "recording")
-    status, _, err = call("record", "--host", str(node), "--no-plugins", "--no-redact", "-o", place)
+    status, _, err = call("record", "--host", str(node), *FEW, "--no-redact", "-o", place)
     assert status == exits.READY, err
     _, out, _ = call("check", *ONLY, "--from", place, "--format", "json")
     (finding,) = json.loads(out)["findings"]
@@ -136,7 +137,7 @@ def test_a_recording_does_not_name_the_node(node: Path, tmp_path: Path) -> None:
     (node / "etc/hostname").write_text("planted-node-17\n")
     (node / "usr/lib/os-release").write_text('ID=kdiag-node\nPRETTY_NAME="Image of planted-node-17"\n')
     place = tmp_path / "recording"
-    status, _, err = call("record", "--host", str(node), "--no-plugins", "-o", str(place))
+    status, _, err = call("record", "--host", str(node), *FEW, "-o", str(place))
     assert status == exits.READY, err
     written = b"".join(path.read_bytes() for path in place.rglob("*") if path.is_file())
     assert b"kdiag-node" in written and b"planted-node-17" not in written

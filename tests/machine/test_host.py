@@ -104,6 +104,23 @@ def test_headers_of_the_host_are_named_by_the_paths_that_lead_there_from_here() 
     assert f"BPFTRACE_KERNEL_SOURCE=/host{common} BPFTRACE_KERNEL_BUILD=/host{build} " in command
 
 
+def test_bcc_gets_links_to_the_two_halves_of_the_host() -> None:
+    """Its variable is one directory, and Debian's headers are two."""
+    described = pod()
+    build, common = f"/usr/src/linux-headers-{RELEASE}", "/usr/src/linux-headers-6.12.107+deb13-common"
+    machines.put(described, f"/host{common}", parts.common().items())
+    machines.put(described, f"/host{build}", parts.generated(RELEASE).items())
+    described.file(f"/host{build}/arch/x86/include/generated/uapi/asm/types.h", "")
+    for name, target in (("build", build), ("source", common)):
+        described.link(f"/host/lib/modules/{RELEASE}/{name}", target)
+    remedy = found(report_on(described.recording()), "headers.bcc").remedies[0]
+    assert remedy.run_on == "here" and remedy.commands == (
+        "sudo mkdir -p /lib/modules /usr/src",
+        f"sudo ln -s /host/lib/modules/{RELEASE} /lib/modules/{RELEASE}",
+        f"sudo ln -s /host{build} /host{common} /usr/src/",
+    )
+
+
 def test_another_systems_root_is_not_taken_for_the_host() -> None:
     report = report_on(pod(modules=False).recording())
     host = found(report, "environment.host")
