@@ -164,7 +164,7 @@ class Capability(NamedTuple):
 
     because: the deciding reason in a few words; findings: ids of the findings that decided, most decisive
     first. with_root: the status that the same program would have for root, None where that makes no
-    difference.
+    difference. part_of: the capability that it is a part of, "" for none.
     """
 
     id: str
@@ -174,6 +174,7 @@ class Capability(NamedTuple):
     because: str
     findings: tuple[str, ...] = ()
     with_root: Works | None = None
+    part_of: str = ""
 
 
 class Verdict(NamedTuple):

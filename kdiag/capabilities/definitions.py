@@ -25,13 +25,16 @@ ABOUT_THE_USER = frozenset({"privileges.root", "privileges.capabilities"})
 
 
 class Definition(NamedTuple):
-    """A capability before it is judged. `needs` builds the expression for one behaviour of bpftrace."""
+    """A capability before it is judged. `needs` builds the expression for one behaviour of bpftrace. part_of: the
+    capability that it is a part of: people see it where the two do not fare alike.
+    """
 
     id: str
     title: str
     tool: str
     needs: Callable[[Behaviour], Expression]
     explain: str
+    part_of: str = ""
 
 
 DEFINITIONS: tuple[Definition, ...] = (
@@ -137,7 +140,15 @@ DEFINITIONS: tuple[Definition, ...] = (
         "bpftool",
         "bpftool",
         other_tools.bpftool,
-        "bpftool prog, bpftool map, bpftool btf dump: what is loaded, and the kernel's types",
+        "bpftool prog, bpftool map: what is loaded",
+    ),
+    Definition(
+        "bpftool-btf",
+        "bpftool btf dump",
+        "bpftool",
+        other_tools.bpftool_btf,
+        "bpftool btf dump file /sys/kernel/btf/vmlinux format c: the kernel's types as C",
+        "bpftool",
     ),
 )
 
@@ -182,7 +193,8 @@ def _judge(
     if now.partly and now.works is Works.WORKS:
         now = now._replace(works=Works.CAVEAT, because=AS_FAR_AS_SEEN)
     return Capability(
-        definition.id, definition.title, definition.tool, now.works, now.because, now.findings, with_root
+        *(definition.id, definition.title, definition.tool, now.works, now.because, now.findings, with_root),
+        definition.part_of,
     )
 
 

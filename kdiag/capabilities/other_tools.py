@@ -67,3 +67,8 @@ def bpftool(_b: Behaviour) -> Expression:
         need("bpf.map"),
         at_worst_caveat(need("btf.bpftool"), "it shows no types"),
     )
+
+
+def bpftool_btf(_b: Behaviour) -> Expression:
+    """A file is read, no system call made: what the kernel allows does not matter."""
+    return all_of(need("tools.bpftool", refuse_warn=True), need("btf.vmlinux", tolerate_warn=True))

@@ -8,11 +8,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from kdiag.capabilities.tools import REQUIRED
 from kdiag.checking.analysis import ENGINES, analyse, run_line
 from kdiag.checking.runner import waits
 from kdiag.checking.selection import UnknownName, capabilities, choose, split
-from kdiag.cli.common import fail, host_directory, one_of, registry, root_directory, terminal
+from kdiag.cli.common import fail, host_directory, one_of, registry, root_directory, terminal, tool_names
 from kdiag.config.file import check_names, find, load
 from kdiag.config.values import Config, ConfigError, Refused
 from kdiag.console import exits
@@ -82,7 +81,7 @@ def run(asked: Asked) -> int:
     if not asked.recording and asked.root == "/":
         report = for_this_user(report, host_directory(asked.host))
     if asked.smoke:
-        return _with_smoke(examined, report, planned, asked.verbose, asked.color)
+        return _with_smoke(Examined(examined.machine, report, examined.known), planned, asked)
     emit(
         report,
         planned,
@@ -104,8 +103,7 @@ def _check_options(asked: Asked, planned: Sequence[Output]) -> None:
         one_of("--print-run", asked.print_run, ENGINES)
         if asked.smoke or asked.formats or asked.outputs or asked.root != "/":
             fail("--print-run prints a command for a running kernel, and nothing else")
-    for name in split(asked.tool):
-        one_of("--tool", name, tuple(REQUIRED))
+    tool_names(asked.tool)
     root_directory(asked.root)
     if asked.host and asked.recording:
         fail("--host is about this running machine, and --from plays back another: use one of them")
@@ -242,20 +240,18 @@ def emit(  # noqa: PLR0913
         fail(str(error), exits.FAILED)
 
 
-def _with_smoke(
-    examined: Examined, report: Report, planned: Sequence[Output], verbose: bool, color: bool | None
-) -> int:
+def _with_smoke(examined: Examined, planned: Sequence[Output], asked: Asked) -> int:
     """Prediction and proof in one: the texts one after the other, the JSON documents in one."""
-    from kdiag.commands.smoke import prove, show
+    from kdiag.commands.smoke import chosen, prove, show
     from kdiag.report.faces.json import joined
-    from kdiag.smoke import PROGRAMS, SmokeError, worked
+    from kdiag.smoke import SmokeError, select, worked
 
-    shown = terminal(color)
+    shown, report = terminal(asked.color), examined.report
     try:
         proof = prove(
             examined.machine,
-            examined.report,
-            PROGRAMS,
+            report,
+            select((), chosen(examined.machine, split(asked.tool))),
             required=report.required,
             time_limit=None,
             terminal=shown,
@@ -264,7 +260,7 @@ def _with_smoke(
     except SmokeError as error:
         fail(str(error), exits.FAILED)
     for output in planned:
-        options = Options(shown.width, shown.color, verbose, shown.unicode)
+        options = Options(shown.width, shown.color, asked.verbose, shown.unicode)
         text = render_as(output.format, report, options)
         proven = show(proof, output.format, shown)
         both = joined(text, proven) if output.format == "json" else f"{text}\n{proven}"

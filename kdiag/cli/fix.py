@@ -14,11 +14,13 @@ from kdiag.cli.common import (
     NoPlugins,
     Require,
     Settings,
+    Tool,
     fail,
     host_directory,
     one_of,
     seconds,
     terminal,
+    tool_names,
 )
 from kdiag.console import exits, output
 from kdiag.trust.search import find
@@ -85,6 +87,7 @@ def smoke(  # noqa: PLR0913, PLR0917  a parameter is an option
     only: Annotated[
         list[str], typer.Option("--only", metavar="ID,...", help="Run these programs only.")
     ] = [],  # noqa: B006
+    tool: Tool = [],  # noqa: B006
     require: Require = [],  # noqa: B006
     output_format: Annotated[
         str, typer.Option("--format", metavar="text|json", help="How to print it.")
@@ -97,7 +100,7 @@ def smoke(  # noqa: PLR0913, PLR0917  a parameter is an option
     color: Color = None,
     no_plugins: NoPlugins = False,
 ) -> None:
-    """Prove it: run small bpftrace programs that cause the very events they look for."""
+    """Prove it: run small programs that cause the very events they look for."""
     from kdiag.checking.selection import UnknownName, split
     from kdiag.commands.smoke import programs_text
     from kdiag.commands.smoke import smoke as run_smoke
@@ -113,6 +116,7 @@ def smoke(  # noqa: PLR0913, PLR0917  a parameter is an option
         text, status = run_smoke(
             only=split(only),
             require=split(require),
+            tools=tool_names(tool),
             output_format=output_format,
             time_limit=time_limit or None,
             terminal=shown,

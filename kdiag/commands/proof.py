@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 
+from kdiag.commands.runners import runners
 from kdiag.fix.verify import SmokeSummary
 from kdiag.knowledge.tools.bpftrace import behaviour
 from kdiag.knowledge.tools.bpftrace_history import NEWEST_READ
 from kdiag.machine import Machine
-from kdiag.smoke import PROGRAMS, run
+from kdiag.smoke import run, select
 from kdiag.smoke.model import Outcome
 from kdiag.system.live import Live
 
@@ -18,10 +18,9 @@ from kdiag.system.live import Live
 def summary(values: Mapping[str, str]) -> SmokeSummary:
     """Run all smoke programs with these variables added; those that could not be tried do not count."""
     tools = Machine(Live("/")).tools
-    path = tools.bpftrace_path
     report = run(
-        PROGRAMS,
-        bpftrace=Path(path) if path else None,
+        select(()),
+        runners=runners(tools),
         behaviour=tools.behaviour or behaviour(NEWEST_READ),
         predictions={},
         env={**os.environ, **values},

@@ -8,13 +8,14 @@ part (SmokeError). Without `--require`, what `--only` chooses is required, or a 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from kdiag.capabilities.definitions import DEFAULT_REQUIRED
+from kdiag.capabilities.tools import REQUIRED
+from kdiag.capabilities.tools import required as required_of
 from kdiag.checking.analysis import analyse
 from kdiag.checking.registry import discover
 from kdiag.checking.selection import capabilities
+from kdiag.commands.runners import runners
 from kdiag.knowledge.tools.bpftrace import behaviour
 from kdiag.knowledge.tools.bpftrace_history import NEWEST_READ
 from kdiag.machine import Machine
@@ -36,6 +37,7 @@ def smoke(  # noqa: PLR0913  the options of the command
     *,
     only: Sequence[str],
     require: Sequence[str],
+    tools: Sequence[str],
     output_format: str,
     time_limit: float | None,
     terminal: Terminal,
@@ -43,13 +45,14 @@ def smoke(  # noqa: PLR0913  the options of the command
     plugins: bool = True,
     env: Mapping[str, str] | None = None,
 ) -> tuple[str, int]:
-    """What to print and the exit status. only, require: names and globs. progress: where to show how it goes.
+    """What to print and the exit status. only, require: names and globs. tools: as `--tool` names them, none for those
+    that are installed. progress: where to show how it goes.
 
     env: the whole environment for bpftrace, None for ours as it is. Raises UnknownName and SmokeError.
     """
-    programs = select(only)
-    required = capabilities(require) or _required(programs, only)
     machine = Machine(Live("/"))
+    programs = select(only, chosen(machine, tools))
+    required = capabilities(require) or _required(programs, only, tools)
     registry = discover(plugins=plugins)
     report = analyse(machine, registry, registry.checks)
     proof = prove(
@@ -77,11 +80,10 @@ def prove(  # noqa: PLR0913
     env: Mapping[str, str] | None = None,
 ) -> SmokeReport:
     """Run the programs on this machine, predicted by a report about it. Raises SmokeError."""
-    path = machine.tools.bpftrace_path
     with shown(programs, progress, color=terminal.color, unicode=terminal.unicode) as listener:
         return run(
             programs,
-            bpftrace=Path(path) if path else None,
+            runners=runners(machine.tools),
             # Of a release that does not say which it is, the newest is the likeliest.
             behaviour=machine.tools.behaviour or behaviour(NEWEST_READ),
             predictions={one.id: one.status for one in report.capabilities},
@@ -105,5 +107,14 @@ def programs_text() -> str:
     return listing(PROGRAMS)
 
 
-def _required(programs: Sequence[Program], only: Sequence[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(one.needs[0] for one in programs)) if only else DEFAULT_REQUIRED
+def chosen(machine: Machine, tools: Sequence[str]) -> tuple[str, ...]:
+    """The tools that are proved: those that were asked for, else those that are installed, else bpftrace."""
+    there = tuple(name for name, runner in runners(machine.tools).items() if runner.words)
+    return tuple(tools) or there or ("bpftrace",)
+
+
+def _required(programs: Sequence[Program], only: Sequence[str], tools: Sequence[str]) -> tuple[str, ...]:
+    if only:
+        return tuple(dict.fromkeys(one.needs[0] for one in programs))
+    names = {one.tool for one in programs}
+    return required_of(tools, tuple(name for name in REQUIRED if name in names))

@@ -22,6 +22,10 @@ _PLAIN = re.compile(r"/[\w./+@~-]+")
 _READY_LIMIT = 60.0  # a Python starts in 0.02 s, under software emulation in one or two
 
 
+class Uncaused(Exception):
+    """The causing process could not do what it was asked for."""
+
+
 @dataclass(slots=True)
 class Cause:
     """A running process with a name and a file of its own.
@@ -65,6 +69,19 @@ class Cause:
         with contextlib.suppress(BrokenPipeError):
             self.orders.write(f"{action}\n".encode())
             self.orders.flush()
+
+    def do(self, action: str) -> None:
+        """Have something done and wait for it. Raises Uncaused."""
+        self.forget()
+        self.ask(action)
+        deadline = time.monotonic() + _READY_LIMIT
+        with selectors.DefaultSelector() as selector:
+            selector.register(self.says, selectors.EVENT_READ)
+            while not self.idle:
+                if not selector.select(max(0.0, deadline - time.monotonic())) or not self.hear():
+                    raise Uncaused("the process that was to cause it does not answer")
+        if self.problems:
+            raise Uncaused(self.problems[-1])
 
     def hear(self) -> bool:
         """Take what it has said; to be called when its output is readable. False at its end."""

@@ -1,4 +1,5 @@
-"""Who is it? Before anything that a program prints is believed, it is asked for its version, as bpftrace answers that.
+"""Who is it? Before anything that a program prints is believed, it is asked for its version, as the
+tool answers that.
 
 PATH may lead to anything by that name: a wrapper that fails, a link to perl (which runs `BEGIN { ... }` as well), an
 empty script.
@@ -6,13 +7,13 @@ empty script.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import NamedTuple
 
-from kdiag.knowledge.tools.bpftrace import says_bpftrace
 from kdiag.knowledge.tools.messages import explain
 from kdiag.smoke.model import Outcome
+from kdiag.smoke.programs.program import Runner
 from kdiag.system.base import CommandResult, Unavailable
 from kdiag.system.commands import launch
 
@@ -29,28 +30,25 @@ class Doubt(NamedTuple):
     output: str = ""
 
 
-def doubt(bpftrace: Path, env: Mapping[str, str] | None, limit: float) -> Doubt | None:
-    """None if it says that it is bpftrace. limit: seconds that it may take."""
+def doubt(runner: Runner, env: Mapping[str, str] | None, limit: float) -> Doubt | None:
+    """None if it says that it is the tool. limit: seconds that it may take."""
+    asked = (*runner.words, *runner.identity)
     try:
-        answer = launch((str(bpftrace), "--version"), limit, env).result()
+        answer = launch(asked, limit, env).result()
     except Unavailable as gap:
         return Doubt(Outcome.FAILS, f"who it is could not be asked: {gap.reason}")
     said = "\n".join(filter(None, (answer.stderr.strip(), answer.stdout.strip())))
+    name = " ".join((os.path.basename(runner.path), *asked[1:]))
     if answer.status:
         known = explain(said)
-        message = (
-            known[0].text
-            if known
-            else f"`bpftrace --version` ended with status {answer.status}: {_first(said)}"
+        message = known[0].text if known else f"`{name}` ended with status {answer.status}: {_first(said)}"
+        return Doubt(
+            Outcome.FAILS, message, known[0].message.meaning if known else "", asked[1:], said[:4000]
         )
-        return Doubt(Outcome.FAILS, message, known[0].message.meaning if known else "", output=said[:4000])
-    if says_bpftrace(_either(answer)):
+    if runner.believes(_either(answer)):
         return None
-    return Doubt(
-        Outcome.FAILS,
-        f"{bpftrace} is not bpftrace: `{bpftrace.name} --version` answered {_first(said)}",
-        output=said[:4000],
-    )
+    message = f"{runner.path} is not {runner.title}: `{name}` answered {_first(said)}"
+    return Doubt(Outcome.FAILS, message, "", asked[1:], said[:4000])
 
 
 def _either(answer: CommandResult) -> str:

@@ -55,6 +55,7 @@ def _program(one: Result) -> dict[str, object]:
     return {
         "id": clean(one.id),
         "title": clean(one.title),
+        "tool": clean(one.tool),
         "capability": clean(one.capability),
         "needs": [clean(need) for need in one.needs],
         "outcome": one.outcome.value,

@@ -1,4 +1,4 @@
-"""From what was observed to an outcome: the decisive line among all that bpftrace said, and what it means."""
+"""From what was observed to an outcome: the decisive line among all that the tool said, and what it means."""
 
 from __future__ import annotations
 
@@ -20,21 +20,23 @@ _COMPLAINT = re.compile(
 _NOISE = re.compile(r"Attach(ing|ed) \d+ probes?|[~^\s]*")
 
 
-def judge(seen: Observation, mark: str, almost: tuple[str, str] | None) -> tuple[Outcome, str, str]:
-    """Outcome, message and meaning. mark: begins the lines that our script prints; almost: see Program."""
+def judge(
+    seen: Observation, mark: str, almost: tuple[str, str] | None, tool: str = "bpftrace"
+) -> tuple[Outcome, str, str]:
+    """Outcome, message and meaning. mark: begins the lines that our script prints. almost: see Program."""
     if seen.uncaused and not seen.seen and seen.timed_out:
         return Outcome.SKIPPED, f"the event could not be caused: {seen.uncaused}", ""
     known = explain(said(seen, mark))
     if not seen.seen:
-        return Outcome.FAILS, *_failure(seen, known, mark, almost)
-    message, meaning = _warning(seen, known, mark)
+        return Outcome.FAILS, *_failure(seen, known, mark, almost, tool)
+    message, meaning = _warning(seen, known, mark, tool)
     # A message that the table calls harmless is told, and is no warning: RLIMIT_MEMLOCK would mark every program.
     harmless = any(one.harmless and message == _trim(one.text) for one in known)
     return (Outcome.WARNS if message and not harmless else Outcome.WORKS), message, meaning
 
 
 def said(seen: Observation, mark: str) -> str:
-    """What bpftrace said on its own: not the lines of our script, and not that it attaches.
+    """What the tool said on its own: not the lines of our script, and not that it attaches.
 
     Of standard output only where tracing never began: after that a stock tool prints other processes' text there.
     """
@@ -50,14 +52,14 @@ def output(seen: Observation) -> str:
 
 
 def _failure(
-    seen: Observation, known: list[Explained], mark: str, almost: tuple[str, str] | None
+    seen: Observation, known: list[Explained], mark: str, almost: tuple[str, str] | None, tool: str
 ) -> tuple[str, str]:
     if seen.problem:
         return _trim(seen.problem), ""
     if almost and re.search(almost[0], seen.stdout):
         return f"({almost[1]})", ""
     decisive = _decisive(seen, known, mark)
-    return decisive if decisive is not None else (f"({_silence(seen, mark)})", "")
+    return decisive if decisive is not None else (f"({_silence(seen, mark, tool)})", "")
 
 
 def _decisive(seen: Observation, known: list[Explained], mark: str) -> tuple[str, str] | None:
@@ -73,23 +75,23 @@ def _decisive(seen: Observation, known: list[Explained], mark: str) -> tuple[str
     return None
 
 
-def _silence(seen: Observation, mark: str) -> str:
-    """What happened where bpftrace gave no reason."""
+def _silence(seen: Observation, mark: str, tool: str) -> str:
+    """What happened where the tool gave no reason."""
     if seen.timed_out:
         stage = "the event was caused and never seen" if seen.started else "not ready to trace"
-        return f"{stage} within {seen.seconds:.0f} s{_stubborn(seen)}"
+        return f"{stage} within {seen.seconds:.0f} s{_stubborn(seen, tool)}"
     last = said(seen, mark).splitlines()[-1:]
     if seen.status:
         return (
-            f"bpftrace ended {_status(seen.status)}{f': {_trim(last[0])}' if last else ' and gave no reason'}"
+            f"{tool} ended {_status(seen.status)}{f': {_trim(last[0])}' if last else ' and gave no reason'}"
         )
-    return f"bpftrace ended, and the event was not seen{f': {_trim(last[0])}' if last else ''}"
+    return f"{tool} ended, and the event was not seen{f': {_trim(last[0])}' if last else ''}"
 
 
-def _stubborn(seen: Observation) -> str:
+def _stubborn(seen: Observation, tool: str) -> str:
     if seen.killed:
         ending = "had to be killed" if seen.status is not None else "could not even be killed"
-        return f"; bpftrace did not end when interrupted and {ending}"
+        return f"; {tool} did not end when interrupted and {ending}"
     return ""
 
 
@@ -102,12 +104,12 @@ def _status(status: int) -> str:
         return f"by signal {-status}"
 
 
-def _warning(seen: Observation, known: list[Explained], mark: str) -> tuple[str, str]:
+def _warning(seen: Observation, known: list[Explained], mark: str, tool: str) -> tuple[str, str]:
     """What there is to say about a program that worked; empty if nothing."""
     if seen.killed:
-        return f"(the event was seen{_stubborn(seen)})", ""
+        return f"(the event was seen{_stubborn(seen, tool)})", ""
     if seen.status is not None and seen.status < 0 and -seen.status != signal.SIGINT:
-        return f"(the event was seen; then bpftrace ended {_status(seen.status)})", ""
+        return f"(the event was seen; then {tool} ended {_status(seen.status)})", ""
     decisive = _decisive(seen, known, mark)
     if decisive is not None:
         return decisive

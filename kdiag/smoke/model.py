@@ -27,7 +27,7 @@ class Result(NamedTuple):
     needs: the capabilities it stands on, `capability` the first of them. message: the tool's decisive line (or ours
     in parentheses where the tool said nothing), or the reason of a skip. predicted: the worst status that
     `kdiag check` gave to what it needs, None without a prediction. agrees: None where nothing can be compared.
-    arguments: as given to bpftrace; output: the beginning of what it printed, both streams.
+    arguments: as given to the tool; output: the beginning of what it printed, both streams. tool: as `--tool` names it.
     """
 
     id: str
@@ -42,6 +42,7 @@ class Result(NamedTuple):
     seconds: float = 0.0
     arguments: tuple[str, ...] = ()
     output: str = ""
+    tool: str = "bpftrace"
 
     @property
     def works(self) -> bool:

@@ -1,4 +1,4 @@
-"""Runs the programs one after another and makes the report. Hello comes first: it shows how fast this machine is."""
+"""Runs the programs one after another and makes the report. A tool's first one shows how fast this machine is."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from pathlib import Path
 
 from kdiag import __version__
 from kdiag.capabilities.definitions import DEFAULT_REQUIRED
@@ -16,10 +15,10 @@ from kdiag.checking.selection import UnknownName
 from kdiag.knowledge.tools.behaviour import Behaviour
 from kdiag.model import MachineInfo, Works
 from kdiag.smoke import judge
-from kdiag.smoke.cause import Cause, start
+from kdiag.smoke.cause import Cause, Uncaused, start
 from kdiag.smoke.identity import Doubt, doubt
 from kdiag.smoke.model import Outcome, Result, SmokeError, SmokeReport, agreement, worst
-from kdiag.smoke.programs import PROGRAMS, Program, Scene, Shown, Skip
+from kdiag.smoke.programs import FIRST, PROGRAMS, Program, Runner, Runners, Scene, Shown, Skip
 from kdiag.smoke.watch import Limits, Observation, Plan, watch
 from kdiag.trust.program import distrusted
 from kdiag.words import did_you_mean
@@ -32,22 +31,37 @@ _LEAST = 0.01
 _INITIAL_PID_NAMESPACE = 0xEFFFFFFC  # PROC_PID_INIT_INO, include/linux/proc_ns.h
 
 
-def select(only: Sequence[str]) -> tuple[Program, ...]:
-    """The programs that an id or glob of `only` names, in the order of the list; all if empty. Raises UnknownName."""
+def select(only: Sequence[str], tools: Sequence[str] = ()) -> tuple[Program, ...]:
+    """The programs that an id or glob of `only` names, in the order of the list; all of these tools if empty.
+
+    tools: as `--tool` names them; empty for those of bpftrace. Raises UnknownName.
+    """
     for pattern in only:
         if not any(fnmatchcase(program.id, pattern) for program in PROGRAMS):
             hint = did_you_mean(pattern, [p.id for p in PROGRAMS])
             raise UnknownName(
                 f"no smoke program is called {pattern!r}{hint} (`kdiag smoke --list` shows them)"
             )
-    return tuple(p for p in PROGRAMS if not only or any(fnmatchcase(p.id, pattern) for pattern in only))
+    if only:
+        named = (p for p in PROGRAMS if any(fnmatchcase(p.id, pattern) for pattern in only))
+        return tuple(p for p in named if not tools or p.tool in tools)
+    return tuple(p for p in PROGRAMS if p.tool in (tools or ("bpftrace",)))
+
+
+@dataclass(slots=True)
+class _Gate:
+    """What the first program of a tool decided for its others."""
+
+    doubt: Doubt | None = None
+    seconds: float | None = None
+    stopped: str = ""
 
 
 @dataclass(slots=True)
 class _Run:
     """What the programs of one run share."""
 
-    bpftrace: Path | None
+    runners: Runners
     behaviour: Behaviour
     env: Mapping[str, str] | None
     listener: Listener
@@ -55,15 +69,17 @@ class _Run:
     exact_pids: bool
     stack: ExitStack
     causes: dict[str, Cause] = field(default_factory=dict)
-    doubt: Doubt | None = None
-    hello_seconds: float | None = None
-    stopped: str = ""
+    gates: dict[str, _Gate] = field(default_factory=dict)
+
+    def runner(self, tool: str) -> Runner:
+        """How a tool is started; one that nobody named is not installed."""
+        return self.runners.get(tool) or Runner(tool, (), (), lambda _: False)
 
 
 def run(  # noqa: PLR0913  what a run depends on
     programs: Sequence[Program],
     *,
-    bpftrace: Path | None,
+    runners: Runners,
     behaviour: Behaviour,
     predictions: Mapping[str, Works],
     env: Mapping[str, str] | None = None,
@@ -74,15 +90,16 @@ def run(  # noqa: PLR0913  what a run depends on
 ) -> SmokeReport:
     """Run them and report. To be called in the main thread.
 
-    bpftrace: the program, None if there is none. predictions: status by capability id, may be empty. env: the whole
-    environment for bpftrace, None for ours as it is. time_limit: seconds for everything together. machine: as
-    `kdiag check` describes it, to be copied into the report. Raises SmokeError where kdiag cannot do its own part.
+    runners: how each tool is started. behaviour: of the installed bpftrace. predictions: status by capability id, may
+    be empty. env: the whole environment for the tools, None for ours as it is. time_limit: seconds for everything
+    together. machine: as `kdiag check` describes it, to be copied into the report. Raises SmokeError where kdiag cannot
+    do its own part.
     """
     began = time.monotonic()
     results: list[Result] = []
     with ExitStack() as stack:
         state = _Run(
-            bpftrace,
+            runners,
             behaviour,
             env,
             listener or (lambda _program, _result: None),
@@ -92,15 +109,17 @@ def run(  # noqa: PLR0913  what a run depends on
         )
         for program in programs:
             state.listener(program, None)
-            if program is programs[0]:
-                state.doubt = _doubt(state)
+            first = program.tool not in state.gates
+            if first:
+                state.gates[program.tool] = _Gate(_doubt(program.tool, state))
             predicted = worst(tuple(predictions.get(need) for need in program.rests_on))
             result = _one(program, state, predicted)
             results.append(result)
-            if program.id == "hello":
-                state.hello_seconds = result.seconds
-                if result.outcome is Outcome.FAILS and not _begin_alone(programs, predictions):
-                    state.stopped = f"as hello: {result.message}"
+            if program.id in FIRST:
+                gate = state.gates[program.tool]
+                gate.seconds = result.seconds
+                if result.outcome is Outcome.FAILS and not _begin_alone(program, programs, predictions):
+                    gate.stopped = f"as {program.id}: {result.message}"
             state.listener(program, result)
     return SmokeReport(
         __version__,
@@ -112,15 +131,20 @@ def run(  # noqa: PLR0913  what a run depends on
     )
 
 
-def _begin_alone(programs: Sequence[Program], predictions: Mapping[str, Works]) -> bool:
+def _begin_alone(first: Program, programs: Sequence[Program], predictions: Mapping[str, Works]) -> bool:
     """Whether it is only BEGIN that is not expected to work: other scripts have none."""
-    if predictions.get("hello") not in (Works.FAILS, Works.UNKNOWN):
+    if first.id != "hello" or predictions.get("hello") not in (Works.FAILS, Works.UNKNOWN):
         return False
-    return any(predictions.get(one.needs[0]) in (Works.WORKS, Works.CAVEAT) for one in programs)
+    return any(
+        predictions.get(one.needs[0]) in (Works.WORKS, Works.CAVEAT)
+        for one in programs
+        if one.tool == first.tool
+    )
 
 
 def _one(program: Program, state: _Run, predicted: Works | None) -> Result:
     began = time.monotonic()
+    gate, runner = state.gates[program.tool], state.runner(program.tool)
 
     def result(
         outcome: Outcome, message: str, meaning: str = "", arguments: tuple[str, ...] = (), output: str = ""
@@ -138,20 +162,23 @@ def _one(program: Program, state: _Run, predicted: Works | None) -> Result:
             round(time.monotonic() - began, 3),
             arguments,
             output,
+            program.tool,
         )
 
-    if state.stopped:
-        return result(Outcome.SKIPPED, state.stopped)
+    if gate.stopped:
+        return result(Outcome.SKIPPED, gate.stopped)
     if state.deadline - began < _LEAST:
         return result(Outcome.SKIPPED, "the time limit for all programs was reached")
-    if state.bpftrace is None:
-        return result(Outcome.FAILS, "bpftrace is not installed")
-    if state.doubt is not None:
-        return result(*state.doubt)
+    if not runner.words:
+        return result(Outcome.FAILS, f"{runner.title} is not installed")
+    if gate.doubt is not None:
+        return result(*gate.doubt)
     try:
         scene, arguments = _prepare(program, state)
     except Skip as skip:
         return result(Outcome.SKIPPED, str(skip))
+    except Uncaused as problem:
+        return result(Outcome.SKIPPED, f"the event could not be caused: {problem}")
     seen = _watch(program, scene, arguments, state)
     if seen.timed_out and time.monotonic() >= state.deadline:
         return result(
@@ -161,29 +188,34 @@ def _one(program: Program, state: _Run, predicted: Works | None) -> Result:
             arguments,
             judge.output(seen),
         )
-    return result(*judge.judge(seen, scene.cause.comm, program.almost), arguments, judge.output(seen))
+    return result(
+        *judge.judge(seen, scene.cause.comm, program.almost, runner.title), arguments, judge.output(seen)
+    )
 
 
-def _doubt(state: _Run) -> Doubt | None:
-    """Why nothing that bpftrace prints will be believed; None if there is no such reason, or nothing to ask."""
+def _doubt(tool: str, state: _Run) -> Doubt | None:
+    """Why nothing that the tool prints will be believed; None if there is no such reason, or nothing to ask."""
+    runner = state.runner(tool)
     left = state.deadline - time.monotonic()
-    if state.bpftrace is None or left < _LEAST:
+    if not runner.words or left < _LEAST:
         return None
-    why = _untrusted(state.bpftrace)
+    why = _untrusted(runner.path)
     if why:
-        return Doubt(Outcome.SKIPPED, f"{state.bpftrace} was not run as root: {why}", arguments=())
-    found = doubt(state.bpftrace, state.env, min(left, _limits(None, heavy=False).start))
+        return Doubt(Outcome.SKIPPED, f"{runner.path} was not run as root: {why}", arguments=())
+    found = doubt(runner, state.env, min(left, _limits(None, heavy=False).start))
     return None if time.monotonic() >= state.deadline else found
 
 
 def _prepare(program: Program, state: _Run) -> tuple[Scene, tuple[str, ...]]:
-    """The scene and bpftrace's arguments, with the first interpreter that can cause the event. Raises Skip."""
+    """The scene and the arguments, with the first interpreter that can cause the event. Raises Skip, Uncaused."""
     scene = Scene(state.behaviour, _cause("", state), state.exact_pids)
     try:
+        if program.before:
+            scene.cause.do(program.before)
         return scene, program.arguments(scene)
     except Skip:
         for interpreter in program.elsewhere:
-            if not os.access(interpreter, os.X_OK) or _untrusted(Path(interpreter)):
+            if not os.access(interpreter, os.X_OK) or _untrusted(interpreter):
                 continue
             try:
                 other = Scene(state.behaviour, _cause(interpreter, state), state.exact_pids)
@@ -204,21 +236,22 @@ def _cause(interpreter: str, state: _Run) -> Cause:
 
 
 def _watch(program: Program, scene: Scene, arguments: tuple[str, ...], state: _Run) -> Observation:
-    limits = _limits(state.hello_seconds, program.heavy)
+    limits = _limits(state.gates[program.tool].seconds, program.heavy)
     left = state.deadline - time.monotonic()
     plan = Plan(
-        (str(state.bpftrace), *arguments),
+        (*state.runner(program.tool).words, *arguments),
         state.env,
         Limits(min(limits.start, left), min(limits.event, left), min(limits.end, max(left, 1.0))),
         scene.cause,
         program.action,
         lambda pid: program.proof(scene, Shown(tuple(scene.cause.answers), pid)),
+        program.ready,
     )
     return watch(plan, lambda: state.listener(program, None))
 
 
 def _limits(hello: float | None, heavy: bool) -> Limits:
-    """By hello's time: seconds in software emulation, where reading kernel headers took a hundred."""
+    """By the time of the tool's first program: seconds under emulation, where reading kernel headers took a hundred."""
     if hello is None:
         return Limits(start=180.0 if heavy else 60.0)
     return Limits(
@@ -228,10 +261,10 @@ def _limits(hello: float | None, heavy: bool) -> Limits:
     )
 
 
-def _untrusted(program: Path) -> str:
+def _untrusted(program: str) -> str:
     """Why root should not run it, "" if there is no reason."""
     try:
-        return distrusted(str(program)) if os.geteuid() == 0 else ""
+        return distrusted(program) if os.geteuid() == 0 else ""
     except OSError:
         return ""  # it is not there: starting it will say so
 

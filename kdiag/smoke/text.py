@@ -87,7 +87,13 @@ def _table(report: SmokeReport, notes: dict[str, int], page: Page) -> Iterator[s
     widest = max((columns(page.clean(one.title)) for one in report.programs), default=0)
     note_width = max((len(_reference(one, notes)) for one in report.programs), default=0)
     room = page.room - _LEFT if page.narrow else min(widest, page.room - _LEFT - _RIGHT - note_width)
+    several, tool = len({one.tool for one in report.programs}) > 1, ""
     for one in report.programs:
+        if several and one.tool != tool:
+            if tool:
+                yield ""
+            tool = one.tool
+            yield "  " + page.paint(tool, "dim")
         fancy, plain, style, _ = MARKS[one.outcome]
         mark = page.paint(fancy if page.unicode else plain, style)
         star = page.paint("*", "bold") if one.id in required else " "

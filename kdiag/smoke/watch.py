@@ -1,7 +1,7 @@
-"""One bpftrace under observation: started, watched until the event is seen or a limit passes, ended in any case.
+"""One tool under observation: started, watched until the event is seen or a limit passes, ended in any case.
 
-One loop without threads reads bpftrace and the process that causes the events; nothing in it can block, and what
-bpftrace prints is kept within bounds.
+One loop without threads reads the tool and the process that causes the events; nothing in it can block, and what
+it prints is kept within bounds.
 """
 
 from __future__ import annotations
@@ -19,10 +19,9 @@ from dataclasses import dataclass, field
 from typing import IO, NamedTuple, cast
 
 from kdiag.smoke.cause import Cause
+from kdiag.smoke.programs.program import ATTACHING
 from kdiag.trust.program import start
 
-#: Printed before attaching up to bpftrace 0.23, on stdout, and after it since 0.24, on stderr.
-_STARTED = re.compile(rb"^Attach(?:ing|ed) \d+ probes?", re.MULTILINE)
 _KEEP_OUT = 256 * 1024
 _KEEP_ERR = 64 * 1024
 _PAUSE = 0.15
@@ -34,7 +33,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 class Limits(NamedTuple):
-    """Seconds: until bpftrace says that it attaches, from then until the event is seen, until it ends when asked."""
+    """Seconds: until the tool says that it traces, from then until the event is seen, until it ends when asked."""
 
     start: float = 60.0
     event: float = 30.0
@@ -45,7 +44,8 @@ class Plan(NamedTuple):
     """What to run and what to look for.
 
     env: None for the environment as it is. action: of the causing process, empty for none. proof: the pattern by
-    bpftrace's pid; asked anew each time, because it may depend on the causing process's answers.
+    the tool's pid; asked anew each time, because it may depend on the causing process's answers. ready: the pattern of
+    what it says when it traces, in either stream.
     """
 
     argv: tuple[str, ...]
@@ -54,6 +54,7 @@ class Plan(NamedTuple):
     cause: Cause
     action: str
     proof: Callable[[int], str]
+    ready: bytes = ATTACHING
 
     def proves(self, pid: int, output: bytearray) -> bool:
         """Whether the event is in there."""
@@ -61,9 +62,9 @@ class Plan(NamedTuple):
 
 
 class Observation(NamedTuple):
-    """What one run of bpftrace came to.
+    """What one run of a tool came to.
 
-    seen: the proof was found; started: it said that it attaches; timed_out: a limit passed. status: as
+    seen: the proof was found; started: it said that it traces; timed_out: a limit passed. status: as
     subprocess has it, None if it never ended or never started (problem says why). asked: it was still running and
     was told to end; killed: that did not help. uncaused: why the event could not be caused, if it never was.
     """
@@ -89,13 +90,14 @@ class _Watch:
     pipes: tuple[IO[bytes], IO[bytes]]
     cause: Cause
     selector: selectors.DefaultSelector
+    ready: re.Pattern[bytes]
     out: bytearray = field(default_factory=bytearray)
     err: bytearray = field(default_factory=bytearray)
     open_pipes: int = 2
     started: bool = False
 
     def turn(self) -> bool:
-        """Read what is there, waiting a moment for it; whether something new came from bpftrace or the cause."""
+        """Read what is there, waiting a moment for it; whether something new came from the tool or the cause."""
         news = False
         for key, _ in self.selector.select(_TURN):
             news = True
@@ -113,12 +115,12 @@ class _Watch:
             else:
                 # The oldest counts: the first complaint causes the next.
                 self.err = (self.err + data)[:_KEEP_ERR]
-        self.started = self.started or bool(_STARTED.search(self.out) or _STARTED.search(self.err))
+        self.started = self.started or bool(self.ready.search(self.out) or self.ready.search(self.err))
         return news
 
     @property
     def ended(self) -> bool:
-        """Whether bpftrace has ended; it is left unreaped, so that its process group keeps its number."""
+        """Whether the tool has ended; it is left unreaped, so that its process group keeps its number."""
         if self.process.returncode is not None:
             return True
         try:
@@ -128,7 +130,7 @@ class _Watch:
 
 
 def watch(plan: Plan, tick: Callable[[], None]) -> Observation:
-    """Run bpftrace and look for the event. tick: called about every 0.05 s."""
+    """Run the tool and look for the event. tick: called about every 0.05 s."""
     began = time.monotonic()
     try:
         process = start(plan.argv, env=plan.env, before=_die_with_parent())
@@ -138,7 +140,7 @@ def watch(plan: Plan, tick: Callable[[], None]) -> Observation:
     plan.cause.forget()
     with selectors.DefaultSelector() as selector:
         pipes = (cast("IO[bytes]", process.stdout), cast("IO[bytes]", process.stderr))
-        state = _Watch(process, pipes, plan.cause, selector)
+        state = _Watch(process, pipes, plan.cause, selector, re.compile(plan.ready, re.MULTILINE))
         for pipe in (*pipes, plan.cause.says):
             selector.register(pipe, selectors.EVENT_READ)
         seen = timed_out = asked = killed = False
@@ -168,7 +170,7 @@ def _uncaused(cause: Cause) -> str:
 
 
 def _until_seen(state: _Watch, plan: Plan, tick: Callable[[], None], began: float) -> tuple[bool, bool]:
-    """Seen, timed out; neither if bpftrace ended before that."""
+    """Seen, timed out; neither if the tool ended before that."""
     limits = plan.limits
     deadline, next_time, started = began + limits.start, began + limits.start / 2, False
     while True:
@@ -191,7 +193,7 @@ def _until_seen(state: _Watch, plan: Plan, tick: Callable[[], None], began: floa
 
 
 def _end(state: _Watch, limit: float) -> tuple[bool, bool]:
-    """End bpftrace's process group, politely first, and reap it. Whether it was asked to, whether it was killed."""
+    """End the tool's process group, politely first, and reap it. Whether it was asked to, whether it was killed."""
     asked = not state.ended
     deadline = time.monotonic() + limit
     while not state.ended and time.monotonic() < deadline:

@@ -14,6 +14,7 @@ from kdiag.knowledge.tools.bpftrace import behaviour, says_bpftrace
 from kdiag.smoke import PROGRAMS, Outcome, SmokeReport, run, select, worked
 from kdiag.smoke.cause import Cause
 from kdiag.smoke.programs import Program, Scene, Shown, Skip
+from tests.support.runners import bpftrace_at
 from tests.support.waiting import HANG
 
 ONE = select(["hello"])
@@ -24,7 +25,7 @@ OTHERS = tuple(name for name in ("perl", "gawk", "ruby", "sed", "node", "lua") i
 def go(bpftrace: Path, programs: tuple[Program, ...] = ONE, time_limit: float | None = None) -> SmokeReport:
     return run(
         programs,
-        bpftrace=bpftrace,
+        runners=bpftrace_at(bpftrace),
         behaviour=behaviour((0, 17, 0)),
         predictions={},
         required=("hello",),

@@ -20,7 +20,7 @@ from kdiag.smoke import PROGRAMS, Program
 from kdiag.smoke.cause import Cause
 from kdiag.smoke.events import Actions
 from kdiag.smoke.programs import Scene, Shown, Skip
-from kdiag.smoke.usdt import find, probes
+from kdiag.smoke.programs.usdt import find, probes
 from tests.support.waiting import HANG
 
 RELEASES = [row.since for row in ROWS]

@@ -26,9 +26,11 @@ from kdiag.smoke import (
     worked,
 )
 from kdiag.smoke import run as run_function
-from kdiag.smoke.cause import start
+from kdiag.smoke.cause import Uncaused, start
 from kdiag.smoke.model import agreement, worst
+from kdiag.smoke.programs import Runner, Scene, Shown
 from kdiag.smoke.watch import Limits
+from tests.support.runners import bpftrace_at
 
 Env = Callable[[str], dict[str, str]]
 TWO = select(["hello", "tracepoint-args"])
@@ -44,7 +46,7 @@ def go(
 ) -> SmokeReport:
     return run(
         programs,
-        bpftrace=bpftrace,
+        runners=bpftrace_at(bpftrace),
         behaviour=behaviour((0, 17, 0)),
         predictions=predictions,
         env=env,
@@ -66,7 +68,7 @@ def test_all_work(fake: Path, behaving: Env) -> None:
 
 
 def test_where_hello_fails_the_others_are_not_tried(fake: Path, behaving: Env) -> None:
-    report = go(fake, behaving("refuses"), programs=PROGRAMS)
+    report = go(fake, behaving("refuses"), programs=select(()))
     hello, *others = report.programs
     assert hello.message == "ERROR: bpftrace currently only supports running as the root user."
     assert "sudo" in hello.meaning
@@ -135,7 +137,7 @@ def test_the_listener_hears_of_starts_and_ends(fake: Path, behaving: Env) -> Non
     heard: list[tuple[str, bool]] = []
     run_function(
         TWO,
-        bpftrace=fake,
+        runners=bpftrace_at(fake),
         behaviour=behaviour((0, 17, 0)),
         predictions={},
         env=behaving("works"),
@@ -234,7 +236,11 @@ def test_the_verdict_counts_what_was_required() -> None:
 
 
 def test_choosing_programs() -> None:
-    assert select([]) == PROGRAMS
+    assert select([], ("bpftrace", "bpftool")) == tuple(
+        p for p in PROGRAMS if p.tool in ("bpftrace", "bpftool")
+    )
+    assert {one.tool for one in select([])} == {"bpftrace"}
+    assert [one.id for one in select(["bpftool-*"], ("bpftrace",))] == []
     assert [one.id for one in select(["tracepoint-*"])] == [
         "tracepoint-args",
         "tracepoint-net",
@@ -243,3 +249,57 @@ def test_choosing_programs() -> None:
     assert [one.id for one in select(["include", "struct"])] == ["struct", "include"]
     with pytest.raises(UnknownName, match=re.escape("did you mean profile?")):
         select(["profil"])
+
+
+# -- other tools ------------------------------------------------------------------------------------------
+
+
+def test_a_tools_first_program_decides_for_its_own_only(fake: Path, behaving: Env) -> None:
+    """bpftrace refuses, and bpftool is tried all the same; it is not installed, and that is said once for each."""
+    programs = select((), ("bpftrace", "bpftool"))
+    runners = {**bpftrace_at(fake), "bpftool": Runner("bpftool", (), ("version",), lambda _: True)}
+    report = run(
+        programs, runners=runners, behaviour=behaviour((0, 17, 0)), predictions={}, env=behaving("refuses")
+    )
+    mine = [one for one in report.programs if one.tool == "bpftool"]
+    first, *others = mine
+    assert (first.outcome, first.message) == (Outcome.FAILS, "bpftool is not installed")
+    assert {one.message for one in others} == {"as bpftool-list: bpftool is not installed"}
+
+
+def test_what_is_no_bpftool_is_not_believed(tmp_path: Path) -> None:
+    """Everything that it prints would be a proof."""
+    fake = tmp_path / "bpftool"
+    fake.write_text("#!/bin/sh\necho 'eBPF program_type socket_filter is available'\n")
+    fake.chmod(0o755)
+    runner = Runner("bpftool", (str(fake),), ("version",), lambda output: output.startswith("bpftool v"))
+    report = run(
+        select((), ("bpftool",)), runners={"bpftool": runner}, behaviour=behaviour((0, 17, 0)), predictions={}
+    )
+    assert [one.outcome for one in report.programs] == [Outcome.FAILS, Outcome.SKIPPED, Outcome.SKIPPED]
+    assert "is not bpftool: `bpftool version` answered 'eBPF" in report.programs[0].message
+
+
+def test_the_program_that_is_held_has_a_name_of_its_own() -> None:
+    """bpftool's list must show the program that this very process has loaded."""
+    cause = start()
+    try:
+        (listed,) = [one for one in PROGRAMS if one.id == "bpftool-list"]
+        proof = listed.proof(Scene(behaviour((0, 23, 0)), cause), Shown((), 1))
+        name = cause.comm.replace("-", "_")
+        line = f"7: socket_filter  name {name}  tag a04f5eef06a7f555  gpl"
+        assert re.search(proof, line, re.MULTILINE)
+        assert not re.search(proof, line.replace(name, "other"), re.MULTILINE)
+    finally:
+        cause.end()
+
+
+def test_what_the_process_cannot_do_is_no_failure_of_the_tool() -> None:
+    cause = start()
+    try:
+        with pytest.raises(Uncaused):
+            cause.do("nosuch")
+        with pytest.raises(Uncaused, match="does not answer"):
+            cause.do("getppid")
+    finally:
+        cause.end()

@@ -1,4 +1,4 @@
-"""The programs: what each is called, which capabilities it stands on, its script, its event and the proof.
+"""bpftrace's programs: what each is called, which capabilities it stands on, its script, its event and the proof.
 
 A script prints lines that begin with the unique name of the process that causes the events, and the proof is such
 a line with something in it that only this very event has. All scripts are written for one release's spelling.
@@ -9,86 +9,14 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
-from typing import NamedTuple
 
-from kdiag.knowledge.tools.behaviour import Behaviour
-from kdiag.smoke.cause import Cause
-from kdiag.smoke.usdt import find
+from kdiag.smoke.programs.program import SYSTEM_PYTHON, Program, Scene, Shown, Skip
+from kdiag.smoke.programs.usdt import find
 from kdiag.trust.program import distrusted
 
 #: Where distributions put bpftrace's own tools.
 _TOOL_DIRS = ("/usr/sbin", "/usr/bin", "/usr/share/bpftrace/tools", "/usr/local/share/bpftrace/tools")
 _LIBC = re.compile(r".*/(libc\.so\.6|libc-2\.\d+\.so|ld-musl-[^/]+\.so\.1|libc\.musl-[^/]+\.so\.1)")
-#: A second interpreter to cause events with: it may have USDT probes, or a C library, where kdiag's own has none.
-SYSTEM_PYTHON = "/usr/bin/python3"
-
-
-class Skip(Exception):
-    """This program cannot be run here, for a reason that says nothing about the kernel or the tool."""
-
-
-class Scene(NamedTuple):
-    """What a script and its proof are written from. exact_pids: whether the kernel's process ids are ours."""
-
-    behaviour: Behaviour
-    cause: Cause
-    exact_pids: bool = True
-
-    @property
-    def mine(self) -> str:
-        """The filter that lets through only what the causing process does."""
-        return f'/comm == "{self.cause.comm}"/'
-
-    @property
-    def args(self) -> str:
-        """`args` with the operator that this release takes."""
-        return f"args{self.behaviour.args_operator}"
-
-    def say(self, text: str, *values: str) -> str:
-        """A printf of a line that begins with our name."""
-        return f'printf("{self.cause.comm} {text}\\n"{"".join(f", {value}" for value in values)});'
-
-    def said(self, text: str) -> str:
-        """The pattern of such a line; `text` is a pattern, too."""
-        return f"^{re.escape(self.cause.comm)} {text}$"
-
-    def pid(self, pid: int | str) -> str:
-        """The pattern of a process id; any where the kernel's are not the ones that we see (a PID namespace)."""
-        return str(pid) if self.exact_pids else r"\d+"
-
-
-class Shown(NamedTuple):
-    """What may be in the proof besides the scene: the answers of the causing process, bpftrace's own pid."""
-
-    answers: tuple[str, ...]
-    pid: int
-
-
-class Program(NamedTuple):
-    """One small program.
-
-    needs: capabilities, the one that it stands for first. arguments: for bpftrace; may raise Skip. proof: a pattern
-    (MULTILINE) that is found in standard output only if the very event was seen. action: of the causing process,
-    empty where bpftrace's own start is the event. heavy: clang reads kernel headers, or a long script.
-    almost: a pattern that explains a missing proof, and the explanation. elsewhere: interpreters to try besides ours.
-    begins: the script has a BEGIN, and so rests on `hello`, too.
-    """
-
-    id: str
-    title: str
-    needs: tuple[str, ...]
-    arguments: Callable[[Scene], tuple[str, ...]]
-    proof: Callable[[Scene, Shown], str]
-    action: str = ""
-    heavy: bool = False
-    almost: tuple[str, str] | None = None
-    elsewhere: tuple[str, ...] = ()
-    begins: bool = False
-
-    @property
-    def rests_on(self) -> tuple[str, ...]:
-        """The capabilities that have to work for it."""
-        return (*self.needs, "hello") if self.begins else self.needs
 
 
 def _script(write: Callable[[Scene], str]) -> Callable[[Scene], tuple[str, ...]]:
