@@ -85,7 +85,7 @@ def _ready(wanted: Sequence[Capability], capabilities: Sequence[Capability]) -> 
     what = required_ones(len(wanted), "works", "work")
     if any(c.because == AS_FAR_AS_SEEN for c in wanted):
         return f"{what} {AS_FAR_AS_SEEN}"
-    others = [c for c in capabilities if c not in wanted]
+    others = [c for c in capabilities if c not in wanted and not c.part_of]
     fully = sum(c.status is Works.WORKS for c in others)
     if fully == len(others):
         return f"{what}, and so do all others" if others else what

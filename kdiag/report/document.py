@@ -171,7 +171,7 @@ _CAPABILITY = Record(
         "with_root": Key(
             Perhaps(_WORKS), "What the status would be for root; null where root makes no difference.", None
         ),
-        "part_of": Key(_TEXT, "The capability that this one is a part of; empty for none.", ""),
+        "part_of": Key(_TEXT, "The capability that this one is a part of.", "", seldom=True),
     },
     name="capability",
     about="Something that a person may want to do.",

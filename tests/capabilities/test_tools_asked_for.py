@@ -11,7 +11,7 @@ from kdiag.capabilities.definitions import DEFAULT_REQUIRED, DEFINITIONS
 from kdiag.capabilities.tools import REQUIRED
 from kdiag.checking.analysis import analyse
 from kdiag.machine import Machine
-from kdiag.model import Readiness, Report
+from kdiag.model import Readiness, Report, Works
 from kdiag.report.faces.json import render as render_json
 from kdiag.report.formats import NAMES, render_as
 from kdiag.report.story.tools import of_tools
@@ -88,4 +88,15 @@ def test_what_is_required_by_name_is_shown_whatever_its_tool() -> None:
 def test_a_report_from_before_shows_all() -> None:
     report = judged(machines.linux())
     old = replace(report, tools=())
-    assert of_tools(old) == old
+    assert of_tools(old).capabilities == tuple(c for c in old.capabilities if not c.part_of)
+
+
+def test_a_part_is_shown_where_it_fares_otherwise_than_the_whole() -> None:
+    report = judged(machines.linux())
+    part = next(c for c in report.capabilities if c.part_of)
+    whole = next(c for c in report.capabilities if c.id == part.part_of)
+    other = part._replace(status=Works.WORKS if whole.status is Works.FAILS else Works.FAILS)
+    for one, shown in ((part._replace(status=whole.status), False), (other, True)):
+        rows = tuple(one if c.id == part.id else c for c in report.capabilities)
+        told = of_tools(replace(report, tools=("bpftool",), capabilities=rows, required=()))
+        assert (one in told.capabilities) is shown
