@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from kdiag.capabilities import bpftrace, other_tools
 from kdiag.capabilities.expression import AS_FAR_AS_SEEN, Context, Expression, Outcome, need
-from kdiag.capabilities.repair import repairs
+from kdiag.capabilities.repair import explained, repairs
 from kdiag.model import Capability, Finding, Status, Works
 
 if TYPE_CHECKING:
@@ -242,8 +242,11 @@ def repairs_of(  # noqa: PLR0913
     *,
     as_root_matters: bool,
     selected: bool = False,
+    newer: Behaviour | None = None,
 ) -> dict[str, tuple[str, ...]]:
-    """For each required capability that does not work, the findings to repair before it does."""
+    """For each required capability that does not work, the findings to repair before it does. newer: how bpftrace
+    behaves once a newer one is installed, which is the repair of its own finding then.
+    """
     by_id = {finding.id: finding for finding in findings}
     definitions = {definition.id: definition for definition in DEFINITIONS}
 
@@ -253,14 +256,36 @@ def repairs_of(  # noqa: PLR0913
         anyway = _fine_for_root(by_id) if root else frozenset[str]()
 
         def trial(fine: frozenset[str]) -> Works:
+            installed = [newer] if newer is not None and "tools.bpftrace" in fine else behaviours
             return _outcome(
-                definitions[capability.id], Context(by_id, fine | anyway, selected), behaviours
+                definitions[capability.id], Context(by_id, fine | anyway, selected), installed
             ).works
 
         return repairs(trial, capability.status, capability.findings, by_id)
 
     stopped = (c for c in capabilities if c.id in required and c.status in (Works.FAILS, Works.UNKNOWN))
     return {capability.id: steps(capability) for capability in stopped}
+
+
+def release_needed(
+    findings: Sequence[Finding], now: Behaviour, newer: Iterable[Behaviour], required: Sequence[str]
+) -> tuple[Behaviour, tuple[str, ...]] | None:
+    """The oldest of these releases with which all works that fails for the age of the installed one, and the titles of
+    that; None where no release is the reason. What has a remedy of its own is taken for repaired.
+    """
+    by_id = {finding.id: finding for finding in findings}
+    context = Context(by_id, explained([f.id for f in findings if f.remedies], by_id) | ABOUT_THE_USER)
+
+    def works(definition: Definition, behaviour: Behaviour) -> bool:
+        return _outcome(definition, context, [behaviour]).works in (Works.WORKS, Works.CAVEAT)
+
+    every = sorted(newer, key=lambda behaviour: behaviour.since)
+    asked = [d for d in DEFINITIONS if d.id in required and d.tool == "bpftrace" and not works(d, now)]
+    first = {d.title: next((b for b in every if works(d, b)), None) for d in asked}
+    found = {title: behaviour for title, behaviour in first.items() if behaviour is not None}
+    if not found:
+        return None
+    return max(found.values(), key=lambda behaviour: behaviour.since), tuple(found)
 
 
 def blocked(capabilities: Iterable[Capability], findings: Iterable[Finding]) -> dict[str, tuple[str, ...]]:

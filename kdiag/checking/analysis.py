@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kdiag import __version__
-from kdiag.capabilities.definitions import ABOUT_THE_USER, blocked, evaluate, repairs_of
+from kdiag.capabilities.definitions import ABOUT_THE_USER, blocked, evaluate, release_needed, repairs_of
 from kdiag.capabilities.repair import explained
 from kdiag.capabilities.settings import beyond, needed
 from kdiag.capabilities.tools import about
@@ -21,6 +21,7 @@ from kdiag.knowledge.tools.bpftrace import behaviour
 from kdiag.knowledge.tools.bpftrace_history import NEWEST_READ, ROWS
 from kdiag.model import MachineInfo, Report, Status
 from kdiag.remedies import container
+from kdiag.remedies.packages import newer_bpftrace
 from kdiag.system import Unavailable
 
 if TYPE_CHECKING:
@@ -50,9 +51,16 @@ def analyse(
     required = required or required_of(tools, told)
     findings = _started_so(machine, findings, behaviours, required)
     selected = tuple(chosen) != tuple(registry.checks)
+    findings, newer = _too_old(machine, findings, behaviours, required)
     capabilities = evaluate(findings, behaviours, as_root_matters=elsewhere, selected=selected)
     steps = repairs_of(
-        capabilities, findings, behaviours, required, as_root_matters=elsewhere, selected=selected
+        capabilities,
+        findings,
+        behaviours,
+        required,
+        as_root_matters=elsewhere,
+        selected=selected,
+        newer=newer,
     )
     return Report(
         kdiag=__version__,
@@ -89,6 +97,33 @@ def forecast(machine: Machine, report: Report, repaired: Collection[str]) -> Rep
         blocks=blocked(capabilities, findings),
         repairs=steps,
     )
+
+
+def _too_old(
+    machine: Machine, findings: tuple[Finding, ...], behaviours: Sequence[Behaviour], required: Sequence[str]
+) -> tuple[tuple[Finding, ...], Behaviour | None]:
+    """The findings; where a newer bpftrace does what is required and the installed one cannot, that of bpftrace with
+    the way to it, and how the newer one behaves. The check of bpftrace does not know what is required.
+    """
+    mine = next((f for f in findings if f.id == "tools.bpftrace" and f.status is Status.OK), None)
+    tool = machine.tools.bpftrace if mine is not None else None
+    have = tool.version if tool is not None else None
+    if mine is None or have is None or len(behaviours) != 1:
+        return findings, None
+    later = [behaviour(row.since) for row in ROWS if row.since > have]
+    found = release_needed(findings, behaviours[0], later, required)
+    if found is None:
+        return findings, None
+    newer, titles = found
+    more = f" and {len(titles) - 1} more" if len(titles) > 1 else ""
+    told = replace(
+        mine,
+        status=Status.WARN,
+        summary=f"bpftrace {'.'.join(map(str, have))} is too old for {titles[0]}{more}: "
+        f"{'.'.join(map(str, newer.since))} or newer is required",
+        remedies=(newer_bpftrace(machine, newer.since),),
+    )
+    return tuple(told if f is mine else f for f in findings), newer
 
 
 def _started_so(

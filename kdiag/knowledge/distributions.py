@@ -23,6 +23,18 @@ _BPFTRACE: dict[tuple[str, str], tuple[int, int, int]] = {
 }
 
 
+def next_with(os_id: str | None, needed: tuple[int, int, int]) -> tuple[str, tuple[int, int, int]] | None:
+    """The oldest release of a distribution that packages this bpftrace or a newer one, and which; None if none is known
+    to.
+    """
+    found = [
+        (tuple(map(int, version.split("."))), version, tool)
+        for (distribution, version), tool in _BPFTRACE.items()
+        if distribution == os_id and tool >= needed
+    ]
+    return min(found)[1:] if found else None
+
+
 def packaged_bpftrace(os_id: str | None, version_id: str | None) -> tuple[int, int, int] | None:
     """The release of bpftrace that a distribution release packages, None if not known.
 

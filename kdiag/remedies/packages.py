@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
+from kdiag.knowledge.distributions import next_with
 from kdiag.knowledge.managers import install_commands, reinstall_commands
 from kdiag.model import Remedy
 from kdiag.system import Unavailable
@@ -136,6 +137,33 @@ def install(machine: Machine, remedy_id: str, package: str) -> tuple[Remedy, ...
     if not commands:
         return ()
     return (Remedy(remedy_id, f"Install {package}", commands=commands, needs=("root", "network")),)
+
+
+def newer_bpftrace(machine: Machine, needed: tuple[int, int, int]) -> Remedy:
+    """A bpftrace that can what the installed one is too old for: this distribution's, where that is new enough."""
+    packaged = machine.tools.packaged_bpftrace
+    if packaged is not None and packaged >= needed:
+        for way in install(machine, "bpftrace.newer", "bpftrace"):
+            return way._replace(title=f"Install bpftrace {_dotted(packaged)}, which this distribution has")
+    try:
+        system = machine.kernel.os_release
+    except Unavailable:
+        system = None
+    known = [f"this distribution has {_dotted(packaged)}"] if packaged is not None else []
+    later = next_with(system.id, needed) if system is not None else None
+    if later is not None and system is not None:
+        known.append(f"{(system.id or '').capitalize()} {later[0]} has {_dotted(later[1])}")
+    known.append("the project's own binary is at github.com/bpftrace/bpftrace/releases")
+    return Remedy(
+        "bpftrace.newer",
+        f"Use bpftrace {_dotted(needed)} or newer: {', '.join(known)}",
+        "manual",
+        needs=("root", "network"),
+    )
+
+
+def _dotted(version: tuple[int, ...]) -> str:
+    return ".".join(map(str, version))
 
 
 def reinstall(machine: Machine, remedy_id: str, package: str) -> tuple[Remedy, ...]:

@@ -14,6 +14,7 @@ from kdiag.recording.pack import opened
 from kdiag.report.formats import render_as
 from kdiag.report.story.next_step import elsewhere, label
 from tests.support import machines
+from tests.support.description import Description
 from tests.support.paths import FIXTURES
 from tests.support.reports import Examine, report_on
 
@@ -154,6 +155,41 @@ def test_the_first_screen_of_every_recorded_machine(directory: Path) -> None:
     told = elsewhere(report, "the recorded machine")
     assert label(told.verdict) != "Next" or not verdict.run_on
     assert not [r for f in told.findings for r in f.remedies if r.run_on == "here"]
+
+
+# -- an old release ---------------------------------------------------------------------------------------------------
+
+
+def of(version: str, system: str = machines.DEBIAN["12"]) -> Description:
+    release = "6.12.107+deb13-amd64"
+    return machines.bpftrace(machines.linux(release, system), version)
+
+
+def test_where_the_release_is_the_cause_a_newer_one_is_the_next_step() -> None:
+    """The distribution's own, if it is new enough; else who has one."""
+    verdict = report_on(of("0.17.0").recording(), ("rawtracepoint",)).verdict
+    assert verdict.summary == "bpftrace 0.17.0 is too old for Raw tracepoints: 0.18.0 or newer is required"
+    assert verdict.next.startswith(
+        "Use bpftrace 0.18.0 or newer: this distribution has 0.17.0, Debian 13 has 0.23.2"
+    )
+    verdict = report_on(of("0.14.0", machines.UBUNTU_2404).recording(), ("hello", "module-types")).verdict
+    assert verdict.next == "sudo apt-get update && sudo apt-get install bpftrace"
+    assert "0.14.0 is too old for Types of kernel modules: 0.17" in verdict.summary
+
+
+def test_a_newer_release_is_one_of_the_steps() -> None:
+    """What else is in the way has its own remedy, and the age of a release is none of what fails without it."""
+    report = report_on(machines.unmounted(of("0.17.0")).recording(), ("rawtracepoint", "tracepoint-sched"))
+    assert report.repairs == {"rawtracepoint": ("tools.bpftrace",), "tracepoint-sched": ("tracing.tracefs",)}
+    told = report_on(machines.unmounted(of("0.17.0")).recording()).finding("tools.bpftrace")
+    assert told is not None and told.status is Status.OK and not told.remedies
+
+
+def test_no_release_helps_where_the_kernel_has_none_of_it() -> None:
+    report = report_on(machines.without_btf(of("0.17.0")).recording(), ("fentry",))
+    told = report.finding("tools.bpftrace")
+    assert told is not None and told.status is Status.OK
+    assert "bpftrace" not in report.verdict.next
 
 
 # -- without root ---------------------------------------------------------------------------------------------------
