@@ -94,5 +94,7 @@ def test_the_verdict_follows_the_cause(name: str, examine: Examine) -> None:
 @pytest.mark.parametrize("name", files())
 def test_every_case_has_its_address(name: str) -> None:
     data = files()[name]
-    assert re.fullmatch(r"[\w.-]+/[\w.-]+#\d+", data["reported"])
+    assert ("reported" in data) != ("built" in data), "either of a report or built"
+    assert "reported" not in data or re.fullmatch(r"[\w.-]+/[\w.-]+#\d+", data["reported"])
+    assert data.get("built", "after x").startswith("after ")
     assert data.keys() == {"reported", "unseen"} or name in cases()
