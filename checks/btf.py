@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from kdiag.check import check
 from kdiag.machine import Machine
-from kdiag.machine.btf import VMLINUX, NoBtf, fallback_paths
+from kdiag.machine.btf import TAKES_BARE, VMLINUX, Fallback, NoBtf, fallback_paths
 from kdiag.machine.programs.libbpf import Libbpf
 from kdiag.model import (
     Evidence,
@@ -29,6 +29,7 @@ from kdiag.system import ProbeResult, Unavailable
 from .refusals import LISTING, explain, only_root_may, quoted
 
 if TYPE_CHECKING:
+    from kdiag.knowledge.tools.behaviour import Version
     from kdiag.parse.kernel_log import Notice
     from kdiag.parse.mountinfo import Mount
 
@@ -227,14 +228,12 @@ def _refused_modules(machine: Machine, refused: tuple[Notice, ...]) -> Finding:
 @check("btf.fallback", "BTF elsewhere")
 def fallback(machine: Machine) -> Iterator[Finding]:
     """The files that libbpf tries where sysfs has no BTF: ELF images with a .BTF section, checked to be of
-    this very build by their build-id. See it yourself: `readelf -S /boot/vmlinux-$(uname -r) | grep BTF`.
+    this very build by their build-id; and bare BTF, as BTFHub has it, which libbpf takes there since 1.1. See it
+    yourself: `readelf -S /boot/vmlinux-$(uname -r) | grep BTF`, `bpftool btf dump file /boot/vmlinux-$(uname -r)`.
     """
     found = machine.btf.fallbacks
     paths = fallback_paths(machine.kernel.release)
-    evidence = tuple(
-        Evidence(f.path, f.problem or ("BTF of this build" if f.same_build else "BTF, build unproven"))
-        for f in found
-    )
+    evidence = tuple(Evidence(f.path, f.problem or _kept(f)) for f in found)
     absent = (Evidence("libbpf's list", f"{len(paths) - len(found)} of {len(paths)} places are empty"),)
     good = [f for f in found if not f.problem]
     if _sysfs_broken(machine):
@@ -245,7 +244,7 @@ def fallback(machine: Machine) -> Iterator[Finding]:
             causes=("btf.vmlinux",),
         )
     elif good:
-        yield ok(f"BTF is also in {good[0].path}", evidence=(*evidence, *absent))
+        yield _elsewhere(machine, good, (*evidence, *absent))
     elif any(not f.seen for f in found):
         yield unknown(
             "whether another file has the kernel's BTF cannot be seen",
@@ -261,6 +260,26 @@ def fallback(machine: Machine) -> Iterator[Finding]:
         )
 
 
+def _kept(found: Fallback) -> str:
+    what = "bare BTF" if found.bare else "BTF"
+    return f"{what} of this build" if found.same_build else f"{what}, build unproven"
+
+
+def _elsewhere(machine: Machine, good: list[Fallback], evidence: tuple[Evidence, ...]) -> Finding:
+    """Sound BTF in one of the places: for which libbpf?"""
+    if not good[0].bare:
+        return ok(f"BTF is also in {good[0].path}", evidence=evidence)
+    libraries = machine.tools.libbpfs
+    seen = tuple(Evidence(path, ".".join(map(str, version))) for path, version in libraries)
+    if libraries and all(version >= TAKES_BARE for _, version in libraries):
+        return ok(f"bare BTF is in {good[0].path}", evidence=(*evidence, *seen))
+    return warn(
+        f"bare BTF is in {good[0].path}: programs with libbpf before 1.1 do not take it",
+        reason="they take an ELF image with a .BTF section there, and nothing else",
+        evidence=(*evidence, *seen),
+    )
+
+
 def _sysfs_broken(machine: Machine) -> bool:
     try:
         machine.btf.vmlinux  # noqa: B018  asked for its exception
@@ -271,14 +290,19 @@ def _sysfs_broken(machine: Machine) -> bool:
     return False
 
 
-def _wanted(machine: Machine) -> tuple[Kind, tuple[int, int, int]]:
+def _release(kind: Kind) -> Version:
+    """The first libbpf that reads BTF with this kind."""
+    major, minor, patch = (int(part) for part in kind_needs_libbpf(kind).split("."))
+    return major, minor, patch
+
+
+def _wanted(machine: Machine) -> tuple[Kind, Version]:
     """The highest kind of type in the kernel's BTF, and the libbpf that reads it. Raises as `BtfFacts.vmlinux`."""
     highest = Kind[machine.btf.vmlinux.highest]
-    major, minor, patch = (int(part) for part in kind_needs_libbpf(highest).split("."))
-    return highest, (major, minor, patch)
+    return highest, _release(highest)
 
 
-def _newer_libbpf(wanted: tuple[int, int, int]) -> tuple[Remedy, ...]:
+def _newer_libbpf(wanted: Version) -> tuple[Remedy, ...]:
     return (Remedy("btf.libbpf", f"Use tools with libbpf {wanted[0]}.{wanted[1]} or newer", "manual"),)
 
 
@@ -321,7 +345,7 @@ def for_bpftool(machine: Machine) -> Iterator[Finding]:
     See it yourself: `bpftool version`, `bpftool btf dump file /sys/kernel/btf/vmlinux | head`.
     """
     try:
-        highest, wanted = _wanted(machine)
+        highest, _ = _wanted(machine)
     except (NoBtf, BtfError):
         yield skip("no BTF to read")
         return
@@ -329,13 +353,14 @@ def for_bpftool(machine: Machine) -> Iterator[Finding]:
     if own is None:
         yield skip("bpftool is not installed, or does not start")
     else:
-        yield _reads("bpftool", own, highest, wanted, "tools.bpftool")
+        yield _reads("bpftool", own, highest)
 
 
-def _reads(tool: str, own: Libbpf, highest: Kind, wanted: tuple[int, int, int], cause: str) -> Finding:
+def _reads(tool: str, own: Libbpf, highest: Kind, file: str = VMLINUX) -> Finding:
     """A tool's own libbpf against the kernel's BTF."""
+    wanted = _release(highest)
     release = f"{wanted[0]}.{wanted[1]}"
-    evidence = (Evidence(VMLINUX, f"has {highest.name}"), Evidence(own.where, own.name))
+    evidence = (Evidence(file, f"has {highest.name}"), Evidence(own.where, own.name))
     enough = own.has(wanted)
     if enough:
         return ok(f"{tool} reads the kernel's BTF", evidence=evidence)
@@ -349,8 +374,8 @@ def _reads(tool: str, own: Libbpf, highest: Kind, wanted: tuple[int, int, int], 
         f"this {tool} is too old for this kernel's BTF",
         reason=f"{highest.name} needs libbpf {release}, and {own.where} is what it uses",
         evidence=evidence,
-        causes=(cause,),
-        remedies=_newer_libbpf(wanted) if cause == "tools.bpftool" else (),
+        causes=(f"tools.{tool}",),
+        remedies=_newer_libbpf(wanted) if tool == "bpftool" else (),
     )
 
 
@@ -504,12 +529,7 @@ def data_is_elf(machine: Machine, path: str) -> bool:
 
 
 def _by_id(machine: Machine) -> Finding:
-    cure = Remedy(
-        "btf.variable",
-        "Point bpftrace to the file",
-        commands=(f"export BPFTRACE_BTF={VMLINUX}",),
-        run_on="the shell that starts bpftrace, as root (or: sudo --preserve-env=BPFTRACE_BTF bpftrace)",
-    )
+    cure = _point_to(VMLINUX)
     try:
         result = machine.bpf.btf_by_id
     except Unavailable as gap:
@@ -563,34 +583,74 @@ def _by_file(machine: Machine) -> Finding:
     except BtfError:
         return fail("the kernel's BTF is broken, and libbpf does not look elsewhere", causes=("btf.vmlinux",))
     except NoBtf:
-        good = next((f for f in machine.btf.fallbacks if not f.problem), None)
-        if good is None:
-            return fail("bpftrace finds no BTF", causes=("btf.vmlinux", "btf.fallback"))
-        return ok(f"bpftrace takes BTF from {good.path}", evidence=(Evidence(good.path, "sound BTF"),))
+        return _by_fallback(machine)
     if btf.task_struct is None or _byte_order(machine) not in (None, btf.byteorder):
         return fail("bpftrace gets BTF that is not a kernel's", causes=("btf.vmlinux",))
-    highest, wanted = _wanted(machine)
+    highest, _ = _wanted(machine)
     try:
         own = machine.tools.own_libbpf.of_bpftrace
     except Unavailable as gap:
-        return _by_no_library(machine, highest, wanted, gap)
+        return _by_no_library(machine, highest, gap)
     if own is None:
         return ok("bpftrace reads the kernel's BTF", evidence=(Evidence(VMLINUX, f"{btf.n_types} types"),))
-    return _reads("bpftrace", own, highest, wanted, "tools.bpftrace")
+    return _reads("bpftrace", own, highest)
 
 
-def _by_no_library(
-    machine: Machine, highest: Kind, wanted: tuple[int, int, int], gap: Unavailable
-) -> Finding:
+def _by_fallback(machine: Machine) -> Finding:
+    """bpftrace's own list (up to 0.16) takes ELF images alone, libbpf's since 1.1 bare BTF too."""
+    good = next((f for f in machine.btf.fallbacks if not f.problem), None)
+    if good is None:
+        return fail("bpftrace finds no BTF", causes=("btf.vmlinux", "btf.fallback"))
+    behaviour, own = machine.tools.behaviour, None
+    lists = behaviour is not None and behaviour.btf_source == "file-list"
+    evidence = (Evidence(good.path, _kept(good)),)
+    try:
+        own = machine.tools.own_libbpf.of_bpftrace
+    except Unavailable:
+        own = next((Libbpf(*one) for one in reversed(machine.tools.libbpfs)), None)
+    takes: bool | None = not good.bare
+    if good.bare and not lists:
+        takes = None if own is None else own.has(TAKES_BARE)
+    if takes is None:
+        return unknown(
+            f"whether bpftrace takes bare BTF in {good.path} is not known",
+            reason=f"libbpf takes it since 1.1, and {own.where if own else 'its own'} does not say",
+            evidence=evidence,
+        )
+    if not takes:
+        reader = "this release of bpftrace" if lists or own is None else own.name
+        return fail(
+            f"bpftrace does not take bare BTF in {good.path}",
+            reason=f"{reader} takes an ELF image there; a variable names bare BTF",
+            evidence=evidence,
+            causes=("tools.bpftrace",),
+            remedies=(_point_to(good.path),) if behaviour and behaviour.honours_btf_variable else (),
+        )
+    kind = Kind[good.highest]
+    if own is not None and own.has(_release(kind)) is False:
+        return _reads("bpftrace", own, kind, good.path)
+    return ok(f"bpftrace takes BTF from {good.path}", evidence=evidence)
+
+
+def _point_to(path: str) -> Remedy:
+    return Remedy(
+        "btf.variable",
+        "Point bpftrace to the file",
+        commands=(f"export BPFTRACE_BTF={path}",),
+        run_on="the shell that starts bpftrace, as root (or: sudo --preserve-env=BPFTRACE_BTF bpftrace)",
+    )
+
+
+def _by_no_library(machine: Machine, highest: Kind, gap: Unavailable) -> Finding:
     """Where the program's file does not tell: a package's bpftrace is linked with a libbpf of its distribution."""
-    tool, libraries = machine.tools.bpftrace, machine.tools.libbpfs
+    tool, libraries, wanted = machine.tools.bpftrace, machine.tools.libbpfs, _release(highest)
     types = Evidence(VMLINUX, f"has {highest.name}")
     old = [library for library in libraries if library[1] < wanted]
     if not old or tool is None or not tool.origin.startswith("package"):
         return ok("bpftrace reads the kernel's BTF", evidence=(types,))
     if len(old) == len(libraries):
         path, version = old[0]
-        return _reads("bpftrace", Libbpf(path, version), highest, wanted, "tools.bpftrace")
+        return _reads("bpftrace", Libbpf(path, version), highest)
     return unknown(
         "whether bpftrace reads this kernel's BTF depends on which libbpf it loads",
         reason=f"{highest.name} needs libbpf {wanted[0]}.{wanted[1]}; {gap.reason}",

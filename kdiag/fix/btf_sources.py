@@ -84,9 +84,7 @@ def from_file(path: str, machine: Machine) -> BtfSource:
 
 
 def from_fallbacks(machine: Machine) -> tuple[BtfSource | None, str]:
-    """The first sound .BTF section of a vmlinux where libbpf looks; else None and, in words, what is there
-    instead.
-    """
+    """The first sound BTF where libbpf looks, bare or in a vmlinux; else None and, in words, what is there instead."""
     said = ""
     for candidate in machine.btf.fallbacks:
         if candidate.problem:
@@ -105,10 +103,13 @@ def from_fallbacks(machine: Machine) -> tuple[BtfSource | None, str]:
 
 
 def _section(machine: Machine, path: str) -> bytes:
-    """The .BTF section of an image that may have 800 MB, of which little is read."""
+    """Bare BTF, or the .BTF section of an image that may have 800 MB, of which little is read."""
     from elftools.common.exceptions import ELFError
     from elftools.elf.elffile import ELFFile
 
+    bare = machine.btf.bare(path)
+    if bare is not None:
+        return bare
     handle = machine.system.open(path)
     if handle is None:
         raise FixError(f"{path} went away")

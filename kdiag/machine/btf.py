@@ -37,9 +37,14 @@ class ModuleBtf(NamedTuple):
     broken: tuple[tuple[str, str], ...]
 
 
+#: The first libbpf that takes bare BTF in those places: btf__parse() there in the place of btf__parse_elf().
+TAKES_BARE = (1, 1, 0)
+_MAGICS = (b"\x9f\xeb", b"\xeb\x9f")
+
+
 def fallback_paths(release: str) -> tuple[str, ...]:
-    """Where libbpf looks when sysfs has no BTF (src/btf.c, btf__load_vmlinux_btf); ELF files with a .BTF
-    section.
+    """Where libbpf looks when sysfs has no BTF (src/btf.c, btf__load_vmlinux_btf): ELF files with a .BTF section,
+    and since 1.1 (`TAKES_BARE`) also bare BTF, as BTFHub has it.
     """
     return (
         f"/boot/vmlinux-{release}",
@@ -53,10 +58,11 @@ def fallback_paths(release: str) -> tuple[str, ...]:
 
 
 class Fallback(NamedTuple):
-    """An ELF file on libbpf's list. problem is empty for one that holds sound BTF of this very build.
+    """A file on libbpf's list. problem is empty for one that holds sound BTF of this very build.
 
     same_build: by GNU build-id against /sys/kernel/notes, None if one of the two cannot be known. seen: False for a
-    place that could not be looked at; problem then says why.
+    place that could not be looked at; problem then says why. bare: no ELF file around it. highest: the name of its
+    highest kind.
     """
 
     path: str
@@ -64,6 +70,8 @@ class Fallback(NamedTuple):
     problem: str
     same_build: bool | None
     seen: bool = True
+    bare: bool = False
+    highest: str = ""
 
 
 class Survey(NamedTuple):
@@ -109,11 +117,15 @@ def survey(system: System) -> Survey:
         n_types=btf.n_types,
         byteorder=btf.byteorder,
         counts=tuple((kind.name, count) for kind, count in btf.counts.items() if count),
-        highest=max((kind for kind, count in btf.counts.items() if count), default=Kind.INT).name,
+        highest=_highest(btf),
         ids=tuple((name, type_id) for name, type_id in ids if type_id is not None),
         task_struct=None if task is None else (task, len(btf.members(task, flatten=True))),
         modules=_modules(system, btf),
     )
+
+
+def _highest(btf: Btf) -> str:
+    return max((kind for kind, count in btf.counts.items() if count), default=Kind.INT).name
 
 
 def _modules(system: System, base: Btf) -> ModuleBtf:
@@ -211,21 +223,39 @@ class BtfFacts:
 
     def _judge(self, path: str, size: int) -> Fallback:
         try:
-            section, build = self._elf(path)
+            data = self.bare(path)
+            section, build = (data, None) if data is not None else self._elf(path)
         except (ParseError, Unavailable) as error:
             return Fallback(path, size, str(error), None)
+        bare = data is not None
         if section is None:
             return Fallback(path, size, "an ELF file without a .BTF section", None)
         try:
-            parse(section)
+            highest = _highest(parse(section))
         except ParseError as error:
-            return Fallback(path, size, f"its .BTF section is broken: {error}", None)
+            what = "its BTF" if bare else "its .BTF section"
+            return Fallback(path, size, f"{what} is broken: {error}", None, bare=bare)
         try:
             running = self.build_id
         except Unavailable:
             running = None
         same = None if running is None or build is None else running == build
-        return Fallback(path, size, "BTF of another build of the kernel" if same is False else "", same)
+        problem = "BTF of another build of the kernel" if same is False else ""
+        return Fallback(path, size, problem, same, bare=bare, highest=highest)
+
+    def bare(self, path: str) -> bytes | None:
+        """All of a file that is bare BTF, None for anything else. Raises Unavailable."""
+        handle = self._system.open(path)
+        if handle is None:
+            raise Unavailable(f"{path} went away")
+        with handle:
+            if handle.read(2) not in _MAGICS:
+                return None
+            handle.seek(0)
+            data = handle.read(_SECTION_LIMIT + 1)
+        if len(data) > _SECTION_LIMIT:
+            raise Unavailable(f"bare BTF of more than {_SECTION_LIMIT} bytes")
+        return data
 
     def _elf(self, path: str) -> tuple[bytes | None, str | None]:
         """The .BTF section and the build-id of an ELF file; a debug image of 800 MB is not read whole for

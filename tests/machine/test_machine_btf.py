@@ -41,6 +41,14 @@ def test_every_place_of_libbpfs_list(path: str, tmp_path: Path) -> None:
     assert (found.path, found.problem, found.same_build) == (path, "", None)
 
 
+@pytest.mark.parametrize("path", fallback_paths(RELEASE))
+def test_bare_btf_in_every_place(path: str, tmp_path: Path) -> None:
+    described = machines.without_btf(machines.linux(RELEASE)).file(path, parts.btf())
+    (found,) = facts(described, tmp_path).fallbacks
+    assert (found.path, found.problem, found.same_build, found.bare) == (path, "", None, True)
+    assert found.highest == "ENUM64"
+
+
 @pytest.mark.parametrize(("running", "same"), [(b"\x01" * 20, True), (b"\x02" * 20, False)])
 def test_the_build_id_tells_another_build(running: bytes, same: bool, tmp_path: Path) -> None:
     described = machines.without_btf(machines.linux(RELEASE)).file(
@@ -59,12 +67,12 @@ def test_the_build_id_tells_another_build(running: bytes, same: bool, tmp_path: 
         b"\x7fELF",
         b"\x7fELF" + bytes(60),
         bytes(range(256)) * 8,
-        parts.btf(),
+        parts.btf()[:40],
         parts.btf_elf(b""),
         parts.btf_elf(parts.btf()[:40]),
         parts.btf_elf(parts.circular_btf()),
     ],
-    ids=["empty", "magic", "zeros", "noise", "bare BTF", "empty section", "cut section", "a circle"],
+    ids=["empty", "magic", "zeros", "noise", "cut bare BTF", "empty section", "cut section", "a circle"],
 )
 def test_files_that_are_not_what_they_claim(data: bytes, tmp_path: Path) -> None:
     described = machines.without_btf(machines.linux(RELEASE)).file(f"/boot/vmlinux-{RELEASE}", data)

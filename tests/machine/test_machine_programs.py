@@ -11,6 +11,7 @@ from kdiag.machine.programs.libbpf import Libbpf
 from kdiag.machine.programs.loader import Missing
 from kdiag.model import Status, Works
 from kdiag.system import Unavailable
+from tests.support import kernel_parts as parts
 from tests.support import known_machines as known
 from tests.support import machines
 from tests.support.description import Description
@@ -157,3 +158,49 @@ def test_bpftool_says_its_own(printed: str, status: Status) -> None:
     works = next(c for c in report.capabilities if c.id == "bpftool")
     expected = {Status.OK: Works.WORKS, Status.FAIL: Works.CAVEAT, Status.UNKNOWN: Works.UNKNOWN}
     assert works.status is expected[status], works
+
+
+# -- bare BTF where libbpf looks besides -------------------------------------------------------------------------------
+
+
+def without_its_own(version: str, libbpf: str, file: bytes, needed: tuple[str, ...] = ()) -> Description:
+    """A kernel without BTF, and BTFHub's file copied to where a vmlinux would be."""
+    described = machines.without_btf(machines.linux("5.4.0-26-generic")).program("bpftrace", PROGRAM)
+    described.command(f"{PROGRAM} --version", f"bpftrace v{version}\n")
+    machines.installed(described, ("bpftrace", f"{version}-1"))
+    library(described, HOME, libbpf).file(PROGRAM, elf(*needed or (f"libbpf.so.{libbpf[0]}",)), mode=0o755)
+    return described.file("/boot/vmlinux-5.4.0-26-generic", file)
+
+
+@pytest.mark.parametrize(
+    ("version", "libbpf", "file", "mine", "elsewhere"),
+    [
+        ("0.23.2", "1.5.0", parts.btf(), Status.OK, Status.OK),
+        ("0.18.0", "1.0.1", parts.btf(), Status.FAIL, Status.WARN),
+        ("0.18.0", "1.0.1", parts.btf_elf(parts.btf()), Status.OK, Status.OK),
+        ("0.14.1", "1.5.0", parts.btf(), Status.FAIL, Status.OK),
+        ("0.14.1", "0.8.1", parts.btf_elf(parts.btf(enum64=False)), Status.OK, Status.OK),
+        ("0.14.1", "0.8.1", parts.btf_elf(parts.btf()), Status.FAIL, Status.OK),
+    ],
+)
+def test_bare_btf_is_for_libbpf_1_1(
+    version: str, libbpf: str, file: bytes, mine: Status, elsewhere: Status
+) -> None:
+    """bpftrace up to 0.16 goes through a list of its own, with ELF images alone, whatever its libbpf."""
+    report = report_on(without_its_own(version, libbpf, file).recording())
+    found, other = report.finding("btf.bpftrace"), report.finding("btf.fallback")
+    assert found is not None and other is not None
+    assert (found.status, other.status) == (mine, elsewhere), (found, other)
+    if found.status is Status.FAIL and file == parts.btf():
+        assert [r.commands for r in found.remedies] == [
+            ("export BPFTRACE_BTF=/boot/vmlinux-5.4.0-26-generic",)
+        ]
+    core = next(c for c in report.capabilities if c.id == "core-tools")
+    assert "before 1.1" in core.because or other.status is Status.OK, core
+
+
+def test_which_libbpf_is_not_known() -> None:
+    described = without_its_own("0.18.0", "1.0.1", parts.btf())
+    described.remove(f"{HOME}/libbpf.so.1", f"{HOME}/libbpf.so.1.0.1").file(f"{HOME}/libbpf.so.1", LIBRARY)
+    found = report_on(described.recording()).finding("btf.bpftrace")
+    assert found is not None and found.status is Status.UNKNOWN
