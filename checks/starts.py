@@ -8,7 +8,7 @@ from kdiag.check import check
 from kdiag.machine import Machine
 from kdiag.machine.tools import Start
 from kdiag.model import Evidence, Finding, Remedy, expected, fail, ok, skip, unknown, warn
-from kdiag.remedies.packages import bcc_package, reinstall
+from kdiag.remedies.packages import bcc_package, bpftool_package, install, reinstall
 from kdiag.system import Unavailable
 
 #: Where a distribution's package puts it.
@@ -133,6 +133,50 @@ def bcc(machine: Machine) -> Iterator[Finding]:
         yield _stops("BCC's tools", start, reinstall(machine, "bcc.reinstall", bcc_package(machine)))
     else:
         yield _told("BCC's tools", start)
+
+
+@check("tools.bpftool-start", "bpftool starts")
+def bpftool(machine: Machine) -> Iterator[Finding]:
+    """Whether `bpftool version` runs. Ubuntu's is a script that looks for the bpftool of the running kernel, which
+    linux-tools of that very kernel brings, and says so where it is not installed. See it yourself: `bpftool version`.
+    """
+    start, path = machine.tools.bpftool_start, machine.tools.bpftool_path or ""
+    if start is None:
+        yield skip("bpftool is not installed")
+    elif start.runs is not False:
+        yield _told("bpftool", start)
+    elif "not found for kernel" in start.words:
+        yield _stops("bpftool", start, _for_this_kernel(machine, path))
+    else:
+        yield _stops("bpftool", start, reinstall(machine, "bpftool.reinstall", bpftool_package(machine)))
+
+
+def _for_this_kernel(machine: Machine, path: str) -> tuple[Remedy, ...]:
+    """Behind the script: the tools of this kernel, where Ubuntu built it; and those of any other, which do as well."""
+    release, identity = machine.kernel.release, machine.kernel.identity
+    remedies: tuple[Remedy, ...] = ()
+    if identity is not None and identity.family.startswith("ubuntu"):
+        remedies = install(machine, "bpftool.install", f"linux-tools-{release}")
+    for directory in ("/usr/lib/linux-tools", *_tools_of_others(machine)):
+        try:
+            names = machine.system.listdir(directory) or ()
+        except Unavailable:
+            continue
+        place = directory if "bpftool" in names else f"{directory}/{names[-1]}" if names else ""
+        program = f"{place}/bpftool"
+        if place and program != path and machine.system.stat(program) is not None:
+            title = "Use that of another kernel, which works for this one, too"
+            return (*remedies, Remedy("bpftool.other", title, "manual", (f"{program} version",)))
+    return remedies
+
+
+def _tools_of_others(machine: Machine) -> list[str]:
+    """Ubuntu's linux-tools of a kernel: /usr/lib/linux-tools-6.8.0-40."""
+    try:
+        names = machine.system.listdir("/usr/lib") or ()
+    except Unavailable:
+        return []
+    return [f"/usr/lib/{name}" for name in sorted(names, reverse=True) if name.startswith("linux-tools-")]
 
 
 def _told(tool: str, start: Start) -> Finding:

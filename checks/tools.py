@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from kdiag.check import check
 from kdiag.machine import Machine
 from kdiag.machine.privileges import SYSCTLS
-from kdiag.model import Evidence, Finding, Remedy, fail, ok, skip, unknown, warn
+from kdiag.model import Evidence, Finding, Remedy, expected, fail, ok, skip, unknown, warn
 from kdiag.remedies.container import run
 from kdiag.remedies.packages import bcc_package, bpftool_package, install
 from kdiag.system import Unavailable
@@ -77,18 +77,25 @@ def bpftool(machine: Machine) -> Iterator[Finding]:
     """bpftool is not needed for tracing, but shows BTF and features. Ubuntu's is a wrapper that wants
     linux-tools of the running kernel.
     """
-    tool = machine.tools.bpftool
+    tool, start = machine.tools.bpftool, machine.tools.bpftool_start
     if tool is None:
         yield fail(
             "bpftool is not installed",
             evidence=(Evidence("PATH", "no bpftool"),),
             remedies=install(machine, "bpftool.install", bpftool_package(machine)),
         )
-    elif tool.problem:
-        yield warn(
-            "bpftool does not run for this kernel",
+    elif tool.problem and start is not None and start.runs is None:
+        yield expected(
+            "bpftool is installed; whether it runs was not tried",
             reason=tool.problem,
             evidence=(Evidence(tool.path, tool.problem),),
+        )
+    elif tool.problem:
+        yield warn(
+            "bpftool does not run here",
+            reason=tool.problem,
+            evidence=(Evidence(tool.path, tool.problem),),
+            causes=("tools.bpftool-start",),
         )
     else:
         yield ok(

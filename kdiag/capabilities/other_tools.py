@@ -61,7 +61,8 @@ def core_tools(_b: Behaviour) -> Expression:
 
 def bpftool(_b: Behaviour) -> Expression:
     return all_of(
-        need("tools.bpftool", refuse_warn=True),
+        unless_refuted("tools.bpftool-start"),
+        unless_refuted("tools.bpftool"),
         need("privileges.capabilities"),
         need("privileges.userns"),
         need("bpf.map"),

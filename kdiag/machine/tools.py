@@ -53,6 +53,7 @@ _LIBRARY_DIRS = (
     "/lib64",
 )
 _TIMEOUT = 10.0
+_LIBBCC = "libbcc.so.0"
 #: src/triggers.h of bpftrace, up to 0.21.
 _TRIGGERS = ("BEGIN_trigger", "END_trigger")
 #: execve(2) of a program of another architecture, or with a library of one.
@@ -180,6 +181,12 @@ class Tools:
         return None if path is None else self._started((path, "--version"))
 
     @cached_property
+    def bpftool_start(self) -> Start | None:
+        """Whether bpftool starts; None if it is not installed."""
+        path = self.bpftool_path
+        return None if path is None else self._started((path, "version"))
+
+    @cached_property
     def bcc_start(self) -> Start | None:
         """Whether BCC's tools start: their interpreter finds the module, and that its library. None without tools."""
         program = self.bcc_program
@@ -199,6 +206,27 @@ class Tools:
         # Isolated, so that no module of the current directory or of the user is the one that is found.
         return self._started((interpreter, "-IBc", "import bcc"))
 
+    def _by_its_files(self, program: str, gap: Unavailable, command: str) -> Start:
+        """What can be told of a program that was not run: whether its loader finds all that it needs. BCC's module
+        loads its library by name (src/python/bcc/libbcc.py), which its interpreter does not say.
+        """
+        try:
+            users = [program]
+            if command.endswith("import bcc'"):
+                library = self.loader.find(_LIBBCC, program)
+                if library is None:
+                    words = f"{_LIBBCC}, which the module bcc loads, is in none of the loader's places"
+                    return Start(False, words, f"what {program} would load")
+                users.append(library)
+            for user in users:
+                missing = self.loader.missing(user)
+                if missing is not None:
+                    words = f"{missing.soname}, which {missing.needed_by} needs, is in none of the loader's places"
+                    return Start(False, words, f"what {program} would load")
+        except Unavailable:
+            pass
+        return Start(None, gap.reason, command)
+
     def _started(self, argv: tuple[str, ...]) -> Start:
         command = " ".join(argv[:2] if len(argv) == 2 else (*argv[:2], repr(argv[2])))
         try:
@@ -210,7 +238,7 @@ class Tools:
                 return Start(False, words, command)
             if gap.errno in _NOT_FOR_HERE:
                 return Start(False, gap.reason, command)
-            return Start(None, gap.reason, command)
+            return self._by_its_files(argv[0], gap, command)
         if result.status == 0:
             return Start(True, _first_line(result.stdout or result.stderr), command)
         return Start(False, start_words(result), command)
@@ -276,7 +304,7 @@ class Tools:
             return None
         origin = self._origin("bpftool", path)
         try:
-            result = self._system.run((path, "version"), _TIMEOUT)
+            result = self._run((path, "version"))
         except Unavailable as gap:
             return Tool("bpftool", path, None, "", origin, gap.reason)
         text = result.stdout.strip()

@@ -567,6 +567,15 @@ ROWS: list[Row] = [
         "No module named 'bcc'",
     ),
     (
+        "tools.bpftool-start",
+        "a library is gone",
+        lambda x: x.command(
+            "/usr/sbin/bpftool version", status=127, stderr="libbfd.so: cannot open shared object\n"
+        ),
+        FAIL,
+        "libbfd.so",
+    ),
+    (
         "tools.bpftool",
         "Ubuntu's wrapper",
         lambda x: x.command(

@@ -10,6 +10,7 @@ from kdiag.model import Finding, Report, Status, Works
 from tests.support import known_machines as known
 from tests.support import machines
 from tests.support.description import Description
+from tests.support.programs import elf
 from tests.support.reports import report_on
 
 VERSION = "/usr/bin/bpftrace --version"
@@ -124,3 +125,83 @@ def test_a_recording_that_does_not_know_the_interpreter() -> None:
     report = report_on(described.recording())
     assert start_of(report, "bcc").status is Status.UNKNOWN
     assert works(report, "BCC") != {"bcc-tools": Works.FAILS}
+
+
+# -- bpftool -----------------------------------------------------------------------------------------------------------
+
+WRAPPER = """WARNING: bpftool not found for kernel 6.8.0-40
+
+  You may need to install the following packages for this specific kernel:
+    linux-tools-6.8.0-40-generic
+"""
+
+
+def bpftool_of(report: Report) -> Works:
+    return next(c.status for c in report.capabilities if c.id == "bpftool")
+
+
+def ubuntu(release: str = "6.8.0-40-generic", builder: str = "buildd@lcy02-amd64-078") -> Description:
+    described = machines.linux(release, machines.UBUNTU_2404, builder=builder)
+    described.program("bpftool", "/usr/sbin/bpftool")
+    return described.command("/usr/sbin/bpftool version", status=2, stderr=WRAPPER)
+
+
+def test_ubuntus_script_without_the_tools_of_this_kernel() -> None:
+    described = ubuntu().file("/usr/lib/linux-tools/6.8.0-31-generic/bpftool", b"\x7fELF", mode=0o755)
+    report = report_on(described.recording())
+    found = start_of(report, "bpftool")
+    assert found.status is Status.FAIL and "not found for kernel 6.8.0-40" in found.summary
+    commands = [command for remedy in found.remedies for command in remedy.commands]
+    assert any(command.endswith("install linux-tools-6.8.0-40-generic") for command in commands), commands
+    assert "/usr/lib/linux-tools/6.8.0-31-generic/bpftool version" in commands
+    assert bpftool_of(report) is Works.FAILS
+
+
+def test_no_package_is_named_for_a_kernel_that_ubuntu_did_not_build() -> None:
+    """An image of Ubuntu on WSL's kernel: linux-tools-5.15.153.1-microsoft-standard-WSL2 is nowhere."""
+    described = ubuntu("5.15.153.1-microsoft-standard-WSL2", "root@65c757a075e2")
+    found = start_of(report_on(described.recording()), "bpftool")
+    assert found.status is Status.FAIL and not found.remedies
+
+
+def test_bpftool_that_was_not_tried_loses_nothing() -> None:
+    described = known.complete()
+    del described.commands["/usr/sbin/bpftool", "version"]
+    report = report_on(described.recording())
+    assert start_of(report, "bpftool").status is Status.UNKNOWN
+    assert "bpftool" in {c.id for c in report.capabilities if c.status is not Works.FAILS}
+
+
+# -- judged from their files, where they are not run -------------------------------------------------------------------
+
+HOME = "/usr/lib/x86_64-linux-gnu"
+
+
+def without_running(*argv: str) -> Description:
+    described = machines.bcc_starts(known.complete())
+    described.commands.pop(argv)
+    return described.file("/usr/bin/python3", elf("libc.so.6"), mode=0o755).file(f"{HOME}/libc.so.6", elf())
+
+
+def test_a_library_that_is_not_there_is_seen_without_running() -> None:
+    described = without_running("/usr/bin/bpftrace", "--version")
+    described.file("/usr/bin/bpftrace", elf("libc.so.6", "libLLVM-14.so.1"), mode=0o755)
+    report = report_on(described.recording())
+    assert "libLLVM-14.so.1, which /usr/bin/bpftrace needs" in start_of(report).summary
+    assert set(works(report, "bpftrace").values()) == {Works.FAILS}
+
+
+@pytest.mark.parametrize(
+    ("libraries", "says"),
+    [
+        ({}, "libbcc.so.0, which the module bcc loads"),
+        ({"libbcc.so.0": elf("libLLVM-14.so.1", interpreter="")}, "libLLVM-14.so.1, which"),
+        ({"libbcc.so.0": elf("libc.so.6", interpreter="")}, ""),
+    ],
+)
+def test_bcc_by_the_libraries_of_its_module(libraries: dict[str, bytes], says: str) -> None:
+    described = without_running("/usr/bin/python3", "-IBc", "import bcc")
+    described.files({f"{HOME}/{name}": data for name, data in libraries.items()})
+    found = start_of(report_on(described.recording()), "bcc")
+    assert found.status is (Status.FAIL if says else Status.UNKNOWN), found
+    assert says in found.summary
