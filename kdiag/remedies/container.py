@@ -215,7 +215,9 @@ def run(machine: Machine, settings: Collection[str] = frozenset()) -> tuple[Reme
     engine = engine_of(place)
     chosen = start(machine, engine or "docker", settings or usual(machine))
     if engine is None:
-        return (Remedy(RUN, f"Start {place.name} with {_words(chosen)}", "manual", (), "the host"),)
+        known = not place.name.startswith("a container")
+        what = place.name if known else "the container"
+        return (Remedy(RUN, f"Start {what} with {_words(chosen)}", "manual", (), "the host"),)
     if engine == "kubernetes":
         title = f"Give the pod's container {_words(chosen)}; the command prints it as YAML"
         return (Remedy(RUN, title, "manual", ("kdiag check --print-run kubernetes",), "here"),)

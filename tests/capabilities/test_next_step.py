@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from kdiag.capabilities.repair import remedy_of, repairs
 from kdiag.capabilities.verdict import judge
 from kdiag.model import Capability, Finding, Readiness, Remedy, Status, Works
 from kdiag.recording.pack import opened
-from kdiag.report.formats import render_as
+from kdiag.report.formats import Options, render_as
 from kdiag.report.story.next_step import elsewhere, label
 from tests.support import machines
 from tests.support.description import Description
@@ -155,6 +156,18 @@ def test_the_first_screen_of_every_recorded_machine(directory: Path) -> None:
     told = elsewhere(report, "the recorded machine")
     assert label(told.verdict) != "Next" or not verdict.run_on
     assert not [r for f in told.findings for r in f.remedies if r.run_on == "here"]
+
+
+@pytest.mark.parametrize("directory", RECORDED, ids=lambda path: path.name)
+def test_what_stands_in_the_way_is_said_once_and_only_where_something_does(directory: Path) -> None:
+    report = report_on(opened(str(directory)))
+    faces = [(form, verbose) for form in ("text", "markdown", "html") for verbose in (False, True)]
+    if report.verdict.status is Readiness.READY:
+        for form, verbose in faces:
+            assert "What stands in the way" not in render_as(form, report, Options(verbose=verbose)), form
+    way = render_as("text", report, Options(width=400)).partition("What stands in the way\n")[2]
+    said = re.findall(r"^[✗!?] [^ ].*?: (.+)$", way.partition("\nAlso limited")[0], re.M)
+    assert len(said) == len(set(said)), said
 
 
 # -- an old release ---------------------------------------------------------------------------------------------------
