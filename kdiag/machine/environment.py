@@ -192,6 +192,13 @@ class Environment:
                 return name
         return None
 
+    @property
+    def _as_the_machine(self) -> bool:
+        """Whether all namespaces are the machine's, that of users aside: no engine makes a container of that alone, and
+        `unshare -Ur` does.
+        """
+        return self.foreign_namespaces in ((), ("user",))
+
     @cached_property
     def _given_by_engine(self) -> str | None:
         """What an engine mounts into every container and no machine has; None where none of it is there."""
@@ -209,7 +216,7 @@ class Environment:
         """/run/.containerenv and /.dockerenv, which also end up in images that are booted as a machine of
         their own. A container may have every namespace but that of mounts from its host: then these tell.
         """
-        if self.foreign_namespaces == () and self._given_by_engine is None:
+        if self._as_the_machine and self._given_by_engine is None:
             return None
         if exists(self._system, "/run/.containerenv"):
             return Place("podman", "Podman", (("/run/.containerenv", "exists"),))
@@ -245,7 +252,7 @@ class Environment:
         """Container marker files on a machine whose namespaces are all its own: left from the image it
         boots.
         """
-        if self.foreign_namespaces != () or self._given_by_engine is not None:
+        if not self._as_the_machine or self._given_by_engine is not None:
             return ()
         return tuple(p for p in ("/.dockerenv", "/run/.containerenv") if exists(self._system, p))
 

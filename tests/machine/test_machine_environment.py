@@ -105,6 +105,9 @@ def test_a_marker_that_an_image_left_behind() -> None:
     mine = environment(machines.linux().file("/.dockerenv"))
     assert mine.container is None
     assert mine.leftover_markers == ("/.dockerenv",)
+    # `unshare -Ur` on it: a user namespace is not what an engine makes alone.
+    inside = environment(machines.userns(machines.linux()).file("/.dockerenv"))
+    assert inside.container is None and inside.leftover_markers == ("/.dockerenv",)
 
 
 def test_without_proc_a_marker_counts() -> None:
