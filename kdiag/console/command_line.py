@@ -39,8 +39,15 @@ def program(*, root: bool, sudoers: Sequence[str] = _SUDOERS) -> str:
     if (not archive and name != "kdiag") or not os.access(path, os.X_OK):
         what = shlex.quote(path) if archive else "-m kdiag"
         return f"{shlex.quote(sys.executable)} {what}"
-    searched = os.get_exec_path() if root else secure_path(sudoers)
+    searched = _own_path() if root else secure_path(sudoers)
     return shlex.quote(name if directory in searched else path)
+
+
+def _own_path() -> Sequence[str]:
+    """Where the caller's shell looks. uvx and `uv run` put a directory of theirs before it, for what they start only,
+    and set UV (docs.astral.sh/uv/reference/environment): what is found there is not found by the one who reads.
+    """
+    return () if "UV" in os.environ else os.get_exec_path()
 
 
 def _is_archive(path: str) -> bool:

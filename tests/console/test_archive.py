@@ -35,6 +35,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def said(*command: str, status: int = 0, path: str = "") -> str:
     env = {**os.environ, **({"PATH": path} if path else {})}
+    env.pop("UV", None)
     done = subprocess.run(command, capture_output=True, text=True, timeout=HANG, check=False, env=env)
     assert done.returncode == status, done.stderr
     return done.stdout

@@ -56,6 +56,9 @@ def test_the_name_where_it_is_found_and_the_path_elsewhere(
     (tmp_path / "sudoers").write_text(f"Defaults secure_path=/bin:{tmp_path}\n")
     sudoers = (str(tmp_path / "sudoers"),)
     monkeypatch.setenv("PATH", f"/bin:{place}")
+    monkeypatch.setenv("UV", "/usr/bin/uv")
+    assert program(root=True, sudoers=sudoers) == f"'{place}/kdiag'", "uvx put it there, for this run only"
+    monkeypatch.delenv("UV")
     assert program(root=True, sudoers=sudoers) == "kdiag"
     assert program(root=False, sudoers=sudoers) == f"'{place}/kdiag'"
     monkeypatch.setenv("PATH", "/bin")
