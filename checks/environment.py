@@ -258,7 +258,7 @@ def host(machine: Machine) -> Iterator[Finding]:
         return
     name = machine.host.name
     evidence = (
-        Evidence("KDIAG_HOST" if found.asked else "/proc/self/mountinfo", found.directory),
+        Evidence("--host, $KDIAG_HOST" if found.asked else "/proc/self/mountinfo", found.directory, "here"),
         Evidence(
             found.sure or f"{found.directory}/lib/modules/{machine.kernel.release}",
             "exists" if found.sure else "absent",

@@ -130,6 +130,18 @@ OTHERS = (
 )
 
 
+#: The guest's root is mounted in the container, as a pod and a toolbox have their host's.
+SEEING = (
+    Cell("pod", "podman", ("--privileged", "-v", "/:/host:ro", *TRACEFS), programs="hello"),
+    Cell(
+        "toolbox",
+        "docker",
+        ("--cap-add", "SYS_ADMIN", "-v", "/:/run/host:ro", *TRACEFS),
+        programs="hello",
+    ),
+)
+
+
 SELINUX = (
     Cell(
         "selinux",

@@ -56,6 +56,23 @@ def test_selinux_enforcing() -> None:
         judge(cell, answers[cell.name])
 
 
+@GUEST
+@pytest.mark.slow
+def test_a_container_that_sees_its_host() -> None:
+    """The host is found, and the kernel's configuration, modules and packages are those below it."""
+    answers = containers.ask("debian-6.12", "debian13", containers.SEEING)
+    for cell in containers.SEEING:
+        answer = answers[cell.name]
+        judge(cell, answer)
+        assert answer["check"]["machine"]["host"].endswith(
+            ", in /host" if cell.name == "pod" else ", in /run/host"
+        )
+        sides = {f["id"]: f["side"] for f in answer["check"]["findings"]}
+        assert sides["kernel.rebooted"] == sides["headers.package"] == sides["config.BPF"] == "host"
+        package = next(f for f in answer["check"]["findings"] if f["id"] == "headers.package")
+        assert package["remedies"][0]["run_on"].startswith("the host")
+
+
 def judge(cell: Cell, answer: Mapping[str, Any]) -> None:
     """The predictions hold, the cause is named, and the line works."""
     where = f"{cell.engine} {cell.name}: {answer['err'][-500:]}"
