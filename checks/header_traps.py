@@ -10,7 +10,12 @@ from kdiag.knowledge.tools.bcc_history import enough, unmet
 from kdiag.machine import Machine
 from kdiag.machine.compilers.bcc import Bcc
 from kdiag.model import Evidence, Finding, Remedy, expect, expected, fail, ok, skip, warn
+from kdiag.remedies.packages import install, libc_package
 from kdiag.system import Unavailable
+
+from .kheaders import unpack_again
+
+_SOCKET = "sys/socket.h"
 
 
 @check("headers.env", "Header variables point to header trees")
@@ -108,7 +113,9 @@ def intact(machine: Machine) -> Iterator[Finding]:
 
 
 def _away(machine: Machine, source: str) -> tuple[Remedy, ...]:
-    """Without the tree, where it is a name of the module directory that leads there."""
+    """Without the tree, where a tool unpacked it or a name of the module directory leads there."""
+    if source == machine.headers.unpacked_place:
+        return (unpack_again(source),)
     names = [chain.path for chain in machine.headers.links.values() if chain.is_dir]
     if source not in names:
         return ()
@@ -180,6 +187,62 @@ def uapi(machine: Machine) -> Iterator[Finding]:
         evidence=(Evidence(path, "exists"), *(Evidence("package", name) for name in machine.packages.uapi)),
         causes=("headers.tree",),
     )
+
+
+@check("headers.libc", "The C library's headers")
+def libc(machine: Machine) -> Iterator[Finding]:
+    """Whether <sys/socket.h> is installed, which no kernel tree has: the tcp*.bt tools of bpftrace 0.15 to 0.20
+    include it. See it yourself: `ls /usr/include/sys/socket.h /usr/include/*/sys/socket.h`.
+    """
+    behaviour = machine.tools.behaviour
+    if behaviour is not None and not behaviour.tools_including_libc:
+        yield skip("this release's tools do not include them")
+        return
+    try:
+        path = machine.headers.user_space(_SOCKET)
+    except Unavailable as gap:
+        yield expected("whether the C library's headers are installed was not seen", reason=gap.reason)
+        return
+    if path is not None:
+        yield ok("the C library's headers are installed", evidence=(Evidence(path, "exists"),))
+        return
+    yield fail(
+        "the C library's headers are not installed",
+        reason="some of bpftrace's own tools include <sys/socket.h>",
+        evidence=(Evidence(f"/usr/include/{_SOCKET}", "absent"),),
+        remedies=install(machine, "headers.libc", libc_package(machine)),
+    )
+
+
+@check("headers.warning", "The warning `Could not find kernel headers`")
+def warning(machine: Machine) -> Iterator[Finding]:
+    """Whether this bpftrace prints `WARNING: Could not find kernel headers in ...`, and when: 0.20.4 to 0.21 before
+    clang starts, for every script that needs a type (a tracepoint with arguments, not BEGIN), also if it then works;
+    0.22 and 0.23 only after clang failed; no other release. See it yourself: `bpftrace -e
+    'tracepoint:syscalls:sys_enter_openat { printf("%s\\n", str(args.filename)); exit(); }'`.
+    """
+    behaviour = machine.tools.behaviour
+    if behaviour is None or behaviour.header_warning == "never":
+        yield skip("no bpftrace that prints it is installed")
+        return
+    release = ".".join(map(str, behaviour.version))
+    chosen = machine.headers.for_bpftrace
+    # A variable is taken as it is, whether something is there or not.
+    if chosen is not None or machine.headers.variable("BPFTRACE_KERNEL_SOURCE") is not None:
+        via = "BPFTRACE_KERNEL_SOURCE" if chosen is None else chosen.via
+        yield skip("bpftrace takes a directory for the headers, and does not print it", reason=via)
+    elif behaviour.header_warning == "after-failure":
+        yield skip(f"bpftrace {release} prints it only below the error of a script that did not compile")
+    else:
+        yield ok(
+            f"bpftrace {release} prints `WARNING: Could not find kernel headers` from the first tracepoint with "
+            "arguments on, not at BEGIN",
+            reason="it means nothing where BTF has the types: the script then works",
+            evidence=tuple(
+                Evidence(chain.path, chain.describe()) for chain in machine.headers.links.values()
+            ),
+            wrong_remedies=(RECIPE,),
+        )
 
 
 @check("headers.bcc-age", "BCC can compile this kernel's headers")

@@ -176,7 +176,8 @@ def memlock(machine: Machine) -> Iterator[Finding]:
         # Nothing waits for it, and it explains no refusal: as it should be, with a word on what will be printed.
         yield ok(
             "bpftrace prints a RLIMIT_MEMLOCK message here: harmless",
-            reason="CAP_SYS_RESOURCE is missing to raise it, and this kernel does not count BPF memory against it",
+            reason="CAP_SYS_RESOURCE is missing to raise it, and this kernel does not count BPF memory against it"
+            + _labelled(machine),
             evidence=tuple(evidence),
             wrong_remedies=(
                 WrongRemedy(
@@ -207,6 +208,12 @@ def memlock(machine: Machine) -> Iterator[Finding]:
         )
     else:
         yield warn(f"RLIMIT_MEMLOCK counts on this kernel and is {_size(soft)}", evidence=tuple(evidence))
+
+
+def _labelled(machine: Machine) -> str:
+    behaviour = machine.tools.behaviour
+    label = behaviour.memlock_prefix if behaviour is not None else ""
+    return f"; that the message begins with {label} changes nothing" if label else ""
 
 
 def _size(value: int) -> str:

@@ -69,7 +69,19 @@ def bpftrace(machine: Machine) -> Iterator[Finding]:
                 f"{release} is not among the releases read; taken to behave like {'.'.join(map(str, behaviour.since))}",
             )
         )
-    yield ok(f"bpftrace {release}", evidence=tuple(evidence))
+    yield ok(f"bpftrace {release}", reason=_below_minimum(machine), evidence=tuple(evidence))
+
+
+def _below_minimum(machine: Machine) -> str:
+    """The warning about an old kernel is nothing more than that."""
+    behaviour = machine.tools.behaviour
+    minimum = behaviour.min_kernel_warning if behaviour is not None else None
+    try:
+        if minimum is None or machine.kernel.version_numbers >= minimum:
+            return ""
+    except (Unavailable, ValueError):
+        return ""
+    return "it prints `WARNING: Kernel version ... is lower than the minimum supported`, and goes on"
 
 
 @check("tools.bpftool", "bpftool")

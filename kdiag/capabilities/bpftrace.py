@@ -326,4 +326,7 @@ def stock_tools(b: Behaviour) -> Expression:
         verb = "includes" if len(b.tools_including_kernel) == 1 else "include"
         text = f"{names}{f' and {more} more' if more > 0 else ''} {verb} kernel headers"
         parts.append(at_worst_caveat(include(b), text))
+    if b.tools_including_libc:
+        names = ", ".join(sorted(b.tools_including_libc))
+        parts.append(at_worst_caveat(unless_refuted("headers.libc"), f"{names} do not compile"))
     return all_of(*parts)

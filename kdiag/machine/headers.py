@@ -197,15 +197,46 @@ class Headers:
         build_dir = f"{base}/build" if has_build else f"{base}/source"
         return Selection(source_dir, build_dir, base)
 
+    def user_space(self, name: str) -> str | None:
+        """Where one of the headers for compiling programs is, in /usr/include or the directory of an architecture."""
+        places = (f"/usr/include/{one.rpartition('/')[2]}" for one in self._machine.tools.multiarch_directories)
+        paths = (f"{place}/{name}" for place in ("/usr/include", *places))
+        return next((path for path in paths if self._system.stat(path) is not None), None)
+
+    @cached_property
+    def unpacked_place(self) -> str:
+        """Where bpftrace up to 0.20.3 (src/utils.cpp) and BCC (kbuild_helper.cc) unpack kheaders, and look for what is
+        unpacked already.
+        """
+        try:
+            directory = self._system.env("TMPDIR")
+        except Unavailable:
+            directory = None
+        return f"{directory or '/tmp'}/kheaders-{self._machine.kernel.release}"  # noqa: S108  looked at, never written
+
     def _unpacked_by_itself(self) -> Selection | None:
-        """The directory in /tmp into which old releases of bpftrace unpack kheaders, and which they use again."""
+        """The directory into which old releases of bpftrace unpack kheaders, and which they use again."""
         behaviour = self._machine.tools.behaviour
         if behaviour is None or behaviour.unpacks_kheaders == "never":
             return None
         if behaviour.unpacks_kheaders == "without-btf" and self._has_btf():
             return None
-        path = f"/tmp/kheaders-{self._machine.kernel.release}"  # noqa: S108  looked at, never written
-        return Selection(path, path, path) if self._is_dir(path) else None
+        return self._unpacked(of_root=behaviour.checks_kheaders_owner)
+
+    def _unpacked(self, *, of_root: bool) -> Selection | None:
+        path = self.unpacked_place
+        info = self._system.stat(path)
+        if info is None or info.kind != "dir" or (of_root and info.uid != 0):
+            return None
+        return Selection(path, path, path)
+
+    @property
+    def users_of_unpacked(self) -> tuple[str, ...]:
+        """The installed tools that take what is unpacked there."""
+        place = self.unpacked_place
+        bcc = self.for_bcc if self._machine.tools.bcc_tools is not None else None
+        tools = (("bpftrace", self.for_bpftrace), ("BCC", bcc))
+        return tuple(name for name, chosen in tools if chosen is not None and chosen.source == place)
 
     def _has_btf(self) -> bool:
         try:
@@ -215,13 +246,15 @@ class Headers:
 
     @cached_property
     def for_bcc(self) -> Selection | None:
-        """What BCC takes (src/cc/frontends/clang/kbuild_helper.cc and loader.cc)."""
+        """What BCC takes (src/cc/frontends/clang/kbuild_helper.cc and loader.cc): without a build directory what it, or
+        another tool, unpacked before. None where it would have to unpack the kernel's own headers first.
+        """
         source = self.variable("BCC_KERNEL_SOURCE")
         if source is not None:
             return Selection(source, source, "BCC_KERNEL_SOURCE", missing=not self._leads_to_dir(source))
         base = f"/lib/modules/{self._machine.kernel.release}"
         if not self.links["build"].is_dir:
-            return None
+            return self._unpacked(of_root=True)
         both = self.links["source"].is_dir
         return Selection(f"{base}/source" if both else f"{base}/build", f"{base}/build", base)
 

@@ -204,6 +204,15 @@ def bpftool_package(machine: Machine) -> str:
     return "bpf" if machine.packages.manager == "pacman" else "bpftool"
 
 
+#: What has <sys/socket.h>, by the package manager; others call it glibc-devel.
+_LIBC = {"apt": "libc6-dev", "apk": "musl-dev", "pacman": "glibc"}
+
+
+def libc_package(machine: Machine) -> str:
+    """What has the C library's headers here."""
+    return _LIBC.get(machine.packages.manager or "", "glibc-devel")
+
+
 def instead(machine: Machine) -> tuple[Remedy, ...]:
     """What helps where no package is to be had: only what this machine lacks, each with who can do it."""
     return tuple(

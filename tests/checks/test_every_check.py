@@ -422,6 +422,29 @@ ROWS: list[Row] = [
         FAIL,
         "uid 1000",
     ),
+    (
+        "kheaders.leftover",
+        "emptied, and BCC would take it",
+        lambda x: machines.bcc_starts(x.remove(f"/lib/modules/{RELEASE}/build")).dir(
+            f"/tmp/kheaders-{RELEASE}"
+        ),
+        WARN,
+        "no longer complete.*kconfig",
+    ),
+    (
+        "headers.libc",
+        "not installed",
+        lambda x: machines.bpftrace(x, "0.17.0"),
+        FAIL,
+        "sys/socket.h absent",
+    ),
+    (
+        "headers.warning",
+        "nothing prints it",
+        lambda x: machines.bpftrace(x, "0.27.1"),
+        SKIP,
+        "prints it",
+    ),
     # -- privileges
     ("privileges.root", "a user", machines.user, FAIL, "root"),
     ("privileges.capabilities", "a user", machines.user, FAIL, "CAP_"),
@@ -770,7 +793,15 @@ def test_not_fine(finding_id: str, change: Change, status: Status, says: str, tm
 def test_fine(tmp_path: Path) -> None:
     """On a complete machine all is ok but what is about options, sysctls and older releases of bpftrace."""
     report = look(known.complete(), tmp_path)
-    others = ("config.", "sysctl.", "btf.fentry-test", "bpf.uprobe_session", "tools.bpftrace-begin")
+    others = (
+        "config.",
+        "sysctl.",
+        "btf.fentry-test",
+        "bpf.uprobe_session",
+        "tools.bpftrace-begin",
+        "headers.warning",
+        "headers.libc",
+    )
     bad = [f for f in report.findings if f.status is not OK and not f.id.startswith(others)]
     assert not bad, bad
     assert {c.status.value for c in report.capabilities} <= {"works", "caveat"}, report.capabilities

@@ -51,8 +51,6 @@ class Behaviour(NamedTuple):
     not ask for any. Tracepoint scripts count as "definitions", with or without `args`, up to 0.22."""
     defines_have_btf: bool
     """Whether scripts can test BPFTRACE_HAVE_BTF (stock tools guard their includes with it)."""
-    clang_failure_status: int
-    """Exit status when clang rejects the script."""
 
     # Types: src/btf.cpp.
     btf_source: Literal["none", "file-list", "kernel-id", "libbpf"]
@@ -72,8 +70,6 @@ class Behaviour(NamedTuple):
     # Syntax.
     args_operators: tuple[str, ...]
     """Accepted spellings of tracepoint argument access, the preferred first."""
-    begin_names: tuple[str, ...]
-    """Accepted spellings of the first probe, the one that works everywhere first."""
     fentry_names: tuple[str, ...]
     """Accepted spellings of fentry, the preferred first; empty where it does not exist."""
 
@@ -97,15 +93,9 @@ class Behaviour(NamedTuple):
     fentry_test: str
     """The function that its test program is for, where kernels exist whose BTF lacks it; else empty."""
     iterators: Literal["none", "listed", "any"]
-    kprobe_modules: bool
-    """Whether kprobe:module:function is accepted."""
     kprobe_multi: bool
     uprobe_multi: bool
     kprobe_session: bool
-    warns_untraceable: bool
-    """Whether a kprobe missing from available_filter_functions is warned about (and attached anyway)."""
-    partial_attach: Literal["warning", "error"]
-    """What a failing member of a wildcard or list does by default (config `missing_probes`)."""
 
     # Start: main() in src/main.cpp.
     raises_nofile: bool
@@ -113,9 +103,6 @@ class Behaviour(NamedTuple):
     privileges: Literal["euid", "capabilities"]
     """"euid": effective uid 0, capabilities not looked at. "capabilities": CAP_SYS_ADMIN, or CAP_BPF and
     CAP_PERFMON; a user who is not root needs CAP_DAC_READ_SEARCH and CAP_DAC_OVERRIDE as well."""
-    lockdown_check: Literal["none", "file-or-ubuntu-probe", "file"]
-    """What stops at lockdown=confidentiality: nothing, the file or failing bpf() probes on an Ubuntu kernel,
-    or the file /sys/kernel/security/lockdown alone (absent: goes on)."""
     runs_shell_at_start: bool
     """Whether it reads the kernel's symbols through a shell (popen), else through /dev/fd."""
     needs_tracefs_at_start: bool
@@ -124,8 +111,6 @@ class Behaviour(NamedTuple):
     """Whether /proc/meminfo must be readable: the output buffer is sized by it (get_available_mem_kb())."""
     needs_proc_modules: bool
     """Whether a kernel without /proc/modules is refused at start."""
-    first_check: Literal["privileges", "tracefs"]
-    """Which of the two is looked at first, hence which message appears."""
     tracefs_paths: tuple[str, ...]
     """Directories in order; the first that exists is used, mounted or not."""
     min_kernel_warning: Version | None
@@ -133,26 +118,12 @@ class Behaviour(NamedTuple):
     memlock_prefix: Literal["", "ERROR", "WARNING"]
     """Label of the harmless "couldn't set RLIMIT_MEMLOCK" line."""
 
-    # Output.
-    info_stream: Literal["none", "stderr", "stdout"]
-    """Where --info goes."""
-    info_layout: Literal["none", "lines", "columns"]
-    info_fentry_key: str | None
-    """The name of the fentry row in --info."""
-    start_line: tuple[Literal["stdout", "stderr"], str]
-    """Stream and first word of "Attaching 1 probe..." / "Attached 1 probe"."""
-
     # tools/*.bt of the release (not tools/old), includes outside `#ifndef BPFTRACE_HAVE_BTF`.
     tools_including_kernel: frozenset[str]
     tools_loop: bool
     """Whether opensnoop and others loop over ranges, which needs bpf_loop()."""
     tools_including_libc: frozenset[str]
     """Tools that include <sys/socket.h>, a header of libc's development package."""
-
-    @property
-    def rawtracepoint_needs_btf(self) -> bool:
-        """True where a rawtracepoint is refused without kernel BTF."""
-        return self.rawtracepoint == "needs-btf"
 
     @property
     def args_operator(self) -> str:

@@ -40,7 +40,6 @@ _0_9_0 = Behaviour(
     clang_runs="with-definitions",
     types_header="tracepoints",
     defines_have_btf=False,
-    clang_failure_status=1,
     btf_source="none",
     btf_types="none",
     honours_btf_variable=False,
@@ -48,7 +47,6 @@ _0_9_0 = Behaviour(
     module_btf=False,
     args_need_btf=False,
     args_operators=("->",),
-    begin_names=("BEGIN",),
     fentry_names=(),
     begin_program="uprobe",
     output="perf-events",
@@ -59,27 +57,18 @@ _0_9_0 = Behaviour(
     fentry_check="none",
     fentry_test="",
     iterators="none",
-    kprobe_modules=False,
     kprobe_multi=False,
     uprobe_multi=False,
     kprobe_session=False,
-    warns_untraceable=False,
-    partial_attach="warning",
     raises_nofile=False,
     privileges="euid",
-    lockdown_check="none",
     runs_shell_at_start=True,
     needs_tracefs_at_start=False,
     needs_meminfo=False,
     needs_proc_modules=False,
-    first_check="privileges",
     tracefs_paths=(_DEBUG_TRACING,),
     min_kernel_warning=None,
     memlock_prefix="",
-    info_stream="none",
-    info_layout="none",
-    info_fentry_key=None,
-    start_line=("stdout", "Attaching"),
     tools_including_kernel=_TOOLS_09,
     tools_loop=False,
     tools_including_libc=frozenset(),
@@ -102,12 +91,8 @@ _0_9_4 = _0_9_3._replace(
 )
 _0_10_0 = _0_9_4._replace(
     since=(0, 10, 0),
-    lockdown_check="file-or-ubuntu-probe",  # 37d28c261 detect lockdown mode
     fentry_names=("kfunc",),  # 69c8fd459 Add BTF::resolve_args function to resolve kfunc arguments
     fentry_check="load",
-    info_stream="stderr",
-    info_layout="lines",
-    info_fentry_key="kfunc",
 )
 _0_11_0 = _0_10_0._replace(
     since=(0, 11, 0),
@@ -124,11 +109,7 @@ _0_12_0 = _0_11_0._replace(
     memlock_prefix="ERROR",  # 693d407fa Logging: change error/warning info to use new logging infra
     tools_including_kernel=_0_9_3.tools_including_kernel | {"biosnoop"},
 )
-_0_13_0 = _0_12_0._replace(
-    since=(0, 13, 0),
-    warns_untraceable=True,  # 97346686a Warn if attaching kprobe to non-traceable function
-)
-_0_15_0 = _0_13_0._replace(
+_0_15_0 = _0_12_0._replace(
     since=(0, 15, 0),
     honours_kernel_build=True,  # 8c08ca357 Add BPFTRACE_KERNEL_BUILD env var for out-of-tree kernel build
     defines_have_btf=True,
@@ -149,7 +130,6 @@ _0_17_0 = _0_16_0._replace(
     btf_source="kernel-id",  # fea319398 Support BTF for kernel modules
     bad_btf_variable="crash",  # BTF::BTF(): result of btf__parse_raw() not tested; seen
     module_btf=True,
-    lockdown_check="file",  # e8b9ca7eb Drop Ubuntu 19.10 lockdown detection
     tracefs_paths=(
         _DEBUG_TRACING,
         "/sys/kernel/tracing",
@@ -187,7 +167,6 @@ _0_20_4 = _0_20_2._replace(
 _0_21_0 = _0_20_4._replace(
     since=(0, 21, 0),
     memlock_prefix="WARNING",  # c8fd334f5 Update log messages (#3105)
-    kprobe_modules=True,
     tools_including_libc=frozenset(),
 )
 _0_22_0 = _0_21_0._replace(
@@ -195,14 +174,11 @@ _0_22_0 = _0_21_0._replace(
     begin_program="raw-tracepoint",  # bpftrace.cpp runs it and has nothing else
     header_warning="after-failure",  # 3e915ae21 kernel headers: only print kheaders not found warning if
     bad_btf_variable="warning",  # 05274e6a0 BTF: Handle btf__parse_raw() errors
-    info_layout="columns",  # 72920bda3 feat(report): bpftrace --info made more compact (#3616)
-    info_fentry_key="fentry",  # fadc2fc7c Deprecate k(ret)func probes in favor of fentry/fexit
     tools_including_kernel=frozenset(),
 )
 _0_23_0 = _0_22_0._replace(
     since=(0, 23, 0),
     types_header="tracepoints-without-btf",  # c26c57052 Drop clang_workarounds.h
-    info_stream="stdout",  # 3b0b4704b Change bpftrace flag outputs from stderr to stdout
     pids="own-or-fails",  # 793ef5f4a Codegen: Get correct PIDs/TIDs relative to bpftrace's PID namespace
 )
 _0_23_4 = _0_23_0._replace(
@@ -214,15 +190,11 @@ _0_24_0 = _0_23_4._replace(
     output="ring-buffer",  # run_bpftrace(): "missing the BPF_MAP_TYPE_RINGBUF, which bpftrace requires"
     header_warning="never",  # 7839fa01a ast: use new PassManager when possible (#3869)
     clang_runs="always",  # the same: CreateClangParsePass has no condition; inferred
-    clang_failure_status=2,  # the same: main() returns 2 when a pass fails
-    begin_names=("BEGIN", "begin"),  # e6b9aabe1 Make probe providers be case insensitive (#4371)
     runs_shell_at_start=False,
     detach_reads_tracefs=False,  # 0.24 attaches through libbpf, no longer through BCC's library
     usdt_needs_types=True,  # bfd51f884
     rawtracepoint="needs-btf",  # 79e641407 Use correct prog and attach types for rawtracepoints
     kprobe_session=True,
-    partial_attach="error",  # config.h: missing_probes = error; docs/migration_guide.md
-    start_line=("stderr", "Attached"),
 )
 _0_25_0 = _0_24_0._replace(
     since=(0, 25, 0),
@@ -235,18 +207,13 @@ _0_25_0 = _0_24_0._replace(
     privileges="capabilities",  # 5261e8e1f Replace root user check with capability checks (#4773)
     needs_tracefs_at_start=True,  # 4a3b4dec7 cleanup: aggregate function info into mockable interfaces
     needs_proc_modules=True,  # the same: parse_modules() takes no absence; inferred
-    first_check="tracefs",  # main.cpp: KernelInfoImpl::open before check_privileges(); inferred
     tools_loop=True,
     min_kernel_warning=(5, 15, 0),  # be5522f47 Add warning for low kernel versions (#4553)
-    info_fentry_key=None,
 )
-_0_25_1 = _0_25_0._replace(
-    since=(0, 25, 1), first_check="privileges"
-)  # 3a8297b24 Fix: privilege check (#5097)
-_0_26_0 = _0_25_1._replace(since=(0, 26, 0), needs_proc_modules=False)  # parse_modules(): ENOENT is no error
+_0_26_0 = _0_25_0._replace(since=(0, 26, 0), needs_proc_modules=False)  # parse_modules(): ENOENT is no error
 
 ROWS: tuple[Behaviour, ...] = (
-    *(_0_9_0, _0_9_1, _0_9_3, _0_9_4, _0_10_0, _0_11_0, _0_12_0, _0_13_0, _0_15_0, _0_16_0, _0_17_0, _0_17_1),
+    *(_0_9_0, _0_9_1, _0_9_3, _0_9_4, _0_10_0, _0_11_0, _0_12_0, _0_15_0, _0_16_0, _0_17_0, _0_17_1),
     *(
         _0_18_0,
         _0_19_0,
@@ -259,7 +226,6 @@ ROWS: tuple[Behaviour, ...] = (
         _0_23_4,
         _0_24_0,
         _0_25_0,
-        _0_25_1,
         _0_26_0,
     ),
 )

@@ -93,8 +93,20 @@ def _broken(by_id: dict[str, Finding]) -> str:
 
 
 def answer(report: Report) -> str:
-    """One or two sentences that follow "Do I need kernel headers?"; empty if nothing was asked about them."""
+    """The sentences that follow "Do I need kernel headers?"; empty if nothing was asked about them."""
     by_id = {finding.id: finding for finding in report.findings}
+    return " ".join(filter(None, (_answer(report, by_id), _warning(by_id))))
+
+
+def _warning(by_id: dict[str, Finding]) -> str:
+    """What bpftrace itself will say of them although nothing is wrong."""
+    printed = by_id.get("headers.warning")
+    if printed is None or printed.status is not Status.OK or _btf_status(by_id) not in _THERE:
+        return ""
+    return f"{printed.summary}: harmless here, BTF has the types."
+
+
+def _answer(report: Report, by_id: dict[str, Finding]) -> str:
     needs = {c.id: need(c, report) for c in report.capabilities}
     required = [c for c in report.capabilities if c.id in report.required]
     if not required:
