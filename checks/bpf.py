@@ -147,6 +147,10 @@ def test_run(machine: Machine) -> Iterator[Finding]:
         )
 
 
+#: Families of kernels whose older ones do not get what BPF learns later, as those of RHEL and SUSE do.
+_NO_BACKPORTS = ("ubuntu", "debian")
+
+
 def _by_younger_features(machine: Machine, why: str) -> Finding:
     """Where it was not tried (older recordings did not ask): what came after 5.10 and was seen proves it."""
     evidence = Evidence("bpf(BPF_PROG_TEST_RUN)", why)
@@ -169,6 +173,17 @@ def _by_younger_features(machine: Machine, why: str) -> Finding:
             evidence=(evidence, expect("uname -r", "5.10 and newer can")),
             causes=("privileges.root",),
             with_root="one program, loaded and run, answers",
+        )
+    kernel = machine.kernel.identity
+    if kernel is not None and kernel.family in _NO_BACKPORTS and kernel.confidence != "unverified":
+        return fail(
+            "this kernel cannot run raw tracepoint programs on demand",
+            reason="requires Linux 5.10 or newer; bpftrace 0.22 and newer run BEGIN in no other way",
+            evidence=(
+                evidence,
+                expect("uname -r", "older, and takes over nothing of later BPF", kernel.name),
+            ),
+            causes=("bpf.prog.raw_tracepoint",),
         )
     return unknown(
         "whether programs can be run on demand was not tried",

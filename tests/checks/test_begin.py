@@ -85,6 +85,26 @@ def test_a_recording_that_never_asked() -> None:
     assert hello(machines.bpftrace(unasked(machines.linux("5.4.0-216-generic")), "0.23.2")) is Works.UNKNOWN
 
 
+@pytest.mark.parametrize(
+    ("release", "builder", "works"),
+    [
+        ("5.4.0-216-generic", "buildd@lcy02-amd64-055) (gcc (Ubuntu 9.4.0", Works.FAILS),
+        (
+            "4.18.0-553.el8_10.x86_64",
+            "mockbuild@x86-64-01.build.eng.rdu2.redhat.com) (gcc (GCC 8.5.0",
+            Works.UNKNOWN,
+        ),
+        ("5.4.0-216-generic", "me@home) (gcc (GCC 14.2.0", Works.UNKNOWN),
+    ],
+)
+def test_whose_older_kernels_are_not_given_later_bpf(release: str, builder: str, works: Works) -> None:
+    """RHEL's 4.18 has most of the BPF of 5.x; Ubuntu's 5.4 has that of 5.4."""
+    described = machines.linux(
+        release, machines.os_release("ubuntu", "20.04", "Ubuntu 20.04.6 LTS"), builder=builder
+    )
+    assert hello(machines.bpftrace(unasked(described), "0.23.2")) is works
+
+
 def test_an_empty_program_is_run_here() -> None:
     need_root()
     bpf = Machine(Live()).bpf
