@@ -122,13 +122,26 @@ def _headers(b: Behaviour) -> Expression:
     return evaluate
 
 
-def _clang(
-    b: Behaviour, *, tracepoint: bool = False, types: bool = False, includes: bool = False
-) -> Expression:
+def _or_user_space(kernels: Expression, finding_id: str) -> Expression:
+    """The headers for user space stand in where the kernel's, and BTF, are not there; that they do not is no reason."""
+
+    def evaluate(context: Context) -> Outcome:
+        outcome, finding = kernels(context), context.findings.get(finding_id)
+        if outcome.works is not Works.FAILS or finding is None:
+            return outcome
+        enough = finding.status is Status.OK or (
+            finding.status is Status.UNKNOWN and finding.likely is Status.OK
+        )
+        return Outcome(Works.WORKS, "", (finding_id,)) if enough else outcome
+
+    return evaluate
+
+
+def _clang(b: Behaviour, *, tracepoint: str = "", types: bool = False, includes: bool = False) -> Expression:
     """What clang needs for such a script, if this release runs it at all (see Behaviour.clang_runs,
-    types_header).
+    types_header). tracepoint: the group of the one with arguments that it has.
     """
-    definitions = includes or (tracepoint and not b.args_need_btf)
+    definitions = includes or bool(tracepoint and not b.args_need_btf)
     runs = b.clang_runs == "always" or definitions or (b.clang_runs == "when-types" and types)
     if not runs:
         return always
@@ -136,9 +149,10 @@ def _clang(
     if b.kconfig_include == "always":
         parts.append(need("headers.intact"))
     parts.append(need("headers.configured"))
-    header_or_btf = any_of(_btf(b), _headers(b))
+    user_space = f"headers.user-{tracepoint or 'types'}"
+    header_or_btf = _or_user_space(any_of(_btf(b), _headers(b)), user_space)
     if (b.types_header == "definitions" and definitions) or (b.types_header == "tracepoints" and tracepoint):
-        parts.append(_headers(b))
+        parts.append(_or_user_space(_headers(b), user_space))
     elif (
         b.types_header == "everything-without-btf"
         or (b.types_header == "definitions-without-btf" and definitions)
@@ -175,27 +189,28 @@ def _any_probe(b: Behaviour) -> Expression:
     return all_of(_runs(b), any_of(_begin(b), need("bpf.prog.kprobe"), need("bpf.prog.tracepoint")))
 
 
-def _tracepoint(b: Behaviour, *extra: Expression) -> Expression:
+def _tracepoint(b: Behaviour, group: str, *extra: Expression) -> Expression:
     return all_of(
         _runs(b),
         _tracefs(b),
         need("bpf.prog.tracepoint"),
         need("perf.events"),
+        need(f"tracing.{group}"),
         *extra,
-        _btf(b) if b.args_need_btf else _clang(b, tracepoint=True),
+        _btf(b) if b.args_need_btf else _clang(b, tracepoint=group),
     )
 
 
 def tracepoint_args(b: Behaviour) -> Expression:
-    return _tracepoint(b, need("tracing.syscalls"), _pids(b))
+    return _tracepoint(b, "syscalls", _pids(b))
 
 
 def tracepoint_net(b: Behaviour) -> Expression:
-    return _tracepoint(b, need("tracing.sock"))
+    return _tracepoint(b, "sock")
 
 
 def tracepoint_sched(b: Behaviour) -> Expression:
-    return _tracepoint(b, need("tracing.sched"))
+    return _tracepoint(b, "sched")
 
 
 def rawtracepoint(b: Behaviour) -> Expression:

@@ -199,7 +199,9 @@ class Headers:
 
     def user_space(self, name: str) -> str | None:
         """Where one of the headers for compiling programs is, in /usr/include or the directory of an architecture."""
-        places = (f"/usr/include/{one.rpartition('/')[2]}" for one in self._machine.tools.multiarch_directories)
+        places = (
+            f"/usr/include/{one.rpartition('/')[2]}" for one in self._machine.tools.multiarch_directories
+        )
         paths = (f"{place}/{name}" for place in ("/usr/include", *places))
         return next((path for path in paths if self._system.stat(path) is not None), None)
 
@@ -219,7 +221,7 @@ class Headers:
         behaviour = self._machine.tools.behaviour
         if behaviour is None or behaviour.unpacks_kheaders == "never":
             return None
-        if behaviour.unpacks_kheaders == "without-btf" and self._has_btf():
+        if behaviour.unpacks_kheaders == "without-btf" and self.has_btf:
             return None
         return self._unpacked(of_root=behaviour.checks_kheaders_owner)
 
@@ -238,7 +240,9 @@ class Headers:
         tools = (("bpftrace", self.for_bpftrace), ("BCC", bcc))
         return tuple(name for name, chosen in tools if chosen is not None and chosen.source == place)
 
-    def _has_btf(self) -> bool:
+    @cached_property
+    def has_btf(self) -> bool:
+        """Whether the kernel provides sound BTF."""
         try:
             return self._machine.btf.vmlinux.n_types > 0
         except (Unavailable, ValueError):

@@ -112,6 +112,10 @@ class Tracing:
         text = read_text(self._system, f"{self._need_root()}/events/{group}/{name}/id", 4096)
         return None if text is None else int(text) if text.isdigit() else None
 
+    def event_format(self, group: str, name: str) -> str | None:
+        """What a tracepoint's arguments are, None if this kernel does not have it."""
+        return read_text(self._system, f"{self._need_root()}/events/{group}/{name}/format")
+
     def readable_file(self, name: str) -> bool | None:
         """Whether a file at the top of tracefs can be read (its first bytes are), None if it is not there.
 

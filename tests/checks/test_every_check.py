@@ -432,6 +432,31 @@ ROWS: list[Row] = [
         "no longer complete.*kconfig",
     ),
     (
+        "headers.user-types",
+        "not needed",
+        lambda x: machines.bpftrace(x, "0.27.1"),
+        SKIP,
+        "BTF only",
+    ),
+    *(
+        (
+            f"headers.user-{group}",
+            "without BTF and kernel headers",
+            lambda x: machines.libc_headers(
+                machines.without_btf(
+                    x.remove(f"/lib/modules/{RELEASE}/build", f"/lib/modules/{RELEASE}/source")
+                )
+            ),
+            status,
+            says,
+        )
+        for group, status, says in (
+            ("syscalls", FAIL, "s64, umode_t"),
+            ("sched", FAIL, "pid_t"),
+            ("sock", OK, "all"),
+        )
+    ),
+    (
         "headers.libc",
         "not installed",
         lambda x: machines.bpftrace(x, "0.17.0"),
@@ -801,6 +826,7 @@ def test_fine(tmp_path: Path) -> None:
         "tools.bpftrace-begin",
         "headers.warning",
         "headers.libc",
+        "headers.user-",
     )
     bad = [f for f in report.findings if f.status is not OK and not f.id.startswith(others)]
     assert not bad, bad

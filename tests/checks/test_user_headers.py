@@ -133,3 +133,57 @@ def test_bcc_takes_what_was_unpacked() -> None:
 def test_a_leftover_that_no_tool_takes() -> None:
     report = report_on(on("0.23.2").dir(f"{UNPACKED}/include").recording())
     assert finding_of(report, "kheaders.leftover").status is Status.SKIP
+
+
+# -- user-space headers in place of the kernel's ----------------------------------------------------------------------
+
+
+def compiler_alone(version: str) -> Description:
+    """Neither BTF nor kernel headers; linux-libc-dev, as on every machine with a compiler."""
+    return machines.libc_headers(machines.without_btf(on(version)))
+
+
+@pytest.mark.parametrize("version", ["0.11.3", "0.17.0", "0.20.2", "0.21.3", "0.23.2", "0.24.2"])
+def test_tracepoints_whose_types_user_space_has_too(version: str) -> None:
+    """Seen with 0.23.2: sock works, openat fails at s64, fork at pid_t."""
+    status = works(compiler_alone(version))
+    assert status["tracepoint-net"] is Works.WORKS
+    assert {status["tracepoint-args"], status["tracepoint-sched"], status["include"]} == {Works.FAILS}
+    assert status["hello"] is Works.WORKS
+    assert works(machines.without_btf(on(version)))["tracepoint-net"] is Works.FAILS
+
+
+def test_0_25_takes_btf_only() -> None:
+    assert works(compiler_alone("0.25.0"))["tracepoint-net"] is Works.FAILS
+
+
+def test_every_script_of_0_12_to_0_16_includes_the_types() -> None:
+    assert works(machines.without_btf(on("0.14.0")))["hello"] is Works.FAILS
+    assert works(compiler_alone("0.14.0"))["hello"] is Works.WORKS
+
+
+def test_half_of_the_user_space_headers_is_none() -> None:
+    """linux/types.h includes asm/types.h, which Debian keeps in the architecture's own directory."""
+    described = compiler_alone("0.23.2").remove("/usr/include/x86_64-linux-gnu/asm")
+    assert works(described)["tracepoint-net"] is Works.FAILS
+
+
+def test_the_format_decides() -> None:
+    """A kernel whose tracepoint names another type, and one whose files were not looked at."""
+    described = compiler_alone("0.23.2")
+    for place in ("/sys/kernel/tracing", "/sys/kernel/debug/tracing"):
+        path = f"{place}/events/sock/inet_sock_set_state/format"
+        described.file(path, described.nodes[path].data.replace(b"__u16 sport", b"u16 sport"))
+    report = report_on(described.recording())
+    assert "u16" in finding_of(report, "headers.user-sock").summary
+    assert works(described)["tracepoint-net"] is Works.FAILS
+    assert "headers.user-sock" not in report.blocks
+    for place in ("/sys/kernel/tracing", "/sys/kernel/debug/tracing"):
+        described.refuse(f"{place}/events/sock/inet_sock_set_state/format")
+    found = finding_of(report_on(described.recording()), "headers.user-sock")
+    assert found.status is Status.UNKNOWN and found.likely is Status.OK
+
+
+def test_a_broken_kernel_tree_comes_first() -> None:
+    described = compiler_alone("0.23.2").dir(f"/lib/modules/{RELEASE}/build")
+    assert works(described)["tracepoint-net"] is Works.FAILS

@@ -107,6 +107,48 @@ def _elf(sections: list[tuple[int, int, bytes, int]], *, machine: int, kind: int
     return b"\x7fELF\2\1\1" + bytes(9) + start + body + b"".join(headers)
 
 
+# -- tracepoints ------------------------------------------------------------------------------------------------------
+
+_COMMON = """
+	field:unsigned short common_type;	offset:0;	size:2;	signed:0;
+	field:unsigned char common_flags;	offset:2;	size:1;	signed:0;
+	field:unsigned char common_preempt_count;	offset:3;	size:1;	signed:0;
+	field:int common_pid;	offset:4;	size:4;	signed:1;
+
+"""
+
+
+def _event(name: str, number: int, *fields: tuple[str, int]) -> dict[str, str]:
+    """The files of a tracepoint: its fields with their sizes, as 6.12 has them on x86_64."""
+    lines, at = [], 8
+    for field, size in fields:
+        at += -at % min(size, 8)
+        lines.append(f"\tfield:{field};\toffset:{at};\tsize:{size};\tsigned:0;\n")
+        at += size
+    return {
+        "id": f"{number}\n",
+        "format": f'name: {name}\nID: {number}\nformat:{_COMMON}{"".join(lines)}\nprint fmt: ""\n',
+    }
+
+
+EVENTS = {
+    "syscalls/sys_enter_openat": _event(
+        "sys_enter_openat", 673,
+        ("int __syscall_nr", 4), ("int dfd", 8), ("const char * filename", 8), ("int flags", 8), ("umode_t mode", 8),
+    ),
+    "sock/inet_sock_set_state": _event(
+        "inet_sock_set_state", 1383,
+        ("const void * skaddr", 8), ("int oldstate", 4), ("int newstate", 4), ("__u16 sport", 2), ("__u16 dport", 2),
+        ("__u16 family", 2), ("__u16 protocol", 2), ("__u8 saddr[4]", 4), ("__u8 daddr[4]", 4),
+        ("__u8 saddr_v6[16]", 16), ("__u8 daddr_v6[16]", 16),
+    ),
+    "sched/sched_process_fork": _event(
+        "sched_process_fork", 290,
+        ("char parent_comm[16]", 16), ("pid_t parent_pid", 4), ("char child_comm[16]", 16), ("pid_t child_pid", 4),
+    ),
+}  # fmt: skip
+
+
 # -- configuration ---------------------------------------------------------------------------------------------------
 
 _ON = """

@@ -185,9 +185,11 @@ def mounted(described: Description, *, tracefs: bool = True, debugfs: bool = Tru
             "uprobe_events": "",
             "available_events": "syscalls:sys_enter_openat\n",
             "available_filter_functions": "vfs_open\nvfs_read\n",
-            "events/syscalls/sys_enter_openat/id": "673\n",
-            "events/sock/inet_sock_set_state/id": "1383\n",
-            "events/sched/sched_process_fork/id": "290\n",
+            **{
+                f"events/{event}/{name}": text
+                for event, files in parts.EVENTS.items()
+                for name, text in files.items()
+            },
         }.items():
             described.file(f"{place}/{name}", text)
     for pmu in ("software", "tracepoint", "kprobe", "uprobe", "breakpoint", "cpu"):
@@ -410,7 +412,12 @@ def debian_headers(described: Description, which: str = "both") -> Description:
 def libc_headers(described: Description) -> Description:
     """libc6-dev and linux-libc-dev: user-space headers."""
     described.files(
-        {"/usr/include/linux/types.h": "", "/usr/include/linux/sched.h": "", "/usr/include/sys/socket.h": ""}
+        {
+            "/usr/include/linux/types.h": "",
+            "/usr/include/linux/sched.h": "",
+            "/usr/include/x86_64-linux-gnu/asm/types.h": "",
+            "/usr/include/x86_64-linux-gnu/sys/socket.h": "",
+        }
     )
     return installed(described, "linux-libc-dev", "libc6-dev")
 
