@@ -69,6 +69,14 @@ def _whose(machine: Machine, initial: bool, evidence: tuple[Evidence, ...]) -> F
     if own and "microsoft" in machine.kernel.release.lower():
         # A distribution in WSL 2 has a namespace of its own, and nearly all that runs in the machine is in it.
         return ok("process ids are those of this WSL distribution", evidence=evidence)
+    if own and _lacks_helper(machine):
+        return fail(
+            "`pid` and `tid` of another PID namespace than the first require Linux 5.7 or newer",
+            reason="this bpftrace asks bpf_get_ns_current_pid_tgid(), which this kernel does not have: no script with "
+            "one of them loads",
+            evidence=evidence,
+            remedies=_host_pids(machine),
+        )
     return warn(
         "`pid` and `tid` are those of this PID namespace, and cannot be told of tasks outside of it"
         if own
@@ -79,6 +87,15 @@ def _whose(machine: Machine, initial: bool, evidence: tuple[Evidence, ...]) -> F
         evidence=evidence,
         remedies=_host_pids(machine),
     )
+
+
+def _lacks_helper(machine: Machine) -> bool:
+    """Whether the kernel is from before 5.7 by its release, and has no ring buffers, which came with 5.8."""
+    try:
+        ring = machine.bpf.feature("ring-buffer")
+        return machine.kernel.version_numbers < (5, 7, 0) and ring.name == "EINVAL"
+    except Unavailable:
+        return False
 
 
 def _there(machine: Machine, there: bool, evidence: tuple[Evidence, ...]) -> Finding:

@@ -67,6 +67,23 @@ def test_the_hosts_pid_namespace_is_the_cure() -> None:
 
 
 @pytest.mark.parametrize(
+    ("version", "release", "expected"),
+    [
+        ("0.23.5", "5.4.0-216-generic", Works.FAILS),  # bpf_get_ns_current_pid_tgid(): 5.7
+        ("0.23.5", "5.10.0-30-amd64", Works.CAVEAT),
+        ("0.22.1", "5.4.0-216-generic", Works.CAVEAT),  # the first namespace's ids
+    ],
+)
+def test_a_namespace_of_its_own_on_an_old_kernel(version: str, release: str, expected: Works) -> None:
+    described = machines.container(on(version, release), machines.ALL_CAPABILITIES).link(
+        "/proc/self/ns/pid", OWN
+    )
+    report = report_on(machines.mounted(described).recording())
+    assert works(report, *SHOW_PIDS) == {expected}
+    assert works(report, "tracepoint-net") == {Works.WORKS}
+
+
+@pytest.mark.parametrize(
     ("version", "output", "expected"),
     [
         ("0.17.0", True, Works.WORKS),  # perf events, and knows no other way
