@@ -205,7 +205,7 @@ _EVENTS = (
     ids=("headers.user-types", *(event[0] for event in _EVENTS)),
 )
 def user_space(machine: Machine) -> Iterator[Finding]:
-    """Where bpftrace up to 0.24 has neither BTF nor kernel headers, its clang finds <linux/types.h> of the packages for
+    """Where bpftrace 0.12 to 0.24 has neither BTF nor kernel headers, clang finds <linux/types.h> of the packages for
     compiling programs (linux-libc-dev). That is enough for a tracepoint whose fields are of C's types and `__u16`, not
     for `pid_t` or the `s64` of system calls: `unknown type name`. See it yourself:
     `cat /sys/kernel/tracing/events/sock/inet_sock_set_state/format`.
@@ -243,7 +243,9 @@ def _no_use(machine: Machine) -> str:
         )
     if machine.headers.for_bpftrace is not None:
         return "bpftrace takes a directory of kernel headers"
-    if behaviour.types_header.endswith("without-btf") and machine.headers.has_btf:
+    if not behaviour.types_header.endswith("without-btf"):
+        return "this release was seen to fail with them"
+    if machine.headers.has_btf:
         return "BTF has the types"
     return ""
 

@@ -152,7 +152,7 @@ def _clang(b: Behaviour, *, tracepoint: str = "", types: bool = False, includes:
     user_space = f"headers.user-{tracepoint or 'types'}"
     header_or_btf = _or_user_space(any_of(_btf(b), _headers(b)), user_space)
     if (b.types_header == "definitions" and definitions) or (b.types_header == "tracepoints" and tracepoint):
-        parts.append(_or_user_space(_headers(b), user_space))
+        parts.append(_headers(b))
     elif (
         b.types_header == "everything-without-btf"
         or (b.types_header == "definitions-without-btf" and definitions)
