@@ -56,6 +56,10 @@ def _none(machine: Machine) -> Finding:
     if foreign is not None:
         seen = f"not the machine's own: {', '.join(foreign)}" if foreign else "the machine's own"
         return ok("no container", evidence=(Evidence("/proc/self/ns", seen),))
+    if machine.environment.hidden_namespaces:
+        return unknown(
+            "whether this is a container cannot be seen", reason=machine.environment.hidden_namespaces[0]
+        )
     try:
         environ = machine.system.stat("/proc/1/environ")
     except Unavailable as gap:

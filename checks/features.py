@@ -16,7 +16,8 @@ from .refusals import BPF, TRACING, Call, explain, only_root_may
 
 class Feature(NamedTuple):
     """probe: its name. known: the errno of a kernel that has it, "" where it simply succeeds. since: the release of
-    Linux that brought it. without: what tools do then; needed: whether some do not run at all.
+    Linux that brought it. without: what tools do then; option: what newer ones are built
+    with, where that is not always so; needed: whether some do not run at all.
     """
 
     id: str
@@ -26,6 +27,7 @@ class Feature(NamedTuple):
     known: str
     since: tuple[int, int, int]
     without: str
+    option: str = ""
     needed: bool = False
 
     @property
@@ -53,6 +55,7 @@ _FEATURES = (
         "EBADF",
         (6, 6, 0),
         "wildcards of uprobes are attached one function at a time",
+        "UPROBES",
     ),
     Feature(
         "bpf.kprobe_session",
@@ -62,6 +65,7 @@ _FEATURES = (
         "ESRCH",
         (6, 10, 0),
         "a kprobe and its kretprobe are attached as two",
+        "FPROBE",
     ),
     Feature(
         "bpf.uprobe_session",
@@ -71,6 +75,7 @@ _FEATURES = (
         "EBADF",
         (6, 13, 0),
         "a uprobe and its uretprobe are attached as two",
+        "UPROBES",
     ),
 )
 
@@ -100,7 +105,7 @@ def _answer(machine: Machine, feature: Feature, call: Call) -> Finding:
         make = fail if feature.needed else skip
         return make(
             f"this kernel has no {feature.what}",
-            reason=f"requires Linux {feature.release} or newer: {feature.without}",
+            reason=f"requires {_required(machine, feature)}: {feature.without}",
             evidence=evidence,
         )
     why = explain(machine, call, result)
@@ -110,6 +115,13 @@ def _answer(machine: Machine, feature: Feature, call: Call) -> Finding:
         evidence=(*evidence, *why.evidence),
         causes=("bpf.map", *why.causes),
     )
+
+
+def _required(machine: Machine, feature: Feature) -> str:
+    """What this kernel lacks: it is too old, or it was built without (kernel/trace/bpf_trace.c: EOPNOTSUPP then)."""
+    if feature.option and machine.kernel.version_numbers >= feature.since:
+        return f"CONFIG_{feature.option}"
+    return f"Linux {feature.release} or newer"
 
 
 def _said(result: ProbeResult) -> str:

@@ -98,7 +98,7 @@ def intact(machine: Machine) -> Iterator[Finding]:
     """
     chosen = machine.headers.for_bpftrace
     if chosen is None:
-        yield ok("bpftrace finds no tree to stumble over", evidence=_no_tree(machine))
+        yield _finds_none(machine)
         return
     path = f"{chosen.source}/include/linux/kconfig.h"
     if machine.system.stat(path) is not None:
@@ -112,6 +112,20 @@ def intact(machine: Machine) -> Iterator[Finding]:
         causes=("headers.env", "headers.tree"),
         remedies=_away(machine, chosen.source),
     )
+
+
+def _finds_none(machine: Machine) -> Finding:
+    """No tree: seen where the variable was seen, that leads bpftrace to one wherever it is."""
+    name = "BPFTRACE_KERNEL_SOURCE"
+    try:
+        machine.system.env(name)
+    except Unavailable as gap:
+        return expected(
+            f"bpftrace finds no tree to stumble over, unless {name} names one",
+            reason=gap.reason,
+            evidence=(*_no_tree(machine), expect(f"${name}", "not set")),
+        )
+    return ok("bpftrace finds no tree to stumble over", evidence=_no_tree(machine))
 
 
 def _away(machine: Machine, source: str) -> tuple[Remedy, ...]:

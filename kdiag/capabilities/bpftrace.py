@@ -147,7 +147,7 @@ def _clang(b: Behaviour, *, tracepoint: str = "", types: bool = False, includes:
         return always
     parts: list[Expression] = []
     if b.kconfig_include == "always":
-        parts.append(need("headers.intact"))
+        parts.append(unless_refuted("headers.intact"))
     parts.append(need("headers.configured"))
     user_space = f"headers.user-{tracepoint or 'types'}"
     header_or_btf = _or_user_space(any_of(_btf(b), _headers(b)), user_space)

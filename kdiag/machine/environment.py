@@ -80,24 +80,35 @@ class Environment:
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
+        self._hidden_namespaces: list[str] = []
         self._system = machine.system
 
     # -- containers ------------------------------------------------------------------------------------------
 
     @cached_property
     def foreign_namespaces(self) -> tuple[str, ...] | None:
-        """Which of our namespaces are not the machine's own; None if that cannot be told."""
+        """Which of our namespaces are not the machine's own; None if that cannot be told.
+
+        Where one of them could not be looked at the others still tell: a PID namespace of our own is enough.
+        """
         foreign: list[str] = []
         seen = False
         for name, inode in INITIAL_NAMESPACES.items():
             try:
                 link = self._system.lstat(f"/proc/self/ns/{name}")
-            except Unavailable:
-                return None
+            except Unavailable as gap:
+                self._hidden_namespaces.append(gap.reason)
+                continue
             seen = seen or link is not None
             if link is not None and link.target and link.target != f"{name}:[{inode}]":
                 foreign.append(name)
-        return tuple(foreign) if seen else None
+        decided = "pid" in foreign or not self._hidden_namespaces
+        return tuple(foreign) if seen and decided else None
+
+    @property
+    def hidden_namespaces(self) -> tuple[str, ...]:
+        """Why some of our namespaces could not be looked at."""
+        return tuple(self._hidden_namespaces) if self.foreign_namespaces is None else ()
 
     @cached_property
     def container(self) -> Place | None:

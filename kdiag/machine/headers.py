@@ -158,12 +158,12 @@ class Headers:
         return {name: self._system.env(name) for name in VARIABLES}
 
     def variable(self, name: str) -> str | None:
-        """One variable; None also where the environment is not known (see `variables`).
+        """One variable; None also where it is not known, which says nothing of the others.
 
         The tools ask getenv(3) for a pointer: a variable that is set and empty is set.
         """
         try:
-            return self.variables[name]
+            return self._system.env(name)
         except Unavailable:
             return None
 
