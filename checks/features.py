@@ -105,7 +105,7 @@ def _answer(machine: Machine, feature: Feature, call: Call) -> Finding:
         make = fail if feature.needed else skip
         return make(
             f"this kernel has no {feature.what}",
-            reason=f"requires {_required(machine, feature)}: {feature.without}",
+            reason=f"requires {_required(feature, result)}: {feature.without}",
             evidence=evidence,
         )
     why = explain(machine, call, result)
@@ -117,9 +117,9 @@ def _answer(machine: Machine, feature: Feature, call: Call) -> Finding:
     )
 
 
-def _required(machine: Machine, feature: Feature) -> str:
-    """What this kernel lacks: it is too old, or it was built without (kernel/trace/bpf_trace.c: EOPNOTSUPP then)."""
-    if feature.option and machine.kernel.version_numbers >= feature.since:
+def _required(feature: Feature, result: ProbeResult) -> str:
+    """What this kernel lacks: it does not know the kind, or was built without it (kernel/trace/bpf_trace.c)."""
+    if feature.option and result.name in ("EOPNOTSUPP", "ENOTSUP"):
         return f"CONFIG_{feature.option}"
     return f"Linux {feature.release} or newer"
 

@@ -543,6 +543,13 @@ ROWS: list[Row] = [
         "one function at a time",
     ),
     ("bpf.kprobe_session", "before 6.10", probes(errno.EINVAL, "bpf:kprobe-session"), SKIP, "6.10"),
+    (
+        "bpf.kprobe_session",
+        "built without",
+        probes(errno.ENOTSUP, "bpf:kprobe-session"),
+        SKIP,
+        "CONFIG_FPROBE",
+    ),
     ("bpf.uprobe_session", "before 6.13", probes(errno.EINVAL, "bpf:uprobe-session"), SKIP, "6.13"),
     (
         "environment.pid-namespace",
