@@ -8,7 +8,9 @@ from typing import NamedTuple
 
 from kdiag.check import check
 from kdiag.machine import Machine
+from kdiag.machine.btf import VMLINUX, NoBtf
 from kdiag.model import Evidence, Finding, expect, expected, fail, ok, skip, unknown
+from kdiag.parse.btf import BtfError
 from kdiag.system import ProbeResult, Unavailable
 
 from .refusals import BPF, TRACING, Call, explain, only_root_may
@@ -89,6 +91,39 @@ def features(machine: Machine) -> Iterator[Finding]:
         title = feature.what[0].upper() + feature.what[1:]
         finding = _answer(machine, feature, TRACING if feature.known else BPF)
         yield replace(finding, id=feature.id, title=title)
+
+
+#: The first kfunc that every tracing program may call (kernel/bpf/helpers.c, common_btf_ids).
+_KFUNC, _KFUNCS_SINCE = "bpf_rcu_read_lock", (6, 2, 0)
+
+
+@check("btf.kfuncs", "kfuncs for tracing programs")
+def kfuncs(machine: Machine) -> Iterator[Finding]:
+    """Looks in the kernel's BTF for bpf_rcu_read_lock (6.2), the oldest kfunc that is for all tracing programs. See it
+    yourself: `bpftool btf dump file /sys/kernel/btf/vmlinux | grep bpf_rcu_read_lock`.
+    """
+    try:
+        there = machine.btf.vmlinux.function(_KFUNC) is not None
+    except NoBtf:
+        yield fail("no kfuncs without the kernel's BTF", causes=("btf.vmlinux",))
+        return
+    except (BtfError, Unavailable) as problem:
+        yield unknown(
+            "whether the kernel has kfuncs is not known", reason=str(problem), causes=("btf.vmlinux",)
+        )
+        return
+    evidence = (Evidence(VMLINUX, f"{'has' if there else 'does not have'} the function {_KFUNC}"),)
+    if there:
+        yield ok("the kernel has kfuncs for tracing programs", evidence=evidence)
+    elif machine.kernel.version_numbers >= _KFUNCS_SINCE:
+        words = "Linux 6.2 and newer have it, and this BTF does not name it"
+        yield unknown("whether the kernel has kfuncs is not known", reason=words, evidence=evidence)
+    else:
+        yield skip(
+            "this kernel has no kfuncs for tracing programs",
+            reason="requires Linux 6.2 or newer",
+            evidence=evidence,
+        )
 
 
 def _answer(machine: Machine, feature: Feature, call: Call) -> Finding:

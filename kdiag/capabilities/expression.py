@@ -80,6 +80,20 @@ def need(finding_id: str, *, tolerate_warn: bool = False, refuse_warn: bool = Fa
     return evaluate
 
 
+def there(finding_id: str) -> Expression:
+    """As `need`, of something that most tools do without: a check skips what a kernel lacks, and that is a failure
+    for who asks for it.
+    """
+
+    def evaluate(context: Context) -> Outcome:
+        finding = context.findings.get(finding_id)
+        if finding is not None and finding.status is Status.SKIP and finding_id not in context.assume:
+            return Outcome(Works.FAILS, finding.summary, (finding_id,))
+        return unless_refuted(finding_id)(context)
+
+    return evaluate
+
+
 def unless_refuted(finding_id: str) -> Expression:
     """As `need`; but what the check itself calls expected (a default that nearly every machine has) is enough, so that
     recordings from before the question keep their answer. The finding stays unknown, and the answer names it.

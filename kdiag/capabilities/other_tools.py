@@ -11,6 +11,7 @@ from kdiag.capabilities.expression import (
     at_worst_caveat,
     need,
     stand_ins,
+    there,
     unless_refuted,
 )
 
@@ -41,7 +42,8 @@ def bcc_tools(_b: Behaviour) -> Expression:
     )
 
 
-def core_tools(_b: Behaviour) -> Expression:
+def _core(*more: Expression) -> Expression:
+    """What every CO-RE program needs, and what this kind needs besides."""
     return all_of(
         need("privileges.capabilities"),
         need("privileges.userns"),
@@ -49,6 +51,40 @@ def core_tools(_b: Behaviour) -> Expression:
         need("bpf.map"),
         stand_ins(need("btf.vmlinux", tolerate_warn=True), need("btf.fallback")),
         need("btf.readers"),
+        *more,
+    )
+
+
+def core_tracepoint(_b: Behaviour) -> Expression:
+    # A tracepoint's id is read from tracefs (src/libbpf.c, determine_tracepoint_id).
+    places = (need("tracing.tracefs"), need("tracing.first-path"), need("tracing.libbpf-path"))
+    return _core(need("bpf.prog.tracepoint"), need("perf.events"), *places)
+
+
+def core_kprobe(_b: Behaviour) -> Expression:
+    return _core(need("bpf.prog.kprobe"), need("perf.events"), need("tracing.kprobes"))
+
+
+def core_fentry(_b: Behaviour) -> Expression:
+    return _core(need("btf.vmlinux", tolerate_warn=True), need("bpf.fentry"))
+
+
+def core_ringbuf(_b: Behaviour) -> Expression:
+    return _core(need("bpf.prog.raw_tracepoint"), there("bpf.ringbuf"))
+
+
+def core_kfunc(_b: Behaviour) -> Expression:
+    return _core(
+        need("btf.vmlinux", tolerate_warn=True), need("bpf.prog.raw_tracepoint"), there("btf.kfuncs")
+    )
+
+
+def core_iter(_b: Behaviour) -> Expression:
+    return _core(need("btf.vmlinux", tolerate_warn=True), need("bpf.iter"))
+
+
+def core_tools(_b: Behaviour) -> Expression:
+    return _core(
         at_worst_caveat(need("bpf.fentry"), "those that use fentry do not work"),
         # libbpf attaches kprobes, uprobes and tracepoints through perf events (src/libbpf.c).
         at_worst_caveat(need("perf.events"), "those that use kprobes or tracepoints do not work"),

@@ -13,8 +13,8 @@ from kdiag.checking import runtime
 from kdiag.machine.btf import SYSFS, VMLINUX, ModuleBtf, Survey
 
 _NAME = "btf-survey"
-#: Changed whenever a `Survey` gets other fields.
-_FORM = 1
+#: Changed whenever a `Survey` gets other fields or other functions.
+_FORM = 2
 
 
 def key() -> str | None:

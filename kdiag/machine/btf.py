@@ -95,8 +95,8 @@ class Survey(NamedTuple):
         return dict(self.ids).get(name)
 
 
-#: Functions that probes attach to (kdiag.system.probes), and a helper whose presence shows what programs may do.
-FUNCTIONS = ("bpf_fentry_test1", "bpf_iter_task", "bpf_loop")
+#: Functions that probes attach to (kdiag.system.probes), a helper and a kfunc that show what programs may do.
+FUNCTIONS = ("bpf_fentry_test1", "bpf_iter_task", "bpf_loop", "bpf_rcu_read_lock")
 
 
 def survey(system: System) -> Survey:

@@ -34,21 +34,21 @@ def doubt(runner: Runner, env: Mapping[str, str] | None, limit: float) -> Doubt 
     """None if it says that it is the tool. limit: seconds that it may take."""
     asked = (*runner.words, *runner.identity)
     try:
-        answer = launch(asked, limit, env).result()
+        answer = launch(asked, limit, env, judge=False if runner.judged else None).result()
     except Unavailable as gap:
         return Doubt(Outcome.FAILS, f"who it is could not be asked: {gap.reason}")
     said = "\n".join(filter(None, (answer.stderr.strip(), answer.stdout.strip())))
-    name = " ".join((os.path.basename(runner.path), *asked[1:]))
+    name = " ".join((os.path.basename(runner.path), *runner.identity))
     if answer.status:
         known = explain(said)
         message = known[0].text if known else f"`{name}` ended with status {answer.status}: {_first(said)}"
         return Doubt(
-            Outcome.FAILS, message, known[0].message.meaning if known else "", asked[1:], said[:4000]
+            Outcome.FAILS, message, known[0].message.meaning if known else "", runner.identity, said[:4000]
         )
     if runner.believes(_either(answer)):
         return None
     message = f"{runner.path} is not {runner.title}: `{name}` answered {_first(said)}"
-    return Doubt(Outcome.FAILS, message, "", asked[1:], said[:4000])
+    return Doubt(Outcome.FAILS, message, "", runner.identity, said[:4000])
 
 
 def _either(answer: CommandResult) -> str:

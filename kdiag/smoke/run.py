@@ -115,11 +115,15 @@ def run(  # noqa: PLR0913  what a run depends on
             predicted = worst(tuple(predictions.get(need) for need in program.rests_on))
             result = _one(program, state, predicted)
             results.append(result)
-            if program.id in FIRST:
-                gate = state.gates[program.tool]
+            gate = state.gates[program.tool]
+            if gate.seconds is None and result.outcome is not Outcome.SKIPPED:
                 gate.seconds = result.seconds
-                if result.outcome is Outcome.FAILS and not _begin_alone(program, programs, predictions):
-                    gate.stopped = f"as {program.id}: {result.message}"
+            if (
+                program.id in FIRST
+                and result.outcome is Outcome.FAILS
+                and not _begin_alone(program, programs, predictions)
+            ):
+                gate.stopped = f"as {program.id}: {result.message}"
             state.listener(program, result)
     return SmokeReport(
         __version__,
@@ -160,7 +164,7 @@ def _one(program: Program, state: _Run, predicted: Works | None) -> Result:
             predicted,
             agreement(predicted, outcome),
             round(time.monotonic() - began, 3),
-            arguments,
+            program.shown if arguments and program.shown else arguments,
             output,
             program.tool,
         )
@@ -170,6 +174,8 @@ def _one(program: Program, state: _Run, predicted: Works | None) -> Result:
     if state.deadline - began < _LEAST:
         return result(Outcome.SKIPPED, "the time limit for all programs was reached")
     if not runner.words:
+        if runner.absent:
+            return result(Outcome.SKIPPED, runner.absent)
         return result(Outcome.FAILS, f"{runner.title} is not installed")
     if gate.doubt is not None:
         return result(*gate.doubt)

@@ -9,7 +9,7 @@ from kdiag.model import Works
 from kdiag.report.terminal.page import VERDICTS, Page, works_words
 from kdiag.smoke.model import Outcome, Result, SmokeReport
 from kdiag.smoke.programs import Program
-from kdiag.smoke.verdict import proofs, verdict
+from kdiag.smoke.verdict import parts, proofs, verdict
 
 #: Fancy mark, plain mark, style, in words.
 MARKS = {
@@ -83,7 +83,11 @@ def _numbered(results: Iterable[Result]) -> dict[str, int]:
 def _table(report: SmokeReport, notes: dict[str, int], page: Page) -> Iterator[str]:
     yield page.paint("What was tried, and seen", "bold")
     yield ""
-    required = {one.id for capability in report.required for one in proofs(report, capability)}
+    required = {
+        one.id
+        for capability in report.required
+        for one in proofs(report, capability) or parts(report, capability)
+    }
     widest = max((columns(page.clean(one.title)) for one in report.programs), default=0)
     note_width = max((len(_reference(one, notes)) for one in report.programs), default=0)
     room = page.room - _LEFT if page.narrow else min(widest, page.room - _LEFT - _RIGHT - note_width)

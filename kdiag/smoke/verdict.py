@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kdiag.capabilities.definitions import DEFINITIONS
 from kdiag.capabilities.verdict import required_ones
 from kdiag.console import exits
 from kdiag.model import Readiness, Verdict
@@ -14,13 +15,24 @@ def proofs(report: SmokeReport, capability: str) -> tuple[Result, ...]:
     return tuple(one for one in mine if len(one.needs) == 1) or mine
 
 
+def parts(report: SmokeReport, capability: str) -> tuple[Result, ...]:
+    """The results that decide on the parts of a capability: it works as far as one of them does."""
+    names = {one.id for one in DEFINITIONS if one.part_of == capability}
+    return tuple(one for one in report.programs if one.capability in names)
+
+
 def judged(report: SmokeReport, capability: str) -> Readiness:
     """Whether a capability was shown to work; unknown if nothing that ran could show it.
 
     Where hello fails nothing works, tried or not.
     """
     mine = proofs(report, capability)
-    hello = [one for one in report.programs if one.id == "hello"]
+    if not mine:
+        some = parts(report, capability)
+        if any(one.works for one in some):
+            return Readiness.READY
+        return Readiness.NOT_READY if any(one.outcome is Outcome.FAILS for one in some) else Readiness.UNKNOWN
+    hello = [one for one in report.programs if one.id == "hello" and one.tool == mine[0].tool]
     if any(one.outcome is Outcome.FAILS for one in (*mine, *hello)):
         return Readiness.NOT_READY
     return Readiness.READY if any(one.works for one in mine) else Readiness.UNKNOWN

@@ -13,6 +13,7 @@ import re
 import selectors
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -133,7 +134,9 @@ def watch(plan: Plan, tick: Callable[[], None]) -> Observation:
     """Run the tool and look for the event. tick: called about every 0.05 s."""
     began = time.monotonic()
     try:
-        process = start(plan.argv, env=plan.env, before=_die_with_parent())
+        # Our own interpreter runs kdiag already, even if another user could change it.
+        judge = False if plan.argv[0] == sys.executable else None
+        process = start(plan.argv, judge=judge, env=plan.env, before=_die_with_parent())
     except (OSError, ValueError, subprocess.SubprocessError) as error:
         problem = f"{plan.argv[0]} cannot be started: {error}"
         return Observation(problem=problem, seconds=time.monotonic() - began)

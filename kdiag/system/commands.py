@@ -100,10 +100,12 @@ def kill(process: subprocess.Popen[bytes]) -> None:
             stream.close()
 
 
-def launch(argv: tuple[str, ...], timeout: float, env: Mapping[str, str] | None = None) -> Running:
+def launch(
+    argv: tuple[str, ...], timeout: float, env: Mapping[str, str] | None = None, *, judge: bool | None = None
+) -> Running:
     """Start a command in a session of its own, with no input, in the C locale. env: None for ours."""
     try:
-        process = start(argv, env={**(os.environ if env is None else env), "LC_ALL": "C"})
+        process = start(argv, judge=judge, env={**(os.environ if env is None else env), "LC_ALL": "C"})
     except Untrusted as error:
         return Running(argv, timeout, failure=Unavailable(f"{argv[0]} was not run as root: {error}"))
     except OSError as error:

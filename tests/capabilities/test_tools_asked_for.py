@@ -91,12 +91,19 @@ def test_a_report_from_before_shows_all() -> None:
     assert of_tools(old).capabilities == tuple(c for c in old.capabilities if not c.part_of)
 
 
-def test_a_part_is_shown_where_it_fares_otherwise_than_the_whole() -> None:
+@pytest.mark.parametrize(
+    ("required", "alike", "shown"), [(True, False, True), (True, True, False), (False, False, False)]
+)
+def test_a_part_is_shown_where_its_whole_is_required_and_fares_otherwise(
+    required: bool, alike: bool, shown: bool
+) -> None:
     report = judged(machines.linux())
     part = next(c for c in report.capabilities if c.part_of)
     whole = next(c for c in report.capabilities if c.id == part.part_of)
-    other = part._replace(status=Works.WORKS if whole.status is Works.FAILS else Works.FAILS)
-    for one, shown in ((part._replace(status=whole.status), False), (other, True)):
-        rows = tuple(one if c.id == part.id else c for c in report.capabilities)
-        told = of_tools(replace(report, tools=("bpftool",), capabilities=rows, required=()))
-        assert (one in told.capabilities) is shown
+    other = Works.WORKS if whole.status is Works.FAILS else Works.FAILS
+    one = part._replace(status=whole.status if alike else other)
+    rows = tuple(one if c.id == part.id else c for c in report.capabilities)
+    told = of_tools(
+        replace(report, tools=(), capabilities=rows, required=(whole.id,) if required else ("hello",))
+    )
+    assert (one in told.capabilities) is shown

@@ -67,7 +67,8 @@ class Program(NamedTuple):
     almost: a pattern that explains a missing proof, and the explanation. elsewhere: interpreters to try besides ours.
     begins: the script has a BEGIN, and so rests on `hello`, too. tool: as `--tool` names it. ready: the pattern
     (MULTILINE) by which the tool says that it is tracing; while it says nothing events are caused late and again.
-    before: what the causing process does before the tool is started.
+    before: what the causing process does before the tool is started. shown: what a report says of the arguments, where
+    they themselves are not for people.
     """
 
     id: str
@@ -83,6 +84,7 @@ class Program(NamedTuple):
     tool: str = "bpftrace"
     ready: bytes = ATTACHING
     before: str = ""
+    shown: tuple[str, ...] = ()
 
     @property
     def rests_on(self) -> tuple[str, ...]:
@@ -94,17 +96,21 @@ class Runner(NamedTuple):
     """How a tool is started: the words before a program's arguments; none where it is not installed.
 
     title: as its makers write it. identity: arguments that ask who it is; believes: whether the tool answers so.
+    judged: the file that kdiag's own interpreter loads as root, and that has to be trusted instead of it. absent: why
+    nothing is said of a tool that is not installed, "" where it then fails.
     """
 
     title: str
     words: tuple[str, ...]
     identity: tuple[str, ...]
     believes: Callable[[str], bool]
+    judged: str = ""
+    absent: str = ""
 
     @property
     def path(self) -> str:
-        """The program itself, "" if there is none."""
-        return self.words[0] if self.words else ""
+        """The program or the library that is the tool, "" if there is none."""
+        return self.judged or (self.words[0] if self.words else "")
 
 
 #: Tools by the name that `--tool` takes.
