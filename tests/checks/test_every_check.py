@@ -533,6 +533,16 @@ ROWS: list[Row] = [
     ("privileges.secure-boot", "on", lambda x: x.file(known.SECURE_BOOT, b"\x06\0\0\0\x01"), WARN, "on"),
     ("privileges.secure-boot", "not to be read", lambda x: x.remove(known.SECURE_BOOT), UNKNOWN, "efivarfs"),
     # -- what came late, and namespaces
+    ("btf.kfuncs", "no BTF", machines.without_btf, FAIL, "no kfuncs without"),
+    (
+        "btf.kfuncs",
+        "BTF that does not name it",
+        lambda x: x.file(
+            "/sys/kernel/btf/vmlinux", parts.btf().replace(b"bpf_rcu_read_lock", b"bpf_rcu_read_luck")
+        ),
+        UNKNOWN,
+        "Linux 6.2 and newer have it",
+    ),
     ("bpf.ringbuf", "before 5.8", probes(errno.EINVAL, "bpf:ring-buffer"), FAIL, "requires Linux 5.8"),
     ("bpf.ringbuf", "not tried", lambda x: x.probes.pop("bpf:ring-buffer"), UNKNOWN, "not tried"),
     (

@@ -37,6 +37,7 @@ def btf(*, enum64: bool = True, order: str = "<") -> bytes:
         record(Kind.FUNC, "bpf_iter_task", Ref(4), vlen=1),  # 6
         composite(Kind.STRUCT, "path", ("dentry", 2, 0)),  # 7
         record(Kind.FUNC, "bpf_loop", Ref(4), vlen=1),  # 8
+        record(Kind.FUNC, "bpf_rcu_read_lock", Ref(4), vlen=1),  # 9
     )
     if enum64:
         encoder.add(record(Kind.ENUM64, "wide", 8, Name("HIGH"), 0, 0x80000000, vlen=1))
