@@ -66,7 +66,39 @@ def header_package(machine: Machine) -> Remedy | None:
         return _onto_image(image, "headers.package-image", advice.name or "") if image.layers else None
     if suite is not None and advice.suite_used != "yes" and (not suite.usual or advice.suite_used == "no"):
         return _from_elsewhere(machine, suite, commands)
+    title += _unlisted(machine, *(wanted or (advice.name or "",)))
     return Remedy(INSTALL_HEADERS, title, "safe", commands, needs=("root", "network"))
+
+
+def _unlisted(machine: Machine, *names: str) -> str:
+    """A word on packages that the lists of this system do not have: what is named may then not be had."""
+    missing = [name for name in names if machine.packages.listed(name) is False]
+    manager = machine.packages.manager
+    return (
+        f"; {manager}'s lists here do not have {' '.join(missing)}, perhaps newer ones do" if missing else ""
+    )
+
+
+def newest_kernel(machine: Machine) -> tuple[Remedy, ...]:
+    """The way out where the lists have no headers for this kernel: archives keep those of the newest kernel only."""
+    name = machine.packages.advice.name
+    if (
+        name is None
+        or machine.packages.listed(name) is not False
+        or machine.environment.container is not None
+    ):
+        return ()
+    upgrade = {"apt": "sudo apt-get update && sudo apt-get dist-upgrade", "dnf": "sudo dnf upgrade --refresh"}
+    command = upgrade.get(machine.packages.manager or "", "sudo pacman -Syu")
+    return (
+        Remedy(
+            "headers.newest-kernel",
+            "Upgrade to the newest kernel, reboot, and install its headers: archives keep no old ones",
+            "unsafe",
+            (command, "sudo reboot"),
+            needs=("root", "network", "reboot"),
+        ),
+    )
 
 
 def _onto_host(image: ImageSystem, package: str) -> Remedy:
@@ -136,7 +168,8 @@ def install(machine: Machine, remedy_id: str, package: str) -> tuple[Remedy, ...
     commands = _as_root(install_commands(machine.packages.manager or "", (package,)))
     if not commands:
         return ()
-    return (Remedy(remedy_id, f"Install {package}", commands=commands, needs=("root", "network")),)
+    title = f"Install {package}{_unlisted(machine, package)}"
+    return (Remedy(remedy_id, title, commands=commands, needs=("root", "network")),)
 
 
 def newer_bpftrace(machine: Machine, needed: tuple[int, int, int]) -> Remedy:
@@ -200,7 +233,9 @@ def bpftool_package(machine: Machine) -> str:
     """What has bpftool here: Ubuntu builds one for each kernel, Arch has it in a package of several tools."""
     system = machine.kernel.os_release
     if system is not None and system.id == "ubuntu":
-        return f"linux-tools-{machine.kernel.release}"
+        # Of kernels that are not Ubuntu's there is none; bpftool of another kernel does as well.
+        own = machine.packages.advice.obtainable == "yes"
+        return f"linux-tools-{machine.kernel.release}" if own else "linux-tools-generic"
     return "bpf" if machine.packages.manager == "pacman" else "bpftool"
 
 
