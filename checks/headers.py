@@ -12,7 +12,7 @@ from kdiag.machine.compilers.bcc import Bcc
 from kdiag.machine.headers import Selection, Tree
 from kdiag.model import Evidence, Finding, Remedy, WrongRemedy, fail, ok, unknown, warn
 from kdiag.remedies.host import link_headers
-from kdiag.remedies.packages import header_package, instead
+from kdiag.remedies.packages import header_package, instead, newest_kernel
 from kdiag.system import Unavailable
 
 
@@ -130,11 +130,21 @@ def _judged(
     return ok(f"complete headers for {found.release} in {found.source}", evidence=evidence)
 
 
+#: Where only /lib/modules of the host is there, its links lead into a directory that is not.
+_MOUNT_SOURCE = Remedy(
+    "headers.mount-source",
+    "Start the container with /usr/src of the host as well, if that has the headers: -v /usr/src:/usr/src:ro",
+    "manual",
+    run_on="the host",
+)
+
+
 def _none(machine: Machine) -> Finding:
     evidence = _links(machine)
     elsewhere = machine.headers.elsewhere()
     broken = [chain for chain in machine.headers.links.values() if chain.hops and chain.broken]
     summary, reason = "bpftrace finds no kernel headers", ""
+    remedies = _remedies(machine)
     if broken:
         summary = f"{broken[0].path} is a dangling link: {broken[0].broken} is not there"
         reason = "the link is installed, what it points to is not"
@@ -145,6 +155,7 @@ def _none(machine: Machine) -> Finding:
             reason += (
                 "; in a container, /usr/src of the host has to be mounted as well (-v /usr/src:/usr/src:ro)"
             )
+            remedies = (*remedies, _MOUNT_SOURCE)
     if elsewhere:
         evidence += tuple(Evidence(found.source, "complete, for this release") for found in elsewhere)
         reason = f"{elsewhere[0].source} is complete and fits; bpftrace does not look there unless told to"
@@ -156,7 +167,7 @@ def _none(machine: Machine) -> Finding:
         reason=reason,
         evidence=evidence,
         causes=("headers.package", "kheaders.available", "kernel.rebooted"),
-        remedies=_remedies(machine),
+        remedies=remedies,
         wrong_remedies=_wrong(machine),
     )
 
@@ -425,6 +436,9 @@ def _package(machine: Machine) -> Iterator[Finding]:
     reason = _of_others(machine)
     if advice.obtainable == "unknown":
         reason = "; ".join(filter(None, (advice.reason, reason)))
+    elif packages.listed(advice.name) is False:
+        gone = f"{advice.manager}'s lists here have no {advice.name}: archives keep the newest kernel's only"
+        reason = "; ".join(filter(None, (gone, reason)))
     if advice.here == "no":
         reason = f"{advice.here_reason}; {reason}" if reason else advice.here_reason
     yield fail(
@@ -432,7 +446,7 @@ def _package(machine: Machine) -> Iterator[Finding]:
         reason=reason,
         evidence=(*absent, *evidence),
         causes=("environment.container", "kernel.rebooted"),
-        remedies=_own(machine) or instead(machine),
+        remedies=(*_own(machine), *newest_kernel(machine)) or instead(machine),
         wrong_remedies=tuple(
             WrongRemedy(f"installing {trap}", "user-space (UAPI) headers only") for trap in advice.traps[:2]
         ),

@@ -257,12 +257,34 @@ def lockdown(machine: Machine) -> Iterator[Finding]:
     evidence = (Evidence("/sys/kernel/security/lockdown", mode), *by)
     if mode == "confidentiality":
         yield _locked(evidence)
+    elif (said := machine.log.locked_by_patch) is not None and not machine.bpf.create_map.ok:
+        yield _locked_by_patch((*evidence, quoted(said)))
     else:
         yield ok(
             f"lockdown: {mode}",
             reason="" if mode == "none" else "debugfs files may refuse to open; bpftrace works",
             evidence=evidence,
         )
+
+
+def _locked_by_patch(evidence: tuple[Evidence, ...]) -> Finding:
+    """Fedora and Ubuntu had patches for Secure Boot before Linux had lockdown, and those refused bpf(2) itself."""
+    return fail(
+        "the kernel is locked down, by a patch from before Linux 5.4 that refuses BPF and kprobes",
+        reason="no privilege helps; lockdown as it is in Linux since 5.4 lets tracing work in its integrity mode",
+        evidence=evidence,
+        causes=("privileges.secure-boot",),
+        remedies=(
+            Remedy(
+                "kernel.lockdown-patch",
+                "Switch Secure Boot off, or boot a kernel from 5.4 on",
+                "manual",
+                (),
+                "the firmware's settings",
+                ("root", "reboot"),
+            ),
+        ),
+    )
 
 
 def _locked(evidence: tuple[Evidence, ...]) -> Finding:

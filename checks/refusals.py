@@ -117,6 +117,11 @@ def _refused(machine: Machine, call: Call, result: ProbeResult) -> Refusal:
             ("privileges.lsm",),
             (*evidence, quoted(denied)),
         )
+    locked = machine.log.locked_by_patch
+    if locked is not None:
+        return Refusal(
+            f"{name}: the kernel is locked down", ("kernel.lockdown",), (*evidence, quoted(locked))
+        )
     if module is not None:
         return Refusal(
             f"{name} although the capabilities are held: {module.name} refuses {call.name}",

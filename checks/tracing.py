@@ -107,6 +107,8 @@ def tracefs(machine: Machine) -> Iterator[Finding]:
 
 
 #: File systems by the magic of statfs(2) (include/uapi/linux/magic.h): what can be in such a place.
+#: Docker's, Podman's and containerd's profiles, which have the same rules for /sys.
+_ENGINES_PROFILES = ("docker-default", "containers-default", "cri-containerd")
 _MAGICS = {
     0x74726163: "tracefs",
     0x64626720: "debugfs",
@@ -242,6 +244,10 @@ def kprobes(machine: Machine) -> Iterator[Finding]:
             ),
         )
         return
+    refused = _writes_refused(machine, evidence)
+    if refused is not None:
+        yield refused
+        return
     try:
         switch = machine.tracing.kprobes_switch
         if switch is not None:
@@ -266,6 +272,29 @@ def kprobes(machine: Machine) -> Iterator[Finding]:
         )
         return
     yield ok("kprobes are there", evidence=tuple(evidence))
+
+
+def _writes_refused(machine: Machine, evidence: list[Evidence]) -> Finding | None:
+    """A container's profile under which no kprobe can be made where that takes a write to kprobe_events."""
+    confined = machine.confinement.module
+    if confined is None or confined.by != "AppArmor" or "kprobe" in machine.tracing.pmus:
+        return None
+    if not confined.as_.startswith(_ENGINES_PROFILES):
+        return None
+    return fail(
+        f"{confined.name} refuses to write kprobe_events, and this kernel has no other way to a kprobe",
+        reason="the engine's AppArmor profile denies writing to files below /sys (moby profiles/apparmor/template.go); "
+        "kprobes without a file came with Linux 4.17",
+        evidence=(*evidence, Evidence(confined.path, f"{confined.as_}, in force")),
+        remedies=(
+            Remedy(
+                "kprobes.apparmor",
+                "Start the container with --security-opt apparmor=unconfined",
+                "manual",
+                run_on="the host",
+            ),
+        ),
+    )
 
 
 @check("tracing.kprobe-leftovers", "Dynamic kprobe events of others")

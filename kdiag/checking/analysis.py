@@ -26,7 +26,7 @@ from kdiag.system import Unavailable
 
 if TYPE_CHECKING:
     from kdiag.checking.registry import Registered, Registry
-    from kdiag.knowledge.tools.behaviour import Behaviour
+    from kdiag.knowledge.tools.behaviour import Behaviour, Version
     from kdiag.machine import Machine
     from kdiag.model import Finding
 
@@ -170,12 +170,21 @@ def behaviours_of(machine: Machine) -> list[Behaviour]:
     if known is not None:
         return [known]
     if not installed:
-        return [behaviour(machine.tools.packaged_bpftrace or NEWEST_READ)]
+        return [behaviour(machine.tools.packaged_bpftrace or _newest_for(machine))]
     if start is not None and start.runs is False:
         # Whatever release it is: the reason is that it does not start, and not what an old one could not do.
         return [behaviour(NEWEST_READ)]
     # No supported distribution ships releases older than Debian 11's.
     return [behaviour(row.since) for row in ROWS if row.since >= (0, 11, 0)]
+
+
+def _newest_for(machine: Machine) -> Version:
+    """The newest release; before 5.8, which brought ring buffers, the newest that prints without one."""
+    try:
+        old = machine.kernel.version_numbers < (5, 8, 0)
+    except Unavailable:
+        old = False
+    return next((r.since for r in reversed(ROWS) if old and r.output != "ring-buffer"), NEWEST_READ)
 
 
 def _root_is_elsewhere(machine: Machine) -> bool:

@@ -32,7 +32,7 @@ _HEADERS = {
     r"linux(?:-\w+)?-devel",
     "apk": r"linux-[\w.-]+-dev",
     "pacman": r"linux[\w.-]*-headers",
-    "xbps": r"(?:linux[\w.-]*|rpi-kernel)-headers",
+    "xbps": r"(?:linux[\w.-]*|\w+-kernel)-headers",
 }
 #: Those that only depend on the newest real one: they belong to no kernel.
 _METAS = {
@@ -54,7 +54,7 @@ _KERNELS = {
     r"(?:proxmox|pve)-kernel-(\d.*?)(?:-signed)?",
     "rpm": r"(kernel(?:-[a-z0-9]\w*|[\d.]+)*?)(?:-(?:core|modules|modules-core))?",
     "apk": r"(linux-[\w.-]+)",
-    "xbps": r"(linux[\d.]+|rpi-kernel|linux-\w+)",
+    "xbps": r"(linux[\d.]+|\w+-kernel|linux-\w+)",
 }
 _NO_KERNELS = re.compile(
     r".*-(?:devel|headers|doc|debuginfo|tools|libs|extra|internal|matched|firmware|macros|dev|pam|srpm|rpm|install).*"

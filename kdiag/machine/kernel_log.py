@@ -55,6 +55,18 @@ class KernelLog:
         """A line that only a kernel at lockdown=confidentiality writes: the mode is only ever raised."""
         return next((n for n in self.of("lockdown") if n.subject in CONFIDENTIAL), None)
 
+    @cached_property
+    def locked_by_patch(self) -> Notice | None:
+        """A line of the patches for Secure Boot that Fedora and Ubuntu had before 5.4: they refuse BPF and kprobes
+        whatever the mode, which is none that securityfs shows.
+        """
+        try:
+            if self._machine.kernel.version_numbers >= (5, 4, 0):
+                return None
+        except Unavailable:
+            return None
+        return next((n for n in self.of("lockdown") if n.subject in ("BPF", "bpf", "Use of kprobes")), None)
+
     def denial(self, call: str) -> Notice | None:
         """The newest line by which a security module refused this process `bpf(2)` or `perf_event_open(2)`, None where
         there is none. A line of another domain or profile is about other processes.

@@ -230,6 +230,16 @@ def tree(release: str, arch: str = "x86") -> dict[str, str]:
     return {**common(arch), **generated(release), **made}
 
 
+def xbps(packages: Mapping[str, str]) -> str:
+    """Void's list of installed packages."""
+    entry = (
+        "<key>{0}</key><dict><key>pkgver</key><string>{0}-{1}</string>"
+        "<key>state</key><string>installed</string></dict>"
+    )
+    entries = "".join(entry.format(name, version) for name, version in packages.items())
+    return f'<?xml version="1.0"?><plist version="1.0"><dict>{entries}</dict></plist>'
+
+
 @cache
 def archive(release: str, arch: str = "x86") -> bytes:
     """kheaders.tar.xz of this release."""

@@ -132,8 +132,22 @@ def _memlock(described: Description, limits: list[int]) -> None:
     described.memlock = (limits[0], limits[1])
 
 
+def _fails(described: Description, commands: dict[str, str]) -> None:
+    """Commands that end with status 2, and what they say on the standard error."""
+    for argv, stderr in commands.items():
+        described.command(argv, status=2, stderr=stderr)
+
+
+def _xbps(described: Description, packages: dict[str, str]) -> None:
+    """The packages of Void, instead of dpkg's, with their versions."""
+    described.remove("/var/lib/dpkg/status")
+    described.file("/var/db/xbps/pkgdb-0.38.plist", parts.xbps(packages))
+
+
 _OWN: dict[str, Callable[[Description, Any], None]] = {
     "rpm": _rpm,
+    "fails": _fails,
+    "xbps": _xbps,
     "vmlinux": _vmlinux,
     "common_headers": _common_headers,
     "memlock": _memlock,
