@@ -38,13 +38,15 @@ def defined(text: str) -> frozenset[str]:
     return frozenset(names)
 
 
-def relies_on(text: str) -> frozenset[str]:
-    """What has to be defined for a header to compile: types whose size it takes, or whose values it holds or makes, and
-    constants. A macro's own text counts only where it is used, so it does not count here.
+def relies_on(text: str) -> tuple[str, ...]:
+    """What has to be defined for a header to compile, in the order in which a compiler meets it: types whose size it
+    takes, or whose values it holds or makes, and constants. A macro's own text counts only where it is used, so it does
+    not count here.
     """
     text = re.sub(_DIRECTIVE, "", plain(text))
-    typed = [pair for pattern in (_SIZE, _LITERAL, _VALUE) for pair in re.findall(pattern, text)]
-    return frozenset({f"{kind} {name}" for kind, name in typed} | set(re.findall(_CONSTANT, text)))
+    met = [(m.start(), f"{m[1]} {m[2]}") for p in (_SIZE, _LITERAL, _VALUE) for m in re.finditer(p, text)]
+    met += [(m.start(), m[0]) for m in re.finditer(_CONSTANT, text)]
+    return tuple(dict.fromkeys(name for _, name in sorted(met)))
 
 
 def unnamed_members(text: str) -> tuple[str, ...]:
@@ -59,7 +61,7 @@ def digest(text: str) -> str:
     lines = []
     for name in sorted(defined(text)):
         lines.append(f"{name} {{ }};" if name.startswith(kinds) else f"#define {name}")
-    for name in sorted(relies_on(text)):
+    for name in relies_on(text):
         lines.append(f"sizeof({name});" if name.startswith(kinds) else f"{name};")
     lines += [f"\t{member};" for member in unnamed_members(text)]
     return "\n".join(lines) + "\n"

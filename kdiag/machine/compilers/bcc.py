@@ -118,11 +118,10 @@ class Bcc:
             raise Unavailable(f"{self.source}/include has no linux/bpf.h")
         if library.names is None:
             raise Unavailable("BCC's own bpf.h was not found in its library")
-        names = cheaders.relies_on(theirs) & (cheaders.defined(user) - library.names)
-        # A struct is what clang names first, and what people find the error by.
-        in_order = sorted(names, key=lambda name: (" " not in name, name))
+        missing = cheaders.defined(user) - library.names
+        names = tuple(name for name in cheaders.relies_on(theirs) if name in missing)
         what = "tools that include the kernel's linux/bpf.h, among them those for TCP"
-        return Lack(tuple(in_order), "include/linux/bpf.h", what) if names else None
+        return Lack(names, "include/linux/bpf.h", what) if names else None
 
     def _members(self, library: libbcc.Library) -> Lack | None:
         """Linux builds with -fms-extensions since 6.19; BCC since 0.37 (its c3f35ecc)."""
