@@ -153,10 +153,16 @@ def bpftool(machine: Machine) -> Iterator[Finding]:
 
 def _for_this_kernel(machine: Machine, path: str) -> tuple[Remedy, ...]:
     """Behind the script: the tools of this kernel, where Ubuntu built it; and those of any other, which do as well."""
-    release, identity = machine.kernel.release, machine.kernel.identity
+    identity, package = machine.kernel.identity, bpftool_package(machine)
     remedies: tuple[Remedy, ...] = ()
-    if identity is not None and identity.family.startswith("ubuntu"):
-        remedies = install(machine, "bpftool.install", f"linux-tools-{release}")
+    if package == "linux-tools-generic":
+        # No archive has tools of a kernel that is not Ubuntu's, as of a mainline build, WSL's or linuxkit's.
+        title = (
+            f"Install {package} and call /usr/lib/linux-tools/*/bpftool: any bpftool works with this kernel"
+        )
+        remedies = tuple(r._replace(title=title) for r in install(machine, "bpftool.install", package))
+    elif identity is not None and identity.family.startswith("ubuntu"):
+        remedies = install(machine, "bpftool.install", package)
     for directory in ("/usr/lib/linux-tools", *_tools_of_others(machine)):
         try:
             names = machine.system.listdir(directory) or ()
