@@ -96,7 +96,7 @@ def bpftool(machine: Machine) -> Iterator[Finding]:
             evidence=(Evidence("PATH", "no bpftool"),),
             remedies=install(machine, "bpftool.install", bpftool_package(machine)),
         )
-    elif tool.problem and start is not None and start.runs is None:
+    elif tool.problem and start is not None and start.runs is None and not start.hung:
         yield expected(
             "bpftool is installed; whether it runs was not tried",
             reason=tool.problem,

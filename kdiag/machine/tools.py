@@ -62,12 +62,13 @@ _NOT_FOR_HERE = (errno.ENOEXEC, errno.ELIBBAD)
 
 class Start(NamedTuple):
     """How the start of a program ended. runs: None where it was not tried, `words` then say why; where it does not run
-    they are the loader's or its own. command: what was run.
+    they are the loader's or its own. command: what was run. hung: it was started, and gave no answer.
     """
 
     runs: bool | None
     words: str
     command: str
+    hung: bool = False
 
 
 class Triggers(NamedTuple):
@@ -225,7 +226,7 @@ class Tools:
                     return Start(False, words, f"what {program} would load")
         except Unavailable:
             pass
-        return Start(None, gap.reason, command)
+        return Start(None, gap.reason, command, hung=gap.errno == errno.ETIMEDOUT)
 
     def _started(self, argv: tuple[str, ...]) -> Start:
         command = " ".join(argv[:2] if len(argv) == 2 else (*argv[:2], repr(argv[2])))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import selectors
 import signal
@@ -45,7 +46,9 @@ class Running:
             status = self.process.wait(max(0.05, self._left()))
         except (TimeoutError, subprocess.TimeoutExpired):
             kill(self.process)
-            raise Unavailable(f"{self.argv[0]} gave no answer within {self.timeout:g} s") from None
+            raise Unavailable(
+                f"{self.argv[0]} gave no answer within {self.timeout:g} s", errno.ETIMEDOUT
+            ) from None
         return CommandResult(
             self.argv,
             status,
