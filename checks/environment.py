@@ -143,14 +143,15 @@ def immutable(machine: Machine) -> Iterator[Finding]:
     ids=("environment.sysfs", "environment.dev-fd", "environment.shell", "environment.meminfo"),
 )
 def filesystems(machine: Machine) -> Iterator[Finding]:
-    """/sys (bpftrace asks it for the number of CPUs and crashes or fails without), /dev/fd (0.27 fails
-    without), /bin/sh (0.17 and 0.23 crash without), /proc/meminfo (0.25 sizes its buffers by it and fails without):
-    seen in chroots and minimal images, and where /proc is mounted with subset=pid.
+    """/sys (bpftrace asks it for the number of CPUs and crashes or fails without), /dev/fd (since 0.25 its library of
+    C is compiled through it), /bin/sh (0.15 to 0.24.1 ask clang for its directories by a shell, and crash without),
+    /proc/meminfo (0.25 sizes its buffers by it and fails without): seen in chroots and minimal images, and where
+    /proc is mounted with subset=pid.
     """
     for finding_id, path, consequence in (
         ("environment.sysfs", "/sys/devices/system/cpu/possible", "bpftrace cannot create maps"),
-        ("environment.dev-fd", "/dev/fd", "bpftrace from 0.24 on does not start"),
-        ("environment.shell", "/bin/sh", "bpftrace up to 0.23 crashes"),
+        ("environment.dev-fd", "/dev/fd", "bpftrace from 0.25 on does not start"),
+        ("environment.shell", "/bin/sh", "bpftrace 0.15 to 0.24.1 crash where they run clang"),
         ("environment.meminfo", "/proc/meminfo", "bpftrace from 0.25 on cannot size its buffers"),
     ):
         title = f"{path} is there"

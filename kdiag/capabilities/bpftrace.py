@@ -49,7 +49,6 @@ def _start(b: Behaviour) -> Expression:
         _privileged(b),
         need("kernel.lockdown"),
         unless_refuted("environment.sysfs"),
-        unless_refuted("environment.shell" if b.runs_shell_at_start else "environment.dev-fd"),
         need("bpf.map"),
         need("privileges.memlock", tolerate_warn=True),
         unless_refuted("privileges.open-files"),
@@ -61,6 +60,8 @@ def _start(b: Behaviour) -> Expression:
         parts.append(need("btf.variable"))
     if b.needs_tracefs_at_start:
         parts.append(_tracefs(b))
+    if b.needs_dev_fd:
+        parts.append(unless_refuted("environment.dev-fd"))
     if b.needs_meminfo:
         parts.append(unless_refuted("environment.meminfo"))
     if b.needs_proc_modules:
@@ -145,7 +146,7 @@ def _clang(b: Behaviour, *, tracepoint: str = "", types: bool = False, includes:
     runs = b.clang_runs == "always" or definitions or (b.clang_runs == "when-types" and types)
     if not runs:
         return always
-    parts: list[Expression] = []
+    parts = [unless_refuted("environment.shell")] if b.clang_shell else []
     if b.kconfig_include == "always":
         parts.append(unless_refuted("headers.intact"))
     parts.append(need("headers.configured"))

@@ -129,4 +129,33 @@ def test_what_was_not_looked_at_is_not_fine() -> None:
     """A refused look is neither the file nor its lack."""
     report = report_on(on("0.17.0").remove("/bin/sh").refuse("/bin/sh").recording())
     assert finding_of(report, "environment.shell").status is Status.UNKNOWN
-    assert "environment.shell" in next(c.findings for c in report.capabilities if c.id == "hello")
+    assert "environment.shell" in next(c.findings for c in report.capabilities if c.id == "struct")
+
+
+@pytest.mark.parametrize(
+    ("version", "works_without", "fails_without"),
+    [
+        ("0.14.1", ("hello", "tracepoint-args", "struct"), ()),  # its clang does not ask for directories
+        (
+            "0.17.0",
+            ("hello", "kprobe", "profile"),
+            ("struct", "tracepoint-args"),
+        ),  # seen: hello works, 139 for struct
+        ("0.23.2", ("hello", "struct", "kprobe"), ("tracepoint-args",)),  # seen: 139 for C definitions only
+        ("0.24.0", (), ("hello", "kprobe", "tracepoint-args")),  # clang runs for all scripts
+        ("0.24.2", ("hello", "struct", "tracepoint-args"), ()),  # execvp(3), no shell
+        ("0.27.1", ("hello", "struct", "tracepoint-args"), ()),
+    ],
+)
+def test_no_shell(version: str, works_without: tuple[str, ...], fails_without: tuple[str, ...]) -> None:
+    """popen(3) asks clang for its directories: only scripts that reach clang crash without /bin/sh."""
+    report = report_on(on(version).remove("/bin/sh").recording())
+    assert works(report, *works_without) <= {Works.WORKS}
+    assert works(report, *fails_without) <= {Works.FAILS}
+
+
+@pytest.mark.parametrize(("version", "expected"), [("0.24.2", Works.WORKS), ("0.25.0", Works.FAILS)])
+def test_no_dev_fd(version: str, expected: Works) -> None:
+    """0.24 compiles C only for scripts that import some; 0.25 has a piece of C of its own in every script."""
+    report = report_on(on(version).remove("/dev/fd").recording())
+    assert works(report, "hello", "kprobe") == {expected}

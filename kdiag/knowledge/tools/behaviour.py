@@ -39,6 +39,9 @@ class Behaviour(NamedTuple):
     clang_runs: Literal["with-definitions", "always", "when-types"]
     """Which scripts reach clang: those with C definitions (any tracepoint adds one before 0.11; also 0.18-0.23, where
     struct fields come straight from BTF), all of them, or those with C definitions or types required from BTF."""
+    clang_shell: bool
+    """Whether clang's directories are asked for through a shell wherever clang runs (query_clang_include_dirs()).
+    Without /bin/sh popen(3) returns NULL, which a shared_ptr hands to pclose(3): a segmentation fault."""
     types_header: Literal[
         "tracepoints",
         "definitions",
@@ -103,8 +106,8 @@ class Behaviour(NamedTuple):
     privileges: Literal["euid", "capabilities"]
     """"euid": effective uid 0, capabilities not looked at. "capabilities": CAP_SYS_ADMIN, or CAP_BPF and
     CAP_PERFMON; a user who is not root needs CAP_DAC_READ_SEARCH and CAP_DAC_OVERRIDE as well."""
-    runs_shell_at_start: bool
-    """Whether it reads the kernel's symbols through a shell (popen), else through /dev/fd."""
+    needs_dev_fd: bool
+    """Whether it compiles its library of C through /dev/fd (src/util/memfd.h)."""
     needs_tracefs_at_start: bool
     """Whether available_events must be readable even for BEGIN (KernelInfoImpl::open)."""
     needs_meminfo: bool

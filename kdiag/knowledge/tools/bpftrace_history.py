@@ -2,7 +2,9 @@
 
 Every row is the row before it with some answers changed, so that a reader sees what is new in a release. Read
 from a full clone of bpftrace/bpftrace up to e1b7c3934 (2026-08-08), tag by tag; 0.27 has no tag there and
-stands for that commit. "Inferred" marks what was concluded from the code without having been seen running.
+stands for that commit. What was read where is in docs/bpftrace-sources.md; `python -m tests.support.bpftrace_sources
+CLONE` reads it again, and the next release. "Inferred" marks what was concluded from the code without having been seen
+running.
 """
 
 from __future__ import annotations
@@ -38,6 +40,7 @@ _0_9_0 = Behaviour(
     honours_kernel_build=False,
     kconfig_include="always",
     clang_runs="with-definitions",
+    clang_shell=False,
     types_header="tracepoints",
     defines_have_btf=False,
     btf_source="none",
@@ -62,7 +65,7 @@ _0_9_0 = Behaviour(
     kprobe_session=False,
     raises_nofile=False,
     privileges="euid",
-    runs_shell_at_start=True,
+    needs_dev_fd=False,
     needs_tracefs_at_start=False,
     needs_meminfo=False,
     needs_proc_modules=False,
@@ -97,7 +100,7 @@ _0_10_0 = _0_9_4._replace(
 _0_11_0 = _0_10_0._replace(
     since=(0, 11, 0),
     clang_runs="always",  # c6816f161 Don't rely on <linux/types.h> being present
-    fentry_test="strlen",  # f315925f9 Add bpffeature test for func
+    fentry_test="strlen",  # 9f2ff41f1 Add bpffeature test for func
 )
 _0_12_0 = _0_11_0._replace(
     since=(0, 12, 0),
@@ -113,6 +116,7 @@ _0_15_0 = _0_12_0._replace(
     since=(0, 15, 0),
     honours_kernel_build=True,  # 8c08ca357 Add BPFTRACE_KERNEL_BUILD env var for out-of-tree kernel build
     defines_have_btf=True,
+    clang_shell=True,  # ClangParser::system_include_paths(): "clang-N -Wp,-v" by popen(3)
     tools_including_kernel=frozenset({"runqlat"}),
     tools_including_libc=_TCP_LIBC,
 )
@@ -190,14 +194,20 @@ _0_24_0 = _0_23_4._replace(
     output="ring-buffer",  # run_bpftrace(): "missing the BPF_MAP_TYPE_RINGBUF, which bpftrace requires"
     header_warning="never",  # 7839fa01a ast: use new PassManager when possible (#3869)
     clang_runs="always",  # the same: CreateClangParsePass has no condition; inferred
-    runs_shell_at_start=False,
     detach_reads_tracefs=False,  # 0.24 attaches through libbpf, no longer through BCC's library
-    usdt_needs_types=True,  # bfd51f884
     rawtracepoint="needs-btf",  # 79e641407 Use correct prog and attach types for rawtracepoints
     kprobe_session=True,
 )
-_0_25_0 = _0_24_0._replace(
+_0_24_2 = _0_24_0._replace(
+    since=(0, 24, 2),
+    clang_shell=False,  # ff000c232 Release/0.24.x backports (#4827): exec_system() by execvp(3)
+)
+_0_25_0 = _0_24_2._replace(
     since=(0, 25, 0),
+    # src/stdlib/base.bpf.c goes through clang in every script (CreateClangBuildPass); 0.24 has no such file
+    needs_dev_fd=True,
+    # src/stdlib/usdt: bfd51f884 is among 0.24's ancestors, and so is its reversal, d089c0003
+    usdt_needs_types=True,
     kconfig_include="if-readable",  # eb81cb4c9 Only include the kconfig header if it exists (#5013)
     types_header="never",
     args_need_btf=True,  # 9dd37ee03 Parse tracepoint args from BTF (#4864)
@@ -225,6 +235,7 @@ ROWS: tuple[Behaviour, ...] = (
         _0_23_0,
         _0_23_4,
         _0_24_0,
+        _0_24_2,
         _0_25_0,
         _0_26_0,
     ),
