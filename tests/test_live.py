@@ -231,7 +231,7 @@ def test_kallsyms() -> None:
     need(first, "/proc/kallsyms")
     hidden = int(first[0], 16) == 0
     if os.geteuid() == 0:
-        assert (status("tracing.kallsyms") is Status.WARN) is hidden
+        assert (status("tracing.kallsyms") is Status.FAIL) is hidden
 
 
 # -- privileges ----------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 
 from kdiag.system import System, Unavailable
@@ -21,15 +22,16 @@ def read_text(system: System, path: str, limit: int = 1024 * 1024) -> str | None
 
 def need_proc(system: System, path: str) -> None:
     """Raises Unavailable where a file of /proc is absent because this /proc does not show the kernel: then nothing
-    follows from its absence. /proc/version is in every other one (fs/proc/version.c is always built).
+    follows from its absence. /proc/version is in every other one (fs/proc/version.c is always built). Its errno is
+    ENOENT where this /proc shows no tool here more.
     """
     if not path.startswith("/proc/") or path == "/proc/version" or _OF_PROCESSES.match(path):
         return
     if system.stat("/proc/version") is None:
-        hidden = (
-            "shows processes only (subset=pid)" if exists(system, "/proc/self/status") else "is not mounted"
-        )
-        raise Unavailable(f"{path} is not there, and /proc {hidden}")
+        if exists(system, "/proc/self/status"):
+            words = f"{path} is not there, and /proc shows processes only (subset=pid)"
+            raise Unavailable(words, errno.ENOENT)
+        raise Unavailable(f"{path} is not there, and /proc is not mounted")
 
 
 def read_number(system: System, path: str) -> int | None:

@@ -85,7 +85,9 @@ def test_a_proc_of_processes_says_nothing_about_the_kernel() -> None:
         if found.id.startswith("sysctl."):
             assert found.status is Status.UNKNOWN, found
         assert "this kernel has no /proc" not in found.summary, found
-    assert finding_of(report, "tracing.kallsyms").status is Status.UNKNOWN
+    # but of the tools here it is certain: none of them sees it
+    assert finding_of(report, "tracing.kallsyms").status is Status.FAIL
+    assert "not shown" in finding_of(report, "tracing.kallsyms").summary
     assert "not shown" in finding_of(report, "kernel.modules").summary
     assert finding_of(report, "kernel.modules").remedies
 

@@ -754,7 +754,7 @@ ROWS: list[Row] = [
         "tracing.kallsyms",
         "zeros",
         lambda x: x.file("/proc/kallsyms", "0000000000000000 T _stext\n" * 9),
-        WARN,
+        FAIL,
         "hidden",
     ),
     ("tracing.kallsyms", "absent", lambda x: x.remove("/proc/kallsyms"), FAIL, "kallsyms"),

@@ -70,7 +70,8 @@ def _kprobe(s: Scene) -> str:
 
 
 def _kprobes(s: Scene) -> str:
-    return f"kprobe:vfs_read* {s.mine} {{ {s.say('in %s', 'func')} }}"
+    # Without `func`: its name comes from /proc/kallsyms, which is another capability.
+    return f"kprobe:vfs_read* {s.mine} {{ {s.say('read %d', 'pid')} }}"
 
 
 def _task(s: Scene) -> str:
@@ -178,7 +179,7 @@ PROGRAMS: tuple[Program, ...] = (
             _line(lambda s: f"fork {s.pid(s.cause.pid)}"), "fork"),
     Program("kprobe", "kprobe", ("kprobe",), _script(_kprobe), _line(lambda s: f"open {s.pid(s.cause.pid)}"), "open"),
     Program("kprobe-multi", "kprobe wildcard", ("kprobe-multi",), _script(_kprobes),
-            _line(lambda _: "in vfs_read"), "read"),
+            _line(lambda s: f"read {s.pid(s.cause.pid)}"), "read"),
     Program("struct", "task_struct without #include", ("struct",), _script(_task), _own_task,
             begins=True),
     Program("kprobe-struct", "kprobe, struct path without #include", ("struct", "kprobe"), _script(_path),
