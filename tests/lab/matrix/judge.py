@@ -43,6 +43,7 @@ class Judgement:
     because: str
     message: str
     rule: str = ""
+    tool: str = "bpftrace"
 
 
 def judge(result: Result) -> list[Judgement]:
@@ -75,7 +76,15 @@ def _one(
     else:
         kind = Kind.WRONG_FAILS if predicted is Works.FAILS else Kind.WRONG_WORKS
     return Judgement(
-        cell, str(program["id"]), predicted, outcome, kind, because, str(program["message"]), rule
+        cell,
+        str(program["id"]),
+        predicted,
+        outcome,
+        kind,
+        because,
+        str(program["message"]),
+        rule,
+        str(program.get("tool", "bpftrace")),
     )
 
 
@@ -111,6 +120,12 @@ class Agreement:
             return "nothing to compare"
         hundredths = self.right * 10000 // self.counted
         return f"{hundredths // 100}.{hundredths % 100:02d} %"
+
+
+def by_tool(judgements: Sequence[Judgement]) -> dict[str, Agreement]:
+    """The number of each tool's programs."""
+    tools = dict.fromkeys(one.tool for one in judgements)
+    return {tool: agreement(one for one in judgements if one.tool == tool) for tool in tools}
 
 
 def agreement(judgements: Iterable[Judgement]) -> Agreement:

@@ -53,6 +53,9 @@ def _head(seen: View) -> str:
     lines.append(
         f"| not tried: hello fails, or this bpftrace has no such probe | {number.kinds.get(Kind.NOT_TRIED, 0)} |"
     )
+    if len(seen.tools) > 1:
+        lines += ["", "| tool | right | of |", "|---|---:|---:|"]
+        lines += [f"| {tool} | {one.right} | {one.counted} |" for tool, one in seen.tools.items()]
     if seen.missing:
         lines += ["", f"{seen.missing} cells of this matrix have no result yet."]
     return "\n".join(lines)

@@ -67,6 +67,7 @@ class View:
     cells: int
     missing: int
     agreement: Agreement
+    tools: Mapping[str, Agreement]
     mistakes: tuple[Judgement, ...]
     allowed: tuple[tuple[rules.Rule, tuple[Judgement, ...]], ...]
     days: tuple[str, ...]
@@ -91,6 +92,7 @@ def view(command: str, cells: Sequence[Cell], results: Sequence[Result]) -> View
         len(results),
         len(cells) - len(results),
         judge.agreement(judgements),
+        judge.by_tool(judgements),
         tuple(
             sorted(
                 (one for one in judgements if one.kind in MISTAKES),
