@@ -184,6 +184,14 @@ DEFINITIONS: tuple[Definition, ...] = (
         "core-tools",
     ),
     Definition(
+        "core-stock",
+        "The stock libbpf-tools",
+        "libbpf",
+        other_tools.core_stock,
+        "opensnoop-libbpf, execsnoop-libbpf (Debian), bpf-opensnoop (Fedora) and the others",
+        "core-tools",
+    ),
+    Definition(
         "bpftool",
         "bpftool",
         "bpftool",

@@ -83,6 +83,21 @@ def core_iter(_b: Behaviour) -> Expression:
     return _core(need("btf.vmlinux", tolerate_warn=True), need("bpf.iter"))
 
 
+def core_stock(_b: Behaviour) -> Expression:
+    """Tools that bring a libbpf of their own: what the installed one reads does not matter."""
+    places = (need("tracing.tracefs"), need("tracing.first-path"), need("tracing.syscalls"))
+    return all_of(
+        need("privileges.capabilities"),
+        need("privileges.userns"),
+        need("kernel.lockdown"),
+        need("bpf.map"),
+        stand_ins(need("btf.vmlinux", tolerate_warn=True), need("btf.fallback")),
+        need("bpf.prog.tracepoint"),
+        need("perf.events"),
+        *places,
+    )
+
+
 def core_tools(_b: Behaviour) -> Expression:
     return _core(
         at_worst_caveat(need("bpf.fentry"), "those that use fentry do not work"),

@@ -173,11 +173,11 @@ def _one(program: Program, state: _Run, predicted: Works | None) -> Result:
         return result(Outcome.SKIPPED, gate.stopped)
     if state.deadline - began < _LEAST:
         return result(Outcome.SKIPPED, "the time limit for all programs was reached")
-    if not runner.words:
+    if not runner.words and not program.alone:
         if runner.absent:
             return result(Outcome.SKIPPED, runner.absent)
         return result(Outcome.FAILS, f"{runner.title} is not installed")
-    if gate.doubt is not None:
+    if gate.doubt is not None and not program.alone:
         return result(*gate.doubt)
     try:
         scene, arguments = _prepare(program, state)
@@ -245,7 +245,7 @@ def _watch(program: Program, scene: Scene, arguments: tuple[str, ...], state: _R
     limits = _limits(state.gates[program.tool].seconds, program.heavy)
     left = state.deadline - time.monotonic()
     plan = Plan(
-        (*state.runner(program.tool).words, *arguments),
+        arguments if program.alone else (*state.runner(program.tool).words, *arguments),
         state.env,
         Limits(min(limits.start, left), min(limits.event, left), min(limits.end, max(left, 1.0))),
         scene.cause,

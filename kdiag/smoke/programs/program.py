@@ -68,7 +68,7 @@ class Program(NamedTuple):
     begins: the script has a BEGIN, and so rests on `hello`, too. tool: as `--tool` names it. ready: the pattern
     (MULTILINE) by which the tool says that it is tracing; while it says nothing events are caused late and again.
     before: what the causing process does before the tool is started. shown: what a report says of the arguments, where
-    they themselves are not for people.
+    they themselves are not for people. alone: the arguments begin with the program, which brings its tool along.
     """
 
     id: str
@@ -85,6 +85,7 @@ class Program(NamedTuple):
     ready: bytes = ATTACHING
     before: str = ""
     shown: tuple[str, ...] = ()
+    alone: bool = False
 
     @property
     def rests_on(self) -> tuple[str, ...]:
