@@ -29,20 +29,26 @@ def _list(name: str) -> list[str]:
 
 def _package_directories() -> set[str]:
     return {
-        ".".join(path.parent.relative_to(REPOSITORY).parts)
-        for path in (REPOSITORY / "kdiag").rglob("__init__.py")
+        _installed_as(path.parent)
+        for top in ("kdiag", "checks")
+        for path in (REPOSITORY / top).rglob("__init__.py")
         if "__pycache__" not in path.parts
     }
 
 
+def _installed_as(directory: Path) -> str:
+    top, *rest = directory.relative_to(REPOSITORY).parts
+    return ".".join(("kdiag_checks" if top == "checks" else top, *rest))
+
+
 def test_every_package_is_listed() -> None:
     """setuptools ships what is listed; a forgotten directory works from a checkout and nowhere else."""
-    assert set(_list("packages")) == _package_directories() | {"kdiag_checks"}
+    assert set(_list("packages")) == _package_directories()
 
 
 def test_every_directory_with_code_is_a_package() -> None:
-    with_code = {path.parent for path in (REPOSITORY / "kdiag").rglob("*.py")}
-    assert {".".join(d.relative_to(REPOSITORY).parts) for d in with_code} == _package_directories()
+    with_code = {path.parent for top in ("kdiag", "checks") for path in (REPOSITORY / top).rglob("*.py")}
+    assert {_installed_as(d) for d in with_code} == _package_directories()
 
 
 def test_every_data_file_is_listed() -> None:
@@ -175,8 +181,8 @@ def test_the_wheel_is_whole(wheel: zipfile.ZipFile) -> None:
     for path in (REPOSITORY / "kdiag").rglob("*"):
         if path.is_file() and "__pycache__" not in path.parts:
             assert str(path.relative_to(REPOSITORY)) in names
-    for path in (REPOSITORY / "checks").glob("*.py"):
-        assert f"kdiag_checks/{path.name}" in names
+    for path in (REPOSITORY / "checks").rglob("*.py"):
+        assert f"kdiag_checks/{path.relative_to(REPOSITORY / 'checks')}" in names
     entry = next(name for name in names if name.endswith("entry_points.txt"))
     text = wheel.read(entry).decode()
     assert "[kdiag.checks]\nbuiltin = kdiag_checks" in text
@@ -189,7 +195,7 @@ def test_the_wheel_runs(wheel: zipfile.ZipFile, tmp_path: Path) -> None:
     code = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
         "sys.meta_path[:] = [f for f in sys.meta_path if '__editable__' not in repr(f)]\n"
-        "import kdiag, kdiag_checks.btf; from kdiag.checking.registry import discover\n"
+        "import kdiag, kdiag_checks.btf.kernel; from kdiag.checking.registry import discover\n"
         "print(kdiag.__file__, kdiag_checks.__file__, len(discover(plugins=False).checks))"
     )
     done = subprocess.run(
@@ -219,7 +225,7 @@ def test_the_source_distribution_has_the_checks_and_the_tests(sources: Path, tmp
     with tarfile.open(built) as tar:
         names = {name.partition("/")[2] for name in tar.getnames()}
     for wanted in (
-        "checks/btf.py",
+        "checks/btf/kernel.py",
         "kdiag/cli/__init__.py",
         "tests/conftest.py",
         "fixtures/minimal/recording.json",

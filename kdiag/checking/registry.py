@@ -154,8 +154,12 @@ def _load(package: _Package) -> Iterator[Registered | Problem]:
         )
         return
     names = [package.module]
-    if hasattr(module, "__path__"):
-        names += [f"{package.module}.{info.name}" for info in pkgutil.iter_modules(module.__path__)]
+    for info in pkgutil.iter_modules(getattr(module, "__path__", ())):
+        names.append(f"{package.module}.{info.name}")
+        # Ours has rooms for large subjects. A plug-in's own packages (its tests, say) are its own business.
+        if info.ispkg and package.module == BUILTIN:
+            inside = pkgutil.iter_modules([f"{path}/{info.name}" for path in module.__path__])
+            names += [f"{package.module}.{info.name}.{inner.name}" for inner in inside]
     for name in names:
         try:
             members = vars(importlib.import_module(name))

@@ -17,7 +17,7 @@ from tests.support.reports import builtin
 def test_every_module_of_checks_is_found() -> None:
     """A file in checks/ that holds a check is loaded without being named anywhere."""
     written = set()
-    for path in (REPOSITORY / "checks").glob("*.py"):
+    for path in (REPOSITORY / "checks").rglob("*.py"):
         written.update(re.findall(r'^@check\(\s*"([^"]+)"', path.read_text(), re.MULTILINE))
     assert written == {found.check.id for found in builtin().checks}
     assert len(written) > 40

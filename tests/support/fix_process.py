@@ -102,7 +102,7 @@ def become(uid: int) -> None:
             importlib.import_module(found.name)
     for name in (*STANDARD, "elftools.elf.elffile", "kdiag_checks", "distro"):
         importlib.import_module(name)
-    for found in pkgutil.iter_modules(importlib.import_module("kdiag_checks").__path__, "kdiag_checks."):
+    for found in pkgutil.walk_packages(importlib.import_module("kdiag_checks").__path__, "kdiag_checks."):
         importlib.import_module(found.name)
     from kdiag.checking.registry import discover
 

@@ -15,7 +15,7 @@ from kdiag.model import Finding, Remedy, Status, fail, ok, skip, unknown, warn
 from kdiag.remedies.mounts import below_debugfs, mount
 from kdiag.system import Unavailable
 
-from .tracing import mount_evidence
+from ..tracing.mounts import mount_evidence
 
 
 @check("tracing.debug-path", "tracefs below debugfs")

@@ -1,0 +1,98 @@
+"""perf_event_open(2): software and hardware events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kdiag.check import check
+from kdiag.machine import Machine
+from kdiag.model import Evidence, Finding, Remedy, fail, ok, unknown, warn
+
+from ..refusals import PERF, explain, only_root_may
+from .configured import by_config, renamed
+
+
+def _traces(machine: Machine) -> bool:
+    """Whether the caller holds what bpftrace requires: then a refusal is theirs, and root's may differ."""
+    return not machine.privileges.lacking("CAP_BPF", "CAP_PERFMON")
+
+
+@check("perf.events", "perf_event_open(2) is there and allowed", ids=("perf.events", "perf.output"))
+def perf(machine: Machine) -> Iterator[Finding]:
+    """Opens a software clock event and a BPF output event on one CPU, never enabled, and closes them.
+
+    profile: and interval: need the first; bpftrace before 0.19 prints through the second. EACCES with
+    kernel.perf_event_paranoid of 3 or 4 is a Debian and Ubuntu speciality.
+    """
+    for finding_id, what, result in (
+        ("perf.events", "perf events", machine.bpf.profile),
+        ("perf.output", "BPF output events", machine.bpf.output),
+    ):
+        evidence = (Evidence("perf_event_open(2)", result.describe()),)
+        if result.ok and finding_id == "perf.events" and machine.confinement.unused:
+            yield fail(
+                "perf events open, and nothing attaches to them",
+                id=finding_id,
+                reason="a security module refuses ioctl(2) on an event, by which a program attaches",
+                evidence=(*evidence, Evidence("ioctl(2) on a perf event", "EACCES (Permission denied)")),
+                causes=("privileges.lsm",),
+            )
+            continue
+        if result.ok:
+            yield ok(f"{what} open", id=finding_id, evidence=evidence)
+            continue
+        if only_root_may(machine, PERF, result) and not _traces(machine):
+            found = by_config(machine, what, ("PERF_EVENTS",), result, call="perf_event_open(2)")
+            yield renamed(found, finding_id, "perf_event_open(2) is there and allowed")
+        else:
+            why = explain(machine, PERF, result)
+            yield fail(
+                f"{what} are refused",
+                id=finding_id,
+                reason=why.reason,
+                evidence=(*evidence, *why.evidence),
+                causes=why.causes,
+            )
+
+
+@check("perf.hardware", "Hardware counters")
+def hardware(machine: Machine) -> Iterator[Finding]:
+    """Opens the cycle counter of one CPU, never enabled, and closes it. Most virtual machines have none
+    (ENOENT).
+    """
+    result = machine.bpf.hardware
+    evidence = (Evidence("perf_event_open(PERF_COUNT_HW_CPU_CYCLES)", result.describe()),)
+    if result.ok:
+        yield ok("hardware counters are there", evidence=evidence)
+    elif result.name in ("ENOENT", "EOPNOTSUPP", "ENOTSUP", "ENODEV"):
+        yield fail(
+            "no hardware counters here",
+            reason="the processor's counters are not passed on to this machine",
+            evidence=evidence,
+            causes=("environment.vm",),
+            remedies=(
+                Remedy(
+                    "perf.vpmu",
+                    "Let the hypervisor pass the PMU on, or use software:cpu-clock and profile: instead",
+                    "manual",
+                    (),
+                    "the VM's settings",
+                ),
+            ),
+        )
+    elif only_root_may(machine, PERF, result):
+        yield unknown(
+            "hardware counters are not for this user",
+            reason=result.describe(),
+            evidence=evidence,
+            causes=("privileges.root",),
+            with_root="one call answers",
+        )
+    else:
+        why = explain(machine, PERF, result)
+        yield warn(
+            "hardware counters cannot be opened",
+            reason=why.reason,
+            evidence=(*evidence, *why.evidence),
+            causes=why.causes,
+        )

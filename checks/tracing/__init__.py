@@ -1,0 +1,1 @@
+"""tracefs, debugfs and bpffs, and what they offer: absent, not mounted, not permitted and not built differ."""

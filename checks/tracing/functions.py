@@ -1,0 +1,114 @@
+"""The list of traceable functions, and the kernel's addresses."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+
+from kdiag.check import check
+from kdiag.machine import Machine
+from kdiag.machine.text import need_proc
+from kdiag.model import Evidence, Finding, expect, expected, fail, ok, unknown
+from kdiag.system import Unavailable
+
+from ..refusals import closed_by
+from .configured import by_config
+from .mounts import by_lockdown
+
+
+def _kept_back(machine: Machine, path: str, gap: Unavailable) -> str:
+    """Why root does not get at a file; the path is left to the evidence."""
+    name = gap.reason.removeprefix(f"{path}: ").partition(":")[0]
+    if name not in ("EPERM", "EACCES"):
+        return gap.reason
+    if machine.confinement.closed is not None and machine.confinement.module is not None:
+        return f"{name}: {machine.confinement.module.name} keeps the files of tracefs closed"
+    return f"{name}, although root asks: this kernel keeps the list to itself"
+
+
+@check("tracing.functions", "The list of traceable functions")
+def functions(machine: Machine) -> Iterator[Finding]:
+    """Whether available_filter_functions can be read. bpftrace checks kprobe and fentry names against it;
+    up to 0.24 it refuses fentry without it. It needs CONFIG_DYNAMIC_FTRACE, and lockdown=confidentiality
+    forbids reading it.
+    """
+    if machine.tracing.root is None:
+        yield fail("no list of traceable functions without tracefs", causes=("tracing.tracefs",))
+        return
+    path = f"{machine.tracing.root}/available_filter_functions"
+    try:
+        readable = machine.tracing.readable_file("available_filter_functions")
+    except Unavailable as gap:
+        if machine.privileges.may_look:
+            yield fail(
+                "available_filter_functions cannot be opened",
+                reason=_kept_back(machine, path, gap),
+                evidence=(Evidence(path, gap.reason), *by_lockdown(machine, gap)),
+                causes=closed_by(machine, gap),
+            )
+        else:
+            yield by_config(machine, "the list of traceable functions", "DYNAMIC_FTRACE", gap.reason)
+        return
+    if readable:
+        yield ok("available_filter_functions is readable", evidence=(Evidence(path, "readable"),))
+    else:
+        yield fail(
+            "this kernel does not list traceable functions",
+            evidence=(Evidence(path, "absent" if readable is None else "empty"),),
+            causes=("config.DYNAMIC_FTRACE", "config.FUNCTION_TRACER"),
+        )
+
+
+@check("tracing.kallsyms", "Kernel symbols have addresses")
+def kallsyms(machine: Machine) -> Iterator[Finding]:
+    """Whether /proc/kallsyms shows addresses: kernel stacks get their names from it. kernel.kptr_restrict=2
+    zeroes them for root too, =1 for those without CAP_SYSLOG.
+    """
+    head = machine.system.head("/proc/kallsyms", 256)
+    if head is None:
+        try:
+            need_proc(machine.system, "/proc/kallsyms")
+        except Unavailable as gap:
+            # Here no tool sees it, whatever the kernel has; of another machine's files nothing is known.
+            yield (fail if gap.errno == errno.ENOENT else unknown)(
+                "/proc/kallsyms is not shown here: kernel stacks have no symbol names",
+                reason=gap.reason,
+                causes=("kernel.modules",),
+            )
+            return
+        yield fail(
+            "this kernel has no /proc/kallsyms",
+            causes=("config.KALLSYMS",),
+            evidence=(Evidence("/proc/kallsyms", "absent"),),
+        )
+        return
+    lines = head.decode("ascii", "replace").splitlines()[:-1]
+    zero = all(line.split(" ", 1)[0].strip("0") == "" for line in lines)
+    evidence = (Evidence("/proc/kallsyms", lines[0] if lines else "empty"),)
+    if lines and not zero:
+        yield ok("kernel symbols have addresses", evidence=evidence)
+    elif machine.privileges.has("CAP_SYSLOG"):
+        yield fail(
+            "kernel stacks have no symbol names: addresses are hidden",
+            evidence=evidence,
+            causes=("sysctl.kernel.kptr_restrict", "privileges.capabilities"),
+        )
+    else:
+        yield _hidden(machine, evidence)
+
+
+def _hidden(machine: Machine, evidence: tuple[Evidence, ...]) -> Finding:
+    """What a user sees says little of what root sees: kernel/kallsyms.c asks for CAP_SYSLOG unless kptr_restrict is
+    2, which hides addresses from all.
+    """
+    summary, root_adds = "addresses are hidden from this user", "it can be seen whether root sees addresses"
+    try:
+        level = machine.privileges.sysctl("kernel.kptr_restrict")
+    except Unavailable:
+        level = None
+    if level is None or level > 1:
+        return unknown(
+            summary, evidence=evidence, causes=("sysctl.kernel.kptr_restrict",), with_root=root_adds
+        )
+    said = expect("kernel.kptr_restrict", f"{level}: root sees them")
+    return expected(summary, evidence=(*evidence, said), causes=("privileges.root",), with_root=root_adds)

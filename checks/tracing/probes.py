@@ -1,0 +1,140 @@
+"""kprobes and uprobes: whether the kernel has them, and lets them be written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kdiag.check import check
+from kdiag.machine import Machine
+from kdiag.machine.tracing import DEBUGFS
+from kdiag.model import Evidence, Finding, Remedy, WrongRemedy, fail, ok
+from kdiag.system import Unavailable
+
+from .configured import by_config
+
+#: File systems by the magic of statfs(2) (include/uapi/linux/magic.h): what can be in such a place.
+#: Docker's, Podman's and containerd's profiles, which have the same rules for /sys.
+_ENGINES_PROFILES = ("docker-default", "containers-default", "cri-containerd")
+
+
+def _dynamic(machine: Machine, kind: str) -> tuple[bool | None, list[Evidence]]:
+    """Whether the kernel has kprobes or uprobes, None where what can be seen leaves it open.
+
+    The event source came with 4.17 (perf_kprobe and perf_uprobe in kernel/events/core.c), the file in tracefs is
+    older. Where tracefs cannot be looked into, the lack of the source decides for a newer kernel, unless its
+    configuration says otherwise.
+    """
+    pmu = kind in machine.tracing.pmus
+    evidence = [Evidence(f"/sys/bus/event_source/devices/{kind}", "exists" if pmu else "absent")]
+    events: bool | None = None
+    try:
+        root = machine.tracing.root
+        if root is not None:
+            events = f"{kind}_events" in machine.tracing.names
+            evidence.append(Evidence(f"{root}/{kind}_events", "exists" if events else "absent"))
+        else:
+            evidence.append(Evidence(f"{kind}_events", "tracefs is not mounted"))
+    except Unavailable as gap:
+        evidence.append(Evidence(f"{kind}_events", gap.reason))
+    if pmu or events:
+        return True, evidence
+    return (False if events is False or _new_enough(machine, kind) else None), evidence
+
+
+def _new_enough(machine: Machine, kind: str) -> bool:
+    try:
+        configured = machine.config.value(f"{kind.upper()}_EVENTS") == "y"
+    except Unavailable:
+        configured = False
+    return not configured and machine.kernel.version_numbers >= (4, 17, 0)
+
+
+@check("tracing.kprobes", "kprobes")
+def kprobes(machine: Machine) -> Iterator[Finding]:
+    """Whether functions of the kernel can be probed: kprobe_events in tracefs, the kprobe event source, and
+    the master switch in debugfs. See it yourself: `ls /sys/kernel/tracing/kprobe_events
+    /sys/bus/event_source/devices/kprobe`.
+    """
+    there, evidence = _dynamic(machine, "kprobe")
+    if there is None:
+        yield by_config(machine, "kprobes", "KPROBE_EVENTS", evidence[-1].observed)
+        return
+    if not there:
+        yield fail(
+            "this kernel has no kprobes",
+            reason="neither the kprobe event source nor kprobe_events exists, so it was built without them; "
+            "CONFIG_HAVE_KPROBES shows whether this architecture has any",
+            evidence=tuple(evidence),
+            causes=("config.KPROBES", "config.KPROBE_EVENTS"),
+            wrong_remedies=(
+                WrongRemedy("mounting debugfs", "a mount cannot add what is not built into the kernel"),
+            ),
+        )
+        return
+    refused = _writes_refused(machine, evidence)
+    if refused is not None:
+        yield refused
+        return
+    try:
+        switch = machine.tracing.kprobes_switch
+        if switch is not None:
+            evidence.append(Evidence(f"{DEBUGFS}/kprobes/enabled", "1" if switch else "0"))
+    except Unavailable as gap:
+        switch = None
+        evidence.append(Evidence(f"{DEBUGFS}/kprobes/enabled", gap.reason))
+    if switch is False:
+        yield fail(
+            "kprobes are switched off",
+            evidence=tuple(evidence),
+            remedies=(
+                Remedy(
+                    "kprobes.enable",
+                    "Switch them on",
+                    "unsafe",
+                    (f"echo 1 | sudo tee {DEBUGFS}/kprobes/enabled",),
+                    needs=("root",),
+                    undo=(f"echo 0 | sudo tee {DEBUGFS}/kprobes/enabled",),
+                ),
+            ),
+        )
+        return
+    yield ok("kprobes are there", evidence=tuple(evidence))
+
+
+def _writes_refused(machine: Machine, evidence: list[Evidence]) -> Finding | None:
+    """A container's profile under which no kprobe can be made where that takes a write to kprobe_events."""
+    confined = machine.confinement.module
+    if confined is None or confined.by != "AppArmor" or "kprobe" in machine.tracing.pmus:
+        return None
+    if not confined.as_.startswith(_ENGINES_PROFILES):
+        return None
+    return fail(
+        f"{confined.name} refuses to write kprobe_events, and this kernel has no other way to a kprobe",
+        reason="the engine's AppArmor profile denies writing to files below /sys (moby profiles/apparmor/template.go); "
+        "kprobes without a file came with Linux 4.17",
+        evidence=(*evidence, Evidence(confined.path, f"{confined.as_}, in force")),
+        remedies=(
+            Remedy(
+                "kprobes.apparmor",
+                "Start the container with --security-opt apparmor=unconfined",
+                "manual",
+                run_on="the host",
+            ),
+        ),
+    )
+
+
+@check("tracing.uprobes", "uprobes")
+def uprobes(machine: Machine) -> Iterator[Finding]:
+    """Whether functions of programs can be probed: the uprobe event source or uprobe_events in tracefs."""
+    there, evidence = _dynamic(machine, "uprobe")
+    if there is None:
+        yield by_config(machine, "uprobes", "UPROBE_EVENTS", evidence[-1].observed)
+    elif there:
+        yield ok("uprobes are there", evidence=tuple(evidence))
+    else:
+        yield fail(
+            "this kernel has no uprobes",
+            evidence=tuple(evidence),
+            causes=("config.UPROBE_EVENTS", "config.UPROBES"),
+        )
