@@ -10,7 +10,9 @@ from kdiag.machine.tools import Start
 from kdiag.model import Evidence, Finding, Remedy, expected, fail, ok, skip, unknown, warn
 from kdiag.remedies.packages import bcc_package, bpftool_package, install, reinstall
 from kdiag.system import Unavailable
+from kdiag.words import Subject
 
+_BPFTRACE, _BCC, _BPFTOOL = Subject("bpftrace"), Subject("BCC's tools", plural=True), Subject("bpftool")
 #: Where a distribution's package puts it.
 _PACKAGED = ("/usr/bin/bpftrace", "/usr/sbin/bpftrace")
 
@@ -25,9 +27,9 @@ def bpftrace(machine: Machine) -> Iterator[Finding]:
     if start is None:
         yield skip("bpftrace is not installed")
     elif start.runs is False:
-        yield _stops("bpftrace", start, _another(machine, path))
+        yield _stops(_BPFTRACE, start, _another(machine, path))
     else:
-        yield _told("bpftrace", start)
+        yield _told(_BPFTRACE, start)
 
 
 @check("tools.bpftrace-begin", "bpftrace finds its own BEGIN and END")
@@ -130,9 +132,9 @@ def bcc(machine: Machine) -> Iterator[Finding]:
     if start is None:
         yield skip("BCC's tools are not installed")
     elif start.runs is False:
-        yield _stops("BCC's tools", start, reinstall(machine, "bcc.reinstall", bcc_package(machine)))
+        yield _stops(_BCC, start, reinstall(machine, "bcc.reinstall", bcc_package(machine)))
     else:
-        yield _told("BCC's tools", start)
+        yield _told(_BCC, start)
 
 
 @check("tools.bpftool-start", "bpftool starts")
@@ -144,11 +146,11 @@ def bpftool(machine: Machine) -> Iterator[Finding]:
     if start is None:
         yield skip("bpftool is not installed")
     elif start.runs is not False:
-        yield _told("bpftool", start)
+        yield _told(_BPFTOOL, start)
     elif "not found for kernel" in start.words:
-        yield _stops("bpftool", start, _for_this_kernel(machine, path))
+        yield _stops(_BPFTOOL, start, _for_this_kernel(machine, path))
     else:
-        yield _stops("bpftool", start, reinstall(machine, "bpftool.reinstall", bpftool_package(machine)))
+        yield _stops(_BPFTOOL, start, reinstall(machine, "bpftool.reinstall", bpftool_package(machine)))
 
 
 def _for_this_kernel(machine: Machine, path: str) -> tuple[Remedy, ...]:
@@ -185,8 +187,8 @@ def _tools_of_others(machine: Machine) -> list[str]:
     return [f"/usr/lib/{name}" for name in sorted(names, reverse=True) if name.startswith("linux-tools-")]
 
 
-def _told(tool: str, start: Start) -> Finding:
-    verb = "start" if tool.endswith("s") else "starts"
+def _told(tool: Subject, start: Start) -> Finding:
+    verb = tool.verb("starts", "start")
     if start.runs:
         return ok(f"{tool} {verb}", evidence=(Evidence(start.command, start.words or "status 0"),))
     return expected(
@@ -196,10 +198,9 @@ def _told(tool: str, start: Start) -> Finding:
     )
 
 
-def _stops(tool: str, start: Start, remedies: tuple[Remedy, ...]) -> Finding:
-    verb = "do" if tool.endswith("s") else "does"
+def _stops(tool: Subject, start: Start, remedies: tuple[Remedy, ...]) -> Finding:
     return fail(
-        f"{tool} {verb} not start: {start.words}",
+        f"{tool} {tool.verb('does', 'do')} not start: {start.words}",
         reason="nothing that it can do otherwise is reached",
         evidence=(Evidence(start.command, start.words),),
         remedies=remedies,

@@ -1,9 +1,10 @@
-"""The words of every error message: what was found instead, and what was perhaps meant. Imports nothing of kdiag."""
+"""Words that all rooms share: lists, verbs, what was found instead and what was meant. Imports nothing of kdiag."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 #: How alike a name must be (difflib's ratio) to be offered: a letter or two apart.
 _ALIKE = 0.6
@@ -14,6 +15,25 @@ _OFFERED = 4
 _PART = re.compile(r"[^a-z0-9]+")
 #: Digits or letters of a value that a message repeats.
 _SHOWN = 40
+
+
+class Subject(NamedTuple):
+    """What a sentence is about, and whether its verb is in the plural: `bpftool starts`, `BCC's tools start`."""
+
+    name: str
+    plural: bool = False
+
+    def verb(self, singular: str, plural: str) -> str:
+        """The one of the two that goes with this subject."""
+        return plural if self.plural else singular
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def listed(parts: Sequence[str]) -> str:
+    """`a`, `a and b`, `a, b and c`; empty without any."""
+    return " and ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:])))
 
 
 def did_you_mean(name: str, known: Iterable[str], lead: str = "; ") -> str:

@@ -10,22 +10,15 @@ from kdiag.machine.btf import NoBtf
 from kdiag.model import Evidence, Finding, Status, fail, ok, unknown
 from kdiag.parse.errors import ParseError
 from kdiag.system import ProbeResult, Unavailable
+from kdiag.words import Subject
 
 from ..refusals import TRACING, explain, only_root_may
 from .configured import by_config
 
-#: The plurals of the verbs that follow the name of something asked for.
-_PLURALS = {"is": "are", "needs": "need", "works": "work"}
-
-
-def _verb(what: str, singular: str) -> str:
-    """The verb after `what`, which is in the plural if it ends in s."""
-    return _PLURALS[singular] if what.endswith("s") else singular
-
 
 def _tracing_program(
     machine: Machine,
-    what: str,
+    what: Subject,
     ask: Callable[[], ProbeResult],
     options: tuple[str, ...],
     causes: tuple[str, ...],
@@ -34,19 +27,21 @@ def _tracing_program(
         result = ask()
     except NoBtf:
         lacks = "it is hidden here" if machine.btf.hidden_by else "the kernel does not provide it"
-        return fail(f"{what} {_verb(what, 'needs')} BTF, and {lacks}", causes=("btf.vmlinux",))
+        return fail(f"{what} {what.verb('needs', 'need')} BTF, and {lacks}", causes=("btf.vmlinux",))
     except ParseError:
-        return fail(f"{what} {_verb(what, 'needs')} BTF, and the kernel's is broken", causes=("btf.vmlinux",))
+        return fail(
+            f"{what} {what.verb('needs', 'need')} BTF, and the kernel's is broken", causes=("btf.vmlinux",)
+        )
     evidence = (Evidence("bpf(2)", f"{result.detail or 'load and attach'}: {result.describe()}"),)
     if result.ok:
-        return ok(f"{what} {_verb(what, 'works')}", evidence=evidence)
+        return ok(f"{what} {what.verb('works', 'work')}", evidence=evidence)
     if only_root_may(machine, TRACING, result):
         found = by_config(machine, what, options, result)
         if found.status is Status.FAIL or found.likely is None:
             return found
         # The configuration cannot tell of trampolines: architectures and hardened guests lack them all the same.
         return unknown(
-            f"{what} {_verb(what, 'is')} configured; only root may try",
+            f"{what} {what.verb('is', 'are')} configured; only root may try",
             evidence=found.evidence,
             causes=("privileges.root", "privileges.capabilities"),
             with_root="one program, loaded and dropped, answers",
@@ -63,7 +58,7 @@ def _tracing_program(
         # The same capabilities, the same system call and the same filter: what is left is this kind of program.
         reason = "other programs load: this kernel refuses BPF trampolines"
     return fail(
-        f"the kernel refuses {what.removesuffix('s')} programs ({result.name} at {result.detail or 'load'})",
+        f"the kernel refuses {what.name.removesuffix('s')} programs ({result.name} at {result.detail or 'load'})",
         reason=reason,
         evidence=(*evidence, *why.evidence),
         causes=causes,
@@ -92,7 +87,11 @@ def fentry(machine: Machine) -> Iterator[Finding]:
         return
     options = ("BPF_JIT", "DEBUG_INFO_BTF", "FUNCTION_TRACER", "DYNAMIC_FTRACE_WITH_DIRECT_CALLS")
     yield _tracing_program(
-        machine, "fentry", lambda: machine.bpf.fentry, options, tuple(f"config.{name}" for name in options)
+        machine,
+        Subject("fentry"),
+        lambda: machine.bpf.fentry,
+        options,
+        tuple(f"config.{name}" for name in options),
     )
 
 
@@ -100,7 +99,9 @@ def fentry(machine: Machine) -> Iterator[Finding]:
 def iterator(machine: Machine) -> Iterator[Finding]:
     """Loads an empty task iterator program and drops it (5.8, needs BTF)."""
     options = ("BPF_SYSCALL", "DEBUG_INFO_BTF")
-    yield _tracing_program(machine, "iterators", lambda: machine.bpf.iterator, options, ())
+    yield _tracing_program(
+        machine, Subject("iterators", plural=True), lambda: machine.bpf.iterator, options, ()
+    )
 
 
 @check("bpf.kprobe_multi", "kprobe.multi links")
@@ -116,7 +117,7 @@ def kprobe_multi(machine: Machine) -> Iterator[Finding]:
     if result.ok or result.name == "ESRCH":
         yield ok("kprobe.multi works", evidence=evidence)
     elif only_root_may(machine, TRACING, result):
-        yield by_config(machine, "kprobe.multi", ("FPROBE",), result)
+        yield by_config(machine, Subject("kprobe.multi"), ("FPROBE",), result)
     elif result.name in ("EINVAL", "EOPNOTSUPP", "ENOTSUP"):
         # Before 5.18 the kind is not known; without CONFIG_FPROBE it is not supported (kernel/trace/bpf_trace.c).
         yield fail(

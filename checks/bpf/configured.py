@@ -7,10 +7,11 @@ from dataclasses import replace
 from kdiag.machine import Machine
 from kdiag.model import Evidence, Finding, expect, expected, fail, unknown
 from kdiag.system import ProbeResult, Unavailable
+from kdiag.words import Subject
 
 
 def by_config(
-    machine: Machine, what: str, options: tuple[str, ...], result: ProbeResult, call: str = "bpf(2)"
+    machine: Machine, what: Subject, options: tuple[str, ...], result: ProbeResult, call: str = "bpf(2)"
 ) -> Finding:
     """The verdict where only root may ask: the running kernel's own configuration, named as such."""
     evidence = [Evidence(call, result.describe())]
@@ -36,7 +37,7 @@ def by_config(
         )
     evidence += [expect(path, f"CONFIG_{name}={value}") for name, value in values.items()]
     return expected(
-        f"only root may try {what}; the kernel's configuration has {'them' if what.endswith('s') else 'it'}",
+        f"only root may try {what}; the kernel's configuration has {what.verb('it', 'them')}",
         evidence=tuple(evidence),
         causes=("privileges.root", "privileges.capabilities"),
         with_root=f"one harmless {call} call answers",

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from kdiag.check import check
 from kdiag.machine import Machine
 from kdiag.model import Evidence, Finding, Remedy, fail, ok, unknown, warn
+from kdiag.words import Subject
 
 from ..refusals import PERF, explain, only_root_may
 from .configured import by_config, renamed
@@ -42,7 +43,9 @@ def perf(machine: Machine) -> Iterator[Finding]:
             yield ok(f"{what} open", id=finding_id, evidence=evidence)
             continue
         if only_root_may(machine, PERF, result) and not _traces(machine):
-            found = by_config(machine, what, ("PERF_EVENTS",), result, call="perf_event_open(2)")
+            found = by_config(
+                machine, Subject(what, plural=True), ("PERF_EVENTS",), result, call="perf_event_open(2)"
+            )
             yield renamed(found, finding_id, "perf_event_open(2) is there and allowed")
         else:
             why = explain(machine, PERF, result)

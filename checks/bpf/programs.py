@@ -10,6 +10,7 @@ from kdiag.machine.btf import VMLINUX, NoBtf
 from kdiag.model import Evidence, Finding, expect, expected, fail, ok, unknown
 from kdiag.parse.errors import ParseError
 from kdiag.system import Unavailable
+from kdiag.words import Subject
 
 from ..refusals import BPF, TRACING, explain, only_root_may
 from .configured import by_config, renamed
@@ -26,7 +27,7 @@ def bpf_map(machine: Machine) -> Iterator[Finding]:
     if result.ok:
         yield ok("bpf(2) works", evidence=(Evidence("bpf(BPF_MAP_CREATE)", "ok"),))
     elif only_root_may(machine, BPF, result):
-        yield by_config(machine, "bpf(2)", ("BPF_SYSCALL",), result)
+        yield by_config(machine, Subject("bpf(2)"), ("BPF_SYSCALL",), result)
     else:
         why = explain(machine, BPF, result)
         yield fail(
@@ -59,7 +60,7 @@ def programs(machine: Machine) -> Iterator[Finding]:
         if result.ok:
             yield ok(f"{what} load", id=finding_id, title=title, evidence=evidence)
         elif only_root_may(machine, TRACING, result):
-            found = by_config(machine, what, options, result)
+            found = by_config(machine, Subject(what, plural=True), options, result)
             yield renamed(found, finding_id, title)
         else:
             why = explain(machine, TRACING, result)

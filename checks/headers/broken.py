@@ -9,11 +9,8 @@ from kdiag.machine import Machine
 from kdiag.model import Evidence, Finding, Remedy, expect, expected, fail, ok
 from kdiag.system import Unavailable
 
+from .judged import links
 from .unpacking import unpack_again
-
-
-def no_tree(machine: Machine) -> tuple[Evidence, ...]:
-    return tuple(Evidence(chain.path, chain.describe()) for chain in machine.headers.links.values())
 
 
 @check("headers.intact", "bpftrace does not stumble over a broken tree")
@@ -49,9 +46,9 @@ def _finds_none(machine: Machine) -> Finding:
         return expected(
             f"bpftrace finds no tree to stumble over, unless {name} names one",
             reason=gap.reason,
-            evidence=(*no_tree(machine), expect(f"${name}", "not set")),
+            evidence=(*links(machine), expect(f"${name}", "not set")),
         )
-    return ok("bpftrace finds no tree to stumble over", evidence=no_tree(machine))
+    return ok("bpftrace finds no tree to stumble over", evidence=links(machine))
 
 
 def _away(machine: Machine, source: str) -> tuple[Remedy, ...]:
@@ -82,7 +79,7 @@ def configured(machine: Machine) -> Iterator[Finding]:
     chosen = machine.headers.for_bpftrace
     kconfig = f"{chosen.source}/include/linux/kconfig.h" if chosen is not None else ""
     if chosen is None or machine.system.stat(kconfig) is None:
-        evidence = no_tree(machine) if chosen is None else (Evidence(kconfig, "absent"),)
+        evidence = links(machine) if chosen is None else (Evidence(kconfig, "absent"),)
         yield ok("no tree whose kconfig.h would look for it", evidence=evidence)
         return
     places = tuple(

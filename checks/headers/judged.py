@@ -11,10 +11,8 @@ from kdiag.system import Unavailable
 
 
 def links(machine: Machine) -> tuple[Evidence, ...]:
-    found = []
-    for chain in machine.headers.links.values():
-        found.append(Evidence(chain.path, chain.describe()))
-    return tuple(found)
+    """Where the links of the module directory lead."""
+    return tuple(Evidence(chain.path, chain.describe()) for chain in machine.headers.links.values())
 
 
 def _describe(machine: Machine, tree: Tree) -> tuple[str, str]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from kdiag.machine import Machine
 from kdiag.model import Evidence, Finding, expect, expected, fail, unknown
 from kdiag.system import Unavailable
+from kdiag.words import Subject
 
 
-def by_config(machine: Machine, what: str, option: str, why: str) -> Finding:
+def by_config(machine: Machine, what: Subject, option: str, why: str) -> Finding:
     """The answer where tracefs cannot be looked into: the running kernel's configuration, named as such."""
     root_adds = "a look into tracefs answers"
     try:
@@ -21,7 +22,7 @@ def by_config(machine: Machine, what: str, option: str, why: str) -> Finding:
         )
     if value == "y":
         return expected(
-            f"{what} cannot be seen; the kernel's configuration has {'them' if what.endswith('s') else 'it'}",
+            f"{what} cannot be seen; the kernel's configuration has {what.verb('it', 'them')}",
             reason=why,
             evidence=(Evidence("tracefs", why), expect(path, f"CONFIG_{option}=y")),
             causes=("tracing.tracefs", "privileges.root"),

@@ -9,14 +9,33 @@ from kdiag.check import check
 from kdiag.machine import Machine
 from kdiag.model import Evidence, Finding, fail, ok
 from kdiag.system import Unavailable
+from kdiag.words import Subject
 
 from ..refusals import closed_by
 from .configured import by_config
 
 _GROUPS = (
-    ("tracing.syscalls", "syscalls", "sys_enter_openat", "syscall tracepoints", "FTRACE_SYSCALLS"),
-    ("tracing.sock", "sock", "inet_sock_set_state", "the tracepoint sock:inet_sock_set_state", "INET"),
-    ("tracing.sched", "sched", "sched_process_fork", "the tracepoint sched:sched_process_fork", "TRACING"),
+    (
+        "tracing.syscalls",
+        "syscalls",
+        "sys_enter_openat",
+        Subject("syscall tracepoints", plural=True),
+        "FTRACE_SYSCALLS",
+    ),
+    (
+        "tracing.sock",
+        "sock",
+        "inet_sock_set_state",
+        Subject("the tracepoint sock:inet_sock_set_state"),
+        "INET",
+    ),
+    (
+        "tracing.sched",
+        "sched",
+        "sched_process_fork",
+        Subject("the tracepoint sched:sched_process_fork"),
+        "TRACING",
+    ),
 )
 
 
@@ -36,7 +55,7 @@ def events(machine: Machine) -> Iterator[Finding]:
         yield replace(found, id=finding_id, title=title)
 
 
-def _event(machine: Machine, group: str, name: str, what: str, option: str) -> Finding:
+def _event(machine: Machine, group: str, name: str, what: Subject, option: str) -> Finding:
     path = f"{machine.tracing.root}/events/{group}/{name}"
     try:
         number = machine.tracing.event(group, name)
@@ -50,7 +69,7 @@ def _event(machine: Machine, group: str, name: str, what: str, option: str) -> F
         return by_config(machine, what, option, gap.reason)
     if number is not None:
         return ok(
-            f"{what} {'are' if what.endswith('s') else 'is'} there",
+            f"{what} {what.verb('is', 'are')} there",
             evidence=(Evidence(f"{path}/id", str(number)),),
         )
     if not machine.tracing.has_events:

@@ -10,6 +10,7 @@ from kdiag.machine import Machine
 from kdiag.machine.text import need_proc
 from kdiag.model import Evidence, Finding, expect, expected, fail, ok, unknown
 from kdiag.system import Unavailable
+from kdiag.words import Subject
 
 from ..refusals import closed_by
 from .configured import by_config
@@ -47,7 +48,7 @@ def functions(machine: Machine) -> Iterator[Finding]:
                 causes=closed_by(machine, gap),
             )
         else:
-            yield by_config(machine, "the list of traceable functions", "DYNAMIC_FTRACE", gap.reason)
+            yield by_config(machine, Subject("the list of traceable functions"), "DYNAMIC_FTRACE", gap.reason)
         return
     if readable:
         yield ok("available_filter_functions is readable", evidence=(Evidence(path, "readable"),))

@@ -9,6 +9,7 @@ from kdiag.machine import Machine
 from kdiag.machine.tracing import DEBUGFS
 from kdiag.model import Evidence, Finding, Remedy, WrongRemedy, fail, ok
 from kdiag.system import Unavailable
+from kdiag.words import Subject
 
 from .configured import by_config
 
@@ -57,7 +58,7 @@ def kprobes(machine: Machine) -> Iterator[Finding]:
     """
     there, evidence = _dynamic(machine, "kprobe")
     if there is None:
-        yield by_config(machine, "kprobes", "KPROBE_EVENTS", evidence[-1].observed)
+        yield by_config(machine, Subject("kprobes", plural=True), "KPROBE_EVENTS", evidence[-1].observed)
         return
     if not there:
         yield fail(
@@ -129,7 +130,7 @@ def uprobes(machine: Machine) -> Iterator[Finding]:
     """Whether functions of programs can be probed: the uprobe event source or uprobe_events in tracefs."""
     there, evidence = _dynamic(machine, "uprobe")
     if there is None:
-        yield by_config(machine, "uprobes", "UPROBE_EVENTS", evidence[-1].observed)
+        yield by_config(machine, Subject("uprobes", plural=True), "UPROBE_EVENTS", evidence[-1].observed)
     elif there:
         yield ok("uprobes are there", evidence=tuple(evidence))
     else:

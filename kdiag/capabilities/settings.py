@@ -1,7 +1,4 @@
-"""What a container has to be given for the required capabilities: found by taking each setting away.
-
-The names of the settings are those of `kdiag.remedies.container`.
-"""
+"""What a container has to be given for the required capabilities: found by taking each setting away."""
 
 from __future__ import annotations
 
@@ -11,25 +8,12 @@ from typing import TYPE_CHECKING
 
 from kdiag.capabilities.definitions import DEFINITIONS
 from kdiag.capabilities.expression import Context, Outcome
+from kdiag.knowledge.container_settings import SETTINGS
 from kdiag.model import Finding, Status, Works, fail
 
 if TYPE_CHECKING:
     from kdiag.knowledge.tools.behaviour import Behaviour
 
-#: The findings that are not ok where the setting is missing; what is tried to do without comes first.
-SETTINGS = {
-    "headers": ("headers.tree", "headers.bcc", "kheaders.*"),
-    "symbols": ("tracing.kallsyms",),
-    "listing": ("btf.by-id",),
-    "debugfs": ("tracing.debug-path", "tracing.debugfs"),
-    "tracefs": (
-        *("tracing.tracefs", "tracing.functions", "tracing.syscalls", "tracing.sock", "tracing.sched"),
-        *("tracing.debug-path", "tracing.debugfs", "tracing.own-path", "tracing.first-path"),
-        *("tracing.bcc-path", "tracing.libbpf-path"),
-    ),
-    "perf": ("perf.*",),
-    "programs": ("bpf.prog.*", "bpf.fentry", "bpf.iter", "bpf.test-run", "bpf.kprobe_multi"),
-}
 #: What is the kernel's own and no setting changes: not even BTF, unless it is only hidden (`UNHIDE`, a remedy).
 _KERNELS = ("environment.vm", "kernel.lockdown", "kernel.arch", "bpf.loop", "config.*")
 _BTF, UNHIDE = "btf.*", "btf.unhide"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from kdiag.machine import Machine
     from kdiag.model import Evidence, Finding, Remedy
+from kdiag.words import listed
 
 KERNEL, HOST, HERE = "kernel", "host", "here"
 
@@ -70,7 +71,7 @@ def side_of(evidence: Evidence, root: str, about: str = "") -> str:
 def _joined(finding_id: str, evidence: Iterable[Evidence]) -> str:
     sides = {item.side for item in evidence}
     named = [side for side in (KERNEL, HOST, HERE) if side in sides]
-    return " and ".join(filter(None, (", ".join(named[:-1]), *named[-1:]))) or _about(finding_id)
+    return listed(named) or _about(finding_id)
 
 
 def _about(finding_id: str) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from kdiag.model import Remedy
 from kdiag.system import Unavailable
+from kdiag.words import listed
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -21,10 +22,7 @@ if TYPE_CHECKING:
 RUN, RUN_OLDER = "container.run", "container.run-older"
 ENGINES = ("docker", "podman", "kubernetes")
 
-#: What a tool may need of a container beyond bpf(2) itself. programs: those that trace; perf: perf_event_open(2);
-#: tracefs, debugfs, headers: files of the host; listing: BTF by id; symbols: addresses in /proc/kallsyms.
-SETTINGS = ("programs", "perf", "tracefs", "debugfs", "headers", "listing", "symbols")
-#: What a first session needs.
+#: What a first session needs, of `kdiag.knowledge.container_settings`.
 TRACING = frozenset({"programs", "perf", "tracefs"})
 
 _TRACEFS, _DEBUGFS = "/sys/kernel/tracing", "/sys/kernel/debug"
@@ -256,4 +254,4 @@ def _words(chosen: Start) -> str:
         *(["the machine's own user namespace"] if chosen.user_namespace else []),
         *(["root as its user"] if chosen.user else []),
     ]
-    return f"{', '.join(parts[:-1])} and {parts[-1]}" if len(parts) > 1 else parts[0]
+    return listed(parts)

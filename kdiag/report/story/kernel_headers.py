@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from enum import Enum
 
 from kdiag.model import Capability, Finding, Report, Status, Works
+from kdiag.words import listed
 
 #: Findings about a source of headers; about what bpftrace stumbles over; about BTF, the first that counts.
 _SOURCES = ("headers.tree", "headers.bcc", "kheaders.available", "kheaders.archive", "kheaders.module")
@@ -164,7 +165,7 @@ def _no(report: Report, needs: dict[str, Need], by_id: dict[str, Finding]) -> st
         first += f" They are there for {_titles(served)}."
     if lacking:
         parts = [_title(c) if needs[c.id] is Need.YES else f"some of {_lowered(c.title)}" for c in lacking]
-        first += f" Yes, for {_list(parts)}: see {_where(lacking)}."
+        first += f" Yes, for {listed(parts)}: see {_where(lacking)}."
     return first
 
 
@@ -191,7 +192,7 @@ def _status(by_id: dict[str, Finding], id_: str) -> Status | None:
 
 
 def _titles(capabilities: Iterable[Capability]) -> str:
-    return _list([_title(c) for c in capabilities])
+    return listed([_title(c) for c in capabilities])
 
 
 def _title(capability: Capability) -> str:
@@ -202,7 +203,3 @@ def _title(capability: Capability) -> str:
 
 def _lowered(title: str) -> str:
     return title[:1].lower() + title[1:]
-
-
-def _list(parts: list[str]) -> str:
-    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)

@@ -1,0 +1,22 @@
+"""What a tool may need of a container beyond bpf(2) itself, by the names that start and requirement have in common.
+
+programs: those that trace; perf: perf_event_open(2); tracefs, debugfs, headers: files of the host; listing: BTF by id;
+symbols: addresses in /proc/kallsyms.
+"""
+
+from __future__ import annotations
+
+#: The findings that are not ok where the setting is missing; what is tried to do without comes first.
+SETTINGS = {
+    "headers": ("headers.tree", "headers.bcc", "kheaders.*"),
+    "symbols": ("tracing.kallsyms",),
+    "listing": ("btf.by-id",),
+    "debugfs": ("tracing.debug-path", "tracing.debugfs"),
+    "tracefs": (
+        *("tracing.tracefs", "tracing.functions", "tracing.syscalls", "tracing.sock", "tracing.sched"),
+        *("tracing.debug-path", "tracing.debugfs", "tracing.own-path", "tracing.first-path"),
+        *("tracing.bcc-path", "tracing.libbpf-path"),
+    ),
+    "perf": ("perf.*",),
+    "programs": ("bpf.prog.*", "bpf.fentry", "bpf.iter", "bpf.test-run", "bpf.kprobe_multi"),
+}
