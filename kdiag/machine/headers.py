@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
+from kdiag.machine.compilers.bcc import Bcc
 from kdiag.machine.text import read_text
 from kdiag.parse import utsrelease
 from kdiag.system import System, Unavailable
@@ -207,8 +208,8 @@ class Headers:
 
     @cached_property
     def unpacked_place(self) -> str:
-        """Where bpftrace up to 0.20.3 (src/utils.cpp) and BCC (kbuild_helper.cc) unpack kheaders, and look for what is
-        unpacked already.
+        """Where bpftrace up to 0.20.3 (src/utils.cpp) unpacks kheaders, and looks for what is unpacked already; BCC's
+        place (`Bcc.unpacked`) is the same, but for TMPDIR, which its older releases do not know.
         """
         try:
             directory = self._system.env("TMPDIR")
@@ -223,10 +224,9 @@ class Headers:
             return None
         if behaviour.unpacks_kheaders == "without-btf" and self.has_btf:
             return None
-        return self._unpacked(of_root=behaviour.checks_kheaders_owner)
+        return self._unpacked(self.unpacked_place, of_root=behaviour.checks_kheaders_owner)
 
-    def _unpacked(self, *, of_root: bool) -> Selection | None:
-        path = self.unpacked_place
+    def _unpacked(self, path: str, *, of_root: bool) -> Selection | None:
         info = self._system.stat(path)
         if info is None or info.kind != "dir" or (of_root and info.uid != 0):
             return None
@@ -258,7 +258,7 @@ class Headers:
             return Selection(source, source, "BCC_KERNEL_SOURCE", missing=not self._leads_to_dir(source))
         base = f"/lib/modules/{self._machine.kernel.release}"
         if not self.links["build"].is_dir:
-            return self._unpacked(of_root=True)
+            return self._unpacked(Bcc(self._machine).unpacked, of_root=True)
         both = self.links["source"].is_dir
         return Selection(f"{base}/source" if both else f"{base}/build", f"{base}/build", base)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from kdiag.machine import Machine
 from kdiag.model import Finding, Status
 from tests.support import machines
 from tests.support.description import Description
@@ -31,6 +32,17 @@ def test_it_unpacks_into_tmpdir_since_it_reads_that(version: str, place: str) ->
     finding = headers(described)
     assert finding.status is Status.OK
     assert finding.summary.endswith(f" into {place}/kheaders-{described.release}")
+
+
+@pytest.mark.parametrize(("version", "takes"), [("0.25.0", "/tmp"), ("0.26.0", "/var/tmp/mine")])
+def test_it_takes_from_where_it_unpacks(version: str, takes: str) -> None:
+    """Both places hold a tree, and TMPDIR names one of them."""
+    described = machines.kheaders(with_bcc(version=version), "builtin").env("TMPDIR", "/var/tmp/mine")
+    for place in ("/tmp", "/var/tmp/mine"):
+        machines.tree(described, f"{place}/kheaders-{described.release}")
+    chosen = Machine(described.recording()).headers.for_bcc
+    assert chosen is not None
+    assert chosen.source == f"{takes}/kheaders-{described.release}"
 
 
 def test_what_it_unpacked_before_is_what_it_takes() -> None:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -405,7 +406,7 @@ def test_a_hanging_program_is_ended(
     assert found.status is Status.WARN, found
     assert "1 s" in found.reason
     for pid in pids.read_text().split():
-        wait_until(lambda pid=pid: gone(int(pid)), "what it started must end as well")
+        wait_until(partial(gone, int(pid)), "what it started must end as well")
 
 
 @pytest.mark.parametrize(

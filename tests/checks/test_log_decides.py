@@ -9,6 +9,7 @@ import pytest
 from kdiag.capabilities.definitions import DEFAULT_REQUIRED
 from kdiag.machine import Machine
 from kdiag.model import Finding, Status
+from kdiag.parse.kernel_log import LIMIT, PATH
 from kdiag.recording.make import make
 from kdiag.recording.secrets import Secrets
 from kdiag.system import Unavailable, kernel_log
@@ -238,9 +239,9 @@ def test_this_machine_s_log() -> None:
     try:
         data = kernel_log.read()
     except Unavailable as gap:
-        assert kernel_log.PATH in gap.reason and "syslog(2)" in gap.reason
+        assert PATH in gap.reason and "syslog(2)" in gap.reason
         return
-    assert data.endswith(b"\n") and len(data) <= kernel_log.LIMIT + 16 * 1024
+    assert data.endswith(b"\n") and len(data) <= LIMIT + 16 * 1024
     assert Machine(Live()).log.of("no such kind") == ()
 
 

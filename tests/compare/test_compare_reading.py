@@ -12,11 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kdiag.compare import inputs
 from kdiag.compare import summary as reading
 from kdiag.compare.inputs import BadInput, Document, documents, paths
 from kdiag.compare.summary import MachineSummary, Reader
-from kdiag.report.document import BadReport, load
+from kdiag.report.document import DOCUMENT_LIMIT, BadReport, load
 from kdiag.report.faces.json import render
 from tests.support.comparison_samples import SAMPLE, broken, report
 from tests.support.paths import FIXTURES
@@ -259,4 +258,4 @@ def test_what_cannot_be_opened(path: str) -> None:
 
 
 def test_limits_are_what_the_messages_say() -> None:
-    assert inputs.DOCUMENT_LIMIT == 33554432
+    assert DOCUMENT_LIMIT == 33554432

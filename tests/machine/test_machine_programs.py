@@ -15,7 +15,7 @@ from tests.support import kernel_parts as parts
 from tests.support import known_machines as known
 from tests.support import machines
 from tests.support.description import Description
-from tests.support.programs import cache, elf
+from tests.support.programs import GLIBC, cache, elf
 from tests.support.reports import report_on
 
 PROGRAM, HOME = "/usr/bin/bpftrace", "/usr/lib/x86_64-linux-gnu"
@@ -30,8 +30,9 @@ def found(described: Description, soname: str = "libbpf.so.1") -> str | None:
     return of(described).tools.loader.find(soname, PROGRAM)
 
 
-def program(*needed: str, **more: str) -> Description:
-    return machines.bpftrace(machines.linux(), "0.23.2").file(PROGRAM, elf(*needed, **more), mode=0o755)
+def program(*needed: str, runpath: str = "", rpath: str = "", interpreter: str = GLIBC) -> Description:
+    data = elf(*needed, runpath=runpath, rpath=rpath, interpreter=interpreter)
+    return machines.bpftrace(machines.linux(), "0.23.2").file(PROGRAM, data, mode=0o755)
 
 
 def library(described: Description, directory: str, release: str) -> Description:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+
 import pytest
 
 from kdiag.machine import Machine
@@ -22,8 +24,8 @@ ELF = {
 
 def interpreter(described: Description, machine: str) -> Description:
     number, bits, order = ELF[machine]
-    mark = "little" if order == 1 else "big"
-    head = b"\x7fELF" + bytes([bits, order, 1]) + bytes(9) + (2).to_bytes(2, mark) + number.to_bytes(2, mark)
+    kind = struct.pack("<HH" if order == 1 else ">HH", 2, number)
+    head = b"\x7fELF" + bytes([bits, order, 1]) + bytes(9) + kind
     return described.file("/usr/bin/python3", head + bytes(44), mode=0o755)
 
 

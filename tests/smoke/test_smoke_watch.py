@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -241,7 +242,7 @@ watch(Plan(({str(fake)!r}, "-e", ""), None, Limits(), cause, "openat", proof), l
     ours.kill()
     ours.wait()
     for pid in note.read_text().split():
-        wait_until(lambda pid=pid: gone(int(pid)))
+        wait_until(partial(gone, int(pid)))
 
 
 def _children() -> set[str]:

@@ -65,7 +65,10 @@ class Bcc:
     @cached_property
     def unpacked(self) -> str:
         """Where BCC unpacks kheaders, and from where it takes them the next time (kbuild_helper.cc)."""
-        version = self.version
+        try:
+            version = self.version
+        except Unavailable:
+            version = None
         try:
             told = self._system.env("TMPDIR") if version is None or version >= _TMPDIR else None
         except Unavailable:
