@@ -47,6 +47,7 @@ def _core(*more: Expression) -> Expression:
     return all_of(
         need("privileges.capabilities"),
         need("privileges.userns"),
+        need("privileges.memlock", tolerate_warn=True),
         need("kernel.lockdown"),
         need("bpf.map"),
         stand_ins(need("btf.vmlinux", tolerate_warn=True), need("btf.fallback")),

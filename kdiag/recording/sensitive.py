@@ -211,10 +211,13 @@ def kernel_config(text: str, redactor: Redactor) -> str:
 
 
 def whole(kind: str) -> Rule:
-    """The rule for a file that holds nothing but a secret."""
-    return lambda text, redactor: text.replace(
-        text.strip("\0\n\t "), redactor.learn(kind, text.strip("\0\n\t "))
-    )
+    """The rule for a file that holds nothing but a secret; an empty one holds none."""
+
+    def rule(text: str, redactor: Redactor) -> str:
+        secret = text.strip("\0\n\t ")
+        return text.replace(secret, redactor.learn(kind, secret)) if secret else text
+
+    return rule
 
 
 _RULES: tuple[tuple[re.Pattern[str], Rule], ...] = (

@@ -10,8 +10,10 @@ or newer (tools/lib/bpf/libbpf.h).
 from __future__ import annotations
 
 import base64
+import contextlib
 import ctypes
 import os
+import resource
 import signal
 import sys
 import time
@@ -91,8 +93,17 @@ class Library:
         raise Refused("this libbpf cannot name an object's programs")
 
 
+def lock_memory() -> None:
+    """As BCC's libbpf-tools do: kernels before 5.11 count what maps and programs take, and libbpf before 1.0 leaves it
+    to the program. Who may not keeps what there is.
+    """
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_MEMLOCK, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+
+
 def trace(library: Library, image: bytes, name: str) -> None:
     """Load, attach, tell; until interrupted."""
+    lock_memory()
     opened = library.call("bpf_object__open_mem", image, len(image), None)
     library.call("bpf_object__load", opened)
     counts = library.call("bpf_object__find_map_fd_by_name", opened, b"counts")

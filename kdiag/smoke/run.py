@@ -194,8 +194,10 @@ def _one(program: Program, state: _Run, predicted: Works | None) -> Result:
             arguments,
             judge.output(seen),
         )
+    # Only on standard output, which is not looked at once tracing has begun.
+    told = seen._replace(started=True) if program.answers else seen
     return result(
-        *judge.judge(seen, scene.cause.comm, program.almost, runner.title), arguments, judge.output(seen)
+        *judge.judge(told, scene.cause.comm, program.almost, runner.title), arguments, judge.output(seen)
     )
 
 

@@ -156,8 +156,8 @@ class Live:
         return self._ask(path, lambda: os.fdopen(self._file(path), "rb"))
 
     def _file(self, path: str) -> int:
-        files, name = self._side(path)
-        fd = files.open(name)
+        its_files, name = self._side(path)
+        fd = its_files.open(name)
         kind = _KINDS.get(stat_bits.S_IFMT(os.fstat(fd).st_mode), "unknown thing")
         if kind != "file":
             os.close(fd)

@@ -11,7 +11,7 @@ import pytest
 HOME = Path(__file__).parents[2]
 
 #: A program of its own, which speaks a protocol with kdiag over its standard streams.
-_EVENTS = "kdiag/smoke/events.py"
+_EVENTS, _LOADER = "kdiag/smoke/events.py", "kdiag/smoke/loader.py"
 #: Its first line may be interrupted before the console room is imported: it has a message without a value.
 _FIRST = "kdiag/__main__.py"
 
@@ -24,7 +24,7 @@ def sources() -> list[Path]:
         path
         for room in ("kdiag", "checks")
         for path in sorted((HOME / room).rglob("*.py"))
-        if path.relative_to(HOME).as_posix() not in (_EVENTS, _FIRST)
+        if path.relative_to(HOME).as_posix() not in (_EVENTS, _LOADER, _FIRST)
         and path.parent != HOME / "kdiag" / "console"
     ]
 

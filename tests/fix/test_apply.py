@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from kdiag.fix.options import Options
 from kdiag.fix.store.trees import validate
 from kdiag.fix.verify import SmokeSummary
 from kdiag.parse.kheaders import from_module, quick
-from tests.support.fix_runs import DEBIAN, Run, argv, elsewhere, needs_root, trees
+from tests.support.fix_runs import DEBIAN, NOTHING, NOTHING_DONE, Run, argv, elsewhere, needs_root, trees
 from tests.support.fixable_machine import KERNEL, RELEASE, btf, case, snapshot
 
 
@@ -28,7 +29,7 @@ def test_headers_out_of_the_modules_file(tmp_path: Path) -> None:
     [entry] = Journal(run.one.places.journal).entries()
     assert entry.finished
     assert "#include <linux/...>" in run.text
-    assert 'eval "$(kdiag env)"' in run.text
+    assert re.search(r'eval "\$\(.*kdiag env\)"', run.text)
 
 
 @pytest.mark.skipif(not KERNEL.is_dir(), reason="the built kernel is not here")
@@ -53,9 +54,9 @@ def test_a_second_run_finds_it_done(tmp_path: Path) -> None:
     assert run.fix(yes=True) == exits.READY
     before = snapshot(tmp_path)
     again = Run(run.one)
-    assert again.fix(yes=False) == exits.READY
-    assert "Nothing to do" in again.text and "unpacked already" in again.text
-    assert 'eval "$(kdiag env)"' in again.text
+    assert again.fix(yes=False) in NOTHING_DONE
+    assert re.search(NOTHING, again.text) and "unpacked already" in again.text
+    assert re.search(r'eval "\$\(.*kdiag env\)"', again.text)
     assert snapshot(tmp_path) == before
 
 
@@ -196,8 +197,8 @@ def test_a_dry_run_changes_nothing(tmp_path: Path, what: str) -> None:
 def test_nothing_to_do_is_not_a_failure(tmp_path: Path) -> None:
     run = Run(case(tmp_path, "without_module"))
     before = snapshot(tmp_path)
-    assert run.fix(yes=True) in (exits.READY, exits.NOT_READY, exits.CANNOT_TELL)
-    assert "Nothing to do" in run.text
+    assert run.fix(yes=True) in NOTHING_DONE
+    assert re.search(NOTHING, run.text)
     assert snapshot(tmp_path) == before
 
 

@@ -14,7 +14,7 @@ from kdiag.console import exits
 from kdiag.fix.errors import FixError
 from kdiag.fix.journal import Journal
 from kdiag.fix.store.lock import discard, locked
-from tests.support.fix_runs import argv, run_fix, trees
+from tests.support.fix_runs import NOTHING_DONE, argv, run_fix, trees
 from tests.support.fixable_machine import RELEASE, case, snapshot
 from tests.support.waiting import HANG, pause
 
@@ -46,7 +46,9 @@ def test_many_fix_at_once(tmp_path: Path, number: int) -> None:
     before = snapshot(tmp_path)
     running = [start(tmp_path) for _ in range(number)]
     texts = [process.communicate(timeout=HANG)[0] for process in running]
-    assert [process.returncode for process in running] == [exits.READY] * number, texts
+    # One of them does it; the others find it done, and say what this machine lacks besides.
+    assert {process.returncode for process in running} <= {*NOTHING_DONE}, texts
+    assert exits.READY in [process.returncode for process in running], texts
     assert calls.read_text() == "kheaders\n"
     assert sum("done: Link" in text for text in texts) == 1
     assert len(trees(case(tmp_path))) == 1
@@ -88,9 +90,9 @@ def test_fixing_undoing_and_dying_at_once(tmp_path: Path) -> None:
         text = process.communicate(timeout=HANG)[0]
         assert "Traceback" not in text
         # A plan may have lost its ground since it was shown: that is a failure, and nothing is left of it.
-        assert process.returncode in (exits.READY, exits.FAILED, -9), text
+        assert process.returncode in (*NOTHING_DONE, exits.FAILED, -9), text
     Journal(case(tmp_path).places.journal).entries()
-    assert run_fix(tmp_path, **WORDS).returncode == exits.READY
+    assert run_fix(tmp_path, **WORDS).returncode in NOTHING_DONE
     assert (tmp_path / "lib" / "modules" / RELEASE / "build").resolve() == trees(case(tmp_path))[0]
     assert run_fix(tmp_path, **WORDS, do="undo").returncode == exits.READY
     (tmp_path / "calls").unlink()

@@ -71,8 +71,8 @@ def test_a_compiler_says_the_same(field: str, tmp_path: Path) -> None:
 def test_the_tracepoints_of_this_kernel() -> None:
     """Every format file of this machine is read, and what is missing are words."""
     root = next((Path(place) for place in PLACES if Path(place, "sched").is_dir()), None)
-    need(root is not None, "tracefs")
-    assert root is not None
+    if root is None:
+        pytest.skip("tracefs is not mounted")
     for path in sorted(root.glob("s*/*/format"))[:300]:
         for name in not_for_user_space(path.read_text()):
             assert re.fullmatch(r"[\w ]+", name), (path, name)

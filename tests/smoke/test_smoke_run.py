@@ -303,3 +303,18 @@ def test_what_the_process_cannot_do_is_no_failure_of_the_tool() -> None:
             cause.do("getppid")
     finally:
         cause.end()
+
+
+def test_the_words_of_an_answer_are_no_complaint(tmp_path: Path) -> None:
+    """bpftool 5.10 says of a newer sysctl: 'bpf() syscall restriction has unknown value 2'."""
+    fake = tmp_path / "bpftool"
+    fake.write_text(
+        "#!/bin/sh\n[ $1 = version ] && exec echo bpftool v5.10.1\n"
+        "echo 'bpf() syscall restriction has unknown value 2'\n"
+        "echo 'eBPF program_type socket_filter is available'\n"
+    )
+    fake.chmod(0o755)
+    runner = Runner("bpftool", (str(fake),), ("version",), lambda output: output.startswith("bpftool v"))
+    programs = select(["bpftool-feature"])
+    report = run(programs, runners={"bpftool": runner}, behaviour=behaviour((0, 17, 0)), predictions={})
+    assert [(one.outcome, one.message) for one in report.programs] == [(Outcome.WORKS, "")]

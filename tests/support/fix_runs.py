@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from kdiag.commands.fix import Console, Request, Surroundings, fix
+from kdiag.console import exits
 from kdiag.fix.options import Options
 from tests.support.fixable_machine import Case
 from tests.support.waiting import HANG
@@ -80,3 +81,8 @@ class Run:
 def trees(one: Case) -> list[Path]:
     headers = one.places.headers
     return sorted(headers.iterdir()) if headers.is_dir() else []
+
+
+#: How a fix ends that had nothing to do: with what this very machine still lacks for tracing (tracefs in a container).
+NOTHING_DONE = (exits.READY, exits.NOT_READY, exits.CANNOT_TELL)
+NOTHING = "Nothing to do|Nothing that kdiag fix can repair"

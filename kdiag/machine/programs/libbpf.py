@@ -72,9 +72,11 @@ class LibbpfFacts:
         if told:
             return Libbpf(f"`{tool.path} version`", (int(told[1]), int(told[2]), 0))
         # Since 7.0 it has a numbering of its own and says its libbpf; before, it is of a kernel's source (5.x), with
-        # the libbpf of that.
+        # the libbpf of that: 0.0.1 in 5.0, 0.0.2 in 5.1 and so on to 0.0.9 in 5.8, later ones are newer
+        # (tools/lib/bpf/libbpf.map).
         if tool.version is not None and tool.version < (6, 0, 0):
-            return Libbpf(f"`{tool.path} version`", (0, 0, 0), exact=False)
+            least = tool.version[1] + 1 if tool.version[0] == 5 else 0
+            return Libbpf(f"`{tool.path} version`", (0, 0, least), exact=False)
         raise Unavailable(f"`{tool.path} version` does not say which libbpf it uses")
 
     def _shared(self, program: str) -> Libbpf | None:

@@ -30,9 +30,10 @@ def _held(s: Scene, _: Shown) -> str:
 
 PROGRAMS: tuple[Program, ...] = (
     Program("bpftool-list", "prog list shows our program", ("bpftool",), _list, _held,
-            before="hold", tool="bpftool", ready=_NEVER),
+            before="hold", tool="bpftool", ready=_NEVER, answers=True),
     Program("bpftool-feature", "feature probe tries program types", ("bpftool",), _feature,
-            lambda _, __: r"^eBPF program_type socket_filter is available$", tool="bpftool", ready=_NEVER),
+            lambda _, __: r"^eBPF program_type socket_filter is available$",
+            tool="bpftool", ready=_NEVER, answers=True),
     Program("bpftool-btf", "btf dump as C has task_struct", ("bpftool-btf",), _dump,
-            lambda _, __: r"^struct task_struct \{$", tool="bpftool", ready=_NEVER),
+            lambda _, __: r"^struct task_struct \{$", tool="bpftool", ready=_NEVER, answers=True),
 )  # fmt: skip

@@ -69,6 +69,7 @@ class Program(NamedTuple):
     (MULTILINE) by which the tool says that it is tracing; while it says nothing events are caused late and again.
     before: what the causing process does before the tool is started. shown: what a report says of the arguments, where
     they themselves are not for people. alone: the arguments begin with the program, which brings its tool along.
+    answers: what it prints is an answer, in which the words of a complaint are none.
     """
 
     id: str
@@ -86,6 +87,7 @@ class Program(NamedTuple):
     before: str = ""
     shown: tuple[str, ...] = ()
     alone: bool = False
+    answers: bool = False
 
     @property
     def rests_on(self) -> tuple[str, ...]:
