@@ -32,10 +32,11 @@ MAY_IMPORT = {
     "compare": "console model report trust",
     "recording": "capabilities checking console knowledge machine model parse report system trust",
     "fix": "console knowledge machine model parse remedies system trust",
+    "why": "capabilities console knowledge model report",
     "smoke": "capabilities checking console knowledge model parse report system trust words",
     "pytest_plugin": "capabilities checking machine model report system trust words",
     "commands": "capabilities checking compare config console fix knowledge machine model recording report smoke "
-    "system trust",
+    "system trust why",
     "cli": "capabilities checking commands compare config console fix machine model report smoke system trust words",
     "__main__": "cli console trust",
     "__init__": "",

@@ -57,6 +57,7 @@ def _printed(option: Any) -> Any:
 #: Which module has which command, in the order of the help text.
 _MODULES = {
     "check": ("check", "list", "explain", "schema"),
+    "why": ("why",),
     "fix": ("fix", "smoke", "env", "run"),
     "reports": ("record", "compare", "report"),
 }

@@ -93,6 +93,21 @@ def run(asked: Asked) -> int:
     return exits.of(report.verdict.status)
 
 
+def report_on(recording: str, host: str) -> Report:
+    """The whole report on this machine, or on a recording, as `kdiag check` makes it; without waivers, which say what
+    is to be lived with and not what is the case.
+    """
+    if host and recording:
+        fail("--host is about this running machine, and --from plays back another: use one of them")
+    nothing: list[str] = []
+    asked = Asked(
+        *(nothing, nothing, nothing, nothing, nothing, nothing, False, None),
+        *(False, "/", recording, "", False, "", host),
+    )
+    report = _examine(asked, Config()).report
+    return report if recording else for_this_user(report, host_directory(host))
+
+
 def _check_options(asked: Asked, planned: Sequence[Output]) -> None:
     """Names that there are not, and options that exclude each other."""
     if asked.smoke and (

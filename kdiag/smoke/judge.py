@@ -6,17 +6,12 @@ import re
 import signal
 from collections.abc import Iterator
 
-from kdiag.knowledge.tools.messages import Explained, explain
+from kdiag.knowledge.tools.messages import COMPLAINT, Explained, explain
 from kdiag.smoke.model import Outcome
 from kdiag.smoke.watch import Observation
 
 _LONGEST = 300
 _OUTPUT_KEPT = 4000
-_COMPLAINT = re.compile(
-    r"\b(error|warning|fatal|failed|failure|denied|not permitted|assertion|terminate called|panic|abort(ed)?|unable|"
-    r"could not|can(not|'t)|unknown|invalid|(not|un)supported|no such|not found|refused|too many)\b",
-    re.IGNORECASE,
-)
 _NOISE = re.compile(r"Attach(ing|ed) \d+ probes?|[~^\s]*")
 
 
@@ -121,7 +116,7 @@ def _unknown_complaints(seen: Observation, known: list[Explained], mark: str) ->
     texts = {one.text for one in known}
     for line in said(seen, mark).splitlines():
         text = line.strip()
-        if text and text not in texts and _COMPLAINT.search(text):
+        if text and text not in texts and COMPLAINT.search(text):
             yield text
 
 

@@ -4,6 +4,9 @@
     [machine]                               # described by the facts of the report: tests/support/machine_data.py
     [expect]                                # what `kdiag check` must find on it: `Case`
 
+`message` beside them holds the lines that the tool printed there, `cause` the finding that `kdiag why` must name:
+tests/why.
+
 A report whose cause `kdiag check` cannot see has `unseen = "why"` in the place of the two tables. A machine that was
 built after what is known of such machines has `built = "after what"` in the place of `reported`.
 """
@@ -72,8 +75,17 @@ def files() -> dict[str, dict[str, Any]]:
 def case(path: Path) -> Case:
     """The case in one file; a word that is not known is an error, because it would test nothing."""
     data = toml.read(path)
-    assert data.keys() - {"reported"} - {"built"} == {"machine", "expect"}, f"{path}: {', '.join(data)}"
+    assert data.keys() - {"reported", "built", "message", "cause"} == {"machine", "expect"}, (
+        f"{path}: {', '.join(data)}"
+    )
     return Case(machine=data["machine"], **data["expect"])
+
+
+def messages() -> dict[str, tuple[str, str]]:
+    """By name, what the tool printed and the finding that is its cause, of the cases that have both."""
+    return {
+        n: ("\n".join(data["message"]), data["cause"]) for n, data in files().items() if "message" in data
+    }
 
 
 @cache

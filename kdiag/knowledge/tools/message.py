@@ -16,7 +16,8 @@ class Message(NamedTuple):
 
     `findings` are ids of findings that can explain it, likeliest first (empty: it lies in the script or the
     tool). `since` and `until` (inclusive) bound the bpftrace releases that print it; None is unbounded, or
-    another program's message.
+    another program's message. `example` is a line as it was printed, or as the source words it. `misleads` is what
+    readers conclude from it wrongly, with the reason. Where all of `harmless_if` are ok, it says nothing about failure.
     """
 
     id: str
@@ -26,3 +27,6 @@ class Message(NamedTuple):
     meaning: str
     since: Version | None = None
     until: Version | None = None
+    example: str = ""
+    misleads: str = ""
+    harmless_if: tuple[str, ...] = ()

@@ -12,9 +12,17 @@ from functools import cache
 from typing import NamedTuple
 
 from kdiag.knowledge.tools.message import Message, Weight
+from kdiag.knowledge.tools.message_literals import literals
 from kdiag.knowledge.tools.messages_table import MESSAGES
 
-_RANK: dict[Weight, int] = {"stop": 0, "cause": 1, "consequence": 2, "harmless": 3}
+#: The most decisive first.
+RANK: dict[Weight, int] = {"stop": 0, "cause": 1, "consequence": 2, "harmless": 3}
+#: A line that complains, known or not.
+COMPLAINT = re.compile(
+    r"\b(error|warning|fatal|failed|failure|denied|not permitted|assertion|terminate called|panic|abort(ed)?|unable|"
+    r"could not|can(not|'t)|unknown|invalid|(not|un)supported|no such|not found|refused|too many)\b",
+    re.IGNORECASE,
+)
 _MAX_LINES = 20_000
 _MAX_LINE = 2_000
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
@@ -29,36 +37,44 @@ class Explained(NamedTuple):
     details: tuple[tuple[str, str], ...]
 
     @property
-    def finding(self) -> str | None:
-        """The finding to read first, None where no finding covers it."""
-        return self.message.findings[0] if self.message.findings else None
-
-    @property
     def harmless(self) -> bool:
         """True for a message that says nothing about failure."""
         return self.message.weight == "harmless"
 
 
 @cache
-def _compiled() -> tuple[tuple[Message, re.Pattern[str]], ...]:
-    return tuple((message, re.compile(message.pattern)) for message in MESSAGES)
+def _compiled() -> tuple[tuple[Message, re.Pattern[str], tuple[str, ...]], ...]:
+    return tuple((message, re.compile(message.pattern), literals(message.pattern)) for message in MESSAGES)
+
+
+def recognised(line: str) -> tuple[Message, re.Match[str]] | None:
+    """The first entry of the table that fits a line without escapes, and where, so that a particular message hides the
+    general one. A pattern is tried where the line has one of its literals: a log of 100 MB has a million lines.
+    """
+    for message, pattern, needed in _compiled():
+        if needed and not any(word in line for word in needed):
+            continue
+        if (match := pattern.search(line)) is not None:
+            return message, match
+    return None
+
+
+def details(match: re.Match[str]) -> tuple[tuple[str, str], ...]:
+    """What the line named, by the names of the pattern's groups."""
+    return tuple((name, value) for name, value in match.groupdict().items() if value is not None)
 
 
 def explain(text: str) -> list[Explained]:
     """The known messages in `text`, most decisive first, each kind once (its first appearance).
 
-    A line is explained by the first entry of the table that fits, so that a particular message hides the
-    general one. Equal weights keep the order of the text: the first complaint usually causes the next.
-    Colours are ignored; very long lines and outputs are cut (2,000 characters, 20,000 lines).
+    Equal weights keep the order of the text: the first complaint usually causes the next. Colours are ignored; very
+    long lines and outputs are cut (2,000 characters, 20,000 lines).
     """
     found: dict[str, Explained] = {}
     for number, raw in enumerate(text.splitlines()[:_MAX_LINES], start=1):
         line = _ESCAPES.sub("", raw[:_MAX_LINE])
-        for message, pattern in _compiled():
-            match = pattern.search(line)
-            if match is None:
-                continue
-            details = tuple((name, value) for name, value in match.groupdict().items() if value is not None)
-            found.setdefault(message.id, Explained(message, number, line.strip(), details))
-            break
-    return sorted(found.values(), key=lambda one: (_RANK[one.message.weight], one.line))
+        known = recognised(line)
+        if known is not None:
+            message, match = known
+            found.setdefault(message.id, Explained(message, number, line.strip(), details(match)))
+    return sorted(found.values(), key=lambda one: (RANK[one.message.weight], one.line))

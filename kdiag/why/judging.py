@@ -1,0 +1,83 @@
+"""A message held against the findings of a machine: the same words have different causes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from kdiag.capabilities.causes import causes_first
+from kdiag.capabilities.repair import remedy_of
+from kdiag.console import exits
+from kdiag.model import Finding, Remedy, Report, Status
+from kdiag.why.value import Answer, Explanation, Log, Outcome, Told
+
+_WRONG = (Status.FAIL, Status.WARN)
+#: Of which a warning says only that it may be in the way: it is a candidate then.
+_PERHAPS = ("privileges.seccomp", "privileges.memlock")
+_LAST: Mapping[Outcome, int] = {"harmless": 1}
+
+
+def explained(log: Log, report: Report, place: str = "") -> Explanation:
+    """What the log means on the machine of the report."""
+    by_id = {finding.id: finding for finding in report.findings}
+    answers = [judged(told, by_id) for told in log.told]
+    answers.sort(key=lambda one: _LAST.get(one.outcome, 0))  # stable: else as the log has them
+    return Explanation(report.machine, tuple(answers), log, place)
+
+
+def judged(told: Told, by_id: Mapping[str, Finding]) -> Answer:
+    """What one message means here."""
+    message = told.message
+    listed = [by_id[name] for name in message.findings if name in by_id]
+    perhaps = [f for f in listed if f.id in _PERHAPS and f.status is Status.WARN]
+    wrong = [f for kind in _WRONG for f in listed if f.status is kind and f not in perhaps]
+    open_ = tuple(f for f in listed if f.status is Status.UNKNOWN or f in perhaps)
+    fine = tuple(f for f in listed if f.status in (Status.OK, Status.SKIP))
+    if message.weight == "harmless" or _harmless(message.harmless_if, by_id):
+        needed = tuple(by_id[name] for name in message.harmless_if if name in by_id)
+        return Answer(told, "harmless", next(iter((*wrong, *perhaps)), None), ruled_out=needed)
+    if wrong:
+        cause = _deepest(wrong[0], message.findings, by_id)
+        chain = tuple(f for f in causes_first((cause,), by_id) if f.id != cause.id and f.status in _WRONG)
+        others = tuple(
+            f for f in wrong if f.id != cause.id and not _follows(f, cause.id, by_id) and f not in chain
+        )
+        return Answer(told, "established", cause, chain, others, open_, fine, _remedy(cause, chain, by_id))
+    if not message.findings:
+        return Answer(told, "elsewhere")
+    return Answer(
+        told, "candidates" if open_ or not listed else "none-here", candidates=open_, ruled_out=fine
+    )
+
+
+def status(explanation: Explanation) -> int:
+    """READY: what it means is known, and its cause, if it has one; NOT_READY: known, its cause not established here;
+    CANNOT_TELL: nothing in it is known.
+    """
+    outcomes = [answer.outcome for answer in explanation.answers]
+    if not outcomes:
+        return exits.CANNOT_TELL
+    deciding = [one for one in outcomes if one != "harmless"]
+    if "established" in deciding or all(one == "elsewhere" for one in deciding):
+        return exits.READY
+    return exits.NOT_READY
+
+
+def _harmless(needed: Sequence[str], by_id: Mapping[str, Finding]) -> bool:
+    return bool(needed) and all(name in by_id and by_id[name].status is Status.OK for name in needed)
+
+
+def _deepest(finding: Finding, listed: Sequence[str], by_id: Mapping[str, Finding]) -> Finding:
+    """What explains the finding, as far as it can cause the message itself."""
+    for one in causes_first((finding,), by_id):
+        if one.id in listed and one.status in _WRONG:
+            return one
+    return finding
+
+
+def _follows(finding: Finding, cause: str, by_id: Mapping[str, Finding]) -> bool:
+    return any(one.id == cause for one in causes_first((finding,), by_id))
+
+
+def _remedy(cause: Finding, chain: Sequence[Finding], by_id: Mapping[str, Finding]) -> Remedy | None:
+    found = (remedy_of(one, by_id) for one in (cause, *reversed(chain)))
+    return next((remedy for remedy in found if remedy is not None), None)

@@ -1,0 +1,85 @@
+"""`kdiag why` as it is typed: where the text comes from, what is printed, and the exit status."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.paths import REPOSITORY
+from tests.support.waiting import HANG
+
+FIXTURES = REPOSITORY / "fixtures"
+WARNING = "WARNING: Could not find kernel headers in /lib/modules/6.12/source or /lib/modules/6.12/build."
+DENIED = "ERROR: failed to create map: '@': Operation not permitted"
+
+
+def why(*arguments: str, text: bytes = b"") -> tuple[int, str, str]:
+    """Status, standard output, standard error."""
+    command = [sys.executable, "-m", "kdiag", "why", *arguments]
+    done = subprocess.run(command, input=text, capture_output=True, check=False, cwd=REPOSITORY, timeout=HANG)
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+
+def on(fixture: str) -> tuple[str, str]:
+    """The machine of a recording."""
+    return "--from", str(FIXTURES / fixture)
+
+
+@pytest.mark.slow
+def test_the_headers_warning_is_harmless_where_btf_has_the_types() -> None:
+    status, out, _ = why(*on("orbstack-container"), WARNING)
+    assert status == 0
+    assert out.startswith("Harmless here: bpftrace reads the kernel's BTF")
+    assert "fix " not in out
+
+
+@pytest.mark.slow
+def test_the_same_warning_without_btf_is_not() -> None:
+    status, out, _ = why(*on("lab-6.12-nobtf-kheaders"), WARNING)
+    assert status == 0
+    assert out.startswith("Cause: bpftrace finds no kernel headers (headers.tree)")
+
+
+@pytest.mark.slow
+def test_a_text_comes_from_standard_input_an_argument_or_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "log"
+    file.write_text(f"hello\n{DENIED}\n")
+    machine = on("user-namespace")
+    piped = why(*machine, text=f"hello\n{DENIED}\n".encode())
+    assert piped == why(*machine, str(file)) == why(*machine, "-", text=f"hello\n{DENIED}\n".encode())
+    assert piped[0] == 0
+    assert "Cause: this root is root of a user namespace only (privileges.userns)" in piped[1]
+    assert "line 2: ERROR: failed to create map" in piped[1]
+    words = why(*machine, *DENIED.split())
+    assert words[0] == 0
+    assert "privileges.userns" in words[1]
+
+
+@pytest.mark.slow
+def test_where_the_machine_shows_none_of_its_causes_that_is_said() -> None:
+    status, out, _ = why(
+        *on("orbstack-container"), "Kernel lockdown is enabled and set to 'confidentiality'."
+    )
+    assert status == 1
+    assert out.startswith("None of its usual causes is here")
+    assert "kernel.lockdown: lockdown is not at confidentiality" in out
+
+
+@pytest.mark.slow
+def test_an_unknown_message_is_said_to_be_unknown_with_the_nearest() -> None:
+    status, out, _ = why(*on("orbstack-container"), "error: failed to make the map: Invalid argument")
+    assert status == 3
+    assert out.startswith("Unknown message")
+    assert "nearest  bpftrace.map-invalid" in out
+    assert why(*on("orbstack-container"), text=b"Attaching 1 probe...\n")[0] == 3
+
+
+@pytest.mark.slow
+def test_what_cannot_be_read_is_a_usage_error(tmp_path: Path) -> None:
+    status, out, err = why(str(tmp_path / "absent"))
+    assert (status, out) == (2, "")
+    assert err.endswith("No such file or directory\n")
+    assert why(str(tmp_path))[0] == 2
