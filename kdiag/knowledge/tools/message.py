@@ -11,6 +11,31 @@ Weight = Literal["stop", "cause", "consequence", "harmless"]
 something else, often printed above it; harmless: printed by runs that work."""
 
 
+#: What can make the kernel refuse bpf(2), likeliest first.
+BPF_REFUSED = (
+    "bpf.map",
+    "privileges.capabilities",
+    "privileges.root",
+    "privileges.userns",
+    "privileges.seccomp",
+    "privileges.lsm",
+    "kernel.lockdown",
+    "privileges.memlock",
+)
+#: What can make it refuse perf_event_open(2).
+PERF_REFUSED = (
+    "perf.events",
+    "perf.output",
+    "privileges.seccomp",
+    "privileges.capabilities",
+    "privileges.root",
+    "privileges.userns",
+    "sysctl.kernel.perf_event_paranoid",
+    "privileges.lsm",
+    "kernel.lockdown",
+)
+
+
 class Message(NamedTuple):
     """A known message. `pattern` is searched in one line; its named groups become the details of a match.
 

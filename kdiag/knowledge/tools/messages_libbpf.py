@@ -7,20 +7,11 @@ printed, else a security module's.
 
 from __future__ import annotations
 
-from kdiag.knowledge.tools.message import Message
+from kdiag.knowledge.tools.message import BPF_REFUSED, Message
 
 _EPERM = r"(-?EPERM|-1\b|Operation not permitted)"
 _EACCES = r"(-?EACCES|-13\b|Permission denied)"
-_BPF = (
-    "bpf.map",
-    "privileges.capabilities",
-    "privileges.root",
-    "privileges.userns",
-    "privileges.seccomp",
-    "privileges.lsm",
-    "kernel.lockdown",
-    "privileges.memlock",
-)
+_BPF = BPF_REFUSED
 _PERF = (
     "perf.events",
     "privileges.seccomp",

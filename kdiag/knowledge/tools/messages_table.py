@@ -7,7 +7,7 @@ kernels, and say "probably" where they were not. Within the table the particular
 
 from __future__ import annotations
 
-from kdiag.knowledge.tools.message import Message
+from kdiag.knowledge.tools.message import BPF_REFUSED, PERF_REFUSED, Message
 from kdiag.knowledge.tools.messages_kernel import KERNEL
 from kdiag.knowledge.tools.messages_libbpf import LIBBPF
 from kdiag.knowledge.tools.messages_programs import PROGRAMS
@@ -463,17 +463,7 @@ _PROBES = (
         "bcc.event-denied",
         r"perf_event_open\((?P<path>/\S+)\): (Permission denied|Operation not permitted)",
         "cause",
-        (
-            "perf.events",
-            "perf.output",
-            "privileges.seccomp",
-            "privileges.capabilities",
-            "privileges.root",
-            "privileges.userns",
-            "sysctl.kernel.perf_event_paranoid",
-            "privileges.lsm",
-            "kernel.lockdown",
-        ),
+        PERF_REFUSED,
         "Opening the event was refused: CAP_PERFMON or CAP_SYS_ADMIN is missing, or perf_event_paranoid "
         "is strict.",
         example="perf_event_open(/sys/kernel/debug/tracing/events/syscalls/sys_enter_openat/id): Permission denied",
@@ -482,17 +472,7 @@ _PROBES = (
         "bcc.perf-denied",
         r"perf_event_open(\(\))?( failed)?: (Permission denied|Operation not permitted)",
         "cause",
-        (
-            "perf.events",
-            "perf.output",
-            "privileges.seccomp",
-            "privileges.capabilities",
-            "privileges.root",
-            "privileges.userns",
-            "sysctl.kernel.perf_event_paranoid",
-            "privileges.lsm",
-            "kernel.lockdown",
-        ),
+        PERF_REFUSED,
         "Opening a perf event was refused: CAP_PERFMON or CAP_SYS_ADMIN is missing, perf_event_paranoid "
         "is strict, or a container's seccomp filter forbids the call.",
         example="perf_event_open: Permission denied",
@@ -560,16 +540,7 @@ _LOADING = (
         "bpftrace.map-denied",
         r"([Ff]ailed to create|Error creating) .{0,60}map\b.{0,200}: Operation not permitted|Error in bpf_create_map\w*\(.{0,200}: ?Operation not permitted",
         "cause",
-        (
-            "bpf.map",
-            "privileges.capabilities",
-            "privileges.root",
-            "privileges.userns",
-            "privileges.seccomp",
-            "privileges.lsm",
-            "kernel.lockdown",
-            "privileges.memlock",
-        ),
+        BPF_REFUSED,
         "bpf() refused to create a map: no CAP_BPF or CAP_SYS_ADMIN in the initial user namespace, or a "
         "seccomp or LSM policy forbids it. Root of a user namespace (rootless container, unshare -U) is "
         "not enough.",
@@ -598,16 +569,7 @@ _LOADING = (
         "bpftrace.map-hint",
         r"Creation of the required BPF maps has failed",
         "consequence",
-        (
-            "bpf.map",
-            "privileges.capabilities",
-            "privileges.root",
-            "privileges.userns",
-            "privileges.seccomp",
-            "privileges.lsm",
-            "kernel.lockdown",
-            "privileges.memlock",
-        ),
+        BPF_REFUSED,
         "Follows the refusal above. The words about snapcraft are printed on every machine.",
         since=(0, 9, 4),
         until=(0, 21, 3),
@@ -618,16 +580,7 @@ _LOADING = (
         "bpftrace.load-unknown",
         r"Unknown BPF object load failure",
         "cause",
-        (
-            "bpf.map",
-            "privileges.capabilities",
-            "privileges.root",
-            "privileges.userns",
-            "privileges.seccomp",
-            "privileges.lsm",
-            "kernel.lockdown",
-            "privileges.memlock",
-        ),
+        BPF_REFUSED,
         "bpf() refused a map or program without a verifier log. Mostly a missing capability: a user "
         "namespace, a container, or root without CAP_BPF and CAP_SYS_ADMIN. -d libbpf shows the errno.",
         since=(0, 22, 0),
@@ -637,16 +590,7 @@ _LOADING = (
         "bpftrace.load-failed",
         r"Loading BPF object\(s\) failed",
         "consequence",
-        (
-            "bpf.map",
-            "privileges.capabilities",
-            "privileges.root",
-            "privileges.userns",
-            "privileges.seccomp",
-            "privileges.lsm",
-            "kernel.lockdown",
-            "privileges.memlock",
-        ),
+        BPF_REFUSED,
         "The sum of the errors above.",
         since=(0, 22, 0),
         until=(0, 24, 2),
@@ -692,16 +636,7 @@ _LOADING = (
         "libbpf.memlock-guess",
         r"try raising 'ulimit -l'",
         "consequence",
-        (
-            "bpf.map",
-            "privileges.capabilities",
-            "privileges.root",
-            "privileges.userns",
-            "privileges.seccomp",
-            "privileges.lsm",
-            "kernel.lockdown",
-            "privileges.memlock",
-        ),
+        BPF_REFUSED,
         "libbpf guesses at the memory limit after any EPERM. On kernels since 5.11 a missing privilege is "
         "likelier.",
         example="libbpf: permission error while running as root; try raising 'ulimit -l'? current value: 64.0 KiB",
