@@ -42,16 +42,19 @@ def bcc_tools(_b: Behaviour) -> Expression:
     )
 
 
-def _core(*more: Expression) -> Expression:
-    """What every CO-RE program needs, and what this kind needs besides."""
+def _core(*more: Expression, own_libbpf: bool = False) -> Expression:
+    """What every CO-RE program needs, and what this kind needs besides. own_libbpf: its library is its own, and it sees
+    to locked memory itself, so that what the installed one reads does not matter.
+    """
+    shared = not own_libbpf
     return all_of(
         need("privileges.capabilities"),
         need("privileges.userns"),
-        need("privileges.memlock", tolerate_warn=True),
+        *([need("privileges.memlock", tolerate_warn=True)] if shared else []),
         need("kernel.lockdown"),
         need("bpf.map"),
         stand_ins(need("btf.vmlinux", tolerate_warn=True), need("btf.fallback")),
-        need("btf.readers"),
+        *([need("btf.readers")] if shared else []),
         *more,
     )
 
@@ -85,18 +88,8 @@ def core_iter(_b: Behaviour) -> Expression:
 
 
 def core_stock(_b: Behaviour) -> Expression:
-    """Tools that bring a libbpf of their own: what the installed one reads does not matter."""
     places = (need("tracing.tracefs"), need("tracing.first-path"), need("tracing.syscalls"))
-    return all_of(
-        need("privileges.capabilities"),
-        need("privileges.userns"),
-        need("kernel.lockdown"),
-        need("bpf.map"),
-        stand_ins(need("btf.vmlinux", tolerate_warn=True), need("btf.fallback")),
-        need("bpf.prog.tracepoint"),
-        need("perf.events"),
-        *places,
-    )
+    return _core(need("bpf.prog.tracepoint"), need("perf.events"), *places, own_libbpf=True)
 
 
 def core_tools(_b: Behaviour) -> Expression:
