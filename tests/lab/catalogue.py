@@ -6,13 +6,13 @@ that says where.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar, cast
 
+from . import tools
 from .errors import LabError
 
 FILE = Path(__file__).with_name("lab.toml")
@@ -103,13 +103,9 @@ def catalogue() -> Catalogue:
 
 def read(text: str) -> Catalogue:
     """A catalogue from TOML. Raises LabError with the section and the key of what is wrong."""
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import pip._vendor.tomli as tomllib
     try:
-        whole = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        whole = tools.toml(text)
+    except ValueError as error:
         raise LabError(f"{FILE.name}: {error}") from None
     for name in whole:
         if name not in ("kernels", "roots", "headers", "who"):

@@ -33,16 +33,12 @@ PYTHON_SUITE = "trixie"
 
 def read_project(place: Path = PROJECT) -> dict[str, object]:
     """The ``[project]`` table of pyproject.toml, and the packages' directories under "package-dir"."""
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import pip._vendor.tomli as tomllib
     path = place / "pyproject.toml"
     if not path.exists():
         raise LabError(
             f"no {path.name} in the repository", "run `python -m tests.lab` from the repository's root"
         )
-    whole = tomllib.loads(path.read_text())
+    whole = tools.toml(path.read_text())
     setuptools = whole.get("tool", {}).get("setuptools", {})
     return {
         **whole["project"],

@@ -12,13 +12,21 @@ import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from .errors import LabError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import pip._vendor.tomli as tomllib
 
 #: program -> Debian package that has it
 PACKAGES: Mapping[str, str] = {
     "qemu-system-x86_64": "qemu-system-x86",
+    "qemu-system-i386": "qemu-system-x86",
     "qemu-system-aarch64": "qemu-system-arm",
+    "qemu-system-arm": "qemu-system-arm",
     "mmdebstrap": "mmdebstrap",
     "mkfs.ext4": "e2fsprogs",
     "depmod": "kmod",
@@ -143,3 +151,8 @@ def _short(command: Sequence[str]) -> str:
 
 def _tail(text: str, lines: int = 15) -> str:
     return "\n".join(text.splitlines()[-lines:])
+
+
+def toml(text: str) -> dict[str, Any]:
+    """What a TOML text says. Raises ValueError; Python can read it since 3.11, and pip brings a reader along."""
+    return tomllib.loads(text)
