@@ -19,10 +19,10 @@ def debian(*known: str, lists: bool = True) -> Description:
     """Debian 12 with an older kernel, and apt's lists with the packages that are known."""
     described = machines.linux(RELEASE, machines.DEBIAN["12"])
     if lists:
-        described.file(f"{LISTS}/deb.debian.org_debian_dists_bookworm_main_binary-amd64_Packages.lz4")
+        described.file(f"{LISTS}/mirror.example_debian_dists_bookworm_main_binary-amd64_Packages.lz4")
     said = "".join(
         f"{name}:\n  Installed: (none)\n  Candidate: 1\n  Version table:\n     1 500\n"
-        f"        500 http://deb.debian.org/debian bookworm/main amd64 Packages\n"
+        f"        500 http://mirror.example/debian bookworm/main amd64 Packages\n"
         for name in known
     )
     asked = (HEADERS, "linux-headers-6.1.0-18-common", "linux-kbuild-6.1", *TOOLS)
