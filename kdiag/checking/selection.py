@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from kdiag.capabilities.definitions import DEFINITIONS
+from kdiag.capabilities.tools import REQUIRED
 from kdiag.words import did_you_mean
 
 if TYPE_CHECKING:
@@ -87,3 +88,10 @@ def capabilities(names: Sequence[str]) -> tuple[str, ...]:
             raise _unknown("capability", name, known)
         chosen.update(dict.fromkeys(matching))
     return tuple(chosen)
+
+
+def known_tool(name: str) -> None:
+    """Raises UnknownName for what is no tool's name, as `--tool` takes it."""
+    if name not in REQUIRED:
+        hint = did_you_mean(name, REQUIRED) or f" (there are {', '.join(REQUIRED)})"
+        raise UnknownName(f"no tool is called {name!r}{hint}")

@@ -74,14 +74,6 @@ def fail(message: str, status: int = exits.USAGE) -> NoReturn:
     raise typer.Exit(status)
 
 
-def tool_names(values: list[str]) -> list[str]:
-    """Names of tools out of `--tool`; another one is a usage error."""
-    names = [name.strip() for value in values for name in value.split(",") if name.strip()]
-    for name in names:
-        one_of("--tool", name, ("bpftrace", "bcc", "libbpf", "bpftool"))
-    return names
-
-
 def one_of(option: str, value: str, known: tuple[str, ...]) -> None:
     """A usage error that names what there is, and the nearest."""
     if value not in known:

@@ -20,7 +20,6 @@ from kdiag.cli.common import (
     one_of,
     seconds,
     terminal,
-    tool_names,
 )
 from kdiag.console import exits, output
 from kdiag.trust.search import find
@@ -102,18 +101,18 @@ def smoke(  # noqa: PLR0913, PLR0917  a parameter is an option
 ) -> None:
     """Prove it: run small programs that cause the very events they look for."""
     from kdiag.checking.selection import UnknownName, split
-    from kdiag.commands.smoke import programs_text
-    from kdiag.commands.smoke import smoke as run_smoke
+    from kdiag.cli.examination import tool_names
+    from kdiag.commands import smoke as command
     from kdiag.smoke import SmokeError
 
     one_of("--format", output_format, ("text", "json"))
     if show_list:
-        output.text(programs_text())
+        output.text(command.programs_text())
         return
     host_directory("")
     shown = terminal(color)
     try:
-        text, status = run_smoke(
+        text, status = command.smoke(
             only=split(only),
             require=split(require),
             tools=tool_names(tool),

@@ -33,8 +33,6 @@ def why(  # noqa: PLR0913, PLR0917  a parameter is an option
     """
     from kdiag.cli.examination import report_on
     from kdiag.commands.why import FORMATS, BadText, explain, log_of, rendered
-    from kdiag.report.story.next_step import RECORDED
-    from kdiag.report.terminal.page import Page
 
     one_of("--format", output_format, FORMATS)
     try:
@@ -43,9 +41,8 @@ def why(  # noqa: PLR0913, PLR0917  a parameter is an option
         fail(str(bad))
     report = report_on(recording, host)
     shown = terminal(color)
-    page = Page(shown.width, shown.color, verbose, shown.unicode)
-    words, status = rendered(explain(log, report, RECORDED if recording else ""), output_format, page)
-    console.rendering(words, exact=output_format != "text", color=page.color)
+    words, status = rendered(explain(log, report, recorded=bool(recording)), shown, verbose=verbose)
+    console.rendering(words, exact=False, color=shown.color)
     raise typer.Exit(status)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, BinaryIO
 
-from kdiag.report.story.next_step import elsewhere
+from kdiag.report.story.next_step import RECORDED, elsewhere
 from kdiag.report.terminal.page import Page
 from kdiag.trust import read
 from kdiag.why.joining import join
@@ -18,6 +18,7 @@ from kdiag.why.reading import lines
 from kdiag.why.text import render as render_text
 
 if TYPE_CHECKING:
+    from kdiag.console.terminal import Terminal
     from kdiag.model import Report
     from kdiag.why.value import Explanation, Log
 
@@ -61,12 +62,13 @@ def _streamed(stream: BinaryIO) -> Log:
     return log._replace(cut=bool(stream.read(1)))
 
 
-def explain(log: Log, report: Report, place: str = "") -> Explanation:
-    """The log held against a report; place: where the examined machine is, if it is not this one."""
+def explain(log: Log, report: Report, *, recorded: bool = False) -> Explanation:
+    """The log held against a report. recorded: of a machine that was recorded, not of this one."""
+    place = RECORDED if recorded else ""
     return explained(log, elsewhere(report, place) if place else report, place)
 
 
-def rendered(explanation: Explanation, output_format: str, page: Page) -> tuple[str, int]:
-    """The explanation in one of FORMATS, and the exit status."""
-    del output_format
+def rendered(explanation: Explanation, terminal: Terminal, *, verbose: bool) -> tuple[str, int]:
+    """The explanation as text, and the exit status."""
+    page = Page(terminal.width, terminal.color, verbose, terminal.unicode)
     return render_text(explanation, page), status(explanation)

@@ -83,7 +83,7 @@ def load(path: Path, today: date | None = None) -> Config:
 
 def check_names(config: Config, registry: Registry) -> None:
     """Look up every capability, check and finding that the file names. Raises ConfigError."""
-    from kdiag.checking.selection import UnknownName, capabilities, choose
+    from kdiag.checking.selection import UnknownName, capabilities, choose, known_tool
 
     for named in config.names:
         try:
@@ -92,21 +92,11 @@ def check_names(config: Config, registry: Registry) -> None:
             elif named.kind == "check":
                 choose(registry.checks, [named.name], [])
             elif named.kind == "tool":
-                _known_tool(named.name)
+                known_tool(named.name)
             else:
                 _known_finding(named.name, registry)
         except UnknownName as error:
             raise ConfigError(config.path, None, f"{named.place}: {error}") from None
-
-
-def _known_tool(name: str) -> None:
-    from kdiag.capabilities.tools import REQUIRED
-    from kdiag.checking.selection import UnknownName
-    from kdiag.words import did_you_mean
-
-    if name not in REQUIRED:
-        hint = did_you_mean(name, REQUIRED) or f" (there are {', '.join(REQUIRED)})"
-        raise UnknownName(f"no tool is called {name!r}{hint}")
 
 
 def _known_finding(name: str, registry: Registry) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import struct
 import sys
 import time
 
@@ -123,7 +124,6 @@ class Actions:
     def hold(self) -> None:
         """Load a program that is called as we are, and keep it. Names take no hyphens (kernel/bpf/syscall.c)."""
         import ctypes
-        import struct
 
         number = _BPF.get(os.uname().machine)
         if number is None:
