@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from difflib import SequenceMatcher
 
+from kdiag.knowledge.tools.catalogue import catalogue
 from kdiag.knowledge.tools.message import Message
-from kdiag.knowledge.tools.messages_table import MESSAGES
 
 #: difflib's ratio: below it the likeness is that of any two sentences.
 _ALIKE = 0.55
@@ -18,7 +18,7 @@ def nearest(text: str) -> tuple[Message, ...]:
     matcher = SequenceMatcher(autojunk=False)
     matcher.set_seq2(text[:_COMPARED])
     found = []
-    for message in MESSAGES:
+    for message in catalogue():
         matcher.set_seq1(message.example[:_COMPARED])
         if (
             matcher.real_quick_ratio() >= _ALIKE

@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kdiag.knowledge.tools import messages
+from kdiag.knowledge.tools.catalogue import catalogue
 from kdiag.knowledge.tools.message import Message
 from kdiag.knowledge.tools.message_literals import literals
 from kdiag.knowledge.tools.messages import explain, recognised
-from kdiag.knowledge.tools.messages_table import MESSAGES
 from tests.support.known_machines import debian_12, orbstack_container
 from tests.support.patterns import Counted
 from tests.support.reports import report_on
@@ -42,6 +42,8 @@ HINT = (
     "modprobe kheaders && tar -C <directory> -xf /sys/kernel/kheaders.tar.xz"
 )
 EVENTS = "ERROR: Failed to open kernel function info: Error reading events from"
+
+MESSAGES = catalogue()
 
 if sys.version_info >= (3, 11):
     from re._parser import parse
@@ -320,6 +322,10 @@ def test_literals(pattern: str, found: tuple[str, ...]) -> None:
     assert literals(pattern) == found
 
 
+def test_every_pattern_has_a_literal_so_that_few_are_tried_on_a_line() -> None:
+    assert [message.id for message in MESSAGES if not literals(message.pattern)] == []
+
+
 @given(st.text(max_size=500))
 @settings(deadline=None, max_examples=200)
 def test_any_text_is_answered(text: str) -> None:
@@ -333,13 +339,14 @@ def test_any_text_is_answered(text: str) -> None:
 )
 def test_a_hostile_text_does_not_hang(piece: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The work grows with the line, up to where lines are cut, and with the lines."""
-    counted = [(message, Counted(re.compile(message.pattern)), ()) for message in MESSAGES]
-    monkeypatch.setattr(messages, "_compiled", lambda: counted)
+    counted = [Counted(re.compile(message.pattern)) for message in MESSAGES]
+    monkeypatch.setattr(messages, "_compiled", counted.__getitem__)
+    monkeypatch.setattr(messages, "candidates", lambda *_: range(len(counted)))
 
     def steps(text: str) -> int:
-        before = sum(pattern.steps for _, pattern, _ in counted)
+        before = sum(pattern.steps for pattern in counted)
         explain(text)
-        return sum(pattern.steps for _, pattern, _ in counted) - before
+        return sum(pattern.steps for pattern in counted) - before
 
     linear(lambda size: steps((piece * size)[:size]), 400)
     linear(lambda lines: steps("\n".join([piece] * lines)), 10)

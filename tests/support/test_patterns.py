@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kdiag.knowledge.tools.messages_table import MESSAGES
+from kdiag.knowledge.tools.catalogue import catalogue
 from kdiag.parse import kconfig
 from kdiag.parse.packages import dpkg
 from tests.support.patterns import Counted
 from tests.support.steps import linear
 
 PATTERNS = [
-    *(re.compile(message.pattern) for message in MESSAGES),
+    *(re.compile(message.pattern) for message in catalogue()),
     *(value for value in vars(kconfig).values() if isinstance(value, re.Pattern)),
     re.compile(r"(?i)\b(?:ab|a)(?P<x>b?c)+?d{2,3}$|^\W[^b-d\n]*(?<=a)x(?!y)", re.MULTILINE),
     re.compile(r"(a|b)*?c\Z"),

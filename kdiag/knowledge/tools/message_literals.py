@@ -7,7 +7,8 @@ import re
 #: One thing of a pattern: an escaped character, a class, or any other character.
 _TOKEN = re.compile(r"\\.|\[(?:\\.|[^\]\\])*\]|.", re.DOTALL)
 _QUANTIFIER = re.compile(r"[*?]|\{0?,?\d*\}")
-_SHORTEST = 4
+#: Of a literal.
+SHORTEST = 4
 
 
 def literals(pattern: str) -> tuple[str, ...]:
@@ -15,7 +16,7 @@ def literals(pattern: str) -> tuple[str, ...]:
     an alternative has none that is long enough, since then every line has to be tried.
     """
     found = tuple(max(runs, key=len, default="") for runs in _alternatives(pattern))
-    return found if all(len(run) >= _SHORTEST for run in found) else ()
+    return found if all(len(run) >= SHORTEST for run in found) else ()
 
 
 def _alternatives(pattern: str) -> list[list[str]]:

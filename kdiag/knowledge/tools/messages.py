@@ -1,8 +1,8 @@
 """What the messages of bpftrace, libbpf, clang, bcc and modprobe mean, and which finding to read next.
 
 `explain(text)` takes a tool's output and returns what is recognised in it, the most decisive first: the loud
-line is often not the one that matters (the RLIMIT_MEMLOCK line is printed by runs that work). The table is in
-`messages_table`, which names the sources of the wordings.
+line is often not the one that matters (the RLIMIT_MEMLOCK line is printed by runs that work). The messages are data:
+`catalogue` reads them.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ import re
 from functools import cache
 from typing import NamedTuple
 
+from kdiag.knowledge.tools.catalogue import catalogue
 from kdiag.knowledge.tools.message import Message, Weight
-from kdiag.knowledge.tools.message_literals import literals
-from kdiag.knowledge.tools.messages_table import MESSAGES
+from kdiag.knowledge.tools.message_index import Index, candidates, index
 
 #: The most decisive first.
 RANK: dict[Weight, int] = {"stop": 0, "cause": 1, "consequence": 2, "harmless": 3}
@@ -43,19 +43,22 @@ class Explained(NamedTuple):
 
 
 @cache
-def _compiled() -> tuple[tuple[Message, re.Pattern[str], tuple[str, ...]], ...]:
-    return tuple((message, re.compile(message.pattern), literals(message.pattern)) for message in MESSAGES)
+def _index() -> Index:
+    return index([message.pattern for message in catalogue()])
+
+
+@cache
+def _compiled(number: int) -> re.Pattern[str]:
+    return re.compile(catalogue()[number].pattern)
 
 
 def recognised(line: str) -> tuple[Message, re.Match[str]] | None:
-    """The first entry of the table that fits a line without escapes, and where, so that a particular message hides the
-    general one. A pattern is tried where the line has one of its literals: a log of 100 MB has a million lines.
+    """The first entry of the catalogue that fits a line without escapes, and where, so that a particular message hides
+    the general one.
     """
-    for message, pattern, needed in _compiled():
-        if needed and not any(word in line for word in needed):
-            continue
-        if (match := pattern.search(line)) is not None:
-            return message, match
+    for number in candidates(_index(), line):
+        if (match := _compiled(number).search(line)) is not None:
+            return catalogue()[number], match
     return None
 
 
