@@ -183,7 +183,18 @@ def test_the_checks_speak_where_something_is_wrong() -> None:
 def test_what_is_required_is_unfolded_at_first() -> None:
     text = render(everything())
     opened = re.findall(r'<details class="card \w+" open>.*?<code class="id">([^<]*)</code>', text, re.DOTALL)
-    assert set(opened) == {"a.root", "a.symptom", "c.unknown", "b.note"}
+    assert set(opened) == {"a.root", "c.unknown", "b.note"}
+
+
+def test_what_comes_of_a_cause_is_a_card_in_its_card() -> None:
+    """Once on the page, with its anchor, and folded: the cause says it."""
+    text = render(everything())
+    cause = text.index('<code class="id">a.root</code></summary>')
+    symptom = text.index('<code class="id">a.symptom</code></summary>')
+    between = text[cause:symptom]
+    assert "<b>What comes of it</b>" in between
+    assert between.count("<details") > between.count("</details>"), "the cause's card is still open there"
+    assert len(re.findall(r'id="f-a\.symptom"', text)) == 1
 
 
 def test_sizes() -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import html
 import re
+from dataclasses import replace
 
 import pytest
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from kdiag.model import Readiness
+from kdiag.model import Capability, Evidence, MachineInfo, Readiness, Remedy, Report, Verdict, Works, fail
+from kdiag.report.faces.html import render as html_page
 from kdiag.report.faces.markdown import render
 from tests.support.report_samples import HOSTILE, everything, hostile, huge, live, waived
 
@@ -31,7 +33,7 @@ def test_the_summary_has_its_parts() -> None:
     headings = [
         t.content for t in tokens(text) if t.type == "inline" and t.level == 1 and t.content[0] != "<"
     ]
-    assert [h for h in headings if h.startswith("What")] == [
+    assert [h for h in headings if h.startswith("What") and not h.endswith(":")] == [
         "What can be traced here",
         "What stands in the way",
     ]
@@ -52,10 +54,54 @@ def test_every_finding_and_capability_is_told() -> None:
             assert sum(shown.count(id_) for id_ in ids) == 1, finding.id
 
 
+def test_one_cause_is_one_fold_and_said_once() -> None:
+    """With what comes of it inside; a reason of the table and a repair are said where they come first."""
+    repair = (Remedy("r", "Give it the capability", "manual"),)
+    made = Report(
+        kdiag="1",
+        created="",
+        machine=MachineInfo(),
+        findings=(
+            fail("CAP_BPF is missing", id="a.cause", remedies=repair),
+            fail("no maps", id="b.one", causes=("a.cause",), evidence=(Evidence("bpf(2)", "EPERM"),)),
+            fail("no programs", id="b.two", causes=("a.cause",)),
+            fail("no tracefs", id="c.other", remedies=repair),
+        ),
+        capabilities=tuple(
+            Capability(name, name, "bpftrace", Works.FAILS, "CAP_BPF is missing", ("b.one",))
+            for name in ("hello", "kprobe")
+        ),
+        verdict=Verdict(Readiness.NOT_READY, "CAP_BPF is missing", ""),
+        required=("hello", "kprobe"),
+        blocks={
+            "a.cause": ("hello",),
+            "b.one": ("hello", "kprobe"),
+            "b.two": ("kprobe",),
+            "c.other": ("hello",),
+        },
+    )
+    text = html.unescape(render(made))
+    way = text.partition("### What stands in the way")[2]
+    assert way.count("<details>") == 2 and way.count("EPERM") == 1
+    assert "- ❌ <code>b.one</code>: no maps\n- ❌ <code>b.two</code>: no programs\n" in way
+    assert "affects <code>hello</code>, <code>kprobe</code>\n" in way
+    assert way.count("Give it the capability") == 1 and "**Fix:** the same as for <code>a.cause</code>" in way
+    assert text.count("| CAP_BPF is missing |") == 1 and "| as above" in text
+
+
 @pytest.mark.parametrize("readiness", Readiness)
 def test_the_verdict_comes_first(readiness: Readiness) -> None:
     words = {"ready": "Ready", "not-ready": "Not ready", "unknown": "Cannot tell"}
     assert re.match(rf"## \S+ {words[readiness.value]}: ", render(everything(readiness)))
+
+
+def test_a_step_in_words_does_not_look_like_a_command() -> None:
+    words = Verdict(Readiness.NOT_READY, "no BTF", "Update Docker Desktop", "the Mac")
+    made = replace(everything(), verdict=words)
+    assert "\n\nNext, on the Mac: **Update Docker Desktop**\n" in render(made)
+    page = html_page(made)
+    assert '<p class="step">Update Docker Desktop</p>' in page
+    assert '<span class="command">Update' not in page and 'class="step"' not in html_page(everything())
 
 
 def test_waivers_are_told_with_their_reasons() -> None:

@@ -140,7 +140,7 @@ def linux(
 
 
 def _elf_head(machine: str) -> bytes:
-    number = {"x86_64": 62, "aarch64": 183}[machine]
+    number = {"x86_64": 62, "aarch64": 183, "mips64": 8}[machine]
     return b"\x7fELF\2\1\1" + bytes(9) + (2).to_bytes(2, "little") + number.to_bytes(2, "little") + bytes(44)
 
 

@@ -116,7 +116,7 @@ def everything(readiness: Readiness = Readiness.NOT_READY) -> Report:
         findings=findings,
         capabilities=capabilities,
         required=("works", "caveat", "broken", "unsure"),
-        verdict=Verdict(readiness, "2 of 4 required capabilities work", "sudo mount it"),
+        verdict=Verdict(readiness, "2 of 4 required capabilities work", "sudo mount it", "here"),
         blocks={
             "a.root": ("broken",),
             "a.symptom": ("broken",),

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from kdiag.config.waivers import InForce, in_force
 from kdiag.console.printable import in_markup
-from kdiag.model import Finding, Report, Status
+from kdiag.model import Report, Status
 from kdiag.report.faces.html_view import VERDICTS, Card, cards, facts, rows, segments, waivers
 from kdiag.report.faces.plain import line
-from kdiag.report.story.next_step import label
+from kdiag.report.story.next_step import in_words, label
 from kdiag.report.story.order import heading, in_the_way, not_in_the_way, urgent
+from kdiag.report.story.paragraphs import Paragraph, one_by_one, told_together
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -55,6 +56,7 @@ def render(report: Report, explain: Explain | None = None) -> str:
         summary=line(report.verdict.summary),
         next=line(report.verdict.next),
         next_label=line(label(report.verdict)),
+        next_in_words=in_words(report.verdict),
         facts=facts(report.machine),
         segments=segments(report),
         groups=rows(report, force),
@@ -66,17 +68,19 @@ def render(report: Report, explain: Explain | None = None) -> str:
 def _sections(report: Report, force: InForce, explain: Explain | None) -> Iterable[_Section]:
     way = in_the_way(report)
     grave = urgent(report, way)
-    ids = [f.id for f in grave]
+    ids = {f.id for f in grave}
 
-    def shown(findings: Iterable[Finding]) -> tuple[Card, ...]:
-        return tuple(cards(report, findings, force, explain, ids))
+    def shown(paragraphs: Iterable[Paragraph]) -> tuple[Card, ...]:
+        return tuple(cards(report, paragraphs, force, explain, ids))
 
-    rest = shown(f for f in way if f.id not in ids)
-    others = shown(not_in_the_way(report))
-    fine = shown(f for f in report.findings if f.status is Status.OK)
-    skipped = shown(f for f in report.findings if f.status is Status.SKIP)
-    yield _Section("way", heading(report), "Of what is required here.", shown(grave))
-    yield _Section("limits", "Also limited", "Nothing that is required waits for these.", rest)
+    told = told_together(report, way)
+    first = [paragraph for paragraph in told if not ids.isdisjoint(f.id for f in paragraph.members)]
+    rest = [paragraph for paragraph in told if paragraph not in first]
+    others = shown(one_by_one(not_in_the_way(report)))
+    fine = shown(one_by_one(f for f in report.findings if f.status is Status.OK))
+    skipped = shown(one_by_one(f for f in report.findings if f.status is Status.SKIP))
+    yield _Section("way", heading(report), "Of what is required here.", shown(first))
+    yield _Section("limits", "Also limited", "Nothing that is required waits for these.", shown(rest))
     note = "Not as it could be, but nothing waits for it."
     yield _Section("others", "Not in the way", note, others, folded=True, calm=True)
     yield _Section("fine", "As it should be", "", fine, folded=True)

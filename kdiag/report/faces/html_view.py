@@ -6,7 +6,7 @@ Templates only print; every choice is made here.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,6 +14,7 @@ from kdiag.config.waivers import InForce, Waiver
 from kdiag.model import Capability, Finding, MachineInfo, Readiness, Remedy, Report, Status, Works
 from kdiag.report.faces.plain import block, line, pieces
 from kdiag.report.story.order import nearest_causes, own_remedies, table_groups
+from kdiag.report.story.paragraphs import Paragraph
 
 if TYPE_CHECKING:
     from kdiag.report.formats import Explain
@@ -82,7 +83,9 @@ class Fix(NamedTuple):
 
 
 class Card(NamedTuple):
-    """A finding. open: whether its details are unfolded at first."""
+    """A finding. open: whether its details are unfolded at first. because: what explains it, so: what comes of it;
+    these are told inside its card.
+    """
 
     id: str
     anchor: str
@@ -99,6 +102,8 @@ class Card(NamedTuple):
     wrong: tuple[tuple[str, str], ...]
     evidence: tuple[tuple[str, str], ...]
     open: bool = False
+    because: tuple[Card, ...] = ()
+    so: tuple[Card, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,9 +150,17 @@ def rows(report: Report, force: InForce) -> tuple[tuple[str, tuple[Row, ...]], .
     anchors = _anchors(report)
     groups = table_groups(report)
     return tuple(
-        (line(heading or "required"), tuple(_row(c, report, force, anchors) for c in group))
+        (line(heading or "required"), tuple(_said_once(_row(c, report, force, anchors) for c in group)))
         for heading, group in groups
     )
+
+
+def _said_once(group: Iterable[Row]) -> Iterator[Row]:
+    """A reason is told in the first of the rows that have it, one after the other."""
+    before = ""
+    for row in group:
+        yield row._replace(because="as above") if row.because and row.because == before else row
+        before = row.because
 
 
 def _row(capability: Capability, report: Report, force: InForce, anchors: dict[str, str]) -> Row:
@@ -174,17 +187,18 @@ def _row(capability: Capability, report: Report, force: InForce, anchors: dict[s
 
 def cards(
     report: Report,
-    findings: Iterable[Finding],
+    paragraphs: Iterable[Paragraph],
     force: InForce,
     explain: Explain | None,
-    opened: Sequence[str],
+    opened: Collection[str],
 ) -> Iterator[Card]:
-    """The findings as cards; those whose ids are in `opened` are unfolded."""
+    """A card for each thing that is wrong, unfolded where its id is in `opened`; in it those of what belongs to it."""
     anchors = _anchors(report)
     titles = {c.id: c for c in report.capabilities}
     shown = {f.id: f for f in report.findings if f.status not in (Status.OK, Status.SKIP)}
-    for finding in findings:
-        yield Card(
+
+    def card(finding: Finding, inside: Collection[str]) -> Card:
+        return Card(
             id=line(finding.id),
             anchor=anchors[finding.id],
             mark=STATUSES[finding.status],
@@ -194,7 +208,9 @@ def cards(
             root=line(finding.with_root),
             waived=_waived(force.findings.get(finding.id)),
             about=_about(explain(finding.id)) if explain is not None and finding.id in shown else "",
-            causes=tuple(Link(line(i), anchors.get(i, "")) for i in nearest_causes(finding, shown)),
+            causes=tuple(
+                Link(line(i), anchors.get(i, "")) for i in nearest_causes(finding, shown) if i not in inside
+            ),
             affects=tuple(
                 Link(line(titles[i].title if i in titles else i), _anchor("c", i) if i in titles else "")
                 for i in report.blocks.get(finding.id, ())
@@ -202,8 +218,15 @@ def cards(
             fixes=tuple(_fix(r) for r in own_remedies(finding, shown)),
             wrong=tuple((line(w.advice), line(w.why)) for w in finding.wrong_remedies),
             evidence=tuple(pieces(finding.evidence)),
-            open=finding.id in opened,
         )
+
+    for paragraph in paragraphs:
+        inside = {f.id for f in paragraph.members}
+        because = tuple(card(f, inside) for f in paragraph.because)
+        so = tuple(card(f, inside) for f in paragraph.so)
+        for finding in paragraph.group:
+            whole = card(finding, inside)._replace(open=finding.id in opened)
+            yield whole._replace(because=because, so=so) if finding is paragraph.group[0] else whole
 
 
 def waivers(force: InForce) -> tuple[tuple[str, str, str], ...]:

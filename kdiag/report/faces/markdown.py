@@ -13,8 +13,17 @@ from kdiag.config.waivers import InForce, in_force
 from kdiag.console.printable import inert
 from kdiag.model import Capability, Finding, MachineInfo, Readiness, Remedy, Report, Status, Works
 from kdiag.report.faces.plain import line, pieces
-from kdiag.report.story.next_step import label
-from kdiag.report.story.order import for_root, heading, in_the_way, not_in_the_way, own_remedies, table_groups
+from kdiag.report.story.next_step import in_words, label
+from kdiag.report.story.order import (
+    for_root,
+    heading,
+    in_the_way,
+    nearest_causes,
+    not_in_the_way,
+    own_remedies,
+    table_groups,
+)
+from kdiag.report.story.paragraphs import Paragraph, told_together
 
 _VERDICT = {
     Readiness.READY: "✅ Ready",
@@ -58,7 +67,9 @@ def _head(report: Report) -> Iterator[str]:
     yield f"## {_VERDICT[report.verdict.status]}: {_text(report.verdict.summary)}"
     yield ""
     if report.verdict.next:
-        yield f"{_text(label(report.verdict))}: {_code(report.verdict.next)}"
+        step = report.verdict.next
+        told = f"**{_text(step)}**" if in_words(report.verdict) else _code(step)
+        yield f"{_text(label(report.verdict))}: {told}"
         yield ""
     known = " · ".join(_text(part) for part in _machine(report.machine) if part)
     yield known or "Nothing is known about this machine."
@@ -88,7 +99,12 @@ def _table(report: Report, force: InForce) -> Iterator[str]:
         yield ""
         yield f"**{_text(title) if title else 'Required'}**"
         yield ""
-        cells = [(_mark(row), _title(row), _because(row, force)) for row in rows]
+        cells: list[tuple[str, str, str]] = []
+        before = ""
+        for row in rows:
+            because = _because(row, force)
+            cells.append((_mark(row), _title(row), "as above" if because and because == before else because))
+            before = because
         yield tabulate(cells, headers=("", "Capability", "Why"), tablefmt="pipe", disable_numparse=True)
     yield ""
 
@@ -131,8 +147,9 @@ def _findings(report: Report, force: InForce) -> Iterator[str]:
     if told:
         yield f"### {heading(report)}"
         yield ""
-        for finding in told:
-            yield from _finding(finding, report, shown, force)
+        repaired: dict[Remedy, str] = {}
+        for paragraph in told_together(report, told):
+            yield from _paragraph(paragraph, report, shown, force, repaired)
     others = not_in_the_way(report)
     fine = [f for f in report.findings if f.status is Status.OK]
     skipped = [f for f in report.findings if f.status is Status.SKIP]
@@ -141,36 +158,83 @@ def _findings(report: Report, force: InForce) -> Iterator[str]:
     yield from _folded("Does not arise here", skipped)
 
 
-def _finding(finding: Finding, report: Report, shown: dict[str, Finding], force: InForce) -> Iterator[str]:
-    summary = f"{_STATUS[finding.status]} <b>{_text(finding.id)}</b>: {_text(finding.summary)}"
-    waiver = force.findings.get(finding.id)
-    if waiver is not None:
-        summary += f" (waived until {waiver.until.isoformat()})"
-    yield f"<details><summary>{summary}</summary>"
+def _paragraph(
+    paragraph: Paragraph,
+    report: Report,
+    shown: dict[str, Finding],
+    force: InForce,
+    repaired: dict[Remedy, str],
+) -> Iterator[str]:
+    """What one thing that is wrong is about, with what explains it and what comes of it, behind one fold.
+
+    repaired: the remedies that were told, each with the id of its finding; grows.
+    """
+    group, head = paragraph.group, paragraph.group[0]
+    inside = {f.id for f in paragraph.members}
+    affected = dict.fromkeys(name for f in paragraph.members for name in report.blocks.get(f.id, ()))
+    elsewhere = (_code(c) for c in nearest_causes(head, shown) if c not in inside)
+    yield f"<details><summary>{_summary(group, force)}</summary>"
     yield ""
     lines = [
-        _text(finding.reason),
-        _labelled("because of", (_code(c) for c in finding.causes if c in shown)),
-        _labelled("affects", (_code(c) for c in report.blocks.get(finding.id, ()))),
-        f"as root: {_text(finding.with_root)}" if finding.with_root else "",
-        f"waived: {_text(waiver.reason)}" if waiver is not None else "",
+        _text(head.reason),
+        _labelled("because of", elsewhere),
+        _labelled("affects", map(_code, affected)),
+        *_more(head, force),
     ]
-    for text in filter(None, lines):
-        yield text
-        yield ""
-    for remedy in own_remedies(finding, shown):
-        yield from _remedy(remedy)
-    for wrong in finding.wrong_remedies:
+    yield from _spaced(lines)
+    for remedy in own_remedies(head, shown):
+        if repaired.setdefault(remedy, head.id) == head.id:
+            yield from _remedy(remedy)
+        else:
+            yield from (f"**Fix:** the same as for {_code(repaired[remedy])}", "")
+    for wrong in dict.fromkeys(w for f in paragraph.members for w in f.wrong_remedies):
         yield f"Does not help: {_text(wrong.advice)}: {_text(wrong.why)}"
         yield ""
-    if finding.evidence:
-        told = pieces(finding.evidence, _OBSERVED, _EVIDENCE)
-        seen = "\n".join(f"{source}: {observed}" for source, observed in told)
-        yield "Evidence:"
-        yield ""
-        yield from _fenced(seen)
+    yield from _members("Because:", paragraph.because, force)
+    yield from _members("What comes of it:", paragraph.so, force)
+    yield from _seen(paragraph)
     yield "</details>"
     yield ""
+
+
+def _summary(group: tuple[Finding, ...], force: InForce) -> str:
+    names = ", ".join(_text(f.id) for f in group)
+    summary = f"{_STATUS[group[0].status]} <b>{names}</b>: {_text(group[0].summary)}"
+    waiver = force.findings.get(group[0].id)
+    return summary if waiver is None else f"{summary} (waived until {waiver.until.isoformat()})"
+
+
+def _members(title: str, findings: tuple[Finding, ...], force: InForce) -> Iterator[str]:
+    """Findings that a paragraph has beside what it is about, a line each."""
+    if findings:
+        yield from (title, "")
+        for one in findings:
+            words = filter(None, (_text(one.reason), *_more(one, force)))
+            yield " · ".join([f"- {_STATUS[one.status]} {_code(one.id)}: {_text(one.summary)}", *words])
+        yield ""
+
+
+def _more(finding: Finding, force: InForce) -> Iterator[str]:
+    waiver = force.findings.get(finding.id)
+    yield f"as root: {_text(finding.with_root)}" if finding.with_root else ""
+    yield f"waived: {_text(waiver.reason)}" if waiver is not None else ""
+
+
+def _seen(paragraph: Paragraph) -> Iterator[str]:
+    every = tuple(
+        dict.fromkeys(
+            item for f in (*paragraph.group, *paragraph.because, *paragraph.so) for item in f.evidence
+        )
+    )
+    if every:
+        told = pieces(every, _OBSERVED, _EVIDENCE)
+        seen = "\n".join(f"{source}: {observed}" for source, observed in told)
+        yield from ("Evidence:", "", *_fenced(seen))
+
+
+def _spaced(lines: Iterable[str]) -> Iterator[str]:
+    for text in filter(None, lines):
+        yield from (text, "")
 
 
 def _remedy(remedy: Remedy) -> Iterator[str]:

@@ -20,7 +20,7 @@ from kdiag.report.story.order import (
     without_echoes,
     without_links,
 )
-from kdiag.report.story.paragraphs import Paragraph, one_by_one
+from kdiag.report.story.paragraphs import Paragraph, one_by_one, told_together
 from kdiag.report.terminal.page import VERDICTS, Page
 from kdiag.report.terminal.table import table
 
@@ -124,7 +124,7 @@ def _in_the_way(report: Report, page: Page) -> Iterator[str]:
     story.held_back = len(told) < len(waited_for)
     if told:
         yield page.paint(heading(report), "bold")
-        yield from _apart(story.paragraphs(told), story, story.tell)
+        yield from _apart(told_together(report, told), story, story.tell)
     if rest:
         if told:
             yield ""

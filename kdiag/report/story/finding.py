@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from kdiag.model import Evidence, Finding, Remedy, Report, Status
 from kdiag.report.story.order import nearest_causes, own_remedies, untold_causes
-from kdiag.report.story.paragraphs import Paragraph, by_cause, one_by_one
+from kdiag.report.story.paragraphs import Paragraph
 from kdiag.report.terminal.page import Page
 
 #: Lines of evidence without --verbose; a symptom of something that is told gets one.
@@ -47,12 +47,6 @@ class Story:
             return nearest_causes(finding, self._shown, self._hidden)
         return nearest_causes(finding, self._shown | self._hidden)
 
-    def paragraphs(self, findings: Sequence[Finding]) -> Iterator[Paragraph]:
-        """How findings that are told in full stand together: all evidence leaves none of them out."""
-        if self._page.verbose:
-            return one_by_one(findings)
-        return by_cause(findings, self.causes, lambda f: bool(own_remedies(f, self._shown)))
-
     def tell(self, paragraph: Paragraph) -> Iterator[str]:
         """The lines of one finding, or of several that are alike, with what explains them and what comes of them."""
         page, group, finding = self._page, paragraph.group, paragraph.group[0]
@@ -60,13 +54,14 @@ class Story:
         yield from headline(finding, page, [f.id for f in group])
         yield from self._reason(finding)
         causes = tuple(c for c in self.causes(finding) if c not in inside)
-        words = [f"{cause.id}: {cause.summary}" for cause in paragraph.because]
-        yield from self._listed("because", [*words, *([f"of {', '.join(causes)}"] if causes else [])])
+        yield from self._members("because", paragraph.because)
+        if causes:
+            yield from page.labelled("" if paragraph.because else "because", f"of {', '.join(causes)}")
         yield from self._affects(paragraph.members, causes)
         yield from self._evidence(group, 1 if causes else _EVIDENCE)
-        yield from self._listed("so", [f"{one.id}: {one.summary}" for one in paragraph.so])
-        self.held_back |= bool(paragraph.because or paragraph.so)
-        yield from self._fixes(finding)
+        yield from self._members("so", paragraph.so)
+        for one in (finding, *paragraph.because, *paragraph.so) if page.verbose else (finding,):
+            yield from self._fixes(one)
         for one in (finding, *paragraph.because, *paragraph.so):
             for hidden in (one, *untold_causes(one, self._shown, self._hidden)):
                 yield from self._not(hidden)
@@ -93,9 +88,17 @@ class Story:
         if finding.with_root and (finding.status is Status.UNKNOWN or not finding.remedies):
             yield from page.labelled("as root", finding.with_root)
 
-    def _listed(self, label: str, texts: Sequence[str]) -> Iterator[str]:
-        for index, text in enumerate(texts):
-            yield from self._page.labelled("" if index else label, text)
+    def _members(self, label: str, findings: Sequence[Finding]) -> Iterator[str]:
+        """What explains a finding, or comes of it: a line each, with --verbose all that is known of it, further in."""
+        page = self._page
+        self.held_back |= bool(findings) and not page.verbose
+        inner, indent = (page, "") if page.narrow else (page._replace(width=page.room - 2), "  ")
+        for index, one in enumerate(findings):
+            yield from page.labelled("" if index else label, f"{one.id}: {one.summary}")
+            if page.verbose:
+                said = (one.reason, *(f"{item.place}: {item.observed}" for item in one.evidence))
+                lines = (line for text in filter(None, said) for line in inner.labelled("", text))
+                yield from (indent + line for line in lines)
 
     def _reason(self, finding: Finding) -> Iterator[str]:
         if finding.reason:

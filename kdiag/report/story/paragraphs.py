@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from kdiag.model import Finding
-from kdiag.report.story.order import alike
+from kdiag.model import Finding, Report, Status
+from kdiag.report.story.order import alike, nearest_causes, own_remedies
 
 
 class Paragraph(NamedTuple):
@@ -27,6 +27,17 @@ class Paragraph(NamedTuple):
 def one_by_one(findings: Iterable[Finding]) -> Iterator[Paragraph]:
     """Every finding for itself, but for those that are alike."""
     return (Paragraph(group) for group in alike(findings))
+
+
+def told_together(report: Report, findings: Sequence[Finding]) -> tuple[Paragraph, ...]:
+    """The findings of this report, causes first, as any face tells them: one cause, one paragraph."""
+    shown = {f.id: f for f in findings}
+    hidden = {
+        f.id: f for f in report.findings if f.id not in shown and f.status not in (Status.OK, Status.SKIP)
+    }
+    return tuple(
+        by_cause(findings, lambda f: nearest_causes(f, shown, hidden), lambda f: bool(own_remedies(f, shown)))
+    )
 
 
 def by_cause(
