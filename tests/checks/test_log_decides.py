@@ -13,6 +13,7 @@ from kdiag.parse.kernel_log import LIMIT, PATH
 from kdiag.recording.make import make
 from kdiag.recording.secrets import Secrets
 from kdiag.system import Unavailable, kernel_log
+from kdiag.system.base import CommandResult
 from kdiag.system.live import Live
 from tests.support import machines
 from tests.support.description import Description
@@ -243,6 +244,19 @@ def test_this_machine_s_log() -> None:
         return
     assert data.endswith(b"\n") and len(data) <= LIMIT + 16 * 1024
     assert Machine(Live()).log.of("no such kind") == ()
+
+
+def test_the_journal_is_the_third_way() -> None:
+    """Its lines are the kernel's own, of this boot, and are judged as those of the other two."""
+    said = CommandResult(("journalctl",), 0, f"usb 1-1: new device\n{VETH}\n", "")
+    machine = Machine(machines.linux().file(LOG, kernel_log.from_journal(said)).recording())
+    assert [n.line for n in machine.log.notices] == [VETH]
+    for status, out, err, why in (
+        (1, "", "Failed to open files: Permission denied\n", "Permission denied"),
+        (0, "", "", "no line"),
+    ):
+        with pytest.raises(Unavailable, match=why):
+            kernel_log.from_journal(CommandResult(("journalctl",), status, out, err))
 
 
 # -- in a recording ------------------------------------------------------------------------------------------------
