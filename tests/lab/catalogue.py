@@ -6,7 +6,7 @@ that says where.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -19,6 +19,7 @@ FILE = Path(__file__).with_name("lab.toml")
 FRAGMENTS = Path(__file__).with_name("fragments")
 #: which kernels can be in a state of the headers
 CONDITIONS = ("", "debian", "kheaders", "kheaders-module")
+_SECTIONS = ("kernels", "roots", "extras", "headers", "who")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,16 @@ class Suite:
 
 
 @dataclass(frozen=True, slots=True)
+class Extra:
+    """What a root may have more: ``ROOT+NAME``. ``packages``: by root; ``smoke``: the tools that are tried there."""
+
+    name: str
+    means: str
+    packages: Mapping[str, tuple[str, ...]]
+    smoke: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Headers:
     """A state of the headers. ``of``: architecture -> kernels; the first but the cell's own gives the layers."""
 
@@ -70,7 +81,10 @@ class Headers:
 
 @dataclass(frozen=True, slots=True)
 class Who:
-    """Who asks, and in what. ``enter``: a shell line that ends in ``"$@"``; ``memory``: MiB, 0 for the usual."""
+    """Who asks, and in what. ``enter``: a shell line that ends in ``"$@"``; ``memory``: MiB, 0 for the usual.
+
+    ``layers``: over the root; ``kernels``: "debian" for Debian's alone; ``roots``: the only ones, all without it.
+    """
 
     name: str
     means: str
@@ -78,6 +92,9 @@ class Who:
     before: str = ""
     after: str = ""
     append: tuple[str, ...] = ()
+    layers: tuple[str, ...] = ()
+    kernels: str = ""
+    roots: tuple[str, ...] = ()
     memory: int = 0
     alone: bool = False
     power: int = 0
@@ -91,6 +108,7 @@ class Catalogue:
     sources: Mapping[str, Source]
     variants: Mapping[str, Variant]
     roots: Mapping[str, Suite]
+    extras: Mapping[str, Extra]
     headers: Mapping[str, Headers]
     who: Mapping[str, Who]
 
@@ -108,14 +126,15 @@ def read(text: str) -> Catalogue:
     except ValueError as error:
         raise LabError(f"{FILE.name}: {error}") from None
     for name in whole:
-        if name not in ("kernels", "roots", "headers", "who"):
-            raise LabError(f"{FILE.name}: no section is called [{name}]", "kernels, roots, headers, who")
+        if name not in _SECTIONS:
+            raise LabError(f"{FILE.name}: no section is called [{name}]", ", ".join(_SECTIONS))
     kernels = cast("Mapping[str, Mapping[str, object]]", whole.get("kernels", {}))
     built = {name for name, values in kernels.items() if isinstance(values, dict) and "fragments" in values}
     found = Catalogue(
         {name: _one(Source, "kernels", name, kernels[name]) for name in kernels if name not in built},
         {name: _one(Variant, "kernels", name, kernels[name]) for name in kernels if name in built},
         {name: _one(Suite, "roots", name, values) for name, values in whole.get("roots", {}).items()},
+        {name: _one(Extra, "extras", name, values) for name, values in whole.get("extras", {}).items()},
         {name: _one(Headers, "headers", name, values) for name, values in whole.get("headers", {}).items()},
         {name: _one(Who, "who", name, values) for name, values in whole.get("who", {}).items()},
     )
@@ -131,8 +150,8 @@ def _one(kind: type[_T], section: str, name: str, values: object) -> _T:
     where = f'{FILE.name}: [{section}."{name}"]'
     if not isinstance(values, dict):
         raise LabError(f"{where}: expected keys below it, not {values!r}")
-    if "/" in name or " " in name:
-        raise LabError(f"{where}: a name has no slashes and no blanks: cells and files are called by it")
+    if set(name) & set("/ +"):
+        raise LabError(f"{where}: a name has no slash, blank or plus: cells and files are called by it")
     kinds = {key: str(text) for key, text in kind.__annotations__.items() if key != "name"}
     for key, value in values.items():
         if key not in kinds:
@@ -198,6 +217,17 @@ def _check(found: Catalogue) -> None:
                 f'{FILE.name}: [kernels."{variant.name}"]: kheaders = {variant.kheaders!r}',
                 "module, built-in",
             )
+    for extra in found.extras.values():
+        _roots_are_there(found, f'{FILE.name}: [extras."{extra.name}"]', extra.packages)
     for who in found.who.values():
+        _roots_are_there(found, f'{FILE.name}: [who."{who.name}"]', who.roots)
+        if who.kernels not in ("", "debian"):
+            raise LabError(f'{FILE.name}: [who."{who.name}"]: kernels = {who.kernels!r}', "debian")
         if not who.enter.rstrip().endswith('"$@"'):
             raise LabError(f'{FILE.name}: [who."{who.name}"]: enter has to end in the command, "$@"')
+
+
+def _roots_are_there(found: Catalogue, where: str, names: Iterable[str]) -> None:
+    for name in names:
+        if name not in found.roots:
+            raise LabError(f"{where}: no root is called {name}")

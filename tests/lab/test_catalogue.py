@@ -15,6 +15,8 @@ def test_the_lab_has_what_the_file_says() -> None:
     assert list(roots.SUITES) == list(found.roots)
     for state in found.headers.values():
         assert set(state.layers) <= set(assemble.LAYERS)
+    for who in found.who.values():
+        assert {name for name in who.layers if not name.startswith("packages:")} <= set(assemble.LAYERS)
 
 
 def test_every_debian_kernel_is_of_one_suite_and_one_flavour() -> None:
@@ -59,7 +61,11 @@ conditions = true
         ('[headers.x]\nmeans = ""\nkernels = "mine"', r'\[headers."x"\]: kernels = \'mine\''),
         ('[headers.x]\nmeans = ""\nof = { amd64 = ["none"] }', r'\[headers."x"\]: no kernel is called none'),
         ('[kernels.x]\nfragments = ["nosuch"]\nfamily = "x"', "no fragments/nosuch.config"),
-        ('[kernels."a/b"]\nsuite = "x"', "a name has no slashes"),
+        ('[kernels."a/b"]\nsuite = "x"', "a name has no slash, blank or plus"),
+        ('[who.x]\nmeans = ""\nenter = \'"$@"\'\nroots = ["none"]', r'\[who."x"\]: no root is called none'),
+        ('[who.x]\nmeans = ""\nenter = \'"$@"\'\nkernels = "mine"', "kernels = 'mine'"),
+        ('[extras.x]\nmeans = ""\npackages = { none = ["a"] }', r'\[extras."x"\]: no root is called none'),
+        ('[extras."a+b"]\nmeans = ""\npackages = {}', "a name has no slash, blank or plus"),
         ("[kernels]\nx = 1", r'\[kernels."x"\]: expected keys'),
     ],
 )

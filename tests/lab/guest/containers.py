@@ -2,6 +2,8 @@
 judged outside.
 
 containers.py CELLS.json    [{name, engine, flags, setup, line, less, programs}, ...]
+containers.py start ENGINE  what it needs; once
+containers.py enter ENGINE FLAGS... -- COMMAND...    become a container that runs this command
 
 engine: docker, podman, rootless (podman of an ordinary user), host (no container: flags are put before the command).
 line: whether the line that kdiag prints there is tried, too; less: whether it is tried without each of its parts.
@@ -58,7 +60,19 @@ LEAST = "hello,tracepoint-args"
 
 
 def main() -> int:
-    cells = json.loads(Path(sys.argv[1]).read_text())
+    if sys.argv[1] == "start":
+        begin(sys.argv[2])
+        return 0
+    if sys.argv[1] == "enter":
+        end = sys.argv.index("--")
+        words = command(sys.argv[2], sys.argv[3:end], Path("/srv/empty"), sys.argv[end + 1 :])
+        os.execvp(words[0], words)
+    return cells_of(sys.argv[1])
+
+
+def cells_of(path: str) -> int:
+    """Each cell's answer, to standard output."""
+    cells = json.loads(Path(path).read_text())
     prepare({cell["engine"] for cell in cells})
     answers = {}
     for cell in cells:
@@ -129,14 +143,17 @@ def trial(name: str, engine: str, flags: list[str], programs: str) -> dict[str, 
     return answer
 
 
-def command(engine: str, flags: list[str], place: Path) -> list[str]:
+def command(engine: str, flags: list[str], place: Path, job: list[str] | None = None) -> list[str]:
+    """What starts a container that runs a job, by itself the one that examines; `place` is /out there."""
     if engine == "host":
         shell = f"mkdir -p /out; mount --bind {place} /out; exec {shlex.join(flags)} sh /srv/job/job.sh"
         return ["unshare", "-m", "sh", "-c", shell]
     binds = [word for path in BOUND for word in ("-v", f"{path}:{path}:ro")]
     binds += ["-v", f"/srv/empty:{HIDDEN}:ro", "-v", f"{place}:/out"]
-    usual = ["run", "--rm", "--network=none", "-e", "PROGRAMS", *binds, *flags]
-    job = ["sh", "/srv/job/job.sh"]
+    names = ("PROGRAMS", *(name for name in os.environ if name.startswith(("BPFTRACE_", "BCC_"))))
+    passed = [word for name in names for word in ("-e", name)]
+    usual = ["run", "--rm", "--network=none", *passed, *binds, *flags]
+    job = job or ["sh", "/srv/job/job.sh"]
     if engine == "docker":
         return ["docker", *usual, "image:1", *job]
     podman = ["podman", "--cgroup-manager=cgroupfs", *usual, "--rootfs", "/srv/image:O", *job]
@@ -148,6 +165,17 @@ def command(engine: str, flags: list[str], place: Path) -> list[str]:
 
 
 # -- the engines -----------------------------------------------------------------------------------------------------
+
+
+def begin(engine: str) -> None:
+    """Prepare one engine after another, each once; both have the same image."""
+    if not Path("/srv/image").exists():
+        prepare(set())
+    mark = Path(f"/srv/{engine}")
+    if not mark.exists():
+        mark.touch()
+        if engine == "docker":
+            docker(Path("/srv/image"))
 
 
 def prepare(engines: set[str]) -> None:
@@ -171,7 +199,8 @@ def prepare(engines: set[str]) -> None:
     os.makedirs("/srv/empty")
     os.makedirs("/srv/job")
     Path("/srv/job/job.sh").write_text(JOB)
-    shutil.copy("/opt/observe.py", "/srv/job/observe.py")
+    if os.path.exists("/opt/observe.py"):
+        shutil.copy("/opt/observe.py", "/srv/job/observe.py")
     subprocess.run(["ldconfig"], check=False)
     if "docker" in engines:
         docker(image)

@@ -26,6 +26,12 @@ KERNELS = (
 ARM64 = "debian-6.12-arm64"
 #: root -> what of it matters here
 ROOTS: Mapping[str, str] = {name: root.means for name, root in _ALL.roots.items()}
+#: the same with what they may have more
+EXTRA_ROOTS: Mapping[str, str] = {
+    f"{root}+{extra.name}": f"{_ALL.roots[root].means}, {extra.means}"
+    for extra in _ALL.extras.values()
+    for root in extra.packages
+}
 #: state of the headers -> what it means
 HEADERS: Mapping[str, str] = {name: state.means for name, state in _ALL.headers.items()}
 #: who asks, and in what -> what it means
@@ -67,19 +73,30 @@ def possible(kernel: str, headers: str) -> bool:
     return {"": True, "kheaders": kheaders != "", "kheaders-module": kheaders == "module"}[state.kernels]
 
 
+def can_ask(kernel: str, root: str, who: str) -> bool:
+    """Can there be this person, in these surroundings, on this kernel with this root?"""
+    person = _ALL.who[who]
+    if person.kernels == "debian" and kernel not in _ALL.sources:
+        return False
+    return not person.roots or root.partition("+")[0] in person.roots
+
+
 def everything() -> Iterator[Cell]:
     """The full product of the standard axes, less what cannot exist."""
-    return _product(KERNELS, STANDARD_HEADERS, STANDARD_WHO)
+    return _product(KERNELS, ROOTS, STANDARD_HEADERS, STANDARD_WHO)
 
 
 def anything() -> Iterator[Cell]:
     """The full product of all that lab.toml has, less what cannot exist."""
-    return _product((*_ALL.sources, *_ALL.variants), tuple(HEADERS), tuple(WHO))
+    roots = (*ROOTS, *EXTRA_ROOTS)
+    return _product((*_ALL.sources, *_ALL.variants), roots, tuple(HEADERS), tuple(WHO))
 
 
-def _product(kernels: Iterable[str], headers: Iterable[str], who: Iterable[str]) -> Iterator[Cell]:
-    for kernel, root, state, person in product(kernels, ROOTS, headers, who):
-        if possible(kernel, state):
+def _product(
+    kernels: Iterable[str], roots: Iterable[str], headers: Iterable[str], who: Iterable[str]
+) -> Iterator[Cell]:
+    for kernel, root, state, person in product(kernels, roots, headers, who):
+        if possible(kernel, state) and can_ask(kernel, root, person):
             yield Cell(kernel, root, state, person)
 
 

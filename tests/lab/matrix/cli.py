@@ -35,6 +35,19 @@ def add(parser: argparse.ArgumentParser) -> None:
     table.add_argument("--markdown", type=Path, metavar="FILE", help="write it here, not to standard output")
     table.add_argument("--html", type=Path, metavar="FILE", help="write the page with coloured cells")
     table.set_defaults(action=_table)
+    several = commands.add_parser(
+        "report", help="several sets in one document: the numbers by tool, every cell"
+    )
+    several.add_argument(
+        "which", nargs="+", choices=sorted(cover.SETS), metavar="SET", help=", ".join(sorted(cover.SETS))
+    )
+    several.add_argument(
+        "--results", default="", metavar="DIR", help="where results are ($KDIAG_LAB_RESULTS)"
+    )
+    several.add_argument(
+        "--markdown", type=Path, metavar="FILE", help="write it here, not to standard output"
+    )
+    several.set_defaults(action=_report)
     keep = commands.add_parser(
         "record", help="record cells with `kdiag record`, to be played back as fixtures"
     )
@@ -110,6 +123,23 @@ def _table(arguments: argparse.Namespace) -> int:
         print(text, end="")
     if arguments.html:
         store.write(arguments.html, page.html(made, _chosen(arguments), results))
+    return 0
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    from . import table
+    from .view import view
+
+    place, parts = store.home(arguments.results), []
+    for which in arguments.which:
+        cells = cover.SETS[which]()
+        results = run.ready(store.load(place, cell) for cell in cells)
+        parts.append(view(table.command(which), cells, results))
+    text = table.report(parts)
+    if arguments.markdown:
+        store.write(arguments.markdown, text)
+    else:
+        print(text, end="")
     return 0
 
 

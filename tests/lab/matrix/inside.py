@@ -16,10 +16,13 @@ from ..cpio import Node
 from ..guest import Job
 from .axes import Cell
 
-#: seconds for one cell under emulation; the slowest seen took 320 on a loaded machine
-CELL_LIMIT = 900
+#: seconds for a cell's `check` and `smoke` under emulation; the slowest cell seen took 320 on a loaded machine
+CHECK_LIMIT, SMOKE_LIMIT = 300, 1200
+#: what smoke may take: what it did not come to is skipped and says so, so that a machine without memory has an answer
+_PATIENCE = 1080
 _GUEST = Path(__file__).parents[1] / "guest"
 _PROGRAMS = ("as", "seccomp")
+_ENGINES = "opt/containers.py"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,7 @@ def guests(cells: Sequence[Cell]) -> list[Guest]:
     together: dict[tuple[object, ...], list[Cell]] = {}
     for cell in cells:
         who = people[cell.who]
-        apart = (who.append, who.memory, who.name if who.alone else "")
+        apart = (who.append, who.layers, who.memory, who.name if who.alone else "")
         together.setdefault((cell.kernel, cell.root, cell.headers, *apart), []).append(cell)
     for members in together.values():
         members.sort(key=lambda cell: people[cell.who].power)
@@ -85,21 +88,38 @@ def job(guest: Guest, *, smoke: bool = True, tail: str = "") -> tuple[assemble.R
     first = guest.cells[0]
     state = setting(first.kernel, first.headers)
     # guests run side by side instead: a second processor in a guest costs a twentieth of its time and brings nothing
-    request = assemble.Request(first.kernel, first.root, state.layers, guest.who.append, cpus=1)
+    root, more = root_of(first.root)
+    request = assemble.Request(
+        first.kernel, root, (*guest.who.layers, *more, *state.layers), guest.who.append, cpus=1
+    )
     if guest.who.memory:
         request = replace(request, memory=guest.who.memory)
     lines = [_PROLOGUE, state.script]
     lines += [f"export {name}={shlex.quote(value)}" for name, value in state.variables]
+    proved = f"smoke {','.join(smoked(first.root))}" if smoke else ""
     for index, cell in enumerate(guest.cells):
         who = catalogue().who[cell.who]
-        lines += [who.before, f"cell {index} {who.name} {'smoke' if smoke else ''}\n{tail}", who.after]
-    limit = 60.0 + len(guest.cells) * (CELL_LIMIT if smoke else 120)
+        lines += [who.before, f"cell {index} {who.name} {proved}\n{tail}", who.after]
+    limit = 60.0 + len(guest.cells) * (CHECK_LIMIT + (SMOKE_LIMIT if smoke else 0))
     return request, Job("\n".join(lines), limit=limit, payload=_payload(guest))
 
 
+def root_of(name: str) -> tuple[str, tuple[str, ...]]:
+    """``debian12+tools`` -> the root, and the layers over it."""
+    root, _, extra = name.partition("+")
+    return root, (f"packages:{','.join(catalogue().extras[extra].packages[root])}",) if extra else ()
+
+
+def smoked(root: str) -> tuple[str, ...]:
+    """The tools that smoke proves in a root: () for those that are installed."""
+    extra = root.partition("+")[2]
+    return catalogue().extras[extra].smoke if extra else ()
+
+
 def _payload(guest: Guest) -> dict[str, Node]:
-    """The programs ``as`` and ``seccomp``, and what ``as`` does for each of the guest's people."""
+    """The programs ``as`` and ``seccomp``, the engines' own, and what ``as`` does for each of the guest's people."""
     nodes = {f"usr/local/bin/{name}": cpio.executable((_GUEST / name).read_bytes()) for name in _PROGRAMS}
+    nodes[_ENGINES] = Node((_GUEST / "containers.py").read_bytes())
     for cell in guest.cells:
         enter = catalogue().who[cell.who].enter
         nodes[f"usr/local/lib/lab-who/{cell.who}"] = Node(f"{enter}\n".encode())
@@ -108,22 +128,35 @@ def _payload(guest: Guest) -> dict[str, Node]:
 
 # Marks begin with @@: no line of indented JSON does. What a bpftrace leaves behind is taken away before the next cell.
 _PROLOGUE = f"""
-part() {{ # part NAME COMMAND...
-	name=$1; shift
+engines() {{ # engines NAME: start what NAME needs, once
+	python3 /opt/containers.py start "$1" >&2
+}}
+tighten() {{ # an AppArmor profile "tight": files, and what a shell needs
+	printf '%s\n' 'profile tight flags=(attach_disconnected,mediate_deleted) {{' file, network, signal, ptrace, \
+		umount, unix, 'capability chown, capability dac_override, capability setuid, capability setgid,' \
+		'capability sys_chroot,' '}}' >/run/tight
+	apparmor_parser -r /run/tight
+}}
+part() {{ # part NAME SECONDS COMMAND...
+	name=$1 seconds=$2; shift 2
 	echo "@@part $name"
-	timeout -k 5 {CELL_LIMIT} as "$who" "$@" 2>/tmp/err; status=$?
+	timeout -k 5 $seconds as "$who" "$@" 2>/tmp/err; status=$?
 	echo; echo "@@status $status"
 	echo "@@err"; tail -c 4000 /tmp/err | sed 's/^@@/ @@/'; echo
 }}
-cell() {{ # cell INDEX WHO [smoke]
+cell() {{ # cell INDEX WHO [smoke [TOOL,...]]
 	who=$2
 	rm -rf /tmp/kheaders-*; modprobe -r kheaders 2>/dev/null
 	echo "@@cell $1"
-	part check kdiag check --format json
-	[ -z "$3" ] || part smoke kdiag smoke --format json
+	part check {CHECK_LIMIT} kdiag check --format json
+	[ -z "$3" ] || part smoke {SMOKE_LIMIT} kdiag smoke --format json --time-limit {_PATIENCE} ${{4:+--tool "$4"}}
 	echo "@@done"
 }}
 """
+
+
+#: of timeout(1)
+_ENDINGS = {124: "did not end in time", 137: "did not end in time, and was killed"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,8 +192,7 @@ def read(out: bytes, cells: Sequence[Cell]) -> dict[Cell, Answer]:
             try:
                 parts[name] = Part(cast("dict[str, object]", json.loads(body)), int(status), err.strip())
             except ValueError:
-                problems.append(
-                    f"{name} ended with {status} and gave no JSON: {err.strip()[-300:] or body[-300:]}"
-                )
+                what = _ENDINGS.get(int(status), f"ended with {status}")
+                problems.append(f"{name} {what} and gave no JSON: {err.strip()[-300:] or body[-300:]}")
         answers[cells[int(number)]] = Answer(parts.get("check"), parts.get("smoke"), "; ".join(problems))
     return answers

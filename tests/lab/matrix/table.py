@@ -25,6 +25,50 @@ def markdown(made: str, cells: Sequence[Cell], results: Sequence[Result]) -> str
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
+def report(parts: Sequence[View]) -> str:
+    """Several sets in one document, ending in a newline: the numbers of each, by tool, then each set's cells."""
+    lines = [
+        "# What kdiag predicts, and what the tools do",
+        "",
+        "In every cell a kernel was booted, `kdiag check` said what will work, and `kdiag smoke` tried it with the",
+        "real tools. Days and the code of kdiag are in each set's section.",
+        "",
+        "| made by | cells | not run | tool | agreement | right | of | "
+        + " | ".join(_WORDS[kind] for kind in MISTAKES),
+        "|---|---:|---:|---|---:|---:|---:|---:|---:|---:|",
+    ]
+    lines[-2] += " |"
+    for seen in parts:
+        where = f"`{seen.command}` | {seen.cells} | {seen.missing}"
+        for tool, one in seen.tools.items():
+            wrong = " | ".join(str(one.kinds.get(kind, 0)) for kind in MISTAKES)
+            lines.append(f"| {where} | {tool} | {one.text} | {one.right} | {one.counted} | {wrong} |")
+            where = " | | "
+    sections = [
+        "\n\n".join(part for part in (_made(seen), _table(seen), _mistakes(seen), _unknowns(seen)) if part)
+        for seen in parts
+    ]
+    text = "\n\n".join(_deeper(section) for section in sections)
+    return "\n".join(lines) + f"\n\n{text}\n\n{_legend()}\n"
+
+
+def _made(seen: View) -> str:
+    days = " to ".join(dict.fromkeys((seen.days[0], seen.days[-1]))) if seen.days else "never"
+    return "\n".join(
+        [
+            f"# {seen.command}",
+            "",
+            f"Made {days}: {seen.cells} cells, {seen.cpu / 60:.0f} minutes of CPU time, kdiag {', '.join(seen.kdiag)},",
+            f"QEMU {', '.join(seen.qemu)} without KVM. {seen.missing} cells of this set were not run.",
+        ]
+    )
+
+
+def _deeper(section: str) -> str:
+    """The same with every heading one level lower."""
+    return "\n".join(f"#{line}" if line.startswith("#") else line for line in section.split("\n"))
+
+
 def command(which: str, only: Sequence[str] = ()) -> str:
     """What makes these results."""
     words = ["python -m tests.lab matrix run", *([] if which == "standard" else ["--which", which])]
@@ -54,8 +98,14 @@ def _head(seen: View) -> str:
         f"| not tried: hello fails, or this bpftrace has no such probe | {number.kinds.get(Kind.NOT_TRIED, 0)} |"
     )
     if len(seen.tools) > 1:
-        lines += ["", "| tool | right | of |", "|---|---:|---:|"]
-        lines += [f"| {tool} | {one.right} | {one.counted} |" for tool, one in seen.tools.items()]
+        lines += [
+            "",
+            "| tool | agreement | right | of | " + " | ".join(_WORDS[kind] for kind in MISTAKES) + " |",
+        ]
+        lines.append("|---|---:|---:|---:|---:|---:|---:|")
+        for tool, one in seen.tools.items():
+            wrong = " | ".join(str(one.kinds.get(kind, 0)) for kind in MISTAKES)
+            lines.append(f"| {tool} | {one.text} | {one.right} | {one.counted} | {wrong} |")
     if seen.missing:
         lines += ["", f"{seen.missing} cells of this matrix have no result yet."]
     return "\n".join(lines)
@@ -73,7 +123,7 @@ def _table(seen: View) -> str:
         if row.kernel != kernel:
             kernel = row.kernel
             lines += ["", f"### {kernel}{f' ({row.release})' if row.release else ''}", ""]
-            lines += [f"| bpftrace | {' | '.join(HEADERS)} |", f"|---|{'---|' * len(HEADERS)}"]
+            lines += [f"| user space | {' | '.join(HEADERS)} |", f"|---|{'---|' * len(HEADERS)}"]
         cells = [
             "·" if entries is None else "<br>".join(_entry(one) for one in entries) or "–"
             for entries in row.entries.values()
@@ -95,7 +145,7 @@ def _mistakes(seen: View) -> str:
     lines = [
         "## Disagreements",
         "",
-        "| cell | program | | kdiag's reason | what bpftrace said |",
+        "| cell | program | | kdiag's reason | what the tool said |",
         "|---|---|---|---|---|",
     ]
     lines += [

@@ -9,14 +9,17 @@ from dataclasses import dataclass
 from kdiag.smoke.model import Outcome
 
 from . import judge, rules
-from .axes import HEADERS, KERNELS, ROOTS, Cell, possible
+from .axes import EXTRA_ROOTS, HEADERS, KERNELS, ROOTS, Cell, possible
 from .judge import MISTAKES, Agreement, Judgement, Kind
 from .store import Result
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One cell as it is shown. ``worked`` of ``tried`` programs; ``mistakes`` of kdiag, ``open``: left unknown."""
+    """One cell as it is shown. ``worked`` of ``tried`` programs; ``mistakes`` of kdiag, ``open``: left unknown.
+
+    ``tools``: both numbers of each tool that was tried.
+    """
 
     cell: Cell
     worked: int
@@ -25,6 +28,7 @@ class Entry:
     mistakes: int
     wrong_works: int
     open: int
+    tools: Mapping[str, tuple[int, int]]
     judgements: tuple[Judgement, ...]
 
     @property
@@ -40,13 +44,21 @@ class Entry:
 
     @property
     def text(self) -> str:
-        """``17/20``: what worked of what was tried; "nothing ran" where hello could not even be tried."""
-        return f"{self.worked}/{self.tried}" if self.tried else "not tried"
+        """``17/20``: what worked of what was tried; "not tried" where hello could not even be.
+
+        With the tools' names where there is another than bpftrace: ``bpftrace 17/20, libbpf 6/6``.
+        """
+        if {*self.tools} <= {"bpftrace"}:
+            return f"{self.worked}/{self.tried}" if self.tried else "not tried"
+        return ", ".join(f"{tool} {worked}/{tried}" for tool, (worked, tried) in self.tools.items())
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A kernel under a bpftrace: per headers state the entries, None where this state cannot be."""
+    """A kernel under a user space: per headers state the entries, None where this state cannot be.
+
+    ``bpftrace``: its release, or the root's name where other tools are tried.
+    """
 
     kernel: str
     release: str
@@ -117,14 +129,24 @@ def entry(result: Result) -> Entry:
     kinds = Counter(one.kind for one in found)
     return Entry(
         result.cell,
-        sum(one.outcome in (Outcome.WORKS, Outcome.WARNS) for one in found),
-        sum(one.outcome is not Outcome.SKIPPED for one in found),
+        *_numbers(found),
         kinds[Kind.AGREES],
         sum(kinds[kind] for kind in MISTAKES),
         kinds[Kind.WRONG_WORKS],
         kinds[Kind.ALLOWED],
+        {tool: _numbers(one for one in found if one.tool == tool) for tool in _tried(found)},
         found,
     )
+
+
+def _tried(found: Sequence[Judgement]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(one.tool for one in found if one.outcome is not Outcome.SKIPPED))
+
+
+def _numbers(found: Iterable[Judgement]) -> tuple[int, int]:
+    """How many worked, of how many that were tried."""
+    outcomes = [one.outcome for one in found if one.outcome is not Outcome.SKIPPED]
+    return sum(one in (Outcome.WORKS, Outcome.WARNS) for one in outcomes), len(outcomes)
 
 
 def _rows(
@@ -132,7 +154,7 @@ def _rows(
 ) -> Iterable[Row]:
     planned = {(cell.kernel, cell.root) for cell in cells}
     for kernel in dict.fromkeys((*KERNELS, *(cell.kernel for cell in cells))):
-        for root in ROOTS:
+        for root in (*ROOTS, *EXTRA_ROOTS):
             if (kernel, root) not in planned:
                 continue
             mine = [cell for cell in cells if (cell.kernel, cell.root) == (kernel, root)]
@@ -141,7 +163,7 @@ def _rows(
                 kernel,
                 known.versions["kernel"] if known else "",
                 root,
-                known.versions["bpftrace"].partition("-")[0] if known else ROOTS[root].split()[-1],
+                _label(root, known),
                 {
                     headers: tuple(
                         entries[cell] for cell in mine if cell.headers == headers and cell in entries
@@ -151,3 +173,9 @@ def _rows(
                     for headers in HEADERS
                 },
             )
+
+
+def _label(root: str, known: Result | None) -> str:
+    if root in EXTRA_ROOTS:
+        return root
+    return known.versions["bpftrace"].partition("-")[0] if known else ROOTS[root].split()[-1]
