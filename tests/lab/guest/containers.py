@@ -18,10 +18,12 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 OUT = Path("/srv/out")
+CONTAINERD = "/run/containerd/containerd.sock"
 #: The guest's own user space is the image: what is not bound is empty. The kernel's modules are the host's alone.
 BOUND = (
     "/usr",
@@ -50,10 +52,15 @@ SKELETON = (
 )
 JOB = """#!/bin/sh
 cd /root 2>/dev/null || cd /
-python3 /srv/job/observe.py >/out/facts.json 2>/out/facts.err
-kdiag check --format json -o /out/check.json --format text -o /out/check.txt --no-color 2>/out/check.err
+case $PARTS in *facts*) python3 /srv/job/observe.py >/out/facts.json 2>/out/facts.err ;; esac
+case $PARTS in *check*)
+	kdiag check --format json -o /out/check.json --format text -o /out/check.txt --no-color 2>/out/check.err ;;
+esac
 [ -z "$PROGRAMS" ] || kdiag smoke --format json --only "$PROGRAMS" >/out/smoke.json 2>/out/smoke.err
 """
+
+#: what a container is started for: without a part of the line only what works there matters
+ALL, LINE, FEWER = "facts check", "check", ""
 
 #: what a line has to make work, where the cell itself tries nothing
 LEAST = "hello,tracepoint-args"
@@ -82,10 +89,11 @@ def cells_of(path: str) -> int:
         words = shlex.split(line(answer)) if cell.get("line") else []
         if words:
             engine, flags = words[words.index("run") - 1], words[words.index("run") + 1 : -1]
-            answer["line"] = trial(f"{cell['name']}-line", engine, flags, cell["programs"] or LEAST)
+            programs = cell["programs"] or LEAST
+            answer["line"] = trial(f"{cell['name']}-line", engine, flags, programs, LINE)
             for number, fewer in enumerate(without_each(flags) if cell.get("less") else ()):
                 answer.setdefault("less", []).append(
-                    trial(f"{cell['name']}-less{number}", engine, fewer, LEAST)
+                    trial(f"{cell['name']}-less{number}", engine, fewer, LEAST, FEWER)
                 )
     json.dump(answers, sys.stdout)
     return 0
@@ -109,13 +117,13 @@ def without_each(flags: list[str]) -> list[list[str]]:
 # -- one container ---------------------------------------------------------------------------------------------------
 
 
-def trial(name: str, engine: str, flags: list[str], programs: str) -> dict[str, Any]:
+def trial(name: str, engine: str, flags: list[str], programs: str, parts: str = ALL) -> dict[str, Any]:
     """What kdiag sees, says and proves in one container."""
     place = OUT / name
     place.mkdir(parents=True, exist_ok=True)
     place.chmod(0o777)
     begun = time.monotonic()
-    env = {**os.environ, "PROGRAMS": programs}
+    env = {**os.environ, "PROGRAMS": programs, "PARTS": parts}
     done = subprocess.run(
         command(engine, flags, place),
         stdin=subprocess.DEVNULL,
@@ -150,7 +158,7 @@ def command(engine: str, flags: list[str], place: Path, job: list[str] | None = 
         return ["unshare", "-m", "sh", "-c", shell]
     binds = [word for path in BOUND for word in ("-v", f"{path}:{path}:ro")]
     binds += ["-v", f"/srv/empty:{HIDDEN}:ro", "-v", f"{place}:/out"]
-    names = ("PROGRAMS", *(name for name in os.environ if name.startswith(("BPFTRACE_", "BCC_"))))
+    names = ("PROGRAMS", "PARTS", *(name for name in os.environ if name.startswith(("BPFTRACE_", "BCC_"))))
     passed = [word for name in names for word in ("-e", name)]
     usual = ["run", "--rm", "--network=none", *passed, *binds, *flags]
     job = job or ["sh", "/srv/job/job.sh"]
@@ -209,15 +217,27 @@ def prepare(engines: set[str]) -> None:
 
 
 def docker(image: Path) -> None:
-    log = open("/run/dockerd.log", "wb")  # noqa: SIM115  dockerd writes it as long as the guest runs
-    network = ["--bridge=none", "--iptables=false", "--ip6tables=false"]
-    subprocess.Popen(["dockerd", *network], stdout=log, stderr=log)
-    for _ in range(180):
-        if subprocess.run(["docker", "info"], capture_output=True, check=False).returncode == 0:
-            break
-        time.sleep(1)
+    log = open("/run/dockerd.log", "wb")  # noqa: SIM115  they write it as long as the guest runs
+    # started by dockerd it has 15 seconds, which emulation exceeds
+    subprocess.Popen(["containerd", "--address", CONTAINERD], stdout=log, stderr=log)
+    options = ["--bridge=none", "--iptables=false", "--ip6tables=false", f"--containerd={CONTAINERD}"]
+    if not waited(lambda: os.path.exists(CONTAINERD)):
+        sys.exit("containerd does not start: " + Path(log.name).read_text(errors="replace")[-1500:])
+    subprocess.Popen(["dockerd", *options], stdout=log, stderr=log)
+    asked = ["docker", "info"]
+    if not waited(lambda: subprocess.run(asked, capture_output=True, check=False).returncode == 0):
+        sys.exit("docker does not answer: " + Path(log.name).read_text(errors="replace")[-1500:])
     packed = subprocess.run(["tar", "-C", str(image), "-c", "."], stdout=subprocess.PIPE, check=True).stdout
     subprocess.run(["docker", "import", "-", "image:1"], input=packed, stdout=sys.stderr, check=True)
+
+
+def waited(done: Callable[[], bool]) -> bool:
+    """Whether it came about within some minutes."""
+    for _ in range(120):
+        if done():
+            return True
+        time.sleep(1)
+    return False
 
 
 def rootless(image: Path) -> None:
