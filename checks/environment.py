@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from kdiag.check import check
 from kdiag.machine import Machine
 from kdiag.machine.environment import Place
-from kdiag.machine.text import exists
-from kdiag.model import Evidence, Finding, Remedy, WrongRemedy, expected, fail, ok, unknown, warn
+from kdiag.model import Evidence, Finding, Remedy, WrongRemedy, fail, ok, unknown, warn
 from kdiag.system import Unavailable
+
+from .granted import WHOLE_PROC
 
 
 def _signs(place: Place) -> tuple[Evidence, ...]:
@@ -135,87 +136,6 @@ def immutable(machine: Machine) -> Iterator[Finding]:
     image = machine.environment.image
     how = image.how if image is not None else "packages are layered or absent"
     yield warn(f"{place.name}: {how}", evidence=_signs(place))
-
-
-@check(
-    "environment.filesystems",
-    "What every tool takes for granted",
-    ids=("environment.sysfs", "environment.dev-fd", "environment.shell", "environment.meminfo"),
-)
-def filesystems(machine: Machine) -> Iterator[Finding]:
-    """/sys (bpftrace asks it for the number of CPUs and crashes or fails without), /dev/fd (since 0.25 its library of
-    C is compiled through it), /bin/sh (0.15 to 0.24.1 ask clang for its directories by a shell, and crash without),
-    /proc/meminfo (0.25 sizes its buffers by it and fails without): seen in chroots and minimal images, and where
-    /proc is mounted with subset=pid.
-    """
-    for finding_id, path, consequence in (
-        ("environment.sysfs", "/sys/devices/system/cpu/possible", "bpftrace cannot create maps"),
-        ("environment.dev-fd", "/dev/fd", "bpftrace from 0.25 on does not start"),
-        ("environment.shell", "/bin/sh", "bpftrace 0.15 to 0.24.1 crash where they run clang"),
-        ("environment.meminfo", "/proc/meminfo", "bpftrace from 0.25 on cannot size its buffers"),
-    ):
-        title = f"{path} is there"
-        try:
-            there = machine.system.stat(path) is not None
-        except Unavailable as gap:
-            yield expected(
-                f"whether {path} is there was not seen", reason=gap.reason, id=finding_id, title=title
-            )
-            continue
-        if there:
-            yield ok(f"{path} is there", id=finding_id, title=title, evidence=(Evidence(path, "exists"),))
-        elif path.startswith("/proc/") and exists(machine.system, "/proc/version"):
-            # fs/proc/meminfo.c and version.c are always built, and subset=pid hides both: one without the other is
-            # a description that left it out, no machine.
-            yield expected(
-                f"whether {path} is there was not seen",
-                reason=f"{path} and /proc/version are there together, or neither is",
-                id=finding_id,
-                title=title,
-                evidence=(Evidence(path, "absent"), Evidence("/proc/version", "exists")),
-            )
-        else:
-            yield fail(
-                f"{path} is not there: {consequence}",
-                id=finding_id,
-                title=title,
-                evidence=(Evidence(path, "absent"),),
-                causes=("environment.container",),
-                remedies=_sysfs(machine)
-                if finding_id == "environment.sysfs"
-                else (WHOLE_PROC,)
-                if finding_id == "environment.meminfo"
-                else (),
-            )
-
-
-def _sysfs(machine: Machine) -> tuple[Remedy, ...]:
-    """/sys itself, where it is not mounted at all."""
-    try:
-        if machine.system.stat("/sys/kernel") is not None:
-            return ()
-    except Unavailable:
-        return ()
-    return (
-        Remedy(
-            "sysfs.mount",
-            "Mount sysfs",
-            commands=("sudo mount -t sysfs sysfs /sys",),
-            needs=("root",),
-            undo=("sudo umount /sys",),
-        ),
-    )
-
-
-#: Of the process file system a second instance, which shows all of it.
-WHOLE_PROC = Remedy(
-    "proc.mount",
-    "Mount /proc without subset=pid, in place of this one",
-    "unsafe",
-    ("sudo mount -t proc proc /proc",),
-    needs=("root",),
-    undo=("sudo umount /proc",),
-)
 
 
 @check("kernel.modules", "Loadable modules")

@@ -198,7 +198,7 @@ def _sysctl(machine: Machine, name: str, path: str, value: int, finding_id: str)
         )
     elif name == "kernel.ftrace_enabled" and value == 0:
         concern, remedies, failing = (
-            "function tracing is switched off: fentry and kprobe.multi do not attach",
+            "function tracing is switched off: fentry, kprobe.multi and, on x86, kprobes attach and never fire",
             set_to(1),
             True,
         )

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from kdiag.check import check
 from kdiag.machine import Machine
 from kdiag.machine.btf import NoBtf
+from kdiag.machine.privileges import SYSCTLS
 from kdiag.model import Evidence, Finding, Status, fail, ok, unknown
 from kdiag.parse.errors import ParseError
 from kdiag.system import ProbeResult, Unavailable
@@ -54,6 +55,9 @@ def _tracing_program(
         reason = (
             "EBUSY: the function has no room for a trampoline (the kernel was built without function tracing)"
         )
+    elif result.name == "ENODEV":
+        reason = "ENODEV: function tracing switched itself off after an error of its own"
+        causes = ("tracing.ftrace", *causes)
     elif result.name == "EPERM" and machine.bpf.program("kprobe").ok:
         # The same capabilities, the same system call and the same filter: what is left is this kind of program.
         reason = "other programs load: this kernel refuses BPF trampolines"
@@ -72,7 +76,7 @@ def fentry(machine: Machine) -> Iterator[Finding]:
     (errno 524, ENOTSUPP).
 
     fentry needs BTF, the BPF JIT and BPF trampolines (CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS where
-    functions are traced).
+    functions are traced; then kernel.ftrace_enabled=0 keeps them from firing).
     """
     try:
         jit = machine.privileges.sysctl("net.core.bpf_jit_enable")
@@ -85,6 +89,13 @@ def fentry(machine: Machine) -> Iterator[Finding]:
             causes=("sysctl.net.core.bpf_jit_enable",),
         )
         return
+    if _not_traced(machine):
+        yield fail(
+            "fentry attaches and never fires: function tracing is switched off",
+            evidence=(Evidence(SYSCTLS["kernel.ftrace_enabled"], "0"),),
+            causes=("tracing.ftrace", "sysctl.kernel.ftrace_enabled"),
+        )
+        return
     options = ("BPF_JIT", "DEBUG_INFO_BTF", "FUNCTION_TRACER", "DYNAMIC_FTRACE_WITH_DIRECT_CALLS")
     yield _tracing_program(
         machine,
@@ -93,6 +104,14 @@ def fentry(machine: Machine) -> Iterator[Finding]:
         options,
         tuple(f"config.{name}" for name in options),
     )
+
+
+def _not_traced(machine: Machine) -> bool:
+    """Whether trampolines are put on functions and never run (kernel/bpf/trampoline.c, register_fentry)."""
+    try:
+        return machine.privileges.sysctl("kernel.ftrace_enabled") == 0
+    except Unavailable:
+        return False  # tracing.ftrace says so
 
 
 @check("bpf.iter", "BPF iterators")

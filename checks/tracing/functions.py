@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 from kdiag.check import check
 from kdiag.machine import Machine
+from kdiag.machine.privileges import SYSCTLS
 from kdiag.machine.text import need_proc
-from kdiag.model import Evidence, Finding, expect, expected, fail, ok, unknown
+from kdiag.model import Evidence, Finding, Remedy, expect, expected, fail, ok, skip, unknown
 from kdiag.system import Unavailable
 from kdiag.words import Subject
 
@@ -58,6 +59,59 @@ def functions(machine: Machine) -> Iterator[Finding]:
             evidence=(Evidence(path, "absent" if readable is None else "empty"),),
             causes=("config.DYNAMIC_FTRACE", "config.FUNCTION_TRACER"),
         )
+
+
+def killed(machine: Machine) -> Evidence | None:
+    """What shows that function tracing switched itself off after an error of its own, until the next boot: its files
+    answer ENODEV then (kernel/trace/ftrace.c, ftrace_kill and ftrace_avail_open). None where it did not, or cannot be
+    seen.
+    """
+    try:
+        machine.tracing.readable_file("available_filter_functions")
+    except Unavailable as gap:
+        if gap.errno == errno.ENODEV:
+            return Evidence("available_filter_functions", gap.reason)
+    return None
+
+
+@check("tracing.ftrace", "Function tracing is switched on")
+def ftrace(machine: Machine) -> Iterator[Finding]:
+    """The master switch of function tracing, kernel.ftrace_enabled. At 0 fentry, kprobe.multi and, on x86, a kprobe on
+    the entry of a function attach without an error and never fire: the kernel registers them and does not patch the
+    functions (kernel/trace/ftrace.c, ftrace_startup_enable). After an error of its own it is off until the next boot,
+    and they do not attach. See it yourself: `sysctl kernel.ftrace_enabled`, `head -1
+    /sys/kernel/tracing/available_filter_functions`.
+    """
+    path = SYSCTLS["kernel.ftrace_enabled"]
+    dead = killed(machine)
+    if dead is not None:
+        yield fail(
+            "function tracing switched itself off: fentry and kprobe.multi do not attach before the next boot",
+            reason="the kernel found an error while it patched a function (kernel/trace/ftrace.c, ftrace_bug)",
+            evidence=(dead,),
+            causes=("kernel.log",),
+            remedies=(Remedy("ftrace.reboot", "Start the machine anew", "manual", ("sudo reboot",)),),
+        )
+        return
+    try:
+        value = machine.privileges.sysctl("kernel.ftrace_enabled")
+    except Unavailable as gap:
+        yield expected(
+            "the switch of function tracing cannot be read",
+            reason=gap.reason,
+            evidence=(expect("kernel/trace/ftrace.c", "on, unless it was switched off"),),
+        )
+        return
+    if value is None:
+        yield skip("this kernel has no switch for function tracing", evidence=(Evidence(path, "absent"),))
+    elif value == 0:
+        yield fail(
+            "function tracing is switched off: fentry and kprobe.multi attach and never fire",
+            evidence=(Evidence(path, "0"),),
+            causes=("sysctl.kernel.ftrace_enabled",),
+        )
+    else:
+        yield ok("function tracing is switched on", evidence=(Evidence(path, str(value)),))
 
 
 @check("tracing.kallsyms", "Kernel symbols have addresses")

@@ -6,12 +6,14 @@ from collections.abc import Iterator
 
 from kdiag.check import check
 from kdiag.machine import Machine
+from kdiag.machine.privileges import SYSCTLS
 from kdiag.machine.tracing import DEBUGFS
-from kdiag.model import Evidence, Finding, Remedy, WrongRemedy, fail, ok
+from kdiag.model import Evidence, Finding, Remedy, WrongRemedy, expect, expected, fail, ok, unknown
 from kdiag.system import Unavailable
 from kdiag.words import Subject
 
 from .configured import by_config
+from .functions import killed
 
 #: File systems by the magic of statfs(2) (include/uapi/linux/magic.h): what can be in such a place.
 #: Docker's, Podman's and containerd's profiles, which have the same rules for /sys.
@@ -53,7 +55,8 @@ def _new_enough(machine: Machine, kind: str) -> bool:
 @check("tracing.kprobes", "kprobes")
 def kprobes(machine: Machine) -> Iterator[Finding]:
     """Whether functions of the kernel can be probed: kprobe_events in tracefs, the kprobe event source, and
-    the master switch in debugfs. See it yourself: `ls /sys/kernel/tracing/kprobe_events
+    the master switch in debugfs. Where the kernel puts kprobes on function tracing (CONFIG_KPROBES_ON_FTRACE, x86 and
+    others), kernel.ftrace_enabled=0 keeps them from firing. See it yourself: `ls /sys/kernel/tracing/kprobe_events
     /sys/bus/event_source/devices/kprobe`.
     """
     there, evidence = _dynamic(machine, "kprobe")
@@ -99,7 +102,43 @@ def kprobes(machine: Machine) -> Iterator[Finding]:
             ),
         )
         return
-    yield ok("kprobes are there", evidence=tuple(evidence))
+    yield _silent(machine, evidence) or ok("kprobes are there", evidence=tuple(evidence))
+
+
+def _silent(machine: Machine, evidence: list[Evidence]) -> Finding | None:
+    """Kprobes that do nothing because function tracing is off: on the entry of a function they go through it, where the
+    kernel is built so (kernel/kprobes.c, check_ftrace_location and arm_kprobe_ftrace).
+    """
+    dead = killed(machine)
+    try:
+        off = machine.privileges.sysctl("kernel.ftrace_enabled") == 0
+    except Unavailable:
+        off = False
+    if not off and dead is None:
+        return None
+    option = "KPROBES_ON_FTRACE"
+    causes = ("tracing.ftrace", "sysctl.kernel.ftrace_enabled")
+    try:
+        value, path = machine.config.value(option), machine.config.found.path
+    except Unavailable as gap:
+        return unknown(
+            "whether kprobes fire cannot be told",
+            reason=f"function tracing is off, and whether kprobes use it is not known: {gap.reason}",
+            evidence=tuple(evidence),
+            causes=causes,
+        )
+    evidence.append(dead or Evidence(SYSCTLS["kernel.ftrace_enabled"], "0"))
+    evidence.append(Evidence(path, f"CONFIG_{option}={value or 'absent'}"))
+    if value != "y":
+        return None
+    return fail(
+        "kprobes do not attach: function tracing switched itself off"
+        if dead
+        else "kprobes attach and never fire: function tracing is switched off",
+        reason="this kernel puts a kprobe on the entry of a function through function tracing",
+        evidence=tuple(evidence),
+        causes=causes,
+    )
 
 
 def _writes_refused(machine: Machine, evidence: list[Evidence]) -> Finding | None:
@@ -138,4 +177,36 @@ def uprobes(machine: Machine) -> Iterator[Finding]:
             "this kernel has no uprobes",
             evidence=tuple(evidence),
             causes=("config.UPROBE_EVENTS", "config.UPROBES"),
+        )
+
+
+#: Since when the kernel counts for a uprobe (kernel/events/core.c, PERF_UPROBE_REF_CTR_OFFSET_SHIFT).
+_COUNTED_SINCE = (4, 20, 0)
+
+
+@check("tracing.usdt-semaphores", "The kernel raises semaphores of USDT probes")
+def semaphores(machine: Machine) -> Iterator[Finding]:
+    """Whether the uprobe event source takes the place of a counter (4.20): their program skips many USDT probes
+    until a semaphore in its memory is raised. Without it bpftrace up to 0.23 raises it with -p PID, later releases do
+    not attach. See it yourself: `cat /sys/bus/event_source/devices/uprobe/format/ref_ctr_offset`.
+    """
+    path = "/sys/bus/event_source/devices/uprobe/format/ref_ctr_offset"
+    try:
+        there = machine.system.stat(path) is not None
+    except Unavailable as gap:
+        if machine.kernel.version_numbers >= _COUNTED_SINCE:
+            seen = (Evidence(path, gap.reason), expect("uname -r", "Linux 4.20 and newer have it"))
+            yield expected(
+                "whether the kernel raises semaphores was not seen", reason=gap.reason, evidence=seen
+            )
+            return
+        raise
+    if there:
+        yield ok("the kernel raises semaphores of USDT probes", evidence=(Evidence(path, "exists"),))
+    else:
+        yield fail(
+            "this kernel raises no semaphores of USDT probes",
+            reason="requires Linux 4.20 or newer, with uprobe events",
+            evidence=(Evidence(path, "absent"),),
+            causes=("tracing.uprobes",),
         )

@@ -20,6 +20,7 @@ from kdiag.capabilities.expression import (
     need,
     never,
     stand_ins,
+    there,
     unless_refuted,
 )
 from kdiag.model import Status, Works
@@ -147,6 +148,8 @@ def _clang(b: Behaviour, *, tracepoint: str = "", types: bool = False, includes:
     if not runs:
         return always
     parts = [unless_refuted("environment.shell")] if b.clang_shell else []
+    if b.needs_dev_null:
+        parts.append(unless_refuted("environment.dev-null"))
     if b.kconfig_include == "always":
         parts.append(unless_refuted("headers.intact"))
     parts.append(need("headers.configured"))
@@ -273,7 +276,7 @@ def fentry(b: Behaviour) -> Expression:
 
 def uprobe(b: Behaviour) -> Expression:
     attached = all_of(need("tracing.uprobes"), need("bpf.prog.kprobe"), need("perf.events"))
-    return all_of(_runs(b), attached, _detach(b), _pids(b))
+    return all_of(_runs(b), attached, _detach(b), _pids(b), _by_pid())
 
 
 def profile(b: Behaviour) -> Expression:
@@ -308,15 +311,34 @@ def kprobe_multi(b: Behaviour) -> Expression:
     def evaluate(context: Context) -> Outcome:
         at_once = all_of(listed, need("bpf.kprobe_multi"))(context)
         if at_once.works is Works.WORKS:
-            return at_once
+            # bpftrace uses such a link wherever the kernel makes one, whether it fires or not.
+            return all_of(lambda _: at_once, unless_refuted("tracing.ftrace"))(context)
         return all_of(singly, at_worst_caveat(need("bpf.kprobe_multi"), "attached one by one"))(context)
 
     return evaluate
 
 
 def usdt(b: Behaviour) -> Expression:
-    """As uprobes; later releases add a piece of C that needs the kernel's types."""
-    return all_of(uprobe(b), _btf(b)) if b.usdt_needs_types else uprobe(b)
+    """As uprobes, or all places of a probe at once; later releases add a piece of C that needs the kernel's types."""
+    single = all_of(need("tracing.uprobes"), need("perf.events"))
+    at_once = there("bpf.uprobe_multi")
+    attached = all_of(need("bpf.prog.kprobe"), any_of(at_once, single) if b.usdt_multi else single)
+    parts = [_runs(b), attached, _detach(b), _pids(b), _semaphores(b), _by_pid()]
+    return all_of(*parts, _btf(b)) if b.usdt_needs_types else all_of(*parts)
+
+
+def _semaphores(b: Behaviour) -> Expression:
+    """Many probes of libraries and interpreters are behind a semaphore, which the kernel or bpftrace has to raise."""
+    by_pid = "those behind a semaphore require -p PID"
+    if b.usdt_semaphores == "by-pid":
+        return caveat(always, by_pid)
+    text = by_pid if b.usdt_semaphores == "counted-or-by-pid" else "those behind a semaphore do not attach"
+    return at_worst_caveat(unless_refuted("tracing.usdt-semaphores"), text)
+
+
+def _by_pid() -> Expression:
+    """-p PID is compared with bpftrace's own mount namespace before a path of that process is looked up."""
+    return at_worst_caveat(unless_refuted("environment.mount-namespace"), "-p PID does not work")
 
 
 def kstack(b: Behaviour) -> Expression:

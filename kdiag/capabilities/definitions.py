@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 DEFAULT_REQUIRED = ("hello", "tracepoint-args", "tracepoint-net", "tracepoint-sched")
 
 #: Findings that are about the caller, not about the machine: fine for root (of the machine, not of a namespace).
-ABOUT_THE_USER = frozenset({"privileges.root", "privileges.capabilities"})
+ABOUT_THE_USER = frozenset({"privileges.root", "privileges.capabilities", "bpf.listing"})
 
 
 class Definition(NamedTuple):

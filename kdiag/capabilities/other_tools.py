@@ -111,10 +111,14 @@ def bpftool(_b: Behaviour) -> Expression:
         need("privileges.capabilities"),
         need("privileges.userns"),
         need("bpf.map"),
-        at_worst_caveat(need("btf.bpftool"), "it shows no types"),
+        need("bpf.listing"),
     )
 
 
 def bpftool_btf(_b: Behaviour) -> Expression:
-    """A file is read, no system call made: what the kernel allows does not matter."""
-    return all_of(need("tools.bpftool", refuse_warn=True), need("btf.vmlinux", tolerate_warn=True))
+    """A file is read, no system call made: what the kernel allows does not matter, what bpftool's libbpf reads does."""
+    return all_of(
+        need("tools.bpftool", refuse_warn=True),
+        need("btf.vmlinux", tolerate_warn=True),
+        need("btf.bpftool"),
+    )

@@ -62,6 +62,31 @@ def another_root(described: Description) -> None:
     described.file("/host/etc/os-release", machines.DEBIAN["12"]).dir("/host/usr/bin")
 
 
+def no_ftrace(**options: str | None) -> Change:
+    """Function tracing switched off, on a kernel with these options."""
+
+    def change(described: Description) -> None:
+        machines.sysctls(described, ftrace_enabled=0)
+        described.file(f"/boot/config-{RELEASE}", parts.config("6.12.107", options))
+
+    return change
+
+
+def nowhere(change: Change) -> Change:
+    """The change, on a kernel whose configuration is not to be had."""
+
+    def both_of(described: Description) -> None:
+        change(described)
+        described.remove(f"/boot/config-{RELEASE}")
+
+    return both_of
+
+
+def dead_ftrace(described: Description) -> None:
+    for path in both("available_filter_functions"):
+        described.refuse(path, errno.ENODEV)
+
+
 def microvm(described: Description) -> None:
     described.release = "6.18.44-fc-v669"
     described.file("/proc/cpuinfo", "flags\t: hypervisor\n").remove("/sys/class/dmi")
@@ -224,6 +249,16 @@ ROWS: list[Row] = [
         "unknown",
     ),
     ("environment.dev-fd", "absent", lambda x: x.remove("/dev/fd"), FAIL, "/dev/fd"),
+    ("environment.dev-null", "absent", lambda x: x.remove("/dev/null"), FAIL, "where it runs clang"),
+    (
+        "environment.mount-list",
+        "/proc with subset=pid",
+        lambda x: x.remove("/proc/mounts", "/proc/version"),
+        FAIL,
+        "cgroup_path",
+    ),
+    ("environment.mount-list", "left out", lambda x: x.remove("/proc/mounts"), UNKNOWN, "not seen"),
+    ("environment.mount-namespace", "absent", lambda x: x.remove("/proc/self/ns/mnt"), FAIL, "-p fails"),
     ("environment.shell", "absent", lambda x: x.remove("/bin/sh"), FAIL, "/bin/sh"),
     ("environment.sysfs", "absent", lambda x: x.remove("/sys/devices"), FAIL, "possible"),
     ("environment.host", "another system's root", another_root, UNKNOWN, "no modules of"),
@@ -718,6 +753,38 @@ ROWS: list[Row] = [
         lambda x: x.file("/sys/kernel/debug/kprobes/enabled", "0\n"),
         FAIL,
         "switched off",
+    ),
+    ("tracing.kprobes", "no function tracing", no_ftrace(), FAIL, "attach and never fire"),
+    ("tracing.kprobes", "breakpoints", no_ftrace(KPROBES_ON_FTRACE=None), OK, "are there"),
+    ("tracing.kprobes", "of no known build", nowhere(no_ftrace()), UNKNOWN, "cannot be told"),
+    ("tracing.kprobes", "ftrace is dead", dead_ftrace, FAIL, "do not attach"),
+    ("tracing.ftrace", "off", no_ftrace(), FAIL, "never fire"),
+    ("tracing.ftrace", "dead", dead_ftrace, FAIL, "next boot"),
+    ("tracing.ftrace", "not built", lambda x: x.remove("/proc/sys/kernel/ftrace_enabled"), SKIP, "no switch"),
+    (
+        "tracing.ftrace",
+        "closed",
+        lambda x: x.refuse("/proc/sys/kernel/ftrace_enabled", errno.EACCES),
+        UNKNOWN,
+        "cannot be read",
+    ),
+    ("bpf.fentry", "function tracing off", no_ftrace(), FAIL, "never fires"),
+    ("bpf.fentry", "ftrace is dead", probes(errno.ENODEV, "bpf:fentry:5", detail="attach"), FAIL, "ENODEV"),
+    ("bpf.listing", "CAP_BPF only", probes(errno.EPERM, "bpf:btf-ids"), FAIL, "may not be listed"),
+    ("bpf.listing", "before BTF", probes(errno.EINVAL, "bpf:btf-ids"), UNKNOWN, "not tried"),
+    (
+        "tracing.usdt-semaphores",
+        "before 4.20",
+        lambda x: x.remove("/sys/bus/event_source/devices/uprobe/format"),
+        FAIL,
+        "raises no semaphores",
+    ),
+    (
+        "tracing.usdt-semaphores",
+        "not looked at",
+        lambda x: x.refuse("/sys/bus/event_source/devices/uprobe/format/ref_ctr_offset", errno.EACCES),
+        UNKNOWN,
+        "not seen",
     ),
     (
         "tracing.kprobe-leftovers",

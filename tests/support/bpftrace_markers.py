@@ -166,6 +166,29 @@ SIGNS: Mapping[str, tuple[tuple[object, tuple[Sign, ...]], ...]] = {
         (True, (has(r"^src/stdlib/usdt/usdt\.bpf\.c$", r"usdt\.bpf\.h"),)),
         (False, (no(r"^src/stdlib/.*usdt.*$", "."),)),
     ),
+    "usdt_multi": (
+        (
+            True,
+            (
+                has(
+                    r"^src/bpfprogram\.cpp$",
+                    r"probe\.type == ProbeType::usdt\)\) \{\n\s*attach_type = \S*UPROBE_MULTI",
+                ),
+            ),
+        ),
+        (False, (no(r"^src/bpfprogram\.cpp$", r"ProbeType::usdt"),)),
+    ),
+    "usdt_semaphores": (
+        (
+            "counted-or-by-pid",
+            (
+                has(r"^src/attached_probe\.cpp$", r"usdt_sem_up_manual|bcc_usdt_(addsem|enable)"),
+                has(FEATURE, r"ref_ctr_offset"),
+            ),
+        ),
+        ("by-pid", (has(r"^src/attached_probe\.cpp$", r"bcc_usdt_(addsem|enable)"),)),
+        ("counted", (has(r"^src/attached_probe\.cpp$", r"semaphore_offset|bpf_program__attach_usdt"),)),
+    ),
     "rawtracepoint": (
         ("needs-btf", (has(CODE, r"rawtracepoints require kernel BTF"),)),
         ("any", (has(TYPES, r"rawtracepoint"),)),
@@ -202,6 +225,16 @@ SIGNS: Mapping[str, tuple[tuple[object, tuple[Sign, ...]], ...]] = {
             "euid",
             (has(START, r"currently only supports running as the root user"), has(START, r"geteuid\(\)")),
         ),
+    ),
+    "needs_dev_null": (
+        (
+            True,
+            (
+                has(r"^src/(utils|util/io)\.cpp$", r'throw \w+\("open\(\\"/dev/null'),
+                has(CLANG, r"silencer\.silence"),
+            ),
+        ),
+        (False, (no(r"^src/(utils|util/io)\.cpp$", r'throw \w+\("open\(\\"/dev/null'),)),
     ),
     "needs_dev_fd": (
         (True, (has(r"^src/stdlib/\w+\.bpf\.c$", "."), has(r"^src/util/memfd\.h$", r"/dev/fd/"))),

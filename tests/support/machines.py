@@ -36,6 +36,7 @@ CONTAINER_CAPABILITIES = 0xA80425FB
 _FILESYSTEMS = ("sysfs", "proc", "tracefs", "debugfs", "securityfs", "bpf")
 _NAMESPACES = {
     "pid": 4026531836,
+    "mnt": 4026531841,
     "ipc": 4026531839,
     "uts": 4026531838,
     "cgroup": 4026531835,
@@ -89,6 +90,7 @@ def linux(
             "/proc/cmdline": "root=/dev/vda1 ro quiet\n",
             "/proc/cpuinfo": "processor\t: 0\nflags\t\t: fpu vme sse2\n",
             "/proc/meminfo": "MemTotal: 4194304 kB\nMemAvailable: 2097152 kB\n",
+            "/proc/mounts": "/dev/vda1 / ext4 rw 0 0\n",
             "/proc/modules": "ext4 1 0 - Live 0x0\nxfs 1 0 - Live 0x0\n",
             "/proc/kallsyms": "ffffffff81000000 T _stext\nffffffff81000010 T vfs_open\n" * 8,
             "/proc/filesystems": "".join(f"nodev\t{name}\n" for name in _FILESYSTEMS),
@@ -105,7 +107,7 @@ def linux(
             "/sys/class/dmi/id/product_name": "20XW\n",
         }
     )
-    described.dir("/dev/fd").file("/bin/sh", b"\x7fELF", mode=0o755).file(
+    described.dir("/dev/fd").file("/dev/null", b"", mode=0o666).file("/bin/sh", b"\x7fELF", mode=0o755).file(
         "/usr/bin/python3", _elf_head(machine), mode=0o755
     )
     described.file("/var/lib/dpkg/status", parts.dpkg())
@@ -194,6 +196,8 @@ def mounted(described: Description, *, tracefs: bool = True, debugfs: bool = Tru
             described.file(f"{place}/{name}", text)
     for pmu in ("software", "tracepoint", "kprobe", "uprobe", "breakpoint", "cpu"):
         described.dir(f"/sys/bus/event_source/devices/{pmu}")
+    if parts.version_numbers(described.release) >= (4, 20):
+        described.file("/sys/bus/event_source/devices/uprobe/format/ref_ctr_offset", "config:32-63\n")
     return described
 
 

@@ -89,6 +89,11 @@ class Behaviour(NamedTuple):
     """Whether it detaches kprobes and uprobes through BCC's library, which looks into tracefs and complains without."""
     usdt_needs_types: bool
     """Whether a USDT probe brings a piece of C that needs the kernel's types."""
+    usdt_multi: bool
+    """Whether USDT probes attach through uprobe.multi links where the kernel has them: those are no perf events."""
+    usdt_semaphores: Literal["by-pid", "counted-or-by-pid", "counted"]
+    """How a USDT probe behind a semaphore is switched on: in the memory of the process that -p names, by the kernel
+    (ref_ctr_offset of the uprobe event source, 4.20) with that as a way out, or by the kernel only."""
     rawtracepoint: Literal["absent", "any", "needs-btf"]
     fentry_check: Literal["none", "load", "attach", "late"]
     """How it is decided that fentry works: not at all (absent), loading a test program, loading and attaching
@@ -106,6 +111,8 @@ class Behaviour(NamedTuple):
     privileges: Literal["euid", "capabilities"]
     """"euid": effective uid 0, capabilities not looked at. "capabilities": CAP_SYS_ADMIN, or CAP_BPF and
     CAP_PERFMON; a user who is not root needs CAP_DAC_READ_SEARCH and CAP_DAC_OVERRIDE as well."""
+    needs_dev_null: bool
+    """Whether running clang ends where /dev/null cannot be opened (StdioSilencer::silence())."""
     needs_dev_fd: bool
     """Whether it compiles its library of C through /dev/fd (src/util/memfd.h)."""
     needs_tracefs_at_start: bool
