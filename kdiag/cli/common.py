@@ -81,9 +81,9 @@ def one_of(option: str, value: str, known: tuple[str, ...]) -> None:
         fail(f"{option} is one of {', '.join(filter(None, known))}, not {value!r}{hint}")
 
 
-def seconds(value: float) -> float:
+def seconds(value: float | None) -> float | None:
     """A usage error for what is no length of time: less than 0, without an end, not a number."""
-    if not 0 <= value < float("inf"):
+    if value is not None and not 0 <= value < float("inf"):
         raise typer.BadParameter(f"{value:g} is not a number of seconds, 0 or more")
     return value
 

@@ -92,9 +92,11 @@ def smoke(  # noqa: PLR0913, PLR0917  a parameter is an option
         str, typer.Option("--format", metavar="text|json", help="How to print it.")
     ] = "text",
     time_limit: Annotated[
-        float,
-        typer.Option("--time-limit", metavar="SECONDS", help="For all together (0: none).", callback=seconds),
-    ] = 0,
+        float | None,
+        typer.Option(
+            "--time-limit", metavar="SECONDS", help="For all together (900; 0: none).", callback=seconds
+        ),
+    ] = None,
     show_list: Annotated[bool, typer.Option("--list", help="Show the programs and stop.")] = False,
     color: Color = None,
     no_plugins: NoPlugins = False,
@@ -117,7 +119,7 @@ def smoke(  # noqa: PLR0913, PLR0917  a parameter is an option
             require=split(require),
             tools=tool_names(tool),
             output_format=output_format,
-            time_limit=time_limit or None,
+            time_limit=time_limit,
             terminal=shown,
             progress=sys.stderr,
             plugins=not no_plugins,

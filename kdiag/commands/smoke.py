@@ -19,7 +19,7 @@ from kdiag.commands.runners import runners
 from kdiag.knowledge.tools.bpftrace import behaviour
 from kdiag.knowledge.tools.bpftrace_history import NEWEST_READ
 from kdiag.machine import Machine
-from kdiag.smoke import PROGRAMS, run, select, worked
+from kdiag.smoke import PROGRAMS, TIME_LIMIT, run, select, worked
 from kdiag.smoke.json import render as render_json
 from kdiag.smoke.live import shown
 from kdiag.smoke.text import listing
@@ -90,7 +90,7 @@ def prove(  # noqa: PLR0913
             env=env,
             listener=listener,
             required=required,
-            time_limit=time_limit,
+            time_limit=TIME_LIMIT if time_limit is None else time_limit or None,
             machine=report.machine,
         )
 

@@ -5,11 +5,12 @@
 
 from kdiag.smoke.model import Outcome, Result, SmokeError, SmokeReport
 from kdiag.smoke.programs import PROGRAMS, Program
-from kdiag.smoke.run import Listener, run, select
+from kdiag.smoke.run import TIME_LIMIT, Listener, run, select
 from kdiag.smoke.verdict import verdict, worked
 
 __all__ = [
     "PROGRAMS",
+    "TIME_LIMIT",
     "Listener",
     "Outcome",
     "Program",

@@ -74,7 +74,8 @@ def _silence(seen: Observation, mark: str, tool: str) -> str:
     """What happened where the tool gave no reason."""
     if seen.timed_out:
         stage = "the event was caused and never seen" if seen.started else "not ready to trace"
-        return f"{stage} within {seen.seconds:.0f} s{_stubborn(seen, tool)}"
+        lacked = f"; {seen.lacked}" if seen.lacked else ""
+        return f"{stage} within {seen.seconds:.0f} s{_stubborn(seen, tool)}{lacked}"
     last = said(seen, mark).splitlines()[-1:]
     if seen.status:
         return (

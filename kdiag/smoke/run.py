@@ -19,6 +19,7 @@ from kdiag.smoke.cause import Cause, Uncaused, start
 from kdiag.smoke.identity import Doubt, doubt
 from kdiag.smoke.model import Outcome, Result, SmokeError, SmokeReport, agreement, worst
 from kdiag.smoke.programs import FIRST, PROGRAMS, Program, Runner, Runners, Scene, Shown, Skip
+from kdiag.smoke.shortage import shortage
 from kdiag.smoke.watch import Limits, Observation, Plan, watch
 from kdiag.trust.program import distrusted
 from kdiag.words import did_you_mean
@@ -28,6 +29,10 @@ Listener = Callable[[Program, Result | None], None]
 
 #: Seconds in which nothing can be tried.
 _LEAST = 0.01
+#: Seconds for all programs unless the caller says otherwise: emulated machines took up to 320.
+TIME_LIMIT = 900.0
+#: Seconds until one program has to trace, however slow the first one was.
+_LONGEST = 300.0
 _INITIAL_PID_NAMESPACE = 0xEFFFFFFC  # PROC_PID_INIT_INO, include/linux/proc_ns.h
 
 
@@ -85,15 +90,15 @@ def run(  # noqa: PLR0913  what a run depends on
     env: Mapping[str, str] | None = None,
     listener: Listener | None = None,
     required: Sequence[str] = DEFAULT_REQUIRED,
-    time_limit: float | None = None,
+    time_limit: float | None = TIME_LIMIT,
     machine: MachineInfo | None = None,
 ) -> SmokeReport:
     """Run them and report. To be called in the main thread.
 
     runners: how each tool is started. behaviour: of the installed bpftrace. predictions: status by capability id, may
     be empty. env: the whole environment for the tools, None for ours as it is. time_limit: seconds for everything
-    together. machine: as `kdiag check` describes it, to be copied into the report. Raises SmokeError where kdiag cannot
-    do its own part.
+    together, None for as long as it takes. machine: as `kdiag check` describes it, to be copied into the report.
+    Raises SmokeError where kdiag cannot do its own part.
     """
     began = time.monotonic()
     results: list[Result] = []
@@ -172,7 +177,7 @@ def _one(program: Program, state: _Run, predicted: Works | None) -> Result:
     if gate.stopped:
         return result(Outcome.SKIPPED, gate.stopped)
     if state.deadline - began < _LEAST:
-        return result(Outcome.SKIPPED, "the time limit for all programs was reached")
+        return result(Outcome.SKIPPED, _with_shortage("the time limit for all programs was reached"))
     if not runner.words and not program.alone:
         if runner.absent:
             return result(Outcome.SKIPPED, runner.absent)
@@ -189,11 +194,13 @@ def _one(program: Program, state: _Run, predicted: Works | None) -> Result:
     if seen.timed_out and time.monotonic() >= state.deadline:
         return result(
             Outcome.SKIPPED,
-            "stopped: the time limit for all programs was reached",
+            _with_shortage("stopped: the time limit for all programs was reached"),
             "",
             arguments,
             judge.output(seen),
         )
+    if seen.timed_out:
+        seen = seen._replace(lacked=shortage())
     # Only on standard output, which is not looked at once tracing has begun.
     told = seen._replace(started=True) if program.answers else seen
     return result(
@@ -263,10 +270,15 @@ def _limits(hello: float | None, heavy: bool) -> Limits:
     if hello is None:
         return Limits(start=180.0 if heavy else 60.0)
     return Limits(
-        start=max(30.0, 90 * hello) if heavy else max(15.0, 20 * hello),
+        start=min(_LONGEST, max(30.0, 90 * hello) if heavy else max(15.0, 20 * hello)),
         event=max(10.0, 10 * hello),
         end=max(5.0, 5 * hello),
     )
+
+
+def _with_shortage(text: str) -> str:
+    lacked = shortage()
+    return f"{text}; {lacked}" if lacked else text
 
 
 def _untrusted(program: str) -> str:

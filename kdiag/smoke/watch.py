@@ -67,7 +67,8 @@ class Observation(NamedTuple):
 
     seen: the proof was found; started: it said that it traces; timed_out: a limit passed. status: as
     subprocess has it, None if it never ended or never started (problem says why). asked: it was still running and
-    was told to end; killed: that did not help. uncaused: why the event could not be caused, if it never was.
+    was told to end; killed: that did not help. uncaused: why the event could not be caused, if it never was. lacked:
+    what the machine was short of when a limit passed.
     """
 
     seen: bool = False
@@ -81,6 +82,7 @@ class Observation(NamedTuple):
     seconds: float = 0.0
     problem: str = ""
     uncaused: str = ""
+    lacked: str = ""
 
 
 @dataclass(slots=True)

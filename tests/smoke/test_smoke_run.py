@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -101,6 +102,16 @@ def test_the_environment_is_the_given_one(fake: Path, behaving: Env, monkeypatch
     result = go(fake, None).programs[0]
     assert result.outcome is Outcome.WARNS
     assert "source is /wrong" in result.message
+
+
+def test_what_the_machine_lacked_is_told(fake: Path, behaving: Env, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A real machine that is out of memory would stop the tests, too: what the kernel says of it is given."""
+    module = sys.modules["kdiag.smoke.run"]
+    monkeypatch.setattr(module, "shortage", lambda: "this machine is short of memory")
+    (result,) = go(fake, behaving("silent"), time_limit=1.0).programs[:1]
+    assert result.message.endswith("; this machine is short of memory")
+    (result,) = go(fake, behaving("works"), time_limit=0.0).programs[:1]
+    assert result.message.endswith("; this machine is short of memory")
 
 
 def test_the_time_limit_for_all(fake: Path, behaving: Env) -> None:
