@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import NamedTuple
 
 from kdiag.check import check
 from kdiag.knowledge.tools.bcc_history import enough, unmet
@@ -12,45 +14,81 @@ from kdiag.model import Evidence, Finding, Remedy, expect, expected, fail, ok, s
 from kdiag.system import Unavailable
 
 
-@check("headers.bcc-age", "BCC can compile this kernel's headers")
+class _Scope(NamedTuple):
+    """Which tools a finding is about. but: what is lacked in these headers does not concern them."""
+
+    id: str
+    title: str
+    what: str
+    but: tuple[str, ...]
+
+
+_BPF_H = "include/linux/bpf.h"
+_NAMESPACES = ("include/linux/ns/ns_common_types.h", "include/linux/ns_common.h")
+#: pid_namespace.h and fs.h do not include bpf.h, fs.h not the namespaces' headers (tried with 5.10, 6.1 and 6.12).
+_SCOPES = (
+    _Scope("headers.bcc-age", "BCC can compile this kernel's headers", "tools", ()),
+    _Scope(
+        "headers.bcc-namespaces",
+        "BCC can compile the headers of namespaces",
+        "tools that include pid_namespace.h",
+        (_BPF_H,),
+    ),
+    _Scope(
+        "headers.bcc-structs",
+        "BCC can compile the kernel's sched.h and fs.h",
+        "tools that include linux/fs.h",
+        (_BPF_H, *_NAMESPACES),
+    ),
+)
+
+
+@check("headers.bcc-age", "BCC can compile this kernel's headers", ids=tuple(scope.id for scope in _SCOPES))
 def bcc_age(machine: Machine) -> Iterator[Finding]:
     """BCC puts a bpf.h of its own, of the kernel that was new when it was released, in the place of the kernel's. The
     headers of a newer kernel rely on structs and constants that are not in it, on extensions of C and on `asm goto`:
     clang ends with `incomplete type 'struct bpf_wq'`, `use of undeclared identifier`, `no member named`. Both are
     looked at, BCC's own header in its library and the kernel's in the tree; where one is not to be seen, a table of
-    releases says what is expected. See it yourself: `strings $(ldconfig -p | grep -o '/.*libbcc.so.0') | grep bpf_wq`.
+    releases says what is expected. What is lacked in bpf.h concerns the network's tools, and not those that include
+    fs.h or pid_namespace.h only (headers.bcc-structs, headers.bcc-namespaces). See it yourself: `strings $(ldconfig -p
+    | grep -o '/.*libbcc.so.0') | grep bpf_wq`.
     """
-    if machine.tools.bcc_tools is None:
-        yield skip("BCC's tools are not installed")
-        return
     library, bcc = machine.tools.libbcc, Bcc(machine)
-    if library is None:
-        yield expected(
-            "which BCC this is was not seen", reason="no libbcc.so.0.* where libraries are looked for"
-        )
-        return
-    name = f"BCC {'.'.join(map(str, library[1]))}"
-    evidence: tuple[Evidence, ...] = (Evidence(library[0], name),)
+    for scope in _SCOPES:
+        if machine.tools.bcc_tools is None:
+            found = skip("BCC's tools are not installed")
+        elif library is None:
+            found = expected(
+                "which BCC this is was not seen", reason="no libbcc.so.0.* where libraries are looked for"
+            )
+        else:
+            found = _judged(machine, bcc, scope, *library)
+        yield replace(found, id=scope.id, title=scope.title)
+
+
+def _judged(machine: Machine, bcc: Bcc, scope: _Scope, path: str, version: tuple[int, int, int]) -> Finding:
+    name = f"BCC {'.'.join(map(str, version))}"
+    evidence: tuple[Evidence, ...] = (Evidence(path, name),)
     try:
-        lacks = bcc.lacks
+        lacks = tuple(lack for lack in bcc.lacks if lack.file not in scope.but)
     except Unavailable as gap:
-        yield _by_release(machine, name, library[1], evidence, gap.reason)
-        return
+        return _by_release(machine, name, version, evidence, gap.reason, scope)
     evidence += tuple(
         Evidence(f"{bcc.source}/{lack.file}", f"{name} lacks {', '.join(lack.names[:6])}") for lack in lacks
     )
     if not lacks:
-        yield ok(
+        return ok(
             f"{name} has what this kernel's headers rely on",
-            evidence=(*evidence, Evidence(f"{bcc.source}/include/linux/bpf.h", "its own bpf.h is enough")),
+            evidence=(*evidence, Evidence(f"{bcc.source}/{_BPF_H}", "its own bpf.h is enough"))
+            if not scope.but
+            else evidence,
         )
-        return
     widest = lacks[-1]
-    yield fail(
+    return fail(
         f"{name} cannot compile {widest.what}: it lacks {widest.names[0]}",
         reason=f"{'; '.join(f'{lack.file} relies on {_some(lack.names)}' for lack in lacks)}; the other tools compile",
         evidence=evidence,
-        remedies=_newer(enough(machine.kernel.version_numbers, library[1])),
+        remedies=_newer(enough(machine.kernel.version_numbers, version)),
     )
 
 
@@ -69,12 +107,18 @@ def _newer(release: tuple[int, int, int] | None) -> tuple[Remedy, ...]:
     )
 
 
-def _by_release(
-    machine: Machine, name: str, version: tuple[int, int, int], evidence: tuple[Evidence, ...], gap: str
+def _by_release(  # noqa: PLR0913, PLR0917  what the sentence is made of
+    machine: Machine,
+    name: str,
+    version: tuple[int, int, int],
+    evidence: tuple[Evidence, ...],
+    gap: str,
+    scope: _Scope,
 ) -> Finding:
     """What is expected of this pair where its header or the kernel's was not looked at."""
     kernel = machine.kernel.release
-    lacks = unmet(machine.kernel.version_numbers, version)
+    unmet_ones = unmet(machine.kernel.version_numbers, version)
+    lacks = next((one for one in unmet_ones if one.file not in scope.but), None)
     if lacks is None:
         return expected(
             f"whether {name} can compile the headers of {kernel} was not tried",

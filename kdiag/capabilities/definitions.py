@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from kdiag.capabilities import bpftrace, other_tools
+from kdiag.capabilities import bcc, bpftrace, other_tools
 from kdiag.capabilities.expression import AS_FAR_AS_SEEN, Context, Expression, Outcome, need
 from kdiag.capabilities.repair import explained, repairs
 from kdiag.model import Capability, Finding, Status, Works
@@ -26,7 +26,7 @@ ABOUT_THE_USER = frozenset({"privileges.root", "privileges.capabilities", "bpf.l
 
 class Definition(NamedTuple):
     """A capability before it is judged. `needs` builds the expression for one behaviour of bpftrace. part_of: the
-    capability that it is a part of: people see it where the two do not fare alike.
+    capability that it is a part of: people see it where the two do not fare alike. step: a part of no use alone.
     """
 
     id: str
@@ -35,6 +35,7 @@ class Definition(NamedTuple):
     needs: Callable[[Behaviour], Expression]
     explain: str
     part_of: str = ""
+    step: bool = False
 
 
 DEFINITIONS: tuple[Definition, ...] = (
@@ -125,8 +126,12 @@ DEFINITIONS: tuple[Definition, ...] = (
         "bcc-tools",
         "BCC tools",
         "BCC",
-        other_tools.bcc_tools,
+        bcc.bcc_tools,
         "execsnoop-bpfcc and the others, compiled on this machine",
+    ),
+    *(
+        Definition(one.id, one.title, "BCC", one.needs, one.explain, "bcc-tools", one.step)
+        for one in bcc.PARTS
     ),
     Definition(
         "core-tools",

@@ -94,6 +94,17 @@ def there(finding_id: str) -> Expression:
     return evaluate
 
 
+def by_way_of(finding_id: str, taken: Expression, otherwise: Expression) -> Expression:
+    """What a tool needs on the way that it takes here: where the finding is skipped, the other one."""
+
+    def evaluate(context: Context) -> Outcome:
+        finding = context.findings.get(finding_id)
+        way = otherwise if finding is not None and finding.status is Status.SKIP else taken
+        return way(context)
+
+    return evaluate
+
+
 def unless_refuted(finding_id: str) -> Expression:
     """As `need`; but what the check itself calls expected (a default that nearly every machine has) is enough, so that
     recordings from before the question keep their answer. The finding stays unknown, and the answer names it.

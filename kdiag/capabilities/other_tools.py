@@ -1,13 +1,13 @@
-"""What must be true of the machine for BCC's tools and for libbpf CO-RE tools."""
+"""What must be true of the machine for libbpf CO-RE tools and for bpftool."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kdiag.capabilities.bcc import tracepoints
 from kdiag.capabilities.expression import (
     Expression,
     all_of,
-    at_best_expected,
     at_worst_caveat,
     need,
     stand_ins,
@@ -17,29 +17,6 @@ from kdiag.capabilities.expression import (
 
 if TYPE_CHECKING:
     from kdiag.knowledge.tools.behaviour import Behaviour
-
-
-def _tracepoints(*places: Expression) -> Expression:
-    """tracefs, where the tools look for it."""
-    return at_worst_caveat(all_of(need("tracing.tracefs"), *places), "those that use tracepoints do not work")
-
-
-def bcc_tools(_b: Behaviour) -> Expression:
-    return all_of(
-        need("tools.bcc"),
-        unless_refuted("tools.bcc-start"),
-        need("privileges.root"),
-        need("privileges.userns"),
-        need("kernel.lockdown"),
-        need("bpf.map"),
-        need("headers.bcc"),
-        at_best_expected("headers.bcc-age"),
-        need("bpf.prog.kprobe"),
-        need("perf.events"),
-        at_worst_caveat(need("tracing.kprobes"), "those that use kprobes do not work"),
-        # TRACEPOINT_PROBE is compiled from the event's format file (src/cc/frontends/clang/tp_frontend_action.cc).
-        _tracepoints(need("tracing.bcc-path")),
-    )
 
 
 def _core(*more: Expression, own_libbpf: bool = False) -> Expression:
@@ -99,7 +76,7 @@ def core_tools(_b: Behaviour) -> Expression:
         at_worst_caveat(need("perf.events"), "those that use kprobes or tracepoints do not work"),
         at_worst_caveat(need("tracing.kprobes"), "those that use kprobes do not work"),
         # A tracepoint's id is read from tracefs (src/libbpf.c, determine_tracepoint_id).
-        _tracepoints(need("tracing.first-path"), need("tracing.libbpf-path")),
+        tracepoints(need("tracing.first-path"), need("tracing.libbpf-path")),
         need("tracing.own-path"),
     )
 

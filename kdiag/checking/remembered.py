@@ -14,7 +14,7 @@ from kdiag.machine.btf import SYSFS, VMLINUX, ModuleBtf, Survey
 
 _NAME = "btf-survey"
 #: Changed whenever a `Survey` gets other fields or other functions.
-_FORM = 2
+_FORM = 3
 
 
 def key() -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,21 +19,34 @@ if TYPE_CHECKING:
 _BPFTOOL = re.compile(r"^\S*bpftool v\d", re.MULTILINE)
 
 
-def runners(tools: Tools) -> Runners:
-    """Each tool by the name that `--tool` takes; without words where it is not installed."""
+def runners(tools: Tools, hints: Mapping[str, str] | None = None) -> Runners:
+    """Each tool by the name that `--tool` takes; without words where it is not installed. hints: how it is installed
+    then.
+    """
     bpftrace, bpftool = tools.bpftrace_path, tools.bpftool_path
     return {
         "bpftrace": Runner("bpftrace", (bpftrace,) if bpftrace else (), ("--version",), says_bpftrace),
+        "bcc": _bcc(tools, (hints or {}).get("bcc", "")),
         "libbpf": _libbpf(tools),
         "bpftool": Runner("bpftool", (bpftool,) if bpftool else (), ("version",), _says_bpftool),
     }
 
 
+def _bcc(tools: Tools, hint: str) -> Runner:
+    """The small programs, run by the interpreter of BCC's own tools: kdiag's hardly ever has the module."""
+    python = tools.bcc_interpreter
+    words = (python, "-I", "-S", "-B", "-c", _source("bcc_loader.py")) if python else ()
+    return Runner("BCC", words, ("version",), lambda output: output.startswith("BCC "), hint=hint)
+
+
+def _source(name: str) -> str:
+    return (Path(kdiag.smoke.__file__).parent / name).read_text(encoding="utf-8")
+
+
 def _libbpf(tools: Tools) -> Runner:
     """The loader, in kdiag's own interpreter, with the shared library that is installed."""
     library = tools.libbpfs[0][0] if tools.libbpfs else ""
-    source = (Path(kdiag.smoke.__file__).parent / "loader.py").read_text(encoding="utf-8") if library else ""
-    words = (sys.executable, "-I", "-S", "-B", "-c", source, library) if library else ()
+    words = (sys.executable, "-I", "-S", "-B", "-c", _source("loader.py"), library) if library else ()
     absent = "no libbpf.so is installed to load it with; CO-RE tools bring one of their own"
     return Runner("libbpf", words, ("version",), lambda output: output.startswith("libbpf "), library, absent)
 

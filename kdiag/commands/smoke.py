@@ -83,7 +83,7 @@ def prove(  # noqa: PLR0913
     with shown(programs, progress, color=terminal.color, unicode=terminal.unicode) as listener:
         return run(
             programs,
-            runners=runners(machine.tools),
+            runners=runners(machine.tools, _hints(report)),
             # Of a release that does not say which it is, the newest is the likeliest.
             behaviour=machine.tools.behaviour or behaviour(NEWEST_READ),
             predictions={one.id: one.status for one in report.capabilities},
@@ -93,6 +93,15 @@ def prove(  # noqa: PLR0913
             time_limit=TIME_LIMIT if time_limit is None else time_limit or None,
             machine=report.machine,
         )
+
+
+def _hints(report: Report) -> dict[str, str]:
+    """For each tool that is not installed, the command that installs it, or what else there is to do."""
+    missing = (one for one in report.findings if one.id.startswith("tools.") and one.remedies)
+    return {
+        one.id.removeprefix("tools."): " && ".join(one.remedies[0].commands) or one.remedies[0].title
+        for one in missing
+    }
 
 
 def show(proof: SmokeReport, output_format: str, terminal: Terminal) -> str:

@@ -95,8 +95,13 @@ class Survey(NamedTuple):
         return dict(self.ids).get(name)
 
 
+#: Of the block layer, as tools name them whatever the kernel calls them now (BCC's tools/biolatency.py, tag by tag).
+BLOCK_FUNCTIONS = (
+    *("__blk_account_io_start", "blk_account_io_start", "blk_start_request", "blk_mq_start_request"),
+    *("__blk_account_io_done", "blk_account_io_done"),
+)
 #: Functions that probes attach to (kdiag.system.probes), a helper and a kfunc that show what programs may do.
-FUNCTIONS = ("bpf_fentry_test1", "bpf_iter_task", "bpf_loop", "bpf_rcu_read_lock")
+FUNCTIONS = ("bpf_fentry_test1", "bpf_iter_task", "bpf_loop", "bpf_rcu_read_lock", *BLOCK_FUNCTIONS)
 
 
 def survey(system: System) -> Survey:

@@ -348,10 +348,26 @@ class Tools:
     @cached_property
     def bcc_program(self) -> str | None:
         """One of BCC's tools, by which the others are judged."""
+        return self.bcc_tool("execsnoop")
+
+    def bcc_tool(self, name: str) -> str | None:
+        """Where one of BCC's tools is, None if it is not installed."""
         where = self.bcc_tools
-        if where is None or where.endswith("/execsnoop-bpfcc"):
-            return where
-        return f"{where}/execsnoop" if self._exists(f"{where}/execsnoop") else None
+        if where is None:
+            return None
+        beside = where.endswith("/execsnoop-bpfcc")
+        path = f"{where.rpartition('/')[0]}/{name}-bpfcc" if beside else f"{where}/{name}"
+        return path if path == where or self._exists(path) else None
+
+    @cached_property
+    def bcc_interpreter(self) -> str | None:
+        """The Python of BCC's tools, by the first line of one of them: it has the module `bcc`. None without one."""
+        line = (self._system.head(self.bcc_program, 256) or b"") if self.bcc_program else b""
+        words = line.partition(b"\n")[0][2:].decode("utf-8", "replace").split() if line[:2] == b"#!" else []
+        named = next((word for word in words if not word.endswith("/env")), "")
+        if "python" not in named:
+            return None
+        return named if named.startswith("/") else self._find(named)
 
     @cached_property
     def clang(self) -> str | None:

@@ -22,6 +22,9 @@ _CONSTANT = r"\b[A-Z_][A-Z0-9_]{3,}\b"
 #: Indented: a declaration at the left edge only announces the name.
 _UNNAMED = r"(?m)^[ \t]+(struct|union)\s+(\w+)\s*;"
 
+#: Members that are looked for by name.
+MEMBERS = ("__state",)
+
 
 def plain(text: str) -> str:
     """The text without comments."""
@@ -55,8 +58,13 @@ def unnamed_members(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(f"{kind} {name}" for kind, name in found))
 
 
+def has_member(text: str, name: str) -> bool:
+    """Whether a struct of a header has a member of this name."""
+    return re.search(rf"(?m)^[ \t]+[^\n;]*\b{re.escape(name)}\s*;", plain(text)) is not None
+
+
 def digest(text: str) -> str:
-    """A small header that answers the three questions above as this one does."""
+    """A small header that answers the questions above as this one does."""
     kinds = ("struct ", "union ", "enum ")
     lines = []
     for name in sorted(defined(text)):
@@ -64,4 +72,5 @@ def digest(text: str) -> str:
     for name in relies_on(text):
         lines.append(f"sizeof({name});" if name.startswith(kinds) else f"{name};")
     lines += [f"\t{member};" for member in unnamed_members(text)]
+    lines += [f"\tint {name};" for name in MEMBERS if has_member(text, name)]
     return "\n".join(lines) + "\n"

@@ -8,6 +8,7 @@ end of its input it ends. Runs on any Python 3.7 or later, with nothing but the 
 from __future__ import annotations
 
 import contextlib
+import mmap
 import os
 import socket
 import struct
@@ -174,9 +175,27 @@ class Actions:
             while time.monotonic() < end:
                 zero.readinto(self.block)
 
-    def fault(self) -> None:
-        import mmap
+    def disk(self) -> None:
+        """Read from a disk, past all caches."""
+        disks = [name for name in os.listdir("/sys/block") if os.path.exists(f"/sys/block/{name}/device")]
+        problem = OSError("there is no disk here to read from")
+        with mmap.mmap(-1, mmap.PAGESIZE) as memory:
+            for name in disks:
+                try:
+                    fd = os.open(f"/dev/{name}", os.O_RDONLY | os.O_DIRECT)
+                except OSError as error:
+                    problem = error
+                    continue
+                try:
+                    os.preadv(fd, [memory], 0)
+                    return
+                except OSError as error:
+                    problem = error
+                finally:
+                    os.close(fd)
+        raise problem
 
+    def fault(self) -> None:
         with mmap.mmap(-1, _FAULTING, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as memory:
             if hasattr(memory, "madvise"):
                 with contextlib.suppress(OSError):  # a kernel without huge pages

@@ -181,7 +181,7 @@ def _one(program: Program, state: _Run, predicted: Works | None) -> Result:
     if not runner.words and not program.alone:
         if runner.absent:
             return result(Outcome.SKIPPED, runner.absent)
-        return result(Outcome.FAILS, f"{runner.title} is not installed")
+        return result(Outcome.FAILS, f"{runner.title} is not installed{runner.hint and f': {runner.hint}'}")
     if gate.doubt is not None and not program.alone:
         return result(*gate.doubt)
     try:

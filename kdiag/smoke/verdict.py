@@ -16,8 +16,8 @@ def proofs(report: SmokeReport, capability: str) -> tuple[Result, ...]:
 
 
 def parts(report: SmokeReport, capability: str) -> tuple[Result, ...]:
-    """The results that decide on the parts of a capability: it works as far as one of them does."""
-    names = {one.id for one in DEFINITIONS if one.part_of == capability}
+    """The results that decide on the parts of a capability: it works as far as one of them does. Mere steps do not."""
+    names = {one.id for one in DEFINITIONS if one.part_of == capability and not one.step}
     return tuple(one for one in report.programs if one.capability in names)
 
 

@@ -17,34 +17,47 @@ Version = tuple[int, int, int]
 
 
 class Requirement(NamedTuple):
-    """From this kernel on at least this BCC. what: of the headers, that older ones cannot read; hits: which tools."""
+    """From this kernel on at least this BCC. what: of the headers, that older ones cannot read; hits: which tools;
+    file: the header that has it.
+    """
 
     kernel: Version
     bcc: Version
     what: str
     hits: str
+    file: str
 
 
-_BPF_H = "tools whose headers include linux/bpf.h"
+_BPF_H = ("tools whose headers include linux/bpf.h", "include/linux/bpf.h")
 
 REQUIREMENTS = (
-    Requirement((5, 15, 0), (0, 21, 0), "struct bpf_timer", _BPF_H),
-    Requirement((6, 2, 0), (0, 26, 0), "struct bpf_list_head", _BPF_H),
-    Requirement((6, 3, 0), (0, 28, 0), "struct bpf_rb_root", _BPF_H),
+    Requirement((5, 15, 0), (0, 21, 0), "struct bpf_timer", *_BPF_H),
+    Requirement((6, 2, 0), (0, 26, 0), "struct bpf_list_head", *_BPF_H),
+    Requirement((6, 3, 0), (0, 28, 0), "struct bpf_rb_root", *_BPF_H),
     # Seen: BCC 0.26 of Debian 12 with 6.12's headers, where 14 of 32 tools do not compile.
-    Requirement((6, 10, 0), (0, 31, 0), "struct bpf_wq", _BPF_H),
-    Requirement((6, 18, 0), (0, 36, 1), "struct bpf_task_work", _BPF_H),
+    Requirement((6, 10, 0), (0, 31, 0), "struct bpf_wq", *_BPF_H),
+    Requirement((6, 18, 0), (0, 36, 1), "struct bpf_task_work", *_BPF_H),
     # BCC's c3f35ecc: struct ns_common has a member of -fms-extensions since 6.19, fs.h since 7.0.
     Requirement(
-        (6, 19, 0), (0, 37, 0), "unnamed members (-fms-extensions)", "tools that include pid_namespace.h"
+        (6, 19, 0),
+        (0, 37, 0),
+        "unnamed members (-fms-extensions)",
+        "tools that include pid_namespace.h",
+        "include/linux/ns_common.h",
     ),
-    Requirement((7, 0, 0), (0, 37, 0), "unnamed members (-fms-extensions)", "tools that include linux/fs.h"),
+    Requirement(
+        (7, 0, 0),
+        (0, 37, 0),
+        "unnamed members (-fms-extensions)",
+        "tools that include linux/fs.h",
+        "include/linux/fs.h",
+    ),
 )
 
 
-def unmet(kernel: Version, bcc: Version) -> Requirement | None:
-    """The newest requirement of this kernel's headers that this BCC does not meet."""
-    return next((r for r in reversed(REQUIREMENTS) if kernel >= r.kernel and bcc < r.bcc), None)
+def unmet(kernel: Version, bcc: Version) -> tuple[Requirement, ...]:
+    """What this kernel's headers require and this BCC does not meet, the newest first."""
+    return tuple(r for r in reversed(REQUIREMENTS) if kernel >= r.kernel and bcc < r.bcc)
 
 
 def enough(kernel: Version, bcc: Version) -> Version | None:

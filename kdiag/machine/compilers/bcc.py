@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 _LIBRARY = 160 * 1024 * 1024
 #: Linux 7.3's largest, include/uapi/linux/bpf.h, has 290 kB.
 _HEADER = 2 * 1024 * 1024
+#: BCC's largest tool has 60 kB.
+_TOOL = 1024 * 1024
 #: LLVM 9's release notes. Up to 6.6 the kernel writes asm_volatile_goto, which BCC replaces (its helpers.h).
 _ASM_GOTO_LLVM = 9
 _ASM_GOTO = r"\basm(?:_inline)?\s+(?:volatile\s+|inline\s+)*goto\b"
@@ -98,6 +100,21 @@ class Bcc:
             return self._system.stat(f"{directory}/include/linux/kconfig.h") is not None
         except Unavailable:
             return False
+
+    def renamed_state(self) -> bool:
+        """Whether task_struct's `state` is `__state` (2f064a59a11f, Linux 5.14) in the headers that BCC takes. Raises
+        Unavailable.
+        """
+        text = self._header("linux/sched.h")
+        if text is None:
+            raise Unavailable("no include/linux/sched.h in the tree that BCC takes")
+        return cheaders.has_member(text, "__state")
+
+    def text(self, tool: str) -> str | None:
+        """What one of BCC's tools is written in Python, None if it is not installed."""
+        path = self._machine.tools.bcc_tool(tool)
+        data = None if path is None else self._system.read(path, _TOOL)
+        return None if data is None else data.decode("utf-8", "replace")
 
     def _header(self, name: str) -> str | None:
         data = self._system.read(f"{self.source}/include/{name}", _HEADER) if self.source else None

@@ -10,13 +10,12 @@ import os
 import re
 from collections.abc import Callable
 
-from kdiag.smoke.programs.program import SYSTEM_PYTHON, Program, Scene, Shown, Skip
+from kdiag.smoke.programs.program import SYSTEM_PYTHON, Program, Scene, Shown, Skip, libc
 from kdiag.smoke.programs.usdt import find
 from kdiag.trust.program import distrusted
 
 #: Where distributions put bpftrace's own tools.
 _TOOL_DIRS = ("/usr/sbin", "/usr/bin", "/usr/share/bpftrace/tools", "/usr/local/share/bpftrace/tools")
-_LIBC = re.compile(r".*/(libc\.so\.6|libc-2\.\d+\.so|ld-musl-[^/]+\.so\.1|libc\.musl-[^/]+\.so\.1)")
 
 
 def _script(write: Callable[[Scene], str]) -> Callable[[Scene], tuple[str, ...]]:
@@ -110,10 +109,7 @@ def _fentry(s: Scene) -> str:
 
 
 def _uprobe(s: Scene) -> str:
-    libc = next(filter(_LIBC.fullmatch, s.cause.objects()), None)
-    if libc is None:
-        raise Skip("no Python here uses a shared C library whose functions could be probed")
-    return f"uprobe:{libc}:getppid {s.mine} {{ {s.say('getppid %d', 'pid')} }}"
+    return f"uprobe:{libc(s)}:getppid {s.mine} {{ {s.say('getppid %d', 'pid')} }}"
 
 
 def _usdt(s: Scene) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from kdiag.smoke.cause import Cause
 
 #: A second interpreter to cause events with: it may have USDT probes, or a C library, where kdiag's own has none.
 SYSTEM_PYTHON = "/usr/bin/python3"
+_LIBC = re.compile(r".*/(libc\.so\.6|libc-2\.\d+\.so|ld-musl-[^/]+\.so\.1|libc\.musl-[^/]+\.so\.1)")
 
 
 class Skip(Exception):
@@ -45,6 +46,14 @@ class Scene(NamedTuple):
     def pid(self, pid: int | str) -> str:
         """The pattern of a process id; any where the kernel's are not the ones that we see (a PID namespace)."""
         return str(pid) if self.exact_pids else r"\d+"
+
+
+def libc(scene: Scene) -> str:
+    """The C library of the causing process, whose functions uprobes are put on. Raises Skip."""
+    path = next(filter(_LIBC.fullmatch, scene.cause.objects()), None)
+    if path is None:
+        raise Skip("no Python here uses a shared C library whose functions could be probed")
+    return path
 
 
 class Shown(NamedTuple):
@@ -100,7 +109,7 @@ class Runner(NamedTuple):
 
     title: as its makers write it. identity: arguments that ask who it is; believes: whether the tool answers so.
     judged: the file that kdiag's own interpreter loads as root, and that has to be trusted instead of it. absent: why
-    nothing is said of a tool that is not installed, "" where it then fails.
+    nothing is said of a tool that is not installed, "" where it then fails. hint: how it is installed.
     """
 
     title: str
@@ -109,6 +118,7 @@ class Runner(NamedTuple):
     believes: Callable[[str], bool]
     judged: str = ""
     absent: str = ""
+    hint: str = ""
 
     @property
     def path(self) -> str:
