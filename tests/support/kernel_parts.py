@@ -26,8 +26,10 @@ _PATH = 7
 
 
 @cache
-def btf(*, enum64: bool = True, order: str = "<") -> bytes:
-    """BTF of a kernel: task_struct, path, the functions of kdiag's probes; ENUM64 as kernels from 6.0 on have it."""
+def btf(*, enum64: bool = True, order: str = "<", functions: tuple[str, ...] = ()) -> bytes:
+    """BTF of a kernel: task_struct, path, the functions of kdiag's probes, and others by name; ENUM64 as kernels from
+    6.0 on have it.
+    """
     encoder = Encoder().add(
         record(Kind.INT, "int", 4, 0x01000020),  # 1
         record(Kind.PTR, "", Ref(3)),  # 2
@@ -39,6 +41,7 @@ def btf(*, enum64: bool = True, order: str = "<") -> bytes:
         record(Kind.FUNC, "bpf_loop", Ref(4), vlen=1),  # 8
         record(Kind.FUNC, "bpf_rcu_read_lock", Ref(4), vlen=1),  # 9
     )
+    encoder.add(*(record(Kind.FUNC, name, Ref(4), vlen=1) for name in functions))
     if enum64:
         encoder.add(record(Kind.ENUM64, "wide", 8, Name("HIGH"), 0, 0x80000000, vlen=1))
     return encoder.encode(order)
