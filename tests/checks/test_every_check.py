@@ -21,6 +21,7 @@ RELEASE = "6.12.107+deb13-amd64"
 TRACING, DEBUG = "/sys/kernel/tracing", "/sys/kernel/debug/tracing"
 LIBRARIES, ELF = "/usr/lib/x86_64-linux-gnu", b"\x7fELF"
 LINKS = (f"/lib/modules/{RELEASE}/build", f"/lib/modules/{RELEASE}/source")
+LIBBCC = "/usr/lib/x86_64-linux-gnu/libbcc.so.0.31.0"
 COMMON = "/usr/src/linux-headers-6.12.107+deb13-common"
 TREE = f"/usr/src/linux-headers-{RELEASE}"
 
@@ -116,6 +117,17 @@ def module(state: str) -> Change:
                 described.file(f"/boot/config-{RELEASE}", parts.config("6.12.107", config))
             if state == "cannot tell":
                 described.remove("/lib/modules", "/usr/src")
+
+    return change
+
+
+def bcc_tool(name: str, text: str, sched: str = "") -> Change:
+    """One of BCC's tools, and the header whose struct it reads."""
+
+    def change(described: Description) -> None:
+        described.file(f"/usr/sbin/{name}-bpfcc", f"#!/usr/bin/python3\n{text}\n", mode=0o755)
+        if sched:
+            described.file(f"{COMMON}/include/linux/sched.h", sched)
 
     return change
 
@@ -316,9 +328,22 @@ ROWS: list[Row] = [
     (
         "headers.bcc-age",
         "a library that does not tell",
-        lambda x: x.remove("/usr/lib/x86_64-linux-gnu/libbcc.so.0.31.0"),
+        lambda x: x.remove(LIBBCC),
         UNKNOWN,
         "was not seen",
+    ),
+    *(
+        (f"headers.bcc-{what}", "no library", lambda x: x.remove(LIBBCC), UNKNOWN, "was not seen")
+        for what in ("namespaces", "structs")
+    ),
+    ("tools.bcc-opensnoop", "without fentry", bcc_tool("opensnoop", ""), SKIP, "kprobes"),
+    ("tools.bcc-biolatency", "renamed", bcc_tool("biolatency", "b'blk_gone'"), UNKNOWN, "block layer"),
+    (
+        "tools.bcc-runqlat",
+        "renamed",
+        bcc_tool("runqlat", "prev->state", "struct task_struct {\n\tint __state;\n};\n"),
+        FAIL,
+        "__state",
     ),
     (
         "headers.env",
@@ -911,6 +936,7 @@ def test_fine(tmp_path: Path) -> None:
         "headers.warning",
         "headers.libc",
         "headers.user-",
+        "tools.bcc-",
     )
     bad = [f for f in report.findings if f.status is not OK and not f.id.startswith(others)]
     assert not bad, bad

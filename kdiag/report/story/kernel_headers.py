@@ -21,6 +21,8 @@ _TOOL = "tools.bpftrace"
 
 #: Headers are what they are about; and those that no header helps where there is no BTF.
 _ABOUT_HEADERS = frozenset({"include", "bcc-tools"})
+#: A part of them that comes before any header.
+_BEFORE_HEADERS = frozenset({"bcc-compiler"})
 _ABOUT_BTF = frozenset({"struct", "fentry", "iter", "module-types", "rawtracepoint"})
 #: Many programs: what only some of them need is not named where none of them works.
 _MANY = frozenset({"stock-tools"})
@@ -45,7 +47,9 @@ def need(capability: Capability, report: Report) -> Need:
     by_id = {finding.id: finding for finding in report.findings}
     named = set(capability.findings)
     sources = [by_id[id_].status for id_ in _SOURCES if id_ in named and id_ in by_id]
-    if capability.id in _ABOUT_HEADERS:
+    if capability.id in _BEFORE_HEADERS:
+        return Need.NO
+    if not _ABOUT_HEADERS.isdisjoint((capability.id, capability.part_of)):
         return Need.YES
     if capability.status is Works.WORKS:
         return Need.YES if sources else Need.NO
@@ -158,7 +162,7 @@ def _cannot_tell(by_id: dict[str, Finding]) -> str:
 def _no(report: Report, needs: dict[str, Need], by_id: dict[str, Finding]) -> str:
     why = ": BTF is enough" if _btf_status(by_id) in _THERE else ""
     first = f"Not for the required capabilities (*){why}."
-    rest = [c for c in report.capabilities if c.id not in report.required]
+    rest = [c for c in report.capabilities if c.id not in report.required and not c.part_of]
     lacking = [c for c in rest if needs[c.id] in (Need.YES, Need.PARTLY) and not _is_there(c, by_id)]
     served = [c for c in rest if needs[c.id] is Need.YES and _is_there(c, by_id)]
     if served:
