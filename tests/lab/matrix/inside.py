@@ -140,9 +140,9 @@ tighten() {{ # an AppArmor profile "tight": files, and what a shell needs
 part() {{ # part NAME SECONDS COMMAND...
 	name=$1 seconds=$2; shift 2
 	echo "@@part $name"
-	timeout -k 5 $seconds as "$who" "$@" 2>/tmp/err; status=$?
+	timeout -k 5 $seconds as "$who" "$@" 2>/run/err; status=$?
 	echo; echo "@@status $status"
-	echo "@@err"; tail -c 4000 /tmp/err | sed 's/^@@/ @@/'; echo
+	echo "@@err"; tail -c 4000 /run/err | sed 's/^@@/ @@/'; echo
 }}
 cell() {{ # cell INDEX WHO [smoke [TOOL,...]]
 	who=$2
