@@ -81,6 +81,19 @@ def one_of(option: str, value: str, known: tuple[str, ...]) -> None:
         fail(f"{option} is one of {', '.join(filter(None, known))}, not {value!r}{hint}")
 
 
+def tool_names(values: list[str]) -> list[str]:
+    """Names of tools out of `--tool`; another one is a usage error."""
+    if not values:
+        return []
+    from kdiag.capabilities.tools import REQUIRED
+    from kdiag.checking.selection import split
+
+    names = split(values)
+    for name in names:
+        one_of("--tool", name, tuple(REQUIRED))
+    return names
+
+
 def seconds(value: float | None) -> float | None:
     """A usage error for what is no length of time: less than 0, without an end, not a number."""
     if value is not None and not 0 <= value < float("inf"):

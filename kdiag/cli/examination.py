@@ -8,11 +8,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from kdiag.capabilities.tools import REQUIRED
 from kdiag.checking.analysis import ENGINES, analyse, run_line
 from kdiag.checking.runner import waits
 from kdiag.checking.selection import UnknownName, capabilities, choose, split
-from kdiag.cli.common import fail, host_directory, one_of, registry, root_directory, terminal
+from kdiag.cli.common import fail, host_directory, one_of, registry, root_directory, terminal, tool_names
 from kdiag.config.file import check_names, find, load
 from kdiag.config.values import Config, ConfigError, Refused
 from kdiag.console import exits
@@ -107,14 +106,6 @@ def report_on(recording: str, host: str) -> Report:
     )
     report = _examine(asked, Config()).report
     return report if recording else for_this_user(report, host_directory(host))
-
-
-def tool_names(values: list[str]) -> list[str]:
-    """Names of tools out of `--tool`; another one is a usage error."""
-    names = split(values)
-    for name in names:
-        one_of("--tool", name, tuple(REQUIRED))
-    return names
 
 
 def _check_options(asked: Asked, planned: Sequence[Output]) -> None:

@@ -20,6 +20,7 @@ from kdiag.cli.common import (
     one_of,
     seconds,
     terminal,
+    tool_names,
 )
 from kdiag.console import exits, output
 from kdiag.trust.search import find
@@ -53,31 +54,33 @@ def fix(  # noqa: PLR0913, PLR0917  a parameter is an option
     smoke_test: Annotated[
         bool, typer.Option("--smoke/--no-smoke", help="Prove it with real programs.")
     ] = True,
+    tool: Tool = [],  # noqa: B006
     host: Host = "",
 ) -> None:
-    """Put kernel headers in place, prove it with the real bpftrace; or take it back."""
+    """Put kernel headers in place, prove it with the real tools; or take it back."""
     from kdiag.commands.fix import Request, Surroundings
     from kdiag.commands.fix import fix as run_fix
     from kdiag.console.progress import console
     from kdiag.fix.options import Options
 
-    options = Options(packages=packages, load=load, link=link, btf=btf or None)
-    smoke_programs = _smoke() if smoke_test and not (undo or prune or dry_run) else None
+    tools = tuple(tool_names(tool))
+    options = Options(packages=packages, load=load, link=link, btf=btf or None, tools=tools)
+    smoke_programs = _smoke(tools) if smoke_test and not (undo or prune or dry_run) else None
     around = Surroundings(smoke=smoke_programs, host=host_directory(host))
     raise typer.Exit(run_fix(Request(options, yes, dry_run, undo, prune), console(), around))
 
 
-def _smoke() -> Smoke | None:
-    """The smoke programs for a proof; imported when they are run. None where they could prove nothing: no bpftrace, or
-    not root.
+def _smoke(tools: tuple[str, ...]) -> Smoke | None:
+    """The smoke programs for a proof, of the tools that were asked for, else of bpftrace; imported when they are run.
+    None where they could prove nothing: not root, or no tool was asked for and there is no bpftrace.
     """
-    if os.geteuid() != 0 or find("bpftrace", os.environ.get("PATH")) is None:
+    if os.geteuid() != 0 or not (tools or find("bpftrace", os.environ.get("PATH"))):
         return None
 
     def summarise(values: Mapping[str, str]) -> SmokeSummary:
         from kdiag.commands.proof import summary
 
-        return summary(values)
+        return summary(values, tools)
 
     return summarise
 
@@ -103,7 +106,6 @@ def smoke(  # noqa: PLR0913, PLR0917  a parameter is an option
 ) -> None:
     """Prove it: run small programs that cause the very events they look for."""
     from kdiag.checking.selection import UnknownName, split
-    from kdiag.cli.examination import tool_names
     from kdiag.commands import smoke as command
     from kdiag.smoke import SmokeError
 

@@ -61,7 +61,8 @@ def _fix(request: Request, console: Console, around: Surroundings, places: Place
             return exits.READY
     from kdiag.commands.foresight import foreseen, outlook, readiness
 
-    machine, before = _look(around, {})
+    tools = request.options.tools
+    machine, before = _look(around, {}, tools)
     seen = foreseen(machine, before, places, request.options)
     plan = seen.plan
     console.write(outlook(seen, console.width, unicode=console.unicode, host=around.host))
@@ -79,21 +80,21 @@ def _fix(request: Request, console: Console, around: Surroundings, places: Place
     return _carry_out(plan, before, console, around, places)
 
 
-def _look(around: Surroundings, values: dict[str, str]) -> tuple[Machine, Report]:
-    """The machine as a tool with these variables sees it, and the report on it."""
+def _look(around: Surroundings, values: dict[str, str], tools: tuple[str, ...]) -> tuple[Machine, Report]:
+    """The machine as a tool with these variables sees it, and the report on it, about these tools."""
     from kdiag.machine import Machine
 
     machine = Machine(around.fresh(values))
-    return machine, (around.examine or _examine)(machine)
+    return machine, around.examine(machine) if around.examine is not None else _examine(machine, tools)
 
 
-def _examine(machine: Machine) -> Report:
+def _examine(machine: Machine, tools: tuple[str, ...]) -> Report:
     """The built-in checks: a plan is made from nothing else."""
     from kdiag.checking.analysis import analyse
     from kdiag.checking.registry import discover
 
     registry = discover(plugins=False)
-    return analyse(machine, registry, registry.checks)
+    return analyse(machine, registry, registry.checks, tools=tools)
 
 
 def _cut_short(places: Places) -> str:
@@ -114,8 +115,8 @@ def _carry_out(plan: Plan, before: Report, console: Console, around: Surrounding
     for one in done:
         if one.step.effect is not None:
             console.say(f"{'was done already' if one.already else 'done'}: {one.step.title}")
-    _, after = _look(around, dict(plan.variables))
-    better, broken = repaired(before, after), still_broken(plan, before, after)
+    _, after = _look(around, dict(plan.variables), plan.tools)
+    better, broken = repaired(before, after, plan.tools), still_broken(plan, before, after)
     if better:
         console.say(f"Fixed: {', '.join(better)}.")
     for text in broken:

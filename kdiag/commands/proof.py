@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from kdiag.commands.runners import runners
 from kdiag.fix.verify import SmokeSummary
@@ -15,11 +15,13 @@ from kdiag.smoke.model import Outcome
 from kdiag.system.live import Live
 
 
-def summary(values: Mapping[str, str]) -> SmokeSummary:
-    """Run all smoke programs with these variables added; those that could not be tried do not count."""
+def summary(values: Mapping[str, str], asked: Sequence[str] = ()) -> SmokeSummary:
+    """Run the smoke programs of the tools that were asked for, else bpftrace's, with these variables added; those that
+    could not be tried do not count.
+    """
     tools = Machine(Live("/")).tools
     report = run(
-        select(()),
+        select((), asked),
         runners=runners(tools),
         behaviour=tools.behaviour or behaviour(NEWEST_READ),
         predictions={},

@@ -43,7 +43,9 @@ def earlier_fix(places: Places, options: Options) -> EarlierFix | None:
     """
     name = os.uname()
     srcarch = source_arch_of(name.machine)
-    if srcarch is None or options.btf is not None or options.packages or not _tracefs() or not _as_usual():
+    if srcarch is None or options.btf is not None or options.packages or options.tools:
+        return None
+    if not _tracefs() or not _as_usual():
         return None
     if options.load and not os.path.exists("/sys/kernel/kheaders.tar.xz"):
         return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from kdiag.fix.errors import FixError
@@ -29,10 +29,17 @@ _PROOF = {
 }
 
 
-def variables(tree: Path | None, btf: Path | None) -> dict[str, str]:
-    """The variables for a prepared tree and a prepared BTF file, for what is there."""
+#: Whose variables these are.
+_READERS = {SOURCE: "bpftrace", BUILD: "bpftrace", BCC: "bcc", BTF: "bpftrace"}
+
+
+def variables(
+    tree: Path | None, btf: Path | None, concerns: Callable[[str], bool] = lambda _: True
+) -> dict[str, str]:
+    """The variables for a prepared tree and a prepared BTF file, for what is there, and for the tools meant."""
     values = {} if tree is None else dict.fromkeys((SOURCE, BUILD, BCC), str(tree))
-    return values if btf is None else {**values, BTF: str(btf)}
+    values = values if btf is None else {**values, BTF: str(btf)}
+    return {name: value for name, value in values.items() if concerns(_READERS[name])}
 
 
 def settings(

@@ -10,6 +10,8 @@ from kdiag.console.wrap import clean, wrap
 from kdiag.fix.environment import sudo_line
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from kdiag.fix.earlier import EarlierFix
     from kdiag.fix.plan.values import Plan
 
@@ -55,25 +57,33 @@ def render_usage(result: Plan | EarlierFix, width: int, *, unicode: bool = True,
     root = os.geteuid() == 0
     # What the caller types is looked for on the caller's own PATH, what sudo starts on sudo's.
     kdiag, under_sudo = program(root=True), program(root=False)
-    once = f"{under_sudo if asked_by else kdiag} run -- bpftrace ..."
+    command, name = _example(values)
+    once = f"{under_sudo if asked_by else kdiag} run -- {command} ..."
     if not root:
-        fitting = f"{kdiag} run -- {sudo_line(values)} bpftrace ..."
+        fitting = f"{kdiag} run -- {sudo_line(values)} {command} ..."
     else:
         fitting = once = f"sudo {once}" if asked_by else once
-    page.text("Plain bpftrace behaves as before until one of these ways is taken. The one that fits here:")
+    page.text(f"{name} as before until one of these ways is taken. The one that fits here:")
     page.lines.append(f"    {clean(fitting, unicode=unicode)}")
     page.text("How to use it" if result.link is None else "For BTF, tools need a variable:")
     link = typed("sudo kdiag fix --link", root=root and not asked_by, kdiag=under_sudo)
     rows = [
         (f'eval "$({kdiag} env)"', "for this shell, and what it starts"),
         (once, "for one command"),
-        (f"{sudo_line(values)} bpftrace ...", "after the first; sudo drops variables otherwise"),
+        (f"{sudo_line(values)} {command} ...", "after the first; sudo drops variables otherwise"),
         *([(link, "for all tools, without variables")] if _linkable(result) else ()),
     ]
-    for command, text in rows:
-        page.lines.append(f"    {clean(command, unicode=unicode)}")
+    for line, text in rows:
+        page.lines.append(f"    {clean(line, unicode=unicode)}")
         page.text(text, "        ")
     return str(page)
+
+
+def _example(values: Mapping[str, str]) -> tuple[str, str]:
+    """A command that reads these variables, and who behaves otherwise without them."""
+    if any(name.startswith("BPFTRACE_") for name in values):
+        return "bpftrace", "Plain bpftrace behaves"
+    return "execsnoop-bpfcc", "BCC's tools behave"
 
 
 def _linkable(result: Plan | EarlierFix) -> bool:

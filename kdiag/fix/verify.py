@@ -53,11 +53,14 @@ def still_broken(plan: Plan, before: Report, after: Report) -> tuple[str, ...]:
     return tuple(broken)
 
 
-def repaired(before: Report, after: Report) -> tuple[str, ...]:
-    """Titles of the capabilities that did not fully work and now do better; for a user, as root."""
+def repaired(before: Report, after: Report, tools: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """Titles of the capabilities, of these tools or of all, that did not fully work and now do better; for a user, as
+    root.
+    """
     rank = (Works.FAILS, Works.UNKNOWN, Works.CAVEAT, Works.WORKS)
     old = {c.id: rank.index(best(c)) for c in before.capabilities}
-    return tuple(c.title for c in after.capabilities if rank.index(best(c)) > old.get(c.id, 3))
+    better = (c for c in after.capabilities if rank.index(best(c)) > old.get(c.id, 3))
+    return tuple(c.title for c in better if not tools or c.tool.casefold() in tools)
 
 
 def best(capability: Capability) -> Works:

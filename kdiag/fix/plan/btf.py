@@ -21,6 +21,10 @@ def plan_btf(subject: Subject) -> Part:
     given = subject.options.btf
     if kernel is None or (kernel.status is Status.UNKNOWN and given is None):
         return Part(notes=() if kernel is None else (sentence(kernel),))
+    if not subject.options.concerns("bpftrace") and given is None:
+        # No other tool knows a variable for it.
+        needed = kernel.status is not Status.OK and subject.stands_in_the_way(BTF[0])
+        return Part(notes=(sentence(kernel),) if needed else ())
     if kernel.status is Status.OK:
         part = _point_to_it(subject)
         unneeded = (f"--btf {given}: not needed, the kernel provides valid BTF.",)

@@ -16,7 +16,7 @@ from kdiag.fix.options import Options
 from kdiag.fix.plan.btf import plan_btf
 from kdiag.fix.plan.headers import plan_headers
 from kdiag.fix.plan.mounts import plan_mounts
-from kdiag.fix.plan.subject import BTF, HEADERS, Subject
+from kdiag.fix.plan.subject import BTF, Subject
 from kdiag.fix.plan.values import Part, Plan, Step
 from kdiag.system import Unavailable
 
@@ -46,11 +46,12 @@ def make_plan(machine: Machine, report: Report, places: Places, options: Options
         notes=tuple(dict.fromkeys(note for part in parts for note in part.notes)),
         tree=headers.path,
         btf=btf.path,
-        variables=tuple(variables(headers.path, btf.path).items()),
+        variables=tuple(variables(headers.path, btf.path, options.concerns).items()),
         link=path,
+        tools=options.tools,
         repairs=(
             *(f"tracing.{name}" for name in repairs),
-            *(HEADERS[:1] if any(s.id != "kheaders.load" for s in headers.steps) else ()),
+            *(subject.headers[:1] if any(s.id != "kheaders.load" for s in headers.steps) else ()),
             *(BTF[1:] if btf.steps else ()),
         ),
     )

@@ -49,23 +49,24 @@ def plan_headers(subject: Subject) -> Part:
 
 
 def _needed(subject: Subject) -> bool:
-    lacking = [
-        f for f in map(subject.finding, HEADERS) if f is not None and f.status not in (Status.OK, Status.SKIP)
-    ]
-    return bool(lacking) and bool(subject.stands_in_the_way(*HEADERS) or _otherwise(subject))
+    found = map(subject.finding, subject.headers)
+    lacking = [f for f in found if f is not None and f.status not in (Status.OK, Status.SKIP)]
+    return bool(lacking) and bool(subject.stands_in_the_way(*subject.headers) or _otherwise(subject))
 
 
 def _otherwise(subject: Subject) -> tuple[str, ...]:
     """What releases up to 0.20 do without headers, if they are to compile (Behaviour.unpacks_kheaders)."""
     behaviour = subject.machine.tools.behaviour
-    if behaviour is None or behaviour.unpacks_kheaders == "never" or subject.stands_in_the_way(*HEADERS):
+    if behaviour is None or behaviour.unpacks_kheaders == "never" or not subject.options.concerns("bpftrace"):
+        return ()
+    if subject.stands_in_the_way(*HEADERS):
         return ()
     version = ".".join(map(str, behaviour.version))
     return (f"bpftrace {version} would load the module and unpack it into /tmp; this takes its place.",)
 
 
 def _not_needed(subject: Subject) -> tuple[str, ...]:
-    tree = subject.finding("headers.tree")
+    tree = next((f for f in map(subject.finding, subject.headers) if f is not None), None)
     if tree is None:
         return ()
     if tree.status is Status.OK:
@@ -94,7 +95,7 @@ def _load_step(subject: Subject) -> Step:
         changes=(f"loads a module, until the next boot; {ARCHIVE} appears",),
         needs=("root",),
         undo="unloads it, unless it is in use",
-        helps=subject.titles(*HEADERS),
+        helps=subject.titles(*subject.headers),
         effect=Loaded("kheaders"),
     )
 
@@ -118,7 +119,7 @@ def _elsewhere(subject: Subject, load: Part) -> Part:
             "headers.use-tree",
             f"Use the headers in {tree.source}",
             undo="nothing to undo",
-            helps=subject.titles(*HEADERS),
+            helps=subject.titles(*subject.headers),
         )
         return Part((*load.steps, step), tuple(notes), Path(tree.source))
     return Part(notes=tuple(notes))
@@ -196,7 +197,7 @@ def _unpack(  # noqa: PLR0913, PLR0917
         title,
         changes=(f"makes {place}{_size(archive)} from {origin}",),
         undo="removes that directory",
-        helps=subject.titles(*HEADERS),
+        helps=subject.titles(*subject.headers),
         effect=Unpacked("" if target is None else str(target), origin),
     )
 
@@ -242,7 +243,7 @@ def _package(subject: Subject, load: Part) -> Part:
         changes=(f"installs {', '.join(effect.wanted)} and what they depend on: {lines}",),
         needs=("root", "network"),
         undo="removes the packages that came, unless something else needs them by then",
-        helps=subject.titles(*HEADERS),
+        helps=subject.titles(*subject.headers),
         effect=effect,
     )
     return Part((*load.steps, step))

@@ -28,6 +28,12 @@ class Subject:
         self.options = options
 
     @cached_property
+    def headers(self) -> tuple[str, ...]:
+        """Which of `HEADERS` the fix is for: a tree that bpftrace would find is not what BCC looks for."""
+        mine = (("bpftrace", HEADERS[:1]), ("bcc", HEADERS[1:]))
+        return tuple(one for tool, ids in mine if self.options.concerns(tool) for one in ids)
+
+    @cached_property
     def root(self) -> bool:
         """Whether steps that need root can be taken."""
         return self.machine.system.identity().euid == 0
@@ -51,9 +57,12 @@ class Subject:
         return self.report.finding(finding_id)
 
     def stands_in_the_way(self, *finding_ids: str) -> tuple[str, ...]:
-        """Ids of the capabilities that do not fully work because of these findings, in the report's order."""
+        """Ids of the capabilities that do not fully work because of these findings, in the report's order: of the tools
+        that the fix is for.
+        """
         blocked = {c for f in finding_ids for c in self.report.blocks.get(f, ())}
-        return tuple(c.id for c in self.report.capabilities if c.id in blocked)
+        mine = (c for c in self.report.capabilities if self.options.concerns(c.tool))
+        return tuple(c.id for c in mine if c.id in blocked)
 
     def titles(self, *finding_ids: str) -> tuple[str, ...]:
         """The same by their titles."""

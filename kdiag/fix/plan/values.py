@@ -41,7 +41,7 @@ class Plan(NamedTuple):
     """What will be done, and what results. tree, btf: what the variables will point to, None for nothing.
 
     link: where tools will find the tree without variables, None for nowhere of our making. repairs: ids of
-    the findings meant.
+    the findings meant. tools: those that it is for, () for all.
     """
 
     release: str
@@ -53,6 +53,7 @@ class Plan(NamedTuple):
     variables: tuple[tuple[str, str], ...]
     link: str | None = None
     repairs: tuple[str, ...] = ()
+    tools: tuple[str, ...] = ()
 
     @property
     def changes_something(self) -> bool:

@@ -82,7 +82,7 @@ def without(subject: Subject) -> tuple[str, ...]:
     required = [c for c in report.capabilities if c.id in report.required]
     if not required or any(c.id in blocked for c in required):
         return ()
-    titles = ", ".join(subject.titles(*HEADERS))
+    titles = ", ".join(subject.titles(*subject.headers))
     if not titles:
         return ()
     try:
