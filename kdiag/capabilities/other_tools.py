@@ -72,6 +72,9 @@ def core_stock(_b: Behaviour) -> Expression:
 def core_tools(_b: Behaviour) -> Expression:
     return _core(
         at_worst_caveat(need("bpf.fentry"), "those that use fentry do not work"),
+        # Many have moved from perf buffers to these, and load nowhere else.
+        at_worst_caveat(unless_refuted("bpf.ringbuf"), "those that use ring buffers do not work"),
+        at_worst_caveat(unless_refuted("bpf.iter"), "those that use iterators do not work"),
         # libbpf attaches kprobes, uprobes and tracepoints through perf events (src/libbpf.c).
         at_worst_caveat(need("perf.events"), "those that use kprobes or tracepoints do not work"),
         at_worst_caveat(need("tracing.kprobes"), "those that use kprobes do not work"),
