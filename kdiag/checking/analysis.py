@@ -179,12 +179,20 @@ def behaviours_of(machine: Machine) -> list[Behaviour]:
 
 
 def _newest_for(machine: Machine) -> Version:
-    """The newest release; before 5.8, which brought ring buffers, the newest that prints without one."""
+    """The newest release that does not ask for what the kernel is too old for: programs run on demand, by which BEGIN
+    runs since 0.22, came with 5.10, ring buffers with 5.8.
+    """
     try:
-        old = machine.kernel.version_numbers < (5, 8, 0)
+        kernel = machine.kernel.version_numbers
     except Unavailable:
-        old = False
-    return next((r.since for r in reversed(ROWS) if old and r.output != "ring-buffer"), NEWEST_READ)
+        return NEWEST_READ
+    fitting = (
+        row.since
+        for row in reversed(ROWS)
+        if (kernel >= (5, 10, 0) or row.begin_program != "raw-tracepoint")
+        and (kernel >= (5, 8, 0) or row.output != "ring-buffer")
+    )
+    return NEWEST_READ if kernel >= (5, 10, 0) else next(fitting, NEWEST_READ)
 
 
 def _root_is_elsewhere(machine: Machine) -> bool:
