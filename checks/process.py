@@ -18,6 +18,7 @@ _LIMITS, _CPUS = "/proc/self/limits", "/sys/devices/system/cpu/possible"
 #: Of bpftrace 0.17 on two CPUs, tried with falling limits: BEGIN needs 9, a tracepoint 11, stacks 13, the 25 probes of
 #: tracepoint:sched:* 48 to 64. An event per CPU takes one for each.
 _PLENTY = 64
+_MENDED = Remedy("bpftrace.mended", "Use bpftrace 0.24.2 or newer, which reads them right", "manual")
 _NEWER = Remedy(
     "bpftrace.newer",
     "Use bpftrace 0.23.4 or newer, which does not mind",
@@ -66,9 +67,6 @@ def _whose(machine: Machine, initial: bool, evidence: tuple[Evidence, ...]) -> F
         return ok("process ids are the machine's", evidence=evidence)
     behaviour = machine.tools.behaviour
     own = behaviour is None or behaviour.pids != "initial"
-    if own and "microsoft" in machine.kernel.release.lower():
-        # A distribution in WSL 2 has a namespace of its own, and nearly all that runs in the machine is in it.
-        return ok("process ids are those of this WSL distribution", evidence=evidence)
     if own and _lacks_helper(machine):
         return fail(
             "`pid` and `tid` of another PID namespace than the first require Linux 5.7 or newer",
@@ -77,6 +75,17 @@ def _whose(machine: Machine, initial: bool, evidence: tuple[Evidence, ...]) -> F
             evidence=evidence,
             remedies=_host_pids(machine),
         )
+    if behaviour is not None and behaviour.pids_swapped:
+        return warn(
+            "`pid` is a thread's id and `tid` its process's in this PID namespace",
+            reason="bpftrace 0.23.0 to 0.24.1 reads the two from each other's place (mended in 0.24.2, #4813): of a "
+            "process with one thread they are the same",
+            evidence=evidence,
+            remedies=(_MENDED, *_host_pids(machine)),
+        )
+    if own and "microsoft" in machine.kernel.release.lower():
+        # A distribution in WSL 2 has a namespace of its own, and nearly all that runs in the machine is in it.
+        return ok("process ids are those of this WSL distribution", evidence=evidence)
     return warn(
         "`pid` and `tid` are those of this PID namespace, and cannot be told of tasks outside of it"
         if own

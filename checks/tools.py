@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from kdiag.check import check
+from kdiag.knowledge.tools.bpftrace_tried import proof
 from kdiag.machine import Machine
 from kdiag.machine.privileges import SYSCTLS
 from kdiag.model import Evidence, Finding, Remedy, expected, fail, ok, skip, unknown, warn
 from kdiag.remedies.container import run
 from kdiag.remedies.packages import bcc_package, bpftool_package, install
 from kdiag.system import Unavailable
+
+if TYPE_CHECKING:
+    from kdiag.knowledge.tools.behaviour import Behaviour
 
 
 @check("tools.bpftrace", "bpftrace")
@@ -69,7 +74,19 @@ def bpftrace(machine: Machine) -> Iterator[Finding]:
                 f"{release} is not among the releases read; taken to behave like {'.'.join(map(str, behaviour.since))}",
             )
         )
+    if behaviour is not None and behaviour.known:
+        evidence.append(Evidence("knowledge", _proof(machine, behaviour)))
     yield ok(f"bpftrace {release}", reason=_below_minimum(machine), evidence=tuple(evidence))
+
+
+def _proof(machine: Machine, behaviour: Behaviour) -> str:
+    """What the predictions for this release on this kernel rest on."""
+    try:
+        kernel: tuple[int, ...] | None = machine.kernel.version_numbers
+    except (Unavailable, ValueError):
+        kernel = None
+    tried, words = proof(behaviour.version, behaviour.since, kernel)
+    return words if tried else f"{words}: `kdiag smoke` proves it"
 
 
 def _below_minimum(machine: Machine) -> str:

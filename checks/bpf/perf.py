@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from kdiag.check import check
 from kdiag.machine import Machine
-from kdiag.model import Evidence, Finding, Remedy, fail, ok, unknown, warn
+from kdiag.machine.text import read_text
+from kdiag.model import Evidence, Finding, Remedy, expected, fail, ok, unknown, warn
+from kdiag.system import Unavailable
 from kdiag.words import Subject
 
 from ..refusals import PERF, explain, only_root_may
@@ -56,6 +59,39 @@ def perf(machine: Machine) -> Iterator[Finding]:
                 evidence=(*evidence, *why.evidence),
                 causes=why.causes,
             )
+
+
+@check("perf.cpu0", "CPU 0 is online")
+def first_cpu(machine: Machine) -> Iterator[Finding]:
+    """Whether CPU 0 is online: bpftrace before 0.25 opens the event of an interval probe there (src/attached_probe.cpp,
+    attach_interval()), and fails where it is not. See it yourself: `cat /sys/devices/system/cpu/online`.
+    """
+    path = "/sys/devices/system/cpu/online"
+    try:
+        text = read_text(machine.system, path, 4096)
+    except Unavailable as gap:
+        yield expected("whether CPU 0 is online was not seen", reason=gap.reason)
+        return
+    if not text:
+        yield expected("whether CPU 0 is online was not seen", reason=f"{path} is not there")
+    elif re.match(r"0\b", text):
+        yield ok("CPU 0 is online", evidence=(Evidence(path, text),))
+    else:
+        yield fail(
+            f"CPU 0 is offline, {text} {'is' if text.isdigit() else 'are'} online",
+            reason="an interval probe of bpftrace before 0.25 is an event on CPU 0",
+            evidence=(Evidence(path, text),),
+            remedies=(
+                Remedy(
+                    "cpu0.online",
+                    "Switch it on",
+                    "unsafe",
+                    ("echo 1 | sudo tee /sys/devices/system/cpu/cpu0/online",),
+                    needs=("root",),
+                    undo=("echo 0 | sudo tee /sys/devices/system/cpu/cpu0/online",),
+                ),
+            ),
+        )
 
 
 @check("perf.hardware", "Hardware counters")

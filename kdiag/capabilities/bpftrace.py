@@ -280,6 +280,13 @@ def uprobe(b: Behaviour) -> Expression:
 
 
 def profile(b: Behaviour) -> Expression:
+    parts = [_sampled(b), _pids(b)]
+    if b.interval_on_cpu0:
+        parts.append(at_worst_caveat(unless_refuted("perf.cpu0"), "interval probes do not attach"))
+    return all_of(*parts)
+
+
+def software(b: Behaviour) -> Expression:
     return all_of(_sampled(b), _pids(b))
 
 
@@ -288,7 +295,7 @@ def _sampled(b: Behaviour) -> Expression:
 
 
 def hardware(b: Behaviour) -> Expression:
-    return all_of(profile(b), need("perf.hardware"))
+    return all_of(software(b), need("perf.hardware"))
 
 
 def iterator(b: Behaviour) -> Expression:
@@ -356,6 +363,7 @@ def module_types(b: Behaviour) -> Expression:
 def stock_tools(b: Behaviour) -> Expression:
     # All but one of them begin with BEGIN.
     parts = [hello(b), tracepoint_args(b), at_worst_caveat(kprobe(b), "those that use kprobes do not work")]
+    parts.append(need("tools.bpftrace-scripts"))
     if b.tools_loop:
         parts.append(need("bpf.loop"))
     if b.tools_including_kernel:

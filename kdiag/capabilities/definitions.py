@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from kdiag.capabilities import bcc, bpftrace, other_tools
 from kdiag.capabilities.expression import AS_FAR_AS_SEEN, Context, Expression, Outcome, need
 from kdiag.capabilities.repair import explained, repairs
+from kdiag.knowledge.tools.faults import faults, finding_id
 from kdiag.model import Capability, Finding, Status, Works
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ DEFINITIONS: tuple[Definition, ...] = (
     Definition("uprobe", "uprobe, uretprobe", "bpftrace", bpftrace.uprobe, "uprobe:/bin/bash:readline"),
     Definition("usdt", "USDT", "bpftrace", bpftrace.usdt, "usdt:/path/to/program:probe"),
     Definition("profile", "profile, interval", "bpftrace", bpftrace.profile, "profile:hz:99"),
-    Definition("software", "Software events", "bpftrace", bpftrace.profile, "software:page-faults:100"),
+    Definition("software", "Software events", "bpftrace", bpftrace.software, "software:page-faults:100"),
     Definition("hardware", "Hardware events", "bpftrace", bpftrace.hardware, "hardware:cycles:1000000"),
     Definition(
         "kstack",
@@ -267,7 +268,7 @@ def _outcome(definition: Definition, context: Context, behaviours: Sequence[Beha
     outcomes = [definition.needs(behaviour)(context) for behaviour in behaviours]
     if definition.tool != "bpftrace":
         return outcomes[0]
-    machine = _agreed(outcomes)
+    machine = _known_faults(definition.id, _agreed(outcomes), context)
     tool = need("tools.bpftrace", tolerate_warn=True)(context)
     if tool.works is not Works.FAILS:
         return tool._replace(partly=True) if machine.unseen else machine
@@ -280,6 +281,19 @@ def _outcome(definition: Definition, context: Context, behaviours: Sequence[Beha
         return Outcome(Works.FAILS, f"{tool.because}; what else is lacking cannot be told", ids)
     # The machine's own reason decides: installing bpftrace would not help.
     return Outcome(Works.FAILS, machine.because, tuple(dict.fromkeys((*machine.findings, *tool.findings))))
+
+
+def _known_faults(capability: str, outcome: Outcome, context: Context) -> Outcome:
+    """What is known to be broken in this release on this kernel, where all else is as it should be."""
+    if outcome.works not in (Works.WORKS, Works.CAVEAT):
+        return outcome
+    for fault in faults():
+        finding = context.findings.get(finding_id(fault))
+        if fault.capability != capability or finding is None or finding.id in context.assume:
+            continue
+        works = Works.FAILS if fault.all else Works.CAVEAT
+        return Outcome(works, finding.summary, (finding.id, *outcome.findings), partly=outcome.partly)
+    return outcome
 
 
 def _agreed(outcomes: Iterable[Outcome]) -> Outcome:

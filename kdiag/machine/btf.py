@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
+from kdiag.knowledge.tools.stock_scripts import functions
 from kdiag.parse.btf import BtfError, Kind, parse
 from kdiag.parse.elf import build_id_from_notes
 from kdiag.parse.errors import ParseError
@@ -100,8 +101,13 @@ BLOCK_FUNCTIONS = (
     *("__blk_account_io_start", "blk_account_io_start", "blk_start_request", "blk_mq_start_request"),
     *("__blk_account_io_done", "blk_account_io_done"),
 )
-#: Functions that probes attach to (kdiag.system.probes), a helper and a kfunc that show what programs may do.
-FUNCTIONS = ("bpf_fentry_test1", "bpf_iter_task", "bpf_loop", "bpf_rcu_read_lock", *BLOCK_FUNCTIONS)
+#: Functions that probes attach to (kdiag.system.probes), a helper and a kfunc that show what programs may do, and those
+#: that stock scripts attach to.
+FUNCTIONS = tuple(
+    dict.fromkeys(
+        ("bpf_fentry_test1", "bpf_iter_task", "bpf_loop", "bpf_rcu_read_lock", *BLOCK_FUNCTIONS, *functions())
+    )
+)
 
 
 def survey(system: System) -> Survey:

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from kdiag.knowledge.tools.bpftrace import behaviour, parse_version
+from kdiag.machine.programs.build import BuildFacts
 from kdiag.machine.programs.libbpf import LibbpfFacts
 from kdiag.machine.programs.loader import Loader
 from kdiag.parse.elf_names import names
@@ -105,6 +106,11 @@ class Tools:
     def loader(self) -> Loader:
         """What programs and libraries load."""
         return Loader(self._machine)
+
+    @cached_property
+    def builds(self) -> BuildFacts:
+        """How bpftrace was built."""
+        return BuildFacts(self._machine)
 
     @cached_property
     def own_libbpf(self) -> LibbpfFacts:

@@ -16,6 +16,7 @@ from kdiag.knowledge.tools.behaviour import Behaviour
 from kdiag.knowledge.tools.bpftrace import behaviour, parse_version
 from kdiag.knowledge.tools.bpftrace_history import ROWS
 from tests.support.bpftrace_markers import COUNTED, SIGNS
+from tests.support.bpftrace_scripts import clauses
 from tests.support.bpftrace_sources import OLDEST, differences, main, read, shown
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "bpftrace-sources.md"
@@ -86,6 +87,8 @@ def test_a_clone_is_read_release_by_release(tmp_path: Path, capsys: pytest.Captu
     for directory in ("src", "tools", "cmake"):
         (tmp_path / directory).mkdir()
         (tmp_path / directory / "empty").write_text("")
+    (tmp_path / "CMakeLists.txt").write_text("set(MIN_LLVM_MAJOR 6)\n")
+    (tmp_path / "tools" / "tcpdrop.bt").write_text("kprobe:tcp_drop\n{\n}\n")
     (tmp_path / "src" / "btf.cpp").write_text("BTF::BTF()\n{\n  load(vmlinux_locs);\n}\n")
     git("add", ".")
     git("commit", "-q", "-m", "all")
@@ -98,4 +101,12 @@ def test_a_clone_is_read_release_by_release(tmp_path: Path, capsys: pytest.Captu
         in lines
     )
     assert not any(line.startswith("v0.11.0: btf_source") for line in lines)
+    assert "v0.17.0: tcpdrop.bt: the source says tcp_drop, the table nothing" in lines
+    assert "v0.11.0: swapin.bt: the source says nothing, the table swap_readpage" in lines
+    assert not any(line.startswith(("v0.11.0: tcpdrop.bt", "v0.11.0: llvm_oldest")) for line in lines)
     assert lines[-1].startswith("2 releases")
+
+
+def test_the_clauses_of_a_script() -> None:
+    text = "// kprobe:no\nBEGIN { }\nkprobe:a,\nkprobe:b /x/ { }\ntracepoint:c:d { }\nkretprobe:e { }\n"
+    assert clauses(text) == {frozenset({"a", "b"}), frozenset({"e"})}

@@ -158,6 +158,32 @@ SIGNS: Mapping[str, tuple[tuple[object, tuple[Sign, ...]], ...]] = {
         ("own", (has(CODE, r"optional<struct stat> &BPFtrace::get_pidns_self_stat"),)),
         ("own-or-fails", (has(CODE, r"const struct stat &BPFtrace::get_pidns_self_stat"),)),
     ),
+    "pids_swapped": (
+        (False, (no(CODE, r"bpf_pidns_info"),)),
+        (
+            True,
+            (
+                has(
+                    r"irbuilderbpf\.cpp$",
+                    r"CreateGetPid\((?s:.{0,900})\"bpf_pidns_info\"(?s:.{0,400})"
+                    r"getInt32\(0\), b?_?\.?getInt32\(0\)(?s:.{0,400})return pid",
+                ),
+            ),
+        ),
+        (False, (has(r"irbuilderbpf\.cpp$", r"getInt32Ty\(\), // pid   \(TID in userspace\)"),)),
+    ),
+    "interval_on_cpu0": (
+        (
+            False,
+            (
+                has(
+                    r"^src/attached_probe\.cpp$",
+                    r"int cpu = 0;\n(?s:.{0,120})get_online_cpus\(\)(?s:.{0,120})cpu = cpus\[0\]",
+                ),
+            ),
+        ),
+        (True, (has(r"^src/attached_probe\.cpp$", r"interval(?s:.{0,600})int cpu = 0;"),)),
+    ),
     "detach_reads_tracefs": (
         (True, (has(r"^src/attached_probe\.cpp$", r"bpf_detach_kprobe"),)),
         (False, (no(CODE, r"bpf_detach_kprobe"),)),
@@ -301,6 +327,28 @@ def _tools(files: Files, header: re.Pattern[str]) -> Read:
 COUNTED: Mapping[str, Callable[[Files], Read]] = {
     "tools_including_kernel": lambda files: _tools(files, _KERNEL_HEADER),
     "tools_including_libc": lambda files: _tools(files, _LIBC_HEADER),
+}
+
+
+_OLDEST_LLVM = re.compile(r"set\(MIN_LLVM_MAJOR (\d+)\)|LLVM_VERSION_MAJOR\} VERSION_LESS (\d+)\)")
+_NEWEST_LLVM = re.compile(r"set\(MAX_LLVM_MAJOR (?!999)(\d+)\)|LLVM_VERSION_MAJOR\} VERSION_GREATER (\d+)\)")
+
+
+def _llvm(files: Files, number: re.Pattern[str]) -> Read:
+    """A bound of LLVM's releases, beyond which the build stops with an error."""
+    text = files.get("CMakeLists.txt", "")
+    found = number.search(text)
+    if found is None:
+        return Read(None, f"no `{number.pattern}` in CMakeLists.txt")
+    line = text.count("\n", 0, found.start()) + 1
+    return Read(int(found[1] or found[2]), f"CMakeLists.txt:{line}")
+
+
+COUNTED: Mapping[str, Callable[[Files], Read]] = {
+    "tools_including_kernel": lambda files: _tools(files, _KERNEL_HEADER),
+    "tools_including_libc": lambda files: _tools(files, _LIBC_HEADER),
+    "llvm_oldest": lambda files: _llvm(files, _OLDEST_LLVM),
+    "llvm_newest": lambda files: _llvm(files, _NEWEST_LLVM),
 }
 
 UNREAD = frozenset(Behaviour._fields) - {"version", "since", "known"} - set(SIGNS) - set(COUNTED)

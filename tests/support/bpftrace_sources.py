@@ -18,10 +18,11 @@ from pathlib import Path
 
 from kdiag.knowledge.tools.behaviour import Version
 from kdiag.knowledge.tools.bpftrace import behaviour, parse_version
+from tests.support import bpftrace_scripts
 from tests.support.bpftrace_markers import COUNTED, SIGNS, Files, Read, Sign
 
 OLDEST: Version = (0, 11, 0)
-_TOP = ("src/", "tools/", "cmake/")
+_TOP = ("src/", "tools/", "cmake/", "CMakeLists.txt")
 
 
 def releases(clone: Path) -> list[str]:
@@ -148,8 +149,9 @@ def main(arguments: Iterable[str] | None = None) -> int:
     wrong = 0
     read_of = {}
     for tag in options.revisions or releases(options.clone):
-        read_of[tag] = read(tree(options.clone, tag))
-        for line in differences(parse_version(tag) or (99, 0, 0), read_of[tag]):
+        files, version = tree(options.clone, tag), parse_version(tag) or (99, 0, 0)
+        read_of[tag] = read(files)
+        for line in (*differences(version, read_of[tag]), *bpftrace_scripts.differences(files, version)):
             print(f"{tag}: {line}")
             wrong += 1
     print(f"{len(read_of)} releases, {len(SIGNS) + len(COUNTED)} fields, {wrong} differences")

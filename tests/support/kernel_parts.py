@@ -13,7 +13,7 @@ import sqlite3
 import struct
 import tarfile
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path, PurePosixPath
 
@@ -26,9 +26,17 @@ _PATH = 7
 
 
 @cache
-def btf(*, enum64: bool = True, order: str = "<", functions: tuple[str, ...] = ()) -> bytes:
-    """BTF of a kernel: task_struct, path, the functions of kdiag's probes, and others by name; ENUM64 as kernels from
-    6.0 on have it.
+def btf(
+    *,
+    enum64: bool = True,
+    order: str = "<",
+    functions: tuple[str, ...] = (),
+    padding: int = 0,
+    tags: bool = False,
+) -> bytes:
+    """BTF of a kernel: task_struct, path, the functions of kdiag's probes; ENUM64 as kernels from 6.0 on have it.
+
+    functions: more of them; padding: types without a meaning, as a whole kernel has many; tags: a tagged pointer.
     """
     encoder = Encoder().add(
         record(Kind.INT, "int", 4, 0x01000020),  # 1
@@ -41,7 +49,12 @@ def btf(*, enum64: bool = True, order: str = "<", functions: tuple[str, ...] = (
         record(Kind.FUNC, "bpf_loop", Ref(4), vlen=1),  # 8
         record(Kind.FUNC, "bpf_rcu_read_lock", Ref(4), vlen=1),  # 9
     )
-    encoder.add(*(record(Kind.FUNC, name, Ref(4), vlen=1) for name in functions))
+    for name in functions:
+        encoder.add(record(Kind.FUNC, name, Ref(4), vlen=1))
+    for _ in range(padding):
+        encoder.add(record(Kind.PTR, "", Ref(1)))
+    if tags:
+        encoder.add(record(Kind.TYPE_TAG, "rcu", Ref(3)))
     if enum64:
         encoder.add(record(Kind.ENUM64, "wide", 8, Name("HIGH"), 0, 0x80000000, vlen=1))
     return encoder.encode(order)

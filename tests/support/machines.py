@@ -102,6 +102,7 @@ def linux(
             "/sys/module/apparmor/parameters/enabled": "Y\n",
             "/proc/1/environ": b"HOME=/\0",
             "/sys/devices/system/cpu/possible": "0-1\n",
+            "/sys/devices/system/cpu/online": "0-1\n",
             "/sys/kernel/security/lsm": "lockdown,capability,yama,apparmor,bpf",
             "/sys/class/dmi/id/sys_vendor": "LENOVO\n",
             "/sys/class/dmi/id/product_name": "20XW\n",

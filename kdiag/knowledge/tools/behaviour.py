@@ -85,6 +85,10 @@ class Behaviour(NamedTuple):
     pids: Literal["initial", "own-or-fails", "own"]
     """Whose ids `pid` and `tid` are: the first PID namespace's, or those of bpftrace's own (get_pidns_self_stat(),
     src/bpftrace.cpp); "own-or-fails": a script with one of them fails where the kernel has no PID namespaces."""
+    pids_swapped: bool
+    """Whether `pid` and `tid` change places in a PID namespace that is not the first (CreateGetPid())."""
+    interval_on_cpu0: bool
+    """Whether an interval probe is opened on CPU 0, whether it is online or not."""
     detach_reads_tracefs: bool
     """Whether it detaches kprobes and uprobes through BCC's library, which looks into tracefs and complains without."""
     usdt_needs_types: bool
@@ -104,6 +108,11 @@ class Behaviour(NamedTuple):
     kprobe_multi: bool
     uprobe_multi: bool
     kprobe_session: bool
+
+    # Build: CMakeLists.txt.
+    llvm_oldest: int
+    llvm_newest: int | None
+    """The LLVM between which it is built, None where no newest is named: with another one the build stops."""
 
     # Start: main() in src/main.cpp.
     raises_nofile: bool

@@ -54,6 +54,8 @@ _0_9_0 = Behaviour(
     begin_program="uprobe",
     output="perf-events",
     pids="initial",
+    pids_swapped=False,
+    interval_on_cpu0=True,
     detach_reads_tracefs=True,
     usdt_needs_types=False,
     usdt_multi=False,
@@ -65,6 +67,8 @@ _0_9_0 = Behaviour(
     kprobe_multi=False,
     uprobe_multi=False,
     kprobe_session=False,
+    llvm_oldest=5,
+    llvm_newest=None,
     raises_nofile=False,
     privileges="euid",
     needs_dev_null=False,
@@ -102,6 +106,7 @@ _0_10_0 = _0_9_4._replace(
 )
 _0_11_0 = _0_10_0._replace(
     since=(0, 11, 0),
+    llvm_oldest=6,  # CMakeLists.txt, as all that follow
     clang_runs="always",  # c6816f161 Don't rely on <linux/types.h> being present
     fentry_test="strlen",  # 9f2ff41f1 Add bpffeature test for func
 )
@@ -116,8 +121,11 @@ _0_12_0 = _0_11_0._replace(
     memlock_prefix="ERROR",  # 693d407fa Logging: change error/warning info to use new logging infra
     tools_including_kernel=_0_9_3.tools_including_kernel | {"biosnoop"},
 )
-_0_15_0 = _0_12_0._replace(
+_0_13_0 = _0_12_0._replace(since=(0, 13, 0), llvm_newest=12)
+_0_14_0 = _0_13_0._replace(since=(0, 14, 0), llvm_newest=14)
+_0_15_0 = _0_14_0._replace(
     since=(0, 15, 0),
+    llvm_newest=15,
     honours_kernel_build=True,  # 8c08ca357 Add BPFTRACE_KERNEL_BUILD env var for out-of-tree kernel build
     defines_have_btf=True,
     needs_dev_null=True,  # StdioSilencer::silence() throws
@@ -149,6 +157,7 @@ _0_17_0 = _0_16_0._replace(
 _0_17_1 = _0_17_0._replace(since=(0, 17, 1), btf_source="libbpf")
 _0_18_0 = _0_17_1._replace(
     since=(0, 18, 0),
+    llvm_newest=16,
     clang_runs="with-definitions",  # ded5b3116 Field analyser: resolve struct fields on deref
     rawtracepoint="any",
     fentry_check="attach",  # 292509aa8 fix kfunc detection
@@ -160,7 +169,8 @@ _0_19_0 = _0_18_0._replace(
     args_operators=(".", "->"),  # e73f0d5d4 Replace args->x by args.x in docs and tools; -> stays accepted
     iterators="any",  # 7b45ce9d2 get all iters from btf
 )
-_0_20_0 = _0_19_0._replace(
+_0_19_1 = _0_19_0._replace(since=(0, 19, 1), llvm_newest=17)
+_0_20_0 = _0_19_1._replace(
     since=(0, 20, 0),
     fentry_names=("fentry", "kfunc"),  # 4151babaf Add fentry/fexit aliases for kfunc/kretfunc
     uprobe_multi=True,
@@ -175,11 +185,14 @@ _0_20_4 = _0_20_2._replace(
 )
 _0_21_0 = _0_20_4._replace(
     since=(0, 21, 0),
+    llvm_newest=18,
     memlock_prefix="WARNING",  # c8fd334f5 Update log messages (#3105)
     tools_including_libc=frozenset(),
 )
 _0_22_0 = _0_21_0._replace(
     since=(0, 22, 0),
+    llvm_oldest=13,
+    llvm_newest=19,
     begin_program="raw-tracepoint",  # bpftrace.cpp runs it and has nothing else
     header_warning="after-failure",  # 3e915ae21 kernel headers: only print kheaders not found warning if
     bad_btf_variable="warning",  # 05274e6a0 BTF: Handle btf__parse_raw() errors
@@ -188,6 +201,9 @@ _0_22_0 = _0_21_0._replace(
 _0_23_0 = _0_22_0._replace(
     since=(0, 23, 0),
     types_header="tracepoints-without-btf",  # c26c57052 Drop clang_workarounds.h
+    pids_swapped=True,  # the same; mended by 8b5102474
+    llvm_oldest=16,
+    llvm_newest=20,
     pids="own-or-fails",  # 793ef5f4a Codegen: Get correct PIDs/TIDs relative to bpftrace's PID namespace
 )
 _0_23_4 = _0_23_0._replace(
@@ -196,6 +212,7 @@ _0_23_4 = _0_23_0._replace(
 )
 _0_24_0 = _0_23_4._replace(
     since=(0, 24, 0),
+    llvm_newest=21,
     output="ring-buffer",  # run_bpftrace(): "missing the BPF_MAP_TYPE_RINGBUF, which bpftrace requires"
     header_warning="never",  # 7839fa01a ast: use new PassManager when possible (#3869)
     clang_runs="always",  # the same: CreateClangParsePass has no condition; inferred
@@ -206,6 +223,7 @@ _0_24_0 = _0_23_4._replace(
 )
 _0_24_2 = _0_24_0._replace(
     since=(0, 24, 2),
+    pids_swapped=False,  # c62dd7302 codegen: Fix tid/pid in non-init namespaces (#4813)
     clang_shell=False,  # ff000c232 Release/0.24.x backports (#4827): exec_system() by execvp(3)
 )
 _0_25_0 = _0_24_2._replace(
@@ -214,6 +232,9 @@ _0_25_0 = _0_24_2._replace(
     needs_dev_fd=True,
     # src/stdlib/usdt: bfd51f884 is among 0.24's ancestors, and so is its reversal, d089c0003
     usdt_needs_types=True,
+    interval_on_cpu0=False,  # 373377985 Fix interval probe attachment when CPU 0 is offline (#4987)
+    llvm_oldest=18,
+    llvm_newest=22,
     usdt_multi=True,  # BpfProgram::set_expected_attach_type(), and libbpf's usdt_manager_attach_usdt()
     needs_dev_null=False,  # clang's errors are caught in a buffer
     kconfig_include="if-readable",  # eb81cb4c9 Only include the kconfig header if it exists (#5013)
@@ -231,10 +252,25 @@ _0_25_0 = _0_24_2._replace(
 _0_26_0 = _0_25_0._replace(since=(0, 26, 0), needs_proc_modules=False)  # parse_modules(): ENOENT is no error
 
 ROWS: tuple[Behaviour, ...] = (
-    *(_0_9_0, _0_9_1, _0_9_3, _0_9_4, _0_10_0, _0_11_0, _0_12_0, _0_15_0, _0_16_0, _0_17_0, _0_17_1),
+    *(
+        _0_9_0,
+        _0_9_1,
+        _0_9_3,
+        _0_9_4,
+        _0_10_0,
+        _0_11_0,
+        _0_12_0,
+        _0_13_0,
+        _0_14_0,
+        _0_15_0,
+        _0_16_0,
+        _0_17_0,
+        _0_17_1,
+    ),
     *(
         _0_18_0,
         _0_19_0,
+        _0_19_1,
         _0_20_0,
         _0_20_2,
         _0_20_4,

@@ -11,7 +11,7 @@ from kdiag.knowledge.tools.behaviour import Version
 _AT_LEAST: tuple[tuple[Version, Version], ...] = (
     ((0, 17, 0), (1, 1, 0)),
     ((0, 19, 1), (1, 2, 0)),
-    ((0, 24, 0), (1, 5, 0)),  # "bpftrace requires libbpf 1.5 or greater"
+    ((0, 22, 0), (1, 5, 0)),  # CMakeLists.txt: "bpftrace requires libbpf 1.5 or greater"
     ((0, 24, 2), (1, 6, 0)),
 )
 

@@ -1,0 +1,44 @@
+"""Which releases of bpftrace were tried on which kernels; of all others only the sources are known.
+
+Tried means: `kdiag smoke` ran its programs with the real program in a booted kernel, and the prediction was held
+against what happened (docs/matrix.md, and tests/observations for what was seen outside of the lab).
+"""
+
+from __future__ import annotations
+
+from kdiag.knowledge.tools.behaviour import Version
+
+#: Linux by its first two numbers.
+Line = tuple[int, int]
+
+_DEBIAN: tuple[Line, ...] = ((5, 10), (6, 1), (6, 12), (7, 2), (7, 3))
+TRIED: dict[Version, tuple[Line, ...]] = {
+    (0, 11, 3): _DEBIAN,
+    (0, 17, 0): _DEBIAN,
+    (0, 19, 1): ((6, 18),),
+    (0, 21, 2): ((6, 12), (6, 18)),
+    (0, 23, 2): _DEBIAN,
+    (0, 25, 1): ((6, 12),),
+    (0, 27, 1): _DEBIAN,
+}
+
+
+def proof(release: Version, since: Version, kernel: tuple[int, ...] | None) -> tuple[bool, str]:
+    """Whether this very pair was tried, and in words what the predictions rest on. since: the oldest release that
+    behaves the same by its sources. kernel: None where it is not known.
+    """
+    alike = [tried for tried in TRIED if tried[:2] == release[:2]]
+    if not alike:
+        line = _text(release[:2])
+        return False, f"expected from the sources of {_text(since)}; no {line} was tried"
+    lines = tuple(dict.fromkeys(line for tried in alike for line in TRIED[tried]))
+    where = f"{', '.join(map(_text, alike))} was tried on Linux {', '.join(map(_text, lines))}"
+    if release not in TRIED:
+        return False, f"expected from the sources of {_text(since)}; {where}"
+    if kernel is None or kernel[:2] in TRIED[release]:
+        return kernel is not None, where
+    return False, f"expected on this kernel; {where}"
+
+
+def _text(numbers: tuple[int, ...]) -> str:
+    return ".".join(map(str, numbers))
