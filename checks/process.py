@@ -81,7 +81,7 @@ def _whose(machine: Machine, initial: bool, evidence: tuple[Evidence, ...]) -> F
             reason="bpftrace 0.23.0 to 0.24.1 reads the two from each other's place (mended in 0.24.2, #4813): of a "
             "process with one thread they are the same",
             evidence=evidence,
-            remedies=(_MENDED, *_host_pids(machine)),
+            remedies=(*_host_pids(machine), _MENDED),
         )
     if own and "microsoft" in machine.kernel.release.lower():
         # A distribution in WSL 2 has a namespace of its own, and nearly all that runs in the machine is in it.

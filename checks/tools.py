@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from kdiag.check import check
-from kdiag.knowledge.tools.bpftrace_tried import proof
+from kdiag.knowledge.tools.bpftrace_tried import SOURCE, proof
 from kdiag.machine import Machine
 from kdiag.machine.privileges import SYSCTLS
 from kdiag.model import Evidence, Finding, Remedy, expected, fail, ok, skip, unknown, warn
@@ -75,7 +75,7 @@ def bpftrace(machine: Machine) -> Iterator[Finding]:
             )
         )
     if behaviour is not None and behaviour.known:
-        evidence.append(Evidence("knowledge", _proof(machine, behaviour)))
+        evidence.append(Evidence(SOURCE, _proof(machine, behaviour)))
     yield ok(f"bpftrace {release}", reason=_below_minimum(machine), evidence=tuple(evidence))
 
 

@@ -363,7 +363,6 @@ def module_types(b: Behaviour) -> Expression:
 def stock_tools(b: Behaviour) -> Expression:
     # All but one of them begin with BEGIN.
     parts = [hello(b), tracepoint_args(b), at_worst_caveat(kprobe(b), "those that use kprobes do not work")]
-    parts.append(need("tools.bpftrace-scripts"))
     if b.tools_loop:
         parts.append(need("bpf.loop"))
     if b.tools_including_kernel:
@@ -375,4 +374,4 @@ def stock_tools(b: Behaviour) -> Expression:
     if b.tools_including_libc:
         names = ", ".join(sorted(b.tools_including_libc))
         parts.append(at_worst_caveat(unless_refuted("headers.libc"), f"{names} do not compile"))
-    return all_of(*parts)
+    return all_of(*parts, need("tools.bpftrace-scripts"))

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from kdiag.capabilities.causes import causes_first
 from kdiag.capabilities.expression import AS_FAR_AS_SEEN, joined
 from kdiag.capabilities.repair import explained, remedy_of
+from kdiag.knowledge.tools.bpftrace_tried import EXPECTED, SOURCE
 from kdiag.model import Capability, Finding, Readiness, Remedy, Status, Verdict, Works
 
 #: How many reasons are named; more are counted.
@@ -48,7 +49,16 @@ def judge(
                 # What could not be looked at can still be tried.
                 return Verdict(status, why, _proof(wanted), "here")
             return Verdict(status, why, _nothing_helps(stopped, capabilities, by_id))
-    return Verdict(Readiness.READY, _ready(wanted, capabilities), _proof(wanted), "here")
+    ready = _ready(wanted, capabilities, untried=_untried(wanted, by_id))
+    return Verdict(Readiness.READY, ready, _proof(wanted), "here")
+
+
+def _untried(wanted: Sequence[Capability], by_id: Mapping[str, Finding]) -> bool:
+    """Whether all of it rests on the sources of a bpftrace that was never tried, or not on this kernel."""
+    tool = by_id.get("tools.bpftrace")
+    if tool is None or not all(c.tool == "bpftrace" for c in wanted):
+        return False
+    return any(e.source == SOURCE and e.observed.startswith(EXPECTED) for e in tool.evidence)
 
 
 def _of_findings(findings: Sequence[Finding], by_id: Mapping[str, Finding]) -> Verdict:
@@ -81,8 +91,9 @@ def _proof(wanted: Sequence[Capability]) -> str:
     return SMOKE if any(c.tool == "bpftrace" for c in wanted) else "kdiag check --verbose"
 
 
-def _ready(wanted: Sequence[Capability], capabilities: Sequence[Capability]) -> str:
-    what = required_ones(len(wanted), "works", "work")
+def _ready(wanted: Sequence[Capability], capabilities: Sequence[Capability], *, untried: bool) -> str:
+    verbs = ("is expected to work", "are expected to work") if untried else ("works", "work")
+    what = required_ones(len(wanted), *verbs)
     if any(c.because == AS_FAR_AS_SEEN for c in wanted):
         return f"{what} {AS_FAR_AS_SEEN}"
     others = [c for c in capabilities if c not in wanted and not c.part_of]

@@ -143,7 +143,7 @@ def config(**options: str) -> Change:
 CASES: list[tuple[str, str, str, tuple[Change, ...], tuple[str, Works]]] = [
     ("kretprobe-multi", "0.16.0", "6.12.107+deb13-amd64", (), ("kprobe-multi", Works.CAVEAT)),
     ("module-btf", "0.17.1", "5.10.0-32-amd64", (), ("fentry", Works.FAILS)),
-    ("data-loc", "0.23.2", "6.12.107+deb13-amd64", (), ("tracepoint-sched", Works.CAVEAT)),
+    ("data-loc", "0.23.2", "6.12.107+deb13-amd64", (), ("tracepoint-sched", Works.WORKS)),
     ("strerror", "0.25.1", "6.12.107+deb13-amd64", (), ("hello", Works.WORKS)),
     ("session-retval", "0.24.1", "6.12.107+deb13-amd64", (), ("hello", Works.WORKS)),
     ("fentry-locks", "0.20.0", "6.12.107+deb13-amd64", (), ("fentry", Works.WORKS)),

@@ -47,7 +47,13 @@ def test_a_kernel_without_pid_namespaces(version: str, expected: Works) -> None:
 
 
 @pytest.mark.parametrize(
-    ("version", "says"), [("0.17.0", "filter by pid"), ("0.23.5", "EINVAL"), ("0.27.1", "EINVAL")]
+    ("version", "says"),
+    [
+        ("0.17.0", "filter by pid"),
+        ("0.23.5", "each other's place"),
+        ("0.24.2", "EINVAL"),
+        ("0.27.1", "EINVAL"),
+    ],
 )
 def test_a_pid_namespace_of_its_own(version: str, says: str) -> None:
     """Scripts run, and their `pid` is not what one thinks."""

@@ -23,6 +23,10 @@ TRIED: dict[Version, tuple[Line, ...]] = {
 }
 
 
+#: The source of the evidence that says it, and how it begins where the pair was not tried.
+SOURCE, EXPECTED = "knowledge", "expected "
+
+
 def proof(release: Version, since: Version, kernel: tuple[int, ...] | None) -> tuple[bool, str]:
     """Whether this very pair was tried, and in words what the predictions rest on. since: the oldest release that
     behaves the same by its sources. kernel: None where it is not known.
@@ -30,14 +34,14 @@ def proof(release: Version, since: Version, kernel: tuple[int, ...] | None) -> t
     alike = [tried for tried in TRIED if tried[:2] == release[:2]]
     if not alike:
         line = _text(release[:2])
-        return False, f"expected from the sources of {_text(since)}; no {line} was tried"
+        return False, f"{EXPECTED}from the sources of {_text(since)}; no {line} was tried"
     lines = tuple(dict.fromkeys(line for tried in alike for line in TRIED[tried]))
     where = f"{', '.join(map(_text, alike))} was tried on Linux {', '.join(map(_text, lines))}"
     if release not in TRIED:
-        return False, f"expected from the sources of {_text(since)}; {where}"
+        return False, f"{EXPECTED}from the sources of {_text(since)}; {where}"
     if kernel is None or kernel[:2] in TRIED[release]:
         return kernel is not None, where
-    return False, f"expected on this kernel; {where}"
+    return False, f"{EXPECTED}on this kernel; {where}"
 
 
 def _text(numbers: tuple[int, ...]) -> str:
