@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -19,6 +20,7 @@ from kdiag.cli.common import (
     Tool,
     Verbose,
     fail,
+    one_of,
     registry,
     terminal,
 )
@@ -93,12 +95,23 @@ def explain(
         fail(str(error))
 
 
-def schema() -> None:
-    """Print the JSON Schema of `kdiag check --format json`."""
-    from kdiag.report.faces.json import schema_text
+def schema(
+    document: Annotated[
+        str, typer.Argument(metavar="[report|smoke|comparison|why]", help="Which document.")
+    ] = "report",
+) -> None:
+    """Print the JSON Schema of a document: of `kdiag check --format json`, or of another command's."""
+    one_of("The document", document, tuple(_DOCUMENTS))
+    console.document(import_module(_DOCUMENTS[document]).schema_text().encode())
 
-    console.document(schema_text().encode())
 
+#: Which module writes which document.
+_DOCUMENTS = {
+    "report": "kdiag.report.faces.json",
+    "smoke": "kdiag.smoke.json",
+    "comparison": "kdiag.compare.json",
+    "why": "kdiag.why.json",
+}
 
 COMMANDS: tuple[tuple[str, Callable[..., None], Settings], ...] = (
     ("check", check, {}),

@@ -21,7 +21,9 @@ def why(  # noqa: PLR0913, PLR0917  a parameter is an option
     recording: Annotated[
         str, typer.Option("--from", metavar="FILE|DIR", help="The machine of a recording, not this one.")
     ] = "",
-    output_format: Annotated[str, typer.Option("--format", metavar="text", help="How to print it.")] = "text",
+    output_format: Annotated[
+        str, typer.Option("--format", metavar="text|json|markdown", help="How to print it.")
+    ] = "text",
     verbose: Verbose = False,
     color: Color = None,
     host: Host = "",
@@ -41,8 +43,10 @@ def why(  # noqa: PLR0913, PLR0917  a parameter is an option
         fail(str(bad))
     report = report_on(recording, host)
     shown = terminal(color)
-    words, status = rendered(explain(log, report, recorded=bool(recording)), shown, verbose=verbose)
-    console.rendering(words, exact=False, color=shown.color)
+    words, status = rendered(
+        explain(log, report, recorded=bool(recording)), output_format, shown, verbose=verbose
+    )
+    console.rendering(words, exact=output_format != "text", color=shown.color)
     raise typer.Exit(status)
 
 

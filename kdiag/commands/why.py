@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import sys
-from collections.abc import Sequence
-from contextlib import suppress
-from typing import TYPE_CHECKING, BinaryIO
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from types import FrameType
+from typing import TYPE_CHECKING
 
 from kdiag.report.story.next_step import RECORDED, elsewhere
 from kdiag.report.terminal.page import Page
 from kdiag.trust import read
 from kdiag.why.joining import join
+from kdiag.why.json import render as render_json
 from kdiag.why.judging import explained, status
-from kdiag.why.reading import lines
+from kdiag.why.markdown import render as render_markdown
+from kdiag.why.reading import Reading
 from kdiag.why.text import render as render_text
 
 if TYPE_CHECKING:
@@ -22,7 +26,7 @@ if TYPE_CHECKING:
     from kdiag.model import Report
     from kdiag.why.value import Explanation, Log
 
-FORMATS = ("text",)
+FORMATS = ("text", "json", "markdown")
 
 
 class BadText(Exception):
@@ -36,15 +40,34 @@ def log_of(words: Sequence[str]) -> Log:
     if not words or list(words) == ["-"]:
         if sys.stdin is None or sys.stdin.isatty():
             raise BadText("give a message, a file, or pipe a tool's output in: bpftrace ... 2>&1 | kdiag why")
-        return _streamed(sys.stdin.buffer)
+        with _interrupted_once():
+            return join(Reading(sys.stdin.buffer))
     text = " ".join(words)
     if len(words) == 1 and _names_file(text):
         try:
             with read.opened(text) as file:
-                return _streamed(file)
+                return join(Reading(file))
         except OSError as error:
             raise BadText(f"cannot open {text}: {error.strerror or error}") from None
-    return join(lines(io.BytesIO(os.fsencode(text))))
+    return join(Reading(io.BytesIO(os.fsencode(text))))
+
+
+@contextmanager
+def _interrupted_once() -> Iterator[None]:
+    """An interrupt from the keyboard ends the tool before the pipe, which then says the rest; the next one ends us."""
+    before = signal.getsignal(signal.SIGINT)
+
+    def first(_number: int, _frame: FrameType | None) -> None:
+        signal.signal(signal.SIGINT, before)
+
+    if before is signal.SIG_IGN:
+        yield
+        return
+    signal.signal(signal.SIGINT, first)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _names_file(text: str) -> bool:
@@ -57,18 +80,19 @@ def _names_file(text: str) -> bool:
     return text.startswith(("/", "./", "../")) and not any(c.isspace() or c == ":" for c in text)
 
 
-def _streamed(stream: BinaryIO) -> Log:
-    log = join(lines(stream))
-    return log._replace(cut=bool(stream.read(1)))
-
-
 def explain(log: Log, report: Report, *, recorded: bool = False) -> Explanation:
     """The log held against a report. recorded: of a machine that was recorded, not of this one."""
     place = RECORDED if recorded else ""
     return explained(log, elsewhere(report, place) if place else report, place)
 
 
-def rendered(explanation: Explanation, terminal: Terminal, *, verbose: bool) -> tuple[str, int]:
-    """The explanation as text, and the exit status."""
+def rendered(
+    explanation: Explanation, output_format: str, terminal: Terminal, *, verbose: bool
+) -> tuple[str, int]:
+    """The explanation in a format, and the exit status."""
+    if output_format == "json":
+        return render_json(explanation), status(explanation)
+    if output_format == "markdown":
+        return render_markdown(explanation), status(explanation)
     page = Page(terminal.width, terminal.color, verbose, terminal.unicode)
     return render_text(explanation, page), status(explanation)

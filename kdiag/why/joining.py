@@ -1,69 +1,119 @@
-"""Lines as a log: each known message once, counted; what else complains; where the verifier refuses."""
+"""Lines as a log: each known message once, counted; what else complains; where the verifier refuses.
+
+A line costs a look at its words (`sieve`). What passes is read by its shape, the line with its numbers left out, and a
+shape that was seen before is only counted.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from functools import lru_cache
+from functools import cache
 
+from kdiag.knowledge.tools.catalogue import catalogue
+from kdiag.knowledge.tools.message import Message
+from kdiag.knowledge.tools.message_literals import literals
 from kdiag.knowledge.tools.messages import COMPLAINT, RANK, details, recognised
 from kdiag.why.nearest import nearest
+from kdiag.why.reading import Reading
+from kdiag.why.refusing import SOURCE, Verifier
+from kdiag.why.sieve import Sieve, sieve
 from kdiag.why.value import Log, Strange, Told
 
 #: Complaints that are kept apart; those after them are only counted.
 _STRANGE = 50
 #: Complaints that are shown with what is nearest to them.
 _SHOWN = 5
+#: Shapes that are remembered, and characters of one.
+_SHAPES, _SHAPE = 20_000, 300
 _NUMBERS = re.compile(r"0x[0-9a-fA-F]+|\d+")
 
-#: The last line of a verifier's log (kernel/bpf/verifier.c, print_verification_stats).
-_END = re.compile(r"processed \d+ insns \(limit \d+\)")
-#: Lines of it that tell of an instruction, a state or a source line, not of a refusal (kernel/bpf/log.c).
-_TRACE = re.compile(
-    r"\s*(\d+: |; |R\d+(_\w+)?=|from \d+ to \d+|frame\d|last_idx|parent |regs=|mark_precise|func#|verification time|"
-    r"stack depth|processed \d|-- (BEGIN|END)|.{0,80}-- (BEGIN|END) PROG LOAD LOG|reg type |arg#|Validating|Func#|"
-    r"caller:|callee:|safe$|peak_states|max_states|total_states|\(\w+\) )"
-)
+
+@cache
+def _sieve() -> Sieve:
+    return sieve(literals(message.pattern) for message in catalogue())
 
 
-@lru_cache(maxsize=2048)
-def _known(line: str) -> Told | None:
-    known = recognised(line)
-    return None if known is None else Told(known[0], 0, line.strip(), 1, details(known[1]))
+@cache
+def _telling() -> frozenset[str]:
+    """Numbers that stand in a pattern: an errno tells one message from another."""
+    return frozenset(number for message in catalogue() for number in _NUMBERS.findall(message.pattern))
 
 
-def join(lines: Iterable[str], *, cut: bool = False) -> Log:
+def _number(found: re.Match[str]) -> str:
+    return found[0] if found[0] in _telling() else "0"
+
+
+class _Joined:
+    """What was found until now: by the messages' ids, and by the shapes of complaints."""
+
+    def __init__(self) -> None:
+        self.told: dict[str, Told] = {}
+        self.strange: dict[str, Strange] = {}
+        self.untold = 0
+        self._shapes: dict[str, Message | bool] = {}
+
+    def read(self, number: int, line: str) -> None:
+        """A line that may be known, or complain."""
+        shape = _NUMBERS.sub(_number, line.strip())
+        kind = self._shapes.get(shape)
+        if kind is None:
+            kind = self._first(number, line)
+            if len(shape) <= _SHAPE and len(self._shapes) < _SHAPES:
+                self._shapes[shape] = kind
+        elif isinstance(kind, Message):
+            before = self.told[kind.id]
+            self.told[kind.id] = before._replace(times=before.times + 1)
+            return
+        if kind is True:
+            self._complains(shape, number, line.strip())
+
+    def _first(self, number: int, line: str) -> Message | bool:
+        """The message of a shape that was not seen before; whether it complains where there is none."""
+        known = recognised(line)
+        if known is None:
+            return COMPLAINT.search(line) is not None and not SOURCE.match(line)
+        message, match = known
+        before = self.told.get(message.id)
+        self.told[message.id] = (
+            Told(message, number, line.strip(), 1, details(match))
+            if before is None
+            else before._replace(times=before.times + 1)
+        )
+        return message
+
+    def _complains(self, shape: str, number: int, text: str) -> None:
+        before = self.strange.get(shape)
+        if before is not None:
+            self.strange[shape] = before._replace(times=before.times + 1)
+        elif len(self.strange) < _STRANGE:
+            self.strange[shape] = Strange(number, text)
+        else:
+            self.untold += 1
+
+
+def join(lines: Iterable[str]) -> Log:
     """What is in the lines, the most decisive message first."""
-    told: dict[str, Told] = {}
-    strange: dict[str, Strange] = {}
-    number, last, refusal = 0, None, None
+    found, verifier, keeps, number = _Joined(), Verifier(), _sieve().keeps, 0
     for number, line in enumerate(lines, 1):
-        if _END.search(line):
-            refusal, last = refusal or last, None
-        elif line.strip() and not _TRACE.match(line):
-            last = (number, line.strip())
-        found = _known(line)
-        if found is not None:
-            before = told.get(found.message.id)
-            told[found.message.id] = (
-                found._replace(line=number) if before is None else before._replace(times=before.times + 1)
-            )
-        elif COMPLAINT.search(line) and not _TRACE.match(line):
-            _count(strange, number, line.strip())
-    if refusal and not any(one.text == refusal[1] for one in told.values()):
-        strange = {"": Strange(*refusal), **{k: v for k, v in strange.items() if v.text != refusal[1]}}
-    ranked = sorted(told.values(), key=lambda one: (RANK[one.message.weight], one.line))
-    shown = tuple(
-        one._replace(nearest=nearest(one.text)) if index < _SHOWN else one
-        for index, one in enumerate(strange.values())
+        if not verifier.read(number, line) and keeps(line):
+            found.read(number, line)
+    strange = list(found.strange.values())
+    refusal = verifier.refusal
+    if refusal and not any(one.text == refusal.text for one in found.told.values()):
+        strange = [
+            Strange(refusal.line, refusal.text, max(verifier.refused, 1)),
+            *(one for one in strange if one.text != refusal.text),
+        ]
+    ranked = sorted(found.told.values(), key=lambda one: (RANK[one.message.weight], one.line))
+    shown = [one._replace(nearest=nearest(one.text)) for one in strange[:_SHOWN]]
+    return Log(
+        tuple(ranked),
+        (*shown, *strange[_SHOWN:]),
+        number,
+        lines.shortened if isinstance(lines, Reading) else 0,
+        lines.cut if isinstance(lines, Reading) else False,
+        refusal,
+        verifier.refused,
+        found.untold,
     )
-    return Log(tuple(ranked), shown, number, cut, refusal)
-
-
-def _count(strange: dict[str, Strange], number: int, text: str) -> None:
-    key = _NUMBERS.sub("0", text)
-    before = strange.get(key)
-    if before is not None:
-        strange[key] = before._replace(times=before.times + 1)
-    elif len(strange) < _STRANGE:
-        strange[key] = Strange(number, text)

@@ -8,11 +8,16 @@ from kdiag.capabilities.causes import causes_first
 from kdiag.capabilities.repair import remedy_of
 from kdiag.console import exits
 from kdiag.model import Finding, Remedy, Report, Status
-from kdiag.why.value import Answer, Explanation, Log, Outcome, Told
+from kdiag.why.value import Answer, Explanation, Log, Outcome, Told, Verdict
 
 _WRONG = (Status.FAIL, Status.WARN)
 #: Of which a warning says only that it may be in the way: it is a candidate then.
 _PERHAPS = ("privileges.seccomp", "privileges.memlock")
+_STATUS: Mapping[Verdict, int] = {
+    "explained": exits.READY,
+    "not-established": exits.NOT_READY,
+    "unknown": exits.CANNOT_TELL,
+}
 _LAST: Mapping[Outcome, int] = {"harmless": 1}
 
 
@@ -31,35 +36,41 @@ def judged(told: Told, by_id: Mapping[str, Finding]) -> Answer:
     perhaps = [f for f in listed if f.id in _PERHAPS and f.status is Status.WARN]
     wrong = [f for kind in _WRONG for f in listed if f.status is kind and f not in perhaps]
     open_ = tuple(f for f in listed if f.status is Status.UNKNOWN or f in perhaps)
-    fine = tuple(f for f in listed if f.status in (Status.OK, Status.SKIP))
+    fine = tuple(f for f in listed if f.status is Status.OK)
+    skipped = tuple(f for f in listed if f.status is Status.SKIP)
     if message.weight == "harmless" or _harmless(message.harmless_if, by_id):
         needed = tuple(by_id[name] for name in message.harmless_if if name in by_id)
         return Answer(told, "harmless", next(iter((*wrong, *perhaps)), None), ruled_out=needed)
     if wrong:
         cause = _deepest(wrong[0], message.findings, by_id)
         chain = tuple(f for f in causes_first((cause,), by_id) if f.id != cause.id and f.status in _WRONG)
+        open_ = tuple(f for f in open_ if not _follows(f, cause.id, by_id))
         others = tuple(
             f for f in wrong if f.id != cause.id and not _follows(f, cause.id, by_id) and f not in chain
         )
-        return Answer(told, "established", cause, chain, others, open_, fine, _remedy(cause, chain, by_id))
+        remedy = _remedy(cause, chain, by_id)
+        return Answer(told, "established", cause, chain, others, open_, fine, skipped, remedy)
     if not message.findings:
         return Answer(told, "elsewhere")
-    return Answer(
-        told, "candidates" if open_ or not listed else "none-here", candidates=open_, ruled_out=fine
-    )
+    outcome: Outcome = "none-here" if fine and not open_ and not skipped else "candidates"
+    return Answer(told, outcome, candidates=open_, ruled_out=fine, skipped=skipped)
+
+
+def verdict(explanation: Explanation) -> Verdict:
+    """How much of what was said is explained."""
+    outcomes = [answer.outcome for answer in explanation.answers]
+    refusal = explanation.log.refusal
+    if not outcomes:
+        return "explained" if refusal is not None and refusal.problem else "unknown"
+    deciding = [one for one in outcomes if one != "harmless"]
+    if "established" in deciding or all(one == "elsewhere" for one in deciding):
+        return "explained"
+    return "not-established"
 
 
 def status(explanation: Explanation) -> int:
-    """READY: what it means is known, and its cause, if it has one; NOT_READY: known, its cause not established here;
-    CANNOT_TELL: nothing in it is known.
-    """
-    outcomes = [answer.outcome for answer in explanation.answers]
-    if not outcomes:
-        return exits.CANNOT_TELL
-    deciding = [one for one in outcomes if one != "harmless"]
-    if "established" in deciding or all(one == "elsewhere" for one in deciding):
-        return exits.READY
-    return exits.NOT_READY
+    """The exit status of that."""
+    return _STATUS[verdict(explanation)]
 
 
 def _harmless(needed: Sequence[str], by_id: Mapping[str, Finding]) -> bool:

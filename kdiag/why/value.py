@@ -12,6 +12,10 @@ Outcome = Literal["established", "harmless", "elsewhere", "candidates", "none-he
 machine is its cause, but the program, the tool or their ages; candidates: none is established, some could not be looked
 at; none-here: this machine shows none of its usual causes."""
 
+Verdict = Literal["explained", "not-established", "unknown"]
+"""explained: what is known has a cause here, lies elsewhere, or is harmless; not-established: its meaning is known, and
+no cause is established here; unknown: nothing in the text is known."""
+
 
 class Told(NamedTuple):
     """A message in a text: its first line (number from 1), how often it came, what the line named."""
@@ -32,23 +36,41 @@ class Strange(NamedTuple):
     nearest: tuple[Message, ...] = ()
 
 
+class Refusal(NamedTuple):
+    """The line with which the kernel's verifier refuses a program, and the kernel's own explanation of it (Linux 7.3):
+    what is wrong, why, at which place, what helps; empty in older logs.
+    """
+
+    line: int
+    text: str
+    problem: str = ""
+    reason: str = ""
+    at: str = ""
+    suggestion: str = ""
+
+
 class Log(NamedTuple):
-    """What is in a text. lines: how many were read; cut: whether there was more than is read; refusal: the line with
-    which the verifier's log refuses the program, and its number, None without such a log.
+    """What is in a text. lines: how many were read; shortened: how many of them are longer than what is read of a line;
+    cut: whether there was more than is read; refusal: the first program that the verifier refuses; refused: how many it
+    refuses; untold: complaints that there was no room for.
     """
 
     told: tuple[Told, ...]
     strange: tuple[Strange, ...]
     lines: int
+    shortened: int = 0
     cut: bool = False
-    refusal: tuple[int, str] | None = None
+    refusal: Refusal | None = None
+    refused: int = 0
+    untold: int = 0
 
 
 class Answer(NamedTuple):
     """A message and what this machine has to do with it.
 
     cause: the established one; because: what explains it; others: that are not fine either and can cause the same;
-    candidates: that could not be looked at; ruled_out: that are fine. remedy: of the cause, or of what explains it.
+    candidates: that could not be looked at; ruled_out: that are fine; skipped: that did not arise, so that nothing is
+    known of them. remedy: of the cause, or of what explains it.
     """
 
     told: Told
@@ -58,6 +80,7 @@ class Answer(NamedTuple):
     others: tuple[Finding, ...] = ()
     candidates: tuple[Finding, ...] = ()
     ruled_out: tuple[Finding, ...] = ()
+    skipped: tuple[Finding, ...] = ()
     remedy: Remedy | None = None
 
 

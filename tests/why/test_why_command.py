@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from tests.support.paths import REPOSITORY
+from tests.support.terminal import shown
 from tests.support.waiting import HANG
 
 FIXTURES = REPOSITORY / "fixtures"
@@ -83,3 +88,51 @@ def test_what_cannot_be_read_is_a_usage_error(tmp_path: Path) -> None:
     assert (status, out) == (2, "")
     assert err.endswith("No such file or directory\n")
     assert why(str(tmp_path))[0] == 2
+
+
+@pytest.mark.slow
+def test_the_document_by_its_schema_and_the_page_for_an_issue() -> None:
+    schema = subprocess.run(
+        [sys.executable, "-m", "kdiag", "schema", "why"], capture_output=True, check=True, timeout=HANG
+    )
+    status, out, _ = why(*on("user-namespace"), "--format", "json", DENIED)
+    document = json.loads(out)
+    Draft202012Validator(json.loads(schema.stdout)).validate(document)
+    assert (status, document["verdict"]) == (0, "explained")
+    assert document["answers"][0]["cause"]["id"] == "privileges.userns"
+    status, out, _ = why(*on("user-namespace"), "--format", "markdown", DENIED)
+    assert status == 0
+    assert out.startswith("### ❌ Cause: this root is root of a user namespace only")
+    assert why("--format", "html", DENIED)[0] == 2
+
+
+@pytest.mark.slow
+def test_what_cannot_end_is_not_waited_for(tmp_path: Path) -> None:
+    """A FIFO and a device are refused by name; a terminal is no text; what a pipe holds is read."""
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    for name in (str(fifo), "/dev/zero", "/dev/tty"):
+        status, out, err = why(*on("minimal"), name)
+        assert (status, out) == (2, "")
+        assert err.count("\n") == 1
+    text = shown([sys.executable, "-m", "kdiag", "why"], dict(os.environ), cwd=REPOSITORY, reads=True)
+    assert b"kdiag: give a message, a file, or pipe a tool's output in" in text
+    assert why(*on("minimal"), "/dev/stdin", text=DENIED.encode())[0] != 2
+    assert why(*on("minimal"), text=b"")[0] == 3
+
+
+@pytest.mark.slow
+def test_an_interrupt_ends_the_tool_before_the_pipe_and_not_the_reading() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "kdiag", "why", *on("user-namespace")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=REPOSITORY,
+    )
+    assert process.stdin is not None
+    process.stdin.write(b"plain\n" * 50_000)  # more than a pipe holds: it reads
+    process.stdin.flush()
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(DENIED.encode(), timeout=HANG)
+    assert process.returncode == 0
+    assert b"privileges.userns" in out

@@ -20,7 +20,7 @@ RANK: dict[Weight, int] = {"stop": 0, "cause": 1, "consequence": 2, "harmless": 
 #: A line that complains, known or not.
 COMPLAINT = re.compile(
     r"\b(error|warning|fatal|failed|failure|denied|not permitted|assertion|terminate called|panic|abort(ed)?|unable|"
-    r"could not|can(not|'t)|unknown|invalid|(not|un)supported|no such|not found|refused|too many)\b",
+    r"could not|can(not|'t)|unknown|invalid|(not |un)supported|no such|not found|refused|too many)\b",
     re.IGNORECASE,
 )
 _MAX_LINES = 20_000

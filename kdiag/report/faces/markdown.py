@@ -6,12 +6,11 @@ GitHub takes a summary of at most 1 MiB, so evidence is cut; details fold.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 
 from kdiag.config.waivers import InForce, in_force
-from kdiag.console.printable import inert
 from kdiag.model import Capability, Finding, MachineInfo, Readiness, Remedy, Report, Status, Works
+from kdiag.report.faces.markup import code, fenced, prose
 from kdiag.report.faces.plain import line, pieces
 from kdiag.report.story.next_step import in_words, label
 from kdiag.report.story.order import (
@@ -38,11 +37,6 @@ _WORKS = {
 }
 _STATUS = {Status.OK: "✅", Status.WARN: "🟡", Status.FAIL: "❌", Status.UNKNOWN: "❔", Status.SKIP: "➖"}
 
-#: What Markdown, or the HTML in it, takes as markup; `@`, `#` and the parts of addresses because GitHub makes
-#: mentions and links of them; at the start of a line also the marks of lists, headings and rules, and of
-#: an order to the log of a job.
-_MARKUP = re.compile(r"[&<>\\`*_{}\[\]#!|~@$]|:(?=//)|(?<=www)\.|^[-+=]|(?<!\S):(?=:)")
-_NUMBERED = re.compile(r"^(\d{1,9})([.)])(?=\s|$)")
 _LONGEST = 900_000
 _OBSERVED, _EVIDENCE = 1_000, 10_000
 
@@ -64,14 +58,14 @@ def render(report: Report) -> str:
 
 
 def _head(report: Report) -> Iterator[str]:
-    yield f"## {_VERDICT[report.verdict.status]}: {_text(report.verdict.summary)}"
+    yield f"## {_VERDICT[report.verdict.status]}: {prose(report.verdict.summary)}"
     yield ""
     if report.verdict.next:
         step = report.verdict.next
-        told = f"**{_text(step)}**" if in_words(report.verdict) else _code(step)
-        yield f"{_text(label(report.verdict))}: {told}"
+        told = f"**{prose(step)}**" if in_words(report.verdict) else code(step)
+        yield f"{prose(label(report.verdict))}: {told}"
         yield ""
-    known = " · ".join(_text(part) for part in _machine(report.machine) if part)
+    known = " · ".join(prose(part) for part in _machine(report.machine) if part)
     yield known or "Nothing is known about this machine."
     yield ""
 
@@ -97,7 +91,7 @@ def _table(report: Report, force: InForce) -> Iterator[str]:
     yield "### What can be traced here"
     for title, rows in groups:
         yield ""
-        yield f"**{_text(title) if title else 'Required'}**"
+        yield f"**{prose(title) if title else 'Required'}**"
         yield ""
         cells: list[tuple[str, str, str]] = []
         before = ""
@@ -115,16 +109,16 @@ def _mark(row: Capability) -> str:
 
 def _title(row: Capability) -> str:
     named = row.tool == "bpftrace" or row.tool.casefold() in row.title.casefold()
-    return _text(row.title if named else f"{row.tool}: {row.title}")
+    return prose(row.title if named else f"{row.tool}: {row.title}")
 
 
 def _because(row: Capability, force: InForce) -> str:
-    words = [_text(row.because)]
+    words = [prose(row.because)]
     if row.with_root is not None and row.with_root is not row.status and not for_root(row):
         words.append(f"expected as root: {_WORKS[row.with_root]}")
     waiver = force.capabilities.get(row.id)
     if waiver is not None:
-        words.append(f"**waived** until {waiver.until.isoformat()}: {_text(waiver.reason)}")
+        words.append(f"**waived** until {waiver.until.isoformat()}: {prose(waiver.reason)}")
     return " · ".join(filter(None, words))
 
 
@@ -135,9 +129,9 @@ def _waived(force: InForce) -> Iterator[str]:
     yield "### Waived"
     yield ""
     for waiver in every.values():
-        yield f"- {_code(waiver.id)} until {waiver.until.isoformat()}: {_text(waiver.reason)}"
+        yield f"- {code(waiver.id)} until {waiver.until.isoformat()}: {prose(waiver.reason)}"
     for waiver in force.idle:
-        yield f"- {_code(waiver.id)}: not needed any more, the waiver can go ({_text(waiver.reason)})"
+        yield f"- {code(waiver.id)}: not needed any more, the waiver can go ({prose(waiver.reason)})"
     yield ""
 
 
@@ -172,13 +166,13 @@ def _paragraph(
     group, head = paragraph.group, paragraph.group[0]
     inside = {f.id for f in paragraph.members}
     affected = dict.fromkeys(name for f in paragraph.members for name in report.blocks.get(f.id, ()))
-    elsewhere = (_code(c) for c in nearest_causes(head, shown) if c not in inside)
+    elsewhere = (code(c) for c in nearest_causes(head, shown) if c not in inside)
     yield f"<details><summary>{_summary(group, force)}</summary>"
     yield ""
     lines = [
-        _text(head.reason),
+        prose(head.reason),
         _labelled("because of", elsewhere),
-        _labelled("affects", map(_code, affected)),
+        _labelled("affects", map(code, affected)),
         *_more(head, force),
     ]
     yield from _spaced(lines)
@@ -186,9 +180,9 @@ def _paragraph(
         if repaired.setdefault(remedy, head.id) == head.id:
             yield from _remedy(remedy)
         else:
-            yield from (f"**Fix:** the same as for {_code(repaired[remedy])}", "")
+            yield from (f"**Fix:** the same as for {code(repaired[remedy])}", "")
     for wrong in dict.fromkeys(w for f in paragraph.members for w in f.wrong_remedies):
-        yield f"Does not help: {_text(wrong.advice)}: {_text(wrong.why)}"
+        yield f"Does not help: {prose(wrong.advice)}: {prose(wrong.why)}"
         yield ""
     yield from _members("Because:", paragraph.because, force)
     yield from _members("What comes of it:", paragraph.so, force)
@@ -198,8 +192,8 @@ def _paragraph(
 
 
 def _summary(group: tuple[Finding, ...], force: InForce) -> str:
-    names = ", ".join(_text(f.id) for f in group)
-    summary = f"{_STATUS[group[0].status]} <b>{names}</b>: {_text(group[0].summary)}"
+    names = ", ".join(prose(f.id) for f in group)
+    summary = f"{_STATUS[group[0].status]} <b>{names}</b>: {prose(group[0].summary)}"
     waiver = force.findings.get(group[0].id)
     return summary if waiver is None else f"{summary} (waived until {waiver.until.isoformat()})"
 
@@ -209,15 +203,15 @@ def _members(title: str, findings: tuple[Finding, ...], force: InForce) -> Itera
     if findings:
         yield from (title, "")
         for one in findings:
-            words = filter(None, (_text(one.reason), *_more(one, force)))
-            yield " · ".join([f"- {_STATUS[one.status]} {_code(one.id)}: {_text(one.summary)}", *words])
+            words = filter(None, (prose(one.reason), *_more(one, force)))
+            yield " · ".join([f"- {_STATUS[one.status]} {code(one.id)}: {prose(one.summary)}", *words])
         yield ""
 
 
 def _more(finding: Finding, force: InForce) -> Iterator[str]:
     waiver = force.findings.get(finding.id)
-    yield f"as root: {_text(finding.with_root)}" if finding.with_root else ""
-    yield f"waived: {_text(waiver.reason)}" if waiver is not None else ""
+    yield f"as root: {prose(finding.with_root)}" if finding.with_root else ""
+    yield f"waived: {prose(waiver.reason)}" if waiver is not None else ""
 
 
 def _seen(paragraph: Paragraph) -> Iterator[str]:
@@ -229,7 +223,7 @@ def _seen(paragraph: Paragraph) -> Iterator[str]:
     if every:
         told = pieces(every, _OBSERVED, _EVIDENCE)
         seen = "\n".join(f"{source}: {observed}" for source, observed in told)
-        yield from ("Evidence:", "", *_fenced(seen))
+        yield from ("Evidence:", "", *fenced(seen))
 
 
 def _spaced(lines: Iterable[str]) -> Iterator[str]:
@@ -241,18 +235,18 @@ def _remedy(remedy: Remedy) -> Iterator[str]:
     notes = [] if remedy.kind == "safe" else [remedy.kind]
     notes += [f"needs {', '.join(remedy.needs)}"] if remedy.needs else []
     notes += [f"on {remedy.run_on}"] if remedy.run_on not in ("", "here") else []
-    yield f"**Fix:** {_text(remedy.title)}" + (f" ({_text('; '.join(notes))})" if notes else "")
+    yield f"**Fix:** {prose(remedy.title)}" + (f" ({prose('; '.join(notes))})" if notes else "")
     yield ""
     if remedy.commands:
-        yield from _fenced("\n".join(line(command) for command in remedy.commands), "sh")
+        yield from fenced("\n".join(line(command) for command in remedy.commands), "sh")
     if remedy.undo:
         yield "Undo:"
         yield ""
-        yield from _fenced("\n".join(line(command) for command in remedy.undo), "sh")
+        yield from fenced("\n".join(line(command) for command in remedy.undo), "sh")
 
 
 def _folded(heading: str, findings: Iterable[Finding]) -> Iterator[str]:
-    items = [f"- {_STATUS[f.status]} {_code(f.id)}: {_text(f.summary)}" for f in findings]
+    items = [f"- {_STATUS[f.status]} {code(f.id)}: {prose(f.summary)}" for f in findings]
     if items:
         yield from (f"<details><summary>{heading} ({len(items)})</summary>", "", *items, "", "</details>", "")
 
@@ -260,21 +254,3 @@ def _folded(heading: str, findings: Iterable[Finding]) -> Iterator[str]:
 def _labelled(label: str, parts: Iterable[str]) -> str:
     text = ", ".join(parts)
     return f"{label} {text}" if text else ""
-
-
-def _text(text: str) -> str:
-    """Prose: each character that could be markup as an entity, which tables and HTML take, too."""
-    escaped = _MARKUP.sub(lambda match: f"&#{ord(match[0])};", line(text))
-    return _NUMBERED.sub(lambda match: f"{match[1]}&#{ord(match[2])};", escaped)
-
-
-def _code(text: str) -> str:
-    """A code span. As HTML: back quotes in the text need no counting, and a pipe does not end a cell."""
-    return f"<code>{_text(text)}</code>" if text else ""
-
-
-def _fenced(text: str, language: str = "text") -> Iterator[str]:
-    """A code block whose fence is longer than any run of back quotes in it."""
-    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
-    fence = "`" * max(3, longest + 1)
-    yield from (f"{fence}{language}", *inert(text).split("\n"), fence, "")

@@ -1,0 +1,77 @@
+"""Sentences about an explanation that more than one of its faces says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kdiag.model import Finding
+from kdiag.why.reading import LONGEST, MOST
+from kdiag.why.value import Answer, Explanation, Log, Outcome, Strange, Told
+
+HEADING: dict[Outcome, str] = {
+    "established": "Cause",
+    "harmless": "Harmless here",
+    "elsewhere": "Not this machine",
+    "candidates": "Cause not established",
+    "none-here": "None of its usual causes is here",
+}
+#: Characters of a line that are quoted.
+_QUOTED = 300
+
+
+def what(answer: Answer) -> str:
+    """What follows the heading of an answer."""
+    if answer.outcome == "established" and answer.cause is not None:
+        return f": {answer.cause.summary} ({answer.cause.id})"
+    if answer.outcome == "harmless" and answer.ruled_out:
+        return f": {', '.join(f.summary for f in answer.ruled_out)}"
+    if answer.outcome == "elsewhere":
+        return ": it lies in the program or the tool"
+    return ""
+
+
+def located(one: Told | Strange) -> str:
+    """A message with its first line, and how often it came."""
+    often = f", {one.times:,} times" if one.times > 1 else ""
+    return f"line {one.line}{often}: {short(one.text)}"
+
+
+def short(text: str) -> str:
+    """The beginning of a line."""
+    return text if len(text) <= _QUOTED else f"{text[: _QUOTED - 3]}..."
+
+
+def reason(finding: Finding) -> str:
+    """What would tell about a finding that was not looked at, or why it was not."""
+    more = finding.with_root or finding.reason
+    return f" ({more})" if more else ""
+
+
+def machine_line(explanation: Explanation) -> Iterator[str]:
+    """What the messages were held against."""
+    machine = explanation.machine
+    yield f"held against {explanation.place or 'this machine'}"
+    if release := f"{machine.release} {machine.arch}".strip():
+        yield release
+    if machine.bpftrace:
+        yield f"bpftrace {machine.bpftrace.removeprefix('bpftrace ')}"
+
+
+def more_as_root(explanation: Explanation) -> str:
+    """That root would know more, where it would."""
+    closed = {f.id for answer in explanation.answers for f in answer.candidates if f.with_root}
+    if not closed or explanation.machine.user == "root" or explanation.place:
+        return ""
+    return f"As root, kdiag can look at {', '.join(sorted(closed))}: run the same command with sudo."
+
+
+def left_out(log: Log) -> Iterator[str]:
+    """What of the text was not read, or is not shown."""
+    if log.shortened:
+        which = "1 line is" if log.shortened == 1 else f"{log.shortened:,} lines are"
+        beginning = "its beginning was" if log.shortened == 1 else "their beginnings were"
+        yield f"{which} longer than {LONGEST:,} bytes: only {beginning} read"
+    if log.cut:
+        yield f"the text is longer than {MOST >> 20} MiB: only its beginning was read"
+    if log.untold:
+        yield f"{log.untold:,} more lines complain of something that kdiag does not know"
