@@ -10,8 +10,8 @@ import pytest
 
 HOME = Path(__file__).parents[2]
 
-#: A program of its own, which speaks a protocol with kdiag over its standard streams.
-_EVENTS, _LOADER = "kdiag/smoke/events.py", "kdiag/smoke/loader.py"
+#: Programs of their own, which speak with kdiag over their standard streams.
+_OWN = ("kdiag/smoke/events.py", "kdiag/smoke/loader.py", "kdiag/smoke/bcc_loader.py")
 #: Its first line may be interrupted before the console room is imported: it has a message without a value.
 _FIRST = "kdiag/__main__.py"
 
@@ -24,7 +24,7 @@ def sources() -> list[Path]:
         path
         for room in ("kdiag", "checks")
         for path in sorted((HOME / room).rglob("*.py"))
-        if path.relative_to(HOME).as_posix() not in (_EVENTS, _LOADER, _FIRST)
+        if path.relative_to(HOME).as_posix() not in (*_OWN, _FIRST)
         and path.parent != HOME / "kdiag" / "console"
     ]
 
