@@ -72,6 +72,7 @@ def _answer(answer: Answer) -> dict[str, object]:
         "text": clean(told.text),
         "times": told.times,
         "details": {name: clean(value) for name, value in told.details},
+        "errno": clean(answer.errno),
         "outcome": answer.outcome,
         "cause": _finding(answer.cause) if answer.cause else None,
         "because": _findings(answer.because),

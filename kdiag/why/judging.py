@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from kdiag.capabilities.causes import causes_first
 from kdiag.capabilities.repair import remedy_of
 from kdiag.console import exits
+from kdiag.knowledge.tools import errnos
 from kdiag.model import Finding, Remedy, Report, Status
 from kdiag.why.value import Answer, Explanation, Log, Outcome, Told, Verdict
 
@@ -32,7 +33,10 @@ def explained(log: Log, report: Report, place: str = "") -> Explanation:
 def judged(told: Told, by_id: Mapping[str, Finding]) -> Answer:
     """What one message means here."""
     message = told.message
-    listed = [by_id[name] for name in message.findings if name in by_id]
+    errno = errnos.answer(message.call, errnos.errno_in(told.text)) if message.call else None
+    causes = message.findings if errno is None else errno.causes
+    said = "" if errno is None else errno.meaning
+    listed = [by_id[name] for name in causes if name in by_id]
     perhaps = [f for f in listed if f.id in _PERHAPS and f.status is Status.WARN]
     wrong = [f for kind in _WRONG for f in listed if f.status is kind and f not in perhaps]
     open_ = tuple(f for f in listed if f.status is Status.UNKNOWN or f in perhaps)
@@ -42,18 +46,19 @@ def judged(told: Told, by_id: Mapping[str, Finding]) -> Answer:
         needed = tuple(by_id[name] for name in message.harmless_if if name in by_id)
         return Answer(told, "harmless", next(iter((*wrong, *perhaps)), None), ruled_out=needed)
     if wrong:
-        cause = _deepest(wrong[0], message.findings, by_id)
+        cause = _deepest(wrong[0], causes, by_id)
         chain = tuple(f for f in causes_first((cause,), by_id) if f.id != cause.id and f.status in _WRONG)
         open_ = tuple(f for f in open_ if not _follows(f, cause.id, by_id))
         others = tuple(
             f for f in wrong if f.id != cause.id and not _follows(f, cause.id, by_id) and f not in chain
         )
         remedy = _remedy(cause, chain, by_id)
-        return Answer(told, "established", cause, chain, others, open_, fine, skipped, remedy)
-    if not message.findings:
-        return Answer(told, "elsewhere")
+        return Answer(told, "established", cause, chain, others, open_, fine, skipped, remedy, said)
+    in_program = message.else_program if errno is None else errno.else_program
+    if not causes or (in_program and fine and not open_ and not skipped):
+        return Answer(told, "elsewhere", ruled_out=fine, errno=said)
     outcome: Outcome = "none-here" if fine and not open_ and not skipped else "candidates"
-    return Answer(told, outcome, candidates=open_, ruled_out=fine, skipped=skipped)
+    return Answer(told, outcome, candidates=open_, ruled_out=fine, skipped=skipped, errno=said)
 
 
 def verdict(explanation: Explanation) -> Verdict:

@@ -46,6 +46,8 @@ def _answer(answer: Answer, page: Page) -> Iterator[str]:
     )
     yield from page.labelled("message", located(answer.told))
     yield from page.labelled("means", answer.told.message.meaning)
+    if answer.errno:
+        yield from page.labelled("errno", answer.errno)
     if answer.cause is not None and answer.outcome == "established":
         yield from _cause(answer, answer.cause, page)
     elif answer.outcome != "harmless":

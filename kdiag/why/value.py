@@ -70,7 +70,7 @@ class Answer(NamedTuple):
 
     cause: the established one; because: what explains it; others: that are not fine either and can cause the same;
     candidates: that could not be looked at; ruled_out: that are fine; skipped: that did not arise, so that nothing is
-    known of them. remedy: of the cause, or of what explains it.
+    known of them. remedy: of the cause, or of what explains it. errno: what the error number in the line says.
     """
 
     told: Told
@@ -82,6 +82,7 @@ class Answer(NamedTuple):
     ruled_out: tuple[Finding, ...] = ()
     skipped: tuple[Finding, ...] = ()
     remedy: Remedy | None = None
+    errno: str = ""
 
 
 class Explanation(NamedTuple):

@@ -69,7 +69,7 @@ def test_another_file_is_refused(content: object) -> None:
 
 
 def test_every_file_is_read() -> None:
-    assert {path.stem for path in PLACE.glob("*.json")} == {*FILES, "causes"}
+    assert {path.stem for path in PLACE.glob("*.json")} == {*FILES, "causes", "calls"}
 
 
 @pytest.mark.parametrize("path", sorted(PLACE.glob("*.json")), ids=lambda path: path.stem)
@@ -86,7 +86,7 @@ def test_no_key_stands_twice(path: Path) -> None:
 def test_every_list_of_causes_is_used() -> None:
     lists = table("messages/causes")
     assert isinstance(lists, dict)
-    text = "".join((PLACE / f"{name}.json").read_text() for name in FILES)
+    text = "".join((PLACE / f"{name}.json").read_text() for name in (*FILES, "calls"))
     assert [name for name in lists if f'"@{name}"' not in text] == []
 
 

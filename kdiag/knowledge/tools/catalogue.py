@@ -9,6 +9,8 @@ A file has `tool` (who prints its messages), `source` (the repository in which t
      "meaning": "bpftrace requires root.",              ours, in one or two sentences
      "example": "ERROR: Missing CAP_BPF capability",    as it was printed, or as the source words it
      "source": "src/main.cpp check_privileges(): ...",  the file, the function, the condition
+     "call": "bpf.map",                                 the system call that failed, of `calls.json`: see `errnos`
+     "else_program": true,                              where none of the causes is here, it lies in the program
      "since": "0.25.0", "until": "0.26.1",              releases that print it; absent: all
      "misleads": "...", "harmless_if": ["btf.vmlinux"], "tool": "bcc"}
 
@@ -24,6 +26,7 @@ from typing import cast, get_args
 
 from kdiag.knowledge.tables import table
 from kdiag.knowledge.tools.behaviour import Version
+from kdiag.knowledge.tools.errnos import calls
 from kdiag.knowledge.tools.message import Message, Weight
 
 #: The files, in the order in which their rows are tried.
@@ -40,7 +43,7 @@ FILES = (
     "kernel",
 )
 _NEEDED = frozenset({"id", "pattern", "weight", "causes", "meaning", "example"})
-_KNOWN = _NEEDED | {"source", "since", "until", "misleads", "harmless_if", "tool"}
+_KNOWN = _NEEDED | {"source", "since", "until", "misleads", "harmless_if", "tool", "call", "else_program"}
 _LISTS = ("causes", "harmless_if")
 
 
@@ -74,7 +77,7 @@ def _message(row: object, tool: str, lists: Mapping[str, list[str]]) -> Message:
         raise TypeError("a row is an object")
     if wrong := sorted((_NEEDED - row.keys()) | (row.keys() - _KNOWN)):
         raise ValueError(f"absent or not known: {', '.join(wrong)}")
-    words = {key: value for key, value in row.items() if key not in (*_LISTS, "pattern")}
+    words = {key: value for key, value in row.items() if key not in (*_LISTS, "pattern", "else_program")}
     if not all(isinstance(value, str) and value for value in words.values()):
         raise TypeError("a text is absent")
     if not all(_strings(row.get(key, [])) for key in _LISTS):
@@ -94,7 +97,15 @@ def _message(row: object, tool: str, lists: Mapping[str, list[str]]) -> Message:
         tuple(row.get("harmless_if", ())),
         row.get("tool", tool),
         row.get("source", ""),
+        _call(row.get("call", "")),
+        row.get("else_program", False) is True,
     )
+
+
+def _call(name: str) -> str:
+    if name and name not in calls():
+        raise ValueError(f"no call {name} in calls.json")
+    return name
 
 
 def _pattern(value: object) -> str:

@@ -18,7 +18,9 @@ class Message(NamedTuple):
     `tool` prints it, in its releases from `since` to `until` (inclusive; None is unbounded); of the kernel they are the
     kernel's releases. `source` is where in the tool's repository, and on which condition. `example` is a line as it was
     printed, or as the source words it. `misleads` is what readers conclude from it wrongly, with the reason. Where all
-    of `harmless_if` are ok, it says nothing about failure.
+    of `harmless_if` are ok, it says nothing about failure. `call` is the system call whose failure it tells: an error
+    number in the line then decides among causes (`errnos`). else_program: where the machine has none of the causes, it
+    lies in the program.
     """
 
     id: str
@@ -33,3 +35,5 @@ class Message(NamedTuple):
     harmless_if: tuple[str, ...] = ()
     tool: str = ""
     source: str = ""
+    call: str = ""
+    else_program: bool = False

@@ -1,0 +1,91 @@
+"""What an error number in a message says about the system call that failed: `kdiag/knowledge/messages/calls.json`."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+from collections.abc import Mapping
+from functools import cache
+from typing import NamedTuple, TypedDict, cast
+
+from kdiag.knowledge.tables import table
+
+#: The kernel's own; user space has no name for it (include/linux/errno.h).
+_ENOTSUPP = 524
+_NAMES: Mapping[int, str] = {**errno.errorcode, 95: "EOPNOTSUPP", 11: "EAGAIN", _ENOTSUPP: "ENOTSUPP"}
+_NAMED = re.compile(r"(?<![A-Z])E[A-Z0-9]{2,14}\b")
+_NUMBERED = re.compile(
+    r"(?:(?<=[:(= ])-|\b[Ee]rrno[ :=]+-?|os error |\b(?:err|error|code|retcode|ret)[ :=]+-?)(\d{1,3})\b|\(-?(\d{1,3})\)"
+)
+
+
+class Answer(NamedTuple):
+    """What an errno of a call means. causes: ids of findings, likeliest first. else_program: without any of them here,
+    it lies in the program.
+    """
+
+    errno: str
+    meaning: str
+    causes: tuple[str, ...]
+    else_program: bool
+
+
+class _Entry(TypedDict, total=False):
+    meaning: str
+    causes: list[str]
+    else_program: bool
+
+
+class _Call(TypedDict):
+    does: str
+    source: str
+    errnos: dict[str, _Entry]
+
+
+def errno_in(text: str) -> str:
+    """The name of the error number that a line gives, in any of the ways in which tools print it; empty without one."""
+    for name in reversed(_NAMED.findall(text)):
+        if name in _values():
+            return str(name)
+    words = [(text.rfind(said), name) for said, name in _texts().items() if said in text]
+    if words:
+        return max(words)[1]
+    for found in reversed(list(_NUMBERED.finditer(text))):
+        name = _NAMES.get(int(found[1] or found[2]), "")
+        if name:
+            return name
+    return ""
+
+
+def answer(call: str, name: str) -> Answer | None:
+    """What the errno of a call means, None where the table does not say."""
+    entry = calls()[call]["errnos"].get(name)
+    if entry is None:
+        return None
+    lists = cast("Mapping[str, list[str]]", table("messages/causes"))
+    causes = (
+        cause for one in entry["causes"] for cause in (lists[one[1:]] if one.startswith("@") else [one])
+    )
+    return Answer(name, entry["meaning"], tuple(causes), entry.get("else_program", False))
+
+
+@cache
+def calls() -> Mapping[str, _Call]:
+    """The system calls by the names that rows of the catalogue have for them."""
+    return cast("Mapping[str, _Call]", table("messages/calls"))
+
+
+@cache
+def _values() -> frozenset[str]:
+    return frozenset(_NAMES.values())
+
+
+@cache
+def _texts() -> Mapping[str, str]:
+    """The C library's words for an error number; `ENOTSUPP` has none."""
+    return {
+        **{os.strerror(number): name for number, name in _NAMES.items() if number != _ENOTSUPP},
+        **{os.strerror(number).lower(): name for number, name in _NAMES.items() if number != _ENOTSUPP},
+        "Unknown error 524": "ENOTSUPP",
+    }
