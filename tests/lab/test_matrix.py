@@ -110,7 +110,7 @@ def test_the_slice_is_what_ci_needs() -> None:
     assert "nobtf-ikheaders-m" in kernels
     assert {"debian-5.10", "debian-7.3"} <= kernels
     assert {cell.root.partition("+")[0] for cell in cover.SLICE} == set(ROOTS)
-    assert {cell.headers for cell in cover.SLICE if "+" in cell.root} == {"none", "package"}
+    assert [cell for cell in cover.SLICE if "+tools" in cell.root], "BCC, CO-RE and bpftool are tried too"
 
 
 def test_cells_are_chosen_by_glob() -> None:

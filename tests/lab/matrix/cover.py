@@ -62,8 +62,6 @@ SLICE = (
     Cell("debian-5.10", "debian12+tools", "none", "root"),
     Cell("debian-7.3", "sid", "wrong-path", "user-namespace"),
     Cell("debian-7.3", "sid", "wrong-path", "root"),
-    Cell("debian-7.3", "debian13", "none", "podman"),
-    Cell("debian-7.3", "debian13+tools", "package", "root"),
     Cell("nobtf-ikheaders-m", "debian11", "module", "root"),
     Cell("nobtf-ikheaders-m", "debian12", "none", "root"),
     Cell("nobtf-ikheaders-m", "debian13", "extracted", "root"),
