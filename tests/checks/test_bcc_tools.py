@@ -48,7 +48,7 @@ def block(*functions: str) -> Description:
 @pytest.mark.parametrize(
     ("text", "functions", "status", "said"),
     [
-        (OLD, DONE, Status.OK, "begins and ends"),
+        (OLD, DONE, Status.UNKNOWN, "begins and ends"),
         (OLD, RENAMED, Status.FAIL, "no function where a request ends"),
         (OLD, ("__blk_account_io_done",), Status.FAIL, "no function where a request begins"),
         (NEW, RENAMED, Status.FAIL, "no function where a request ends"),
@@ -65,8 +65,12 @@ def test_biolatency_needs_a_begin_and_an_end(
 
 def test_a_tracepoint_does_where_the_tool_knows_it() -> None:
     described = block(*RENAMED)
-    described.file("/sys/kernel/tracing/events/block/block_io_done/id", "7\n")
-    assert finding_of(tool(described, "biolatency", NEW), "tools.bcc-biolatency").status is Status.OK
+    for number, event in enumerate(("block_io_start", "block_io_done"), 7):
+        described.file(f"/sys/kernel/tracing/events/block/{event}/id", f"{number}\n")
+    half = finding_of(tool(described, "biolatency", NEW), "tools.bcc-biolatency")
+    assert (half.status, half.likely) == (Status.UNKNOWN, Status.OK), "where it begins is a function"
+    both = NEW + 'b.attach_tracepoint(tp="block:block_io_start", fn_name="trace_req_start_tp")\n'
+    assert finding_of(tool(described, "biolatency", both), "tools.bcc-biolatency").status is Status.OK
     assert finding_of(tool(described, "biolatency", OLD), "tools.bcc-biolatency").status is Status.FAIL
 
 
