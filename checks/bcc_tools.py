@@ -109,7 +109,8 @@ def runqlat(machine: Machine) -> Iterator[Finding]:
         yield skip("runqlat of BCC is not installed")
         return
     if "kernel_struct_has_field" in text and machine.headers.has_btf:
-        yield ok("runqlat of BCC looks up the field's name in the kernel's BTF")
+        evidence = (Evidence(f"{machine.tools.bcc_tool('runqlat')}", "kernel_struct_has_field"),)
+        yield ok("runqlat of BCC looks up the field's name in the kernel's BTF", evidence=evidence)
         return
     try:
         renamed = facts.renamed_state()

@@ -418,6 +418,7 @@ def test_nobody_is_told_nothing_wrong() -> None:
         "privileges.memlock",
         "tracing.kallsyms",
         "privileges.no-new-privs",
+        "bpf.listing",
     }
     for found in report().findings:
         if found.id in about_the_user or found.id.startswith(

@@ -59,7 +59,8 @@ def _otherwise(subject: Subject) -> tuple[str, ...]:
     behaviour = subject.machine.tools.behaviour
     if behaviour is None or behaviour.unpacks_kheaders == "never" or not subject.options.concerns("bpftrace"):
         return ()
-    if subject.stands_in_the_way(*HEADERS):
+    mine = {c.id for c in subject.report.capabilities if c.tool == "bpftrace"}
+    if mine.intersection(subject.stands_in_the_way(*HEADERS)):
         return ()
     version = ".".join(map(str, behaviour.version))
     return (f"bpftrace {version} would load the module and unpack it into /tmp; this takes its place.",)
