@@ -15,11 +15,12 @@ ROOT = Path(__file__).parent.parent
 #: A room, and the rooms that it may import; those at the top import nothing below them.
 MAY_IMPORT = {
     "words": "",
+    "errnos": "",
     "trust": "",
     "model": "",
     "parse": "trust words",  # trust: SQLite reads a write-ahead log from a file only
-    "system": "parse trust words",
-    "knowledge": "model",
+    "system": "errnos parse trust words",
+    "knowledge": "errnos model",
     "machine": "knowledge parse system",
     "remedies": "knowledge model system words",
     "check": "machine",

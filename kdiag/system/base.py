@@ -25,7 +25,7 @@ class Unavailable(Exception):
     @classmethod
     def from_os_error(cls, path: str, error: OSError) -> Unavailable:
         """The answer for a failed system call on `path`."""
-        from kdiag.system import errnos
+        from kdiag import errnos
 
         number = error.errno or 0
         return cls(f"{path}: {errnos.name(number)}: {errnos.words(number)}", error.errno)
@@ -86,7 +86,7 @@ class ProbeResult(NamedTuple):
     def name(self) -> str:
         """The errno's name, `ok` for none."""
         # 524 is the kernel's internal ENOTSUPP (include/linux/errno.h), which leaks to user space from bpf(2).
-        from kdiag.system import errnos
+        from kdiag import errnos
 
         return "ok" if self.errno == 0 else errnos.name(self.errno)
 
@@ -94,7 +94,7 @@ class ProbeResult(NamedTuple):
         """`EPERM (Operation not permitted)`, or `ok`."""
         if self.errno == 0:
             return "ok"
-        from kdiag.system import errnos
+        from kdiag import errnos
 
         return f"{self.name} ({errnos.words(self.errno)})"
 

@@ -14,8 +14,8 @@ import errno
 import os
 import stat
 
+from kdiag import errnos
 from kdiag.parse.kernel_log import LIMIT, PATH
-from kdiag.system import errnos
 from kdiag.system.base import CommandResult, Unavailable
 from kdiag.system.commands import launch
 

@@ -89,7 +89,7 @@ def test_error_numbers_are_linuxs() -> None:
     import errno
     import os
 
-    from kdiag.system import errnos
+    from kdiag import errnos
 
     if sys.platform != "linux":
         pytest.skip("needs Linux to compare with")

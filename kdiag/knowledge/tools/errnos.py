@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import re
 from collections.abc import Mapping
 from functools import cache
 from typing import NamedTuple, TypedDict, cast
 
+from kdiag.errnos import ENOTSUPP, names, words
 from kdiag.knowledge.tables import table
 
-#: The kernel's own; user space has no name for it (include/linux/errno.h).
-_ENOTSUPP = 524
-_NAMES: Mapping[int, str] = {**errno.errorcode, 95: "EOPNOTSUPP", 11: "EAGAIN", _ENOTSUPP: "ENOTSUPP"}
+#: Tools say EOPNOTSUPP of 95, which has two names.
+_NAMES: Mapping[int, str] = {**names(), 95: "EOPNOTSUPP"}
 _NAMED = re.compile(r"(?<![A-Z])E[A-Z0-9]{2,14}\b")
 _NUMBERED = re.compile(
     r"(?:(?<=[:(= ])-|\b[Ee]rrno[ :=]+-?|os error |\b(?:err|error|code|retcode|ret)[ :=]+-?)(\d{1,3})\b|\(-?(\d{1,3})\)"
@@ -48,9 +46,9 @@ def errno_in(text: str) -> str:
     for name in reversed(_NAMED.findall(text)):
         if name in _values():
             return str(name)
-    words = [(text.rfind(said), name) for said, name in _texts().items() if said in text]
-    if words:
-        return max(words)[1]
+    told = [(text.rfind(said), name) for said, name in _texts().items() if said in text]
+    if told:
+        return max(told)[1]
     for found in reversed(list(_NUMBERED.finditer(text))):
         name = _NAMES.get(int(found[1] or found[2]), "")
         if name:
@@ -84,8 +82,9 @@ def _values() -> frozenset[str]:
 @cache
 def _texts() -> Mapping[str, str]:
     """The C library's words for an error number; `ENOTSUPP` has none."""
+    plain = {words(number): name for number, name in _NAMES.items() if number != ENOTSUPP}
     return {
-        **{os.strerror(number): name for number, name in _NAMES.items() if number != _ENOTSUPP},
-        **{os.strerror(number).lower(): name for number, name in _NAMES.items() if number != _ENOTSUPP},
-        "Unknown error 524": "ENOTSUPP",
+        **plain,
+        **{said.lower(): name for said, name in plain.items()},
+        f"Unknown error {ENOTSUPP}": "ENOTSUPP",
     }

@@ -161,6 +161,12 @@ def name(number: int) -> str:
     return own or _table()[0].get(number) or str(number)
 
 
+def names() -> dict[int, str]:
+    """Every number that has a name, as `name` gives it."""
+    own = errno.errorcode if sys.platform == "linux" else {}
+    return {**_table()[0], **own}
+
+
 def words(number: int) -> str:
     """`Operation not permitted` for 1."""
     return _table()[1].get(name(number)) or f"Unknown error {number}"
