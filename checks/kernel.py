@@ -65,9 +65,9 @@ def identity(machine: Machine) -> Iterator[Finding]:
     if found.kind == "not-linux":
         yield fail(f"{found.name} is not a Linux kernel: no eBPF", evidence=tuple(evidence))
     elif found.vendor or found.kind == "self-built":
-        owner = "comes with a product" if found.vendor else "was built by a user"
+        built = "comes with a product" if found.vendor else "is not of a distribution's package build"
         yield warn(
-            f"{found.name}: the kernel {owner}, no distribution has packages for it",
+            f"{found.name}: the kernel {built}, no distribution has packages for it",
             reason=found.notes,
             evidence=tuple(evidence),
             wrong_remedies=(
