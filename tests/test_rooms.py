@@ -34,11 +34,13 @@ MAY_IMPORT = {
     "recording": "capabilities checking console knowledge machine model parse report system trust",
     "fix": "console knowledge machine model parse remedies system trust",
     "why": "capabilities console knowledge model report",
+    "explain": "capabilities checking console knowledge machine model parse report system trust words",
     "smoke": "capabilities checking console knowledge model parse report system trust words",
     "pytest_plugin": "capabilities checking machine model report system trust words",
-    "commands": "capabilities checking compare config console fix knowledge machine model recording report smoke "
-    "system trust why",
-    "cli": "capabilities checking commands compare config console fix machine model report smoke system trust words",
+    "commands": "capabilities checking compare config console explain fix knowledge machine model recording report "
+    "smoke system trust why",
+    "cli": "capabilities checking commands compare config console explain fix machine model report smoke system "
+    "trust words",
     "__main__": "cli console trust",
     "__init__": "",
 }

@@ -56,7 +56,8 @@ def _printed(option: Any) -> Any:
 
 #: Which module has which command, in the order of the help text.
 _MODULES = {
-    "check": ("check", "list", "explain", "schema"),
+    "check": ("check", "list", "schema"),
+    "explain": ("explain",),
     "why": ("why",),
     "fix": ("fix", "smoke", "env", "run"),
     "reports": ("record", "compare", "report"),

@@ -1,4 +1,4 @@
-"""`kdiag check`, `list`, `explain`, `schema`."""
+"""`kdiag check`, `list`, `schema`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ from kdiag.cli.common import (
     Skip,
     Tool,
     Verbose,
-    fail,
     one_of,
     registry,
     terminal,
@@ -80,24 +79,9 @@ def list_all(no_plugins: NoPlugins = False) -> None:
     console.text(listing(registry(plugins=not no_plugins), terminal().width))
 
 
-def explain(
-    names: Annotated[list[str], typer.Argument(metavar="ID...", help="Checks, findings or capabilities.")],
-    no_plugins: NoPlugins = False,
-) -> None:
-    """Explain checks, findings or capabilities."""
-    from kdiag.checking.selection import UnknownName
-    from kdiag.report.story.listing import explanation
-
-    try:
-        known, width = registry(plugins=not no_plugins), terminal().width
-        console.text("\n".join(explanation(known, name, width) for name in names))
-    except UnknownName as error:
-        fail(str(error))
-
-
 def schema(
     document: Annotated[
-        str, typer.Argument(metavar="[report|smoke|comparison|why]", help="Which document.")
+        str, typer.Argument(metavar="[report|smoke|comparison|why|explain]", help="Which document.")
     ] = "report",
 ) -> None:
     """Print the JSON Schema of a document: of `kdiag check --format json`, or of another command's."""
@@ -111,11 +95,11 @@ _DOCUMENTS = {
     "smoke": "kdiag.smoke.json",
     "comparison": "kdiag.compare.json",
     "why": "kdiag.why.json",
+    "explain": "kdiag.explain.json",
 }
 
 COMMANDS: tuple[tuple[str, Callable[..., None], Settings], ...] = (
     ("check", check, {}),
     ("list", list_all, {}),
-    ("explain", explain, {}),
     ("schema", schema, {}),
 )

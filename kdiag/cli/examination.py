@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -29,6 +30,7 @@ from kdiag.system import Unavailable
 if TYPE_CHECKING:
     from kdiag.checking.prefetch import Ahead
     from kdiag.checking.registry import Registry
+    from kdiag.explain.here import Here
     from kdiag.system import System
 
 
@@ -106,6 +108,22 @@ def report_on(recording: str, host: str) -> Report:
     )
     report = _examine(asked, Config()).report
     return report if recording else for_this_user(report, host_directory(host))
+
+
+def here(recording: str, host: str, *, no_plugins: bool = False) -> Here:
+    """The machine of an explanation: this one, or a recording; examined when a subject requires it."""
+    from kdiag.explain.here import Here
+
+    if host and recording:
+        fail("--host is about this running machine, and --from plays back another: use one of them")
+    machine = Machine(_system("/", recording, host))
+    known = cache(lambda: registry(plugins=not no_plugins))
+
+    def examined() -> Report:
+        report = analyse(machine, known(), known().checks)
+        return report if recording else for_this_user(report, host_directory(host))
+
+    return Here(machine, known, examined, RECORDED if recording else "")
 
 
 def _check_options(asked: Asked, planned: Sequence[Output]) -> None:

@@ -1,0 +1,51 @@
+"""`kdiag explain`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kdiag.cli.common import Color, Host, NoPlugins, Settings, fail, one_of, terminal
+from kdiag.console import output as console
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def explain(  # noqa: PLR0913, PLR0917  a parameter is an option
+    names: Annotated[
+        list[str],
+        typer.Argument(metavar="NAME...", help="Checks, findings or capabilities.", show_default=False),
+    ],
+    recording: Annotated[
+        str, typer.Option("--from", metavar="FILE|DIR", help="The machine of a recording, not this one.")
+    ] = "",
+    output_format: Annotated[
+        str, typer.Option("--format", metavar="text|json", help="How to print it.")
+    ] = "text",
+    no_plugins: NoPlugins = False,
+    color: Color = None,
+    host: Host = "",
+) -> None:
+    """Explain checks, findings or capabilities, with their state on this machine.
+
+    Exit status: 0 explained, 1 a subject will not run here, 3 kdiag cannot tell whether it will.
+    """
+    from kdiag.cli.examination import here
+    from kdiag.commands.explain import FORMATS, answers, rendered, status
+    from kdiag.explain.value import NotKnown
+
+    one_of("--format", output_format, FORMATS)
+    place = here(recording, host, no_plugins=no_plugins)
+    try:
+        given = tuple(answers(names, place))
+    except NotKnown as error:
+        fail(str(error))
+    shown = terminal(color)
+    words = rendered(given, output_format, shown, place.place)
+    console.rendering(words, exact=output_format != "text", color=shown.color)
+    raise typer.Exit(status(given))
+
+
+COMMANDS: tuple[tuple[str, Callable[..., None], Settings], ...] = (("explain", explain, {}),)

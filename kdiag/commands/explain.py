@@ -1,0 +1,55 @@
+"""`kdiag explain`: each subject goes to the room that knows its kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from kdiag.console import exits
+from kdiag.explain import names
+from kdiag.explain.json import render as render_json
+from kdiag.explain.text import render as render_text
+from kdiag.report.terminal.page import Page
+
+if TYPE_CHECKING:
+    from kdiag.console.terminal import Terminal
+    from kdiag.explain.here import Here
+    from kdiag.explain.value import Answer
+
+FORMATS = ("text", "json")
+
+
+class _Subject(NamedTuple):
+    """A kind of subject. fits: whether a word is one; explain: the answer, or NotKnown."""
+
+    fits: Callable[[str], bool]
+    explain: Callable[[str, Here], Answer]
+
+
+#: In the order in which they are asked; the last takes what is left.
+_SUBJECTS: tuple[_Subject, ...] = (_Subject(lambda _: True, names.explain),)
+
+
+def answers(words: Sequence[str], here: Here) -> Iterator[Answer]:
+    """One answer for each word. Raises NotKnown for what nothing knows."""
+    for word in words:
+        yield next(subject for subject in _SUBJECTS if subject.fits(word)).explain(word, here)
+
+
+def rendered(given: Sequence[Answer], output_format: str, terminal: Terminal, place: str) -> str:
+    """The answers in a format."""
+    if output_format == "json":
+        return render_json(given, place)
+    return render_text(given, Page(terminal.width, terminal.color, False, terminal.unicode))
+
+
+def status(given: Sequence[Answer]) -> int:
+    """The exit status: 1 if one of the subjects will not run here, 3 if kdiag cannot tell of one, else 0."""
+    outcomes = {answer.outcome for answer in given}
+    return (
+        exits.NOT_READY
+        if "fails" in outcomes
+        else exits.CANNOT_TELL
+        if "unknown" in outcomes
+        else exits.READY
+    )

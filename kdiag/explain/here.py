@@ -1,0 +1,36 @@
+"""The machine that an explanation is about, and the report on it, made when the first subject requires it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kdiag.checking.registry import Registry
+    from kdiag.machine import Machine
+    from kdiag.model import Report
+
+
+class Here:
+    """machine: its facts, read when they are asked for. known: all checks. report: of all checks, made once.
+
+    place: where the machine is if it is not this one ("the recorded machine"), else empty.
+    """
+
+    def __init__(
+        self, machine: Machine, known: Callable[[], Registry], examined: Callable[[], Report], place: str = ""
+    ) -> None:
+        """`known` and `examined` are called at most once, when somebody asks."""
+        self.machine, self.place = machine, place
+        self._known, self._examined = known, examined
+
+    @cached_property
+    def known(self) -> Registry:
+        """All checks that there are."""
+        return self._known()
+
+    @cached_property
+    def report(self) -> Report:
+        """The whole report on the machine, as `kdiag check` makes it."""
+        return self._examined()
