@@ -9,9 +9,9 @@ from kdiag.check import check
 from kdiag.knowledge.tools.bpftrace_tried import SOURCE, proof
 from kdiag.machine import Machine
 from kdiag.machine.privileges import SYSCTLS
-from kdiag.model import Evidence, Finding, Remedy, expected, fail, ok, skip, unknown, warn
+from kdiag.model import Evidence, Finding, Remedy, fail, ok, skip, unknown, warn
 from kdiag.remedies.container import run
-from kdiag.remedies.packages import bcc_package, bpftool_package, install
+from kdiag.remedies.packages import bcc_package, install
 from kdiag.system import Unavailable
 
 if TYPE_CHECKING:
@@ -99,37 +99,6 @@ def _below_minimum(machine: Machine) -> str:
     except (Unavailable, ValueError):
         return ""
     return "it prints `WARNING: Kernel version ... is lower than the minimum supported`, and goes on"
-
-
-@check("tools.bpftool", "bpftool")
-def bpftool(machine: Machine) -> Iterator[Finding]:
-    """bpftool is not needed for tracing, but shows BTF and features. Ubuntu's is a wrapper that wants
-    linux-tools of the running kernel.
-    """
-    tool, start = machine.tools.bpftool, machine.tools.bpftool_start
-    if tool is None:
-        yield fail(
-            "bpftool is not installed",
-            evidence=(Evidence("PATH", "no bpftool"),),
-            remedies=install(machine, "bpftool.install", bpftool_package(machine)),
-        )
-    elif tool.problem and start is not None and start.runs is None and not start.hung:
-        yield expected(
-            "bpftool is installed; whether it runs was not tried",
-            reason=tool.problem,
-            evidence=(Evidence(tool.path, tool.problem),),
-        )
-    elif tool.problem:
-        yield warn(
-            "bpftool does not run here",
-            reason=tool.problem,
-            evidence=(Evidence(tool.path, tool.problem),),
-            causes=("tools.bpftool-start",),
-        )
-    else:
-        yield ok(
-            tool.printed, evidence=(Evidence(tool.path, tool.printed), Evidence("installed as", tool.origin))
-        )
 
 
 @check("tools.bcc", "BCC")

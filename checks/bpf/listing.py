@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from kdiag.check import check
 from kdiag.machine import Machine
 from kdiag.model import Evidence, Finding, fail, ok, unknown
+from kdiag.remedies.container import run_with
 
 from ..refusals import LISTING, explain
 
@@ -36,4 +37,5 @@ def listing(machine: Machine) -> Iterator[Finding]:
             reason=why.reason,
             evidence=(*evidence, *why.evidence),
             causes=why.causes,
+            remedies=() if machine.privileges.has("CAP_SYS_ADMIN") else run_with(machine, "listing"),
         )

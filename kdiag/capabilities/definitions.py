@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 DEFAULT_REQUIRED = ("hello", "tracepoint-args", "tracepoint-net", "tracepoint-sched")
 
 #: Findings that are about the caller, not about the machine: fine for root (of the machine, not of a namespace).
-ABOUT_THE_USER = frozenset({"privileges.root", "privileges.capabilities", "bpf.listing"})
+ABOUT_THE_USER = frozenset(
+    {"privileges.root", "privileges.capabilities", "bpf.listing", "tools.bpftool-feature"}
+)
 
 
 class Definition(NamedTuple):
@@ -203,6 +205,14 @@ DEFINITIONS: tuple[Definition, ...] = (
         "bpftool",
         other_tools.bpftool,
         "bpftool prog, bpftool map: what is loaded",
+    ),
+    Definition(
+        "bpftool-feature",
+        "bpftool feature probe",
+        "bpftool",
+        other_tools.bpftool_feature,
+        "bpftool feature probe: what this kernel has of program types, maps and helpers",
+        "bpftool",
     ),
     Definition(
         "bpftool-btf",

@@ -95,6 +95,17 @@ def bpftool(_b: Behaviour) -> Expression:
     )
 
 
+def bpftool_feature(_b: Behaviour) -> Expression:
+    """It asks for rights of its own, and the programs that it loads for those of the kernel."""
+    return all_of(
+        unless_refuted("tools.bpftool-start"),
+        need("tools.bpftool", refuse_warn=True),
+        need("tools.bpftool-feature"),
+        need("privileges.userns"),
+        need("bpf.map"),
+    )
+
+
 def bpftool_btf(_b: Behaviour) -> Expression:
     """A file is read, no system call made: what the kernel allows does not matter, what bpftool's libbpf reads does."""
     return all_of(

@@ -87,8 +87,9 @@ def required_ones(number: int, one: str, several: str) -> str:
 
 
 def _proof(wanted: Sequence[Capability]) -> str:
-    """What shows that the prediction is right; of tools other than bpftrace, all that the findings say."""
-    return SMOKE if any(c.tool == "bpftrace" for c in wanted) else "kdiag check --verbose"
+    """What shows that the prediction is right: the programs of these tools, of bpftrace's where nothing is said."""
+    tools = list(dict.fromkeys(c.tool.lower() for c in wanted))
+    return SMOKE if tools == ["bpftrace"] else " ".join((SMOKE, *(f"--tool {name}" for name in tools)))
 
 
 def _ready(wanted: Sequence[Capability], capabilities: Sequence[Capability], *, untried: bool) -> str:

@@ -1,7 +1,7 @@
 """What a tool may need of a container beyond bpf(2) itself, by the names that start and requirement have in common.
 
-programs: those that trace; perf: perf_event_open(2); tracefs, debugfs, headers: files of the host; listing: BTF by id;
-symbols: addresses in /proc/kallsyms.
+programs: those that trace; perf: perf_event_open(2); tracefs, debugfs, headers: files of the host; listing: programs,
+maps and BTF by id; symbols: addresses in /proc/kallsyms; features: what bpftool's probe asks for.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from __future__ import annotations
 SETTINGS = {
     "headers": ("headers.tree", "headers.bcc", "kheaders.*"),
     "symbols": ("tracing.kallsyms",),
-    "listing": ("btf.by-id",),
+    "features": ("tools.bpftool-feature",),
+    "listing": ("btf.by-id", "bpf.listing"),
     "debugfs": ("tracing.debug-path", "tracing.debugfs"),
     "tracefs": (
         *("tracing.tracefs", "tracing.functions", "tracing.syscalls", "tracing.sock", "tracing.sched"),

@@ -327,6 +327,21 @@ class Tools:
         return Tool("bpftool", path, _numbers(text), " ".join(text.split("\n")[:2]), origin)
 
     @cached_property
+    def bpftool_libcap(self) -> bool | None:
+        """Whether bpftool was linked with libcap, by which it looks at capabilities. None where its file does not
+        tell: a script (Ubuntu's, of which the kernel's own is looked at), or one with its libraries in itself.
+        """
+        behind = f"/usr/lib/linux-tools/{self._machine.kernel.release}/bpftool"
+        for path in (self.bpftool_path, behind):
+            try:
+                needed = () if path is None else self.loader.needs(path).needed
+            except Unavailable:
+                continue
+            if needed:
+                return any(name.startswith("libcap.so") for name in needed)
+        return None
+
+    @cached_property
     def libbpfs(self) -> tuple[tuple[str, Version], ...]:
         """Every shared libbpf, the newest first: path and version by its file name."""
         return self._libraries(re.compile(r"libbpf\.so\.(\d+)\.(\d+)\.(\d+)$"))

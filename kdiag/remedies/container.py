@@ -72,7 +72,8 @@ def _capabilities(machine: Machine, engine: str, settings: Collection[str]) -> t
     # The filter of containers-common refuses perf_event_open(2) without CAP_SYS_ADMIN (EPERM), and hides it without
     # CAP_PERFMON (ENOSYS). Docker's and containerd's let it through with either.
     strict = perf and engine_filter(machine, engine) == "containers-common"
-    admin = not divided or strict or "listing" in settings or (perf and paranoid(machine) >= 3)
+    features = "features" in settings  # bpftool asks for all of them (kdiag.knowledge.tools.bpftool_rights)
+    admin = not divided or strict or features or "listing" in settings or (perf and paranoid(machine) >= 3)
     needed = ["SYS_ADMIN"] if admin else ["BPF"]
     if divided and (strict or (not admin and (perf or "programs" in settings))):
         needed.append("PERFMON")
@@ -80,6 +81,8 @@ def _capabilities(machine: Machine, engine: str, settings: Collection[str]) -> t
         needed.append("SYS_RESOURCE")  # BPF memory counts against RLIMIT_MEMLOCK, and bpftrace raises it
     if "symbols" in settings:
         needed.append("SYSLOG")
+    if divided and features:
+        needed += [name for name in ("BPF", "PERFMON", "NET_ADMIN") if name not in needed]
     return tuple(needed)
 
 
@@ -224,6 +227,12 @@ def run(machine: Machine, settings: Collection[str] = frozenset()) -> tuple[Reme
     title = f"Start the container {'as root, ' if rootless else ''}with {words}"
     whole = Remedy(RUN, title, "manual", (command(engine, chosen, rootless=rootless),), "the host")
     return (whole, *_older(engine, chosen))
+
+
+def run_with(machine: Machine, setting: str) -> tuple[Remedy, ...]:
+    """As `run`, for something that is required of none of the others: the line is this finding's own."""
+    lines = (one for one in run(machine, usual(machine) | {setting}) if one.id == RUN)
+    return tuple(one._replace(id=f"container.{setting}") for one in lines)
 
 
 def _older(engine: str, chosen: Start) -> tuple[Remedy, ...]:

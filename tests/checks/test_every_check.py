@@ -73,6 +73,11 @@ def no_ftrace(**options: str | None) -> Change:
     return change
 
 
+def capable(described: Description, *without: str) -> Description:
+    """Root, with all capabilities but these."""
+    return machines.answers(described, machines.without(*without))
+
+
 def nowhere(change: Change) -> Change:
     """The change, on a kernel whose configuration is not to be had."""
 
@@ -805,6 +810,13 @@ ROWS: list[Row] = [
     ("perf.cpu0", "only one", lambda x: x.file("/sys/devices/system/cpu/online", "1\n"), FAIL, "1 is online"),
     ("perf.cpu0", "not shown", lambda x: x.remove("/sys/devices/system/cpu/online"), UNKNOWN, "not seen"),
     ("bpf.listing", "CAP_BPF only", probes(errno.EPERM, "bpf:btf-ids"), FAIL, "may not be listed"),
+    (
+        "tools.bpftool-feature",
+        "no CAP_NET_ADMIN",
+        lambda x: capable(x, "CAP_NET_ADMIN"),
+        UNKNOWN,
+        "CAP_NET_ADMIN",
+    ),
     ("bpf.listing", "before BTF", probes(errno.EINVAL, "bpf:btf-ids"), UNKNOWN, "not tried"),
     (
         "tracing.usdt-semaphores",

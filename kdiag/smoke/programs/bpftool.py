@@ -31,7 +31,7 @@ def _held(s: Scene, _: Shown) -> str:
 PROGRAMS: tuple[Program, ...] = (
     Program("bpftool-list", "prog list shows our program", ("bpftool",), _list, _held,
             before="hold", tool="bpftool", ready=_NEVER, answers=True),
-    Program("bpftool-feature", "feature probe tries program types", ("bpftool",), _feature,
+    Program("bpftool-feature", "feature probe tries program types", ("bpftool-feature",), _feature,
             lambda _, __: r"^eBPF program_type socket_filter is available$",
             tool="bpftool", ready=_NEVER, answers=True),
     Program("bpftool-btf", "btf dump as C has task_struct", ("bpftool-btf",), _dump,
