@@ -419,6 +419,7 @@ def test_nobody_is_told_nothing_wrong() -> None:
         "tracing.kallsyms",
         "privileges.no-new-privs",
         "bpf.listing",
+        "tools.bpftool-feature",
     }
     for found in report().findings:
         if found.id in about_the_user or found.id.startswith(
