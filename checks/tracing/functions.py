@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterator
+from dataclasses import replace
 
 from kdiag.check import check
 from kdiag.machine import Machine
 from kdiag.machine.privileges import SYSCTLS
 from kdiag.machine.text import need_proc
-from kdiag.model import Evidence, Finding, Remedy, expect, expected, fail, ok, skip, unknown
+from kdiag.model import Evidence, Finding, Remedy, Status, expect, expected, fail, ok, skip, unknown
+from kdiag.remedies.container import run_with
 from kdiag.system import Unavailable
 from kdiag.words import Subject
 
@@ -117,7 +119,8 @@ def ftrace(machine: Machine) -> Iterator[Finding]:
 @check("tracing.kallsyms", "Kernel symbols have addresses")
 def kallsyms(machine: Machine) -> Iterator[Finding]:
     """Whether /proc/kallsyms shows addresses: kernel stacks get their names from it. kernel.kptr_restrict=2
-    zeroes them for root too, =1 for those without CAP_SYSLOG.
+    zeroes them for root too; below that they are for those with CAP_SYSLOG, which root of a container lacks. See
+    it yourself: `head -1 /proc/kallsyms`.
     """
     head = machine.system.head("/proc/kallsyms", 256)
     if head is None:
@@ -142,25 +145,47 @@ def kallsyms(machine: Machine) -> Iterator[Finding]:
     evidence = (Evidence("/proc/kallsyms", lines[0] if lines else "empty"),)
     if lines and not zero:
         yield ok("kernel symbols have addresses", evidence=evidence)
-    elif machine.privileges.has("CAP_SYSLOG"):
-        yield fail(
-            "kernel stacks have no symbol names: addresses are hidden",
-            evidence=evidence,
-            causes=("sysctl.kernel.kptr_restrict", "privileges.capabilities"),
-        )
     else:
         yield _hidden(machine, evidence)
 
 
 def _hidden(machine: Machine, evidence: tuple[Evidence, ...]) -> Finding:
-    """What a user sees says little of what root sees: kernel/kallsyms.c asks for CAP_SYSLOG unless kptr_restrict is
-    2, which hides addresses from all.
+    """Zeros. What a user who may not trace sees says little of what root sees; of one who may it is the answer.
+
+    kernel/ksyms_common.c, kallsyms_show_value: kptr_restrict 2 hides addresses from all; below that CAP_SYSLOG of the
+    machine's user namespace shows them, and 0 with a perf_event_paranoid of at most 1.
     """
-    summary, root_adds = "addresses are hidden from this user", "it can be seen whether root sees addresses"
+    level, privileges = _kptr_restrict(machine), machine.privileges
+    syslog, nobody = privileges.has("CAP_SYSLOG"), level is None or level > 1
+    if not (syslog or privileges.is_root or not privileges.lacking("CAP_BPF", "CAP_PERFMON")):
+        return _from_this_user(evidence, level)
+    summary = "kernel stacks have no symbol names: addresses are hidden"
+    if syslog or nobody:
+        return fail(
+            summary,
+            evidence=evidence,
+            causes=("sysctl.kernel.kptr_restrict", "privileges.userns", "privileges.capabilities"),
+        )
+    found = fail(
+        f"{summary} without CAP_SYSLOG",
+        reason=f"kernel.kptr_restrict is {level}: the kernel shows them to those who hold it"
+        + (", and to all where kernel.perf_event_paranoid is 1 or less" if level == 0 else ""),
+        evidence=(*evidence, Evidence("/proc/self/status CapEff", "lacks CAP_SYSLOG")),
+        remedies=run_with(machine, "symbols"),
+        with_root="" if privileges.is_root else "its capabilities show them",
+    )
+    return found if privileges.is_root else replace(found, likely=Status.OK)
+
+
+def _kptr_restrict(machine: Machine) -> int | None:
     try:
-        level = machine.privileges.sysctl("kernel.kptr_restrict")
+        return machine.privileges.sysctl("kernel.kptr_restrict")
     except Unavailable:
-        level = None
+        return None
+
+
+def _from_this_user(evidence: tuple[Evidence, ...], level: int | None) -> Finding:
+    summary, root_adds = "addresses are hidden from this user", "it can be seen whether root sees addresses"
     if level is None or level > 1:
         return unknown(
             summary, evidence=evidence, causes=("sysctl.kernel.kptr_restrict",), with_root=root_adds
