@@ -26,6 +26,7 @@ MAY_IMPORT = {
     "check": "machine",
     "checks": "check knowledge machine model parse remedies system words",
     "capabilities": "knowledge model system",
+    "btf": "console parse system trust words",
     "console": "model trust",
     "checking": "capabilities check console knowledge machine model parse remedies system trust words",
     "config": "capabilities checking model trust words",
@@ -37,8 +38,8 @@ MAY_IMPORT = {
     "explain": "capabilities checking console knowledge machine model parse report system trust words",
     "smoke": "capabilities checking console knowledge model parse report system trust words",
     "pytest_plugin": "capabilities checking machine model report system trust words",
-    "commands": "capabilities checking compare config console explain fix knowledge machine model recording report "
-    "smoke system trust why",
+    "commands": "btf capabilities checking compare config console explain fix knowledge machine model recording "
+    "report smoke system trust why",
     "cli": "capabilities checking commands compare config console explain fix machine model report smoke system "
     "trust words",
     "__main__": "cli console trust",

@@ -81,7 +81,7 @@ def list_all(no_plugins: NoPlugins = False) -> None:
 
 def schema(
     document: Annotated[
-        str, typer.Argument(metavar="[report|smoke|comparison|why|explain]", help="Which document.")
+        str, typer.Argument(metavar="[report|smoke|comparison|why|explain|btf]", help="Which document.")
     ] = "report",
 ) -> None:
     """Print the JSON Schema of a document: of `kdiag check --format json`, or of another command's."""
@@ -96,6 +96,7 @@ _DOCUMENTS = {
     "comparison": "kdiag.compare.json",
     "why": "kdiag.why.json",
     "explain": "kdiag.explain.json",
+    "btf": "kdiag.btf.json",
 }
 
 COMMANDS: tuple[tuple[str, Callable[..., None], Settings], ...] = (

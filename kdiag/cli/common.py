@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Annotated, NoReturn, TypedDict
+from typing import TYPE_CHECKING, Annotated, NamedTuple, NoReturn, TypedDict
 
 import typer
 
@@ -22,6 +23,18 @@ class Settings(TypedDict, total=False):
     """What typer is told about a command besides its function."""
 
     context_settings: dict[str, object]
+
+
+class CommandGroup(NamedTuple):
+    """A command with commands of its own; alone: what it does without one; aliases: commands that
+    the help does not list."""
+
+    name: str
+    help: str
+    epilog: str
+    alone: Callable[..., None]
+    commands: tuple[tuple[str, Callable[..., None]], ...]
+    aliases: tuple[tuple[str, Callable[..., None]], ...] = ()
 
 
 Only = Annotated[

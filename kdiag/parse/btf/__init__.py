@@ -9,7 +9,8 @@ The format is defined by the kernel's include/uapi/linux/btf.h and Documentation
 accepted is what the kernel's kernel/bpf/btf.c accepts from a program, but for a type that is part of itself,
 of which it overlooks a few: all such are refused, because what reads them through libbpf hangs or crashes.
 libbpf (src/btf.c) accepts much more. BTF that the running kernel provides need not be judged again (`served`):
-then records, references and names only have to be where they can be.
+then records, references and names only have to be where they can be. With `lazy`, only records have to; the rest is
+judged as far as it is looked at, which `kdiag.parse.btf.graph` does in bounded time.
 
 Everything wrong is a `BtfError` with the byte offset in the input.
 """
@@ -26,10 +27,10 @@ if TYPE_CHECKING:
 __all__ = ["BtfError", "Kind", "kind_needs_libbpf", "kind_since_kernel", "parse"]
 
 
-def parse(data: bytes, *, base: Btf | None = None, served: bool = False) -> Btf:
+def parse(data: bytes, *, base: Btf | None = None, served: bool = False, lazy: bool = False) -> Btf:
     """Read and validate BTF, see `kdiag.parse.btf.reader.read`: imported when there is something to read (6 ms; a check
     that remembers what the BTF was found to be reads none). Raises `BtfError`.
     """
     from kdiag.parse.btf.reader import read
 
-    return read(data, base=base, served=served)
+    return read(data, base=base, served=served, lazy=lazy)

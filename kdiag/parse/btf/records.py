@@ -58,20 +58,21 @@ class _Section(NamedTuple):
     words: array[int]
     header: Header
     space: Space
+    lazy: bool = False
 
     def error(self, nth: int, index: int, what: str) -> BtfError:
         """That something is wrong with the nth own type in the word at `index`."""
         return BtfError(f"type {len(self.space.base_kinds) + nth} {what}", self.header.types[0] + 4 * index)
 
 
-def read_records(data: bytes, header: Header, space: Space) -> Records:
-    """Find and check all records, in time and memory proportional to the section's length."""
+def read_records(data: bytes, header: Header, space: Space, *, lazy: bool = False) -> Records:
+    """Find and check all records, in time and memory proportional to the section's length. lazy: only find them."""
     begin, end = header.types
     words = array("I")
     words.frombytes(memoryview(data)[begin:end])  # a copy: `data` need not be aligned
     if header.byteorder != sys.byteorder:
         words.byteswap()
-    section = _Section(words, header, space)
+    section = _Section(words, header, space, lazy)
     infos_at, infos, shapes = _walk(section)
     if len(section.space.base_kinds) + len(infos) - 1 > MAX_TYPE:
         raise section.error(
@@ -79,8 +80,9 @@ def read_records(data: bytes, header: Header, space: Space) -> Records:
         )
     high_bytes = infos.tobytes()[3 if sys.byteorder == "little" else 0 :: 4]
     kinds = high_bytes.translate(_KIND_OF_HIGH_BYTE)
-    _check_references(section, infos_at, infos, shapes)
-    _check_functions(section, infos_at, kinds)
+    if not lazy:
+        _check_references(section, infos_at, infos, shapes)
+        _check_functions(section, infos_at, kinds)
     return Records(words, infos_at, kinds)
 
 
@@ -125,7 +127,7 @@ def _shape(section: _Section, nth: int, at: int) -> Shape:
         shape = layouts[kind] if 0 < kind < len(layouts) else None
         if shape is None:
             raise section.error(nth, at, f"has the unknown kind {kind}")
-    elif not shape.element and vlen > (MAX_FUNC_LINKAGE if kind == Kind.FUNC else 0):
+    elif not shape.element and not section.lazy and vlen > (MAX_FUNC_LINKAGE if kind == Kind.FUNC else 0):
         raise section.error(nth, at, f"is a {Kind(kind).name} and cannot have a vlen of {vlen}")
     return shape
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from kdiag.parse.btf.value import Btf
 
 #: What libbpf tells the size of a pointer from (src/btf.c, determine_ptr_size()).
-_LONG = frozenset(
+LONG = frozenset(
     (
         *("long", "long int", "int long", "unsigned long", "long unsigned", "unsigned long int"),
         *("unsigned int long", "long unsigned int", "long int unsigned", "int unsigned long"),
@@ -82,7 +82,7 @@ def types_of(btf: Btf) -> Types:
         if kind == Kind.INT:
             type_id, at = btf.first_id + nth, infos_at[nth]
             ints[type_id] = words[at + 2]
-            if not pointer and words[at + 1] in (4, 8) and btf.name(type_id) in _LONG:
+            if not pointer and words[at + 1] in (4, 8) and btf.name(type_id) in LONG:
                 pointer = words[at + 1]
     strings = Strings(btf.data, btf.string_section[0], btf.names_from, base.strings if base else None)
     return Types(

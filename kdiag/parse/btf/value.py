@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field
 from itertools import compress, islice
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from kdiag.parse.btf.header import ByteOrder
 from kdiag.parse.btf.kinds import COMPOSITES, MODIFIERS, BtfError, Kind, info_flag, info_vlen
 from kdiag.parse.btf.records import Records
 from kdiag.parse.btf.types import Resolution
+
+if TYPE_CHECKING:
+    from array import array
 
 # Bounds against BTF made to exhaust its reader; the kernel's own are 32 (MAX_RESOLVE_DEPTH) and 512 bytes
 # (KSYM_NAME_LEN).
@@ -34,8 +36,7 @@ class Member(NamedTuple):
     bits: int
 
 
-@dataclass(frozen=True, eq=False)
-class Btf:
+class Btf(NamedTuple):
     """Validated BTF; `kdiag.parse.btf.parse` makes it.
 
     `size` is in bytes. `n_types`, `counts`, `unknown_counts` and `highest_kind` are about this BTF alone, not
@@ -55,14 +56,31 @@ class Btf:
     unknown_counts: Mapping[int, int]
     highest_kind: int
     # What the look-ups below need.
-    base: Btf | None = field(repr=False)
-    names_from: int = field(repr=False)
-    names_end: int = field(repr=False)
-    string_section: tuple[int, int] = field(repr=False)
-    type_section: tuple[int, int] = field(repr=False)
-    records: Records = field(repr=False)
-    data: bytes = field(repr=False)
-    resolution: Resolution | None = field(repr=False, default=None)
+    base: Btf | None
+    names_from: int
+    names_end: int
+    string_section: tuple[int, int]
+    type_section: tuple[int, int]
+    records: Records
+    data: bytes
+    resolution: Resolution | None = None
+
+    def __repr__(self) -> str:
+        return f"<BTF of {self.size} bytes, {self.byteorder}-endian, {self.n_types} types>"
+
+    def record(self, type_id: int) -> tuple[array[int], int]:
+        """The words that a type's record is in, and the index of its info word. Raises `BtfError`, also for void."""
+        owner, nth = self._owner(type_id)
+        return owner.records.words, owner.records.infos_at[nth]
+
+    def place(self, type_id: int) -> int:
+        """The offset of a type's record in the file of its BTF (or of that BTF's base)."""
+        owner, nth = self._owner(type_id)
+        return owner.type_section[0] + 4 * (owner.records.infos_at[nth] - 1)
+
+    def text(self, offset: int) -> str:
+        """The string at a name offset. Raises `BtfError`."""
+        return self._string(offset)
 
     def kinds_by_id(self) -> bytes:
         """The kind of every type by its id, void's 0 and the base's types included."""
@@ -175,7 +193,12 @@ class Btf:
         while owner.base and offset < owner.names_from:
             owner = owner.base
         begin = owner.string_section[0] + offset - owner.names_from
-        end = owner.data.find(b"\0", begin, begin + MAX_NAME)
+        last = owner.string_section[1]
+        if begin >= last:
+            raise BtfError(
+                f"a name at {offset}, but the strings end at {owner.names_end}", owner.type_section[0]
+            )
+        end = owner.data.find(b"\0", begin, min(begin + MAX_NAME, last))
         if end < 0:
             raise BtfError(f"a name is longer than {MAX_NAME} bytes", begin)
         return owner.data[begin:end].decode("utf-8", "surrogateescape")

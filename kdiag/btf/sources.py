@@ -1,0 +1,167 @@
+"""Where type information is read from: a kernel, this one or a recorded one, with its modules; or a file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from kdiag.parse.btf import BtfError, parse
+from kdiag.parse.btf.graph import Graph
+from kdiag.parse.btf.sections import MAGIC, content, sections
+from kdiag.parse.errors import ParseError
+from kdiag.system import Unavailable
+from kdiag.trust import read
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import BinaryIO
+
+    from kdiag.parse.btf.value import Btf
+    from kdiag.system import System
+
+#: What is raised for BTF that is not what it claims to be, when the damage is met.
+Damaged = BtfError
+SYSFS = "/sys/kernel/btf"
+VMLINUX = "vmlinux"
+#: Ten times what the largest kernels have.
+LIMIT = 64 * 1024 * 1024
+_BARE = (b"\x9f\xeb", b"\xeb\x9f")
+
+
+class NoTypes(Exception):
+    """There is no type information. known: that is certain; else it could not be looked at, or it is damaged."""
+
+    def __init__(self, message: str, *, known: bool = False) -> None:
+        super().__init__(message)
+        self.known = known
+
+
+class BadFile(Exception):
+    """A file that the user named does not hold what it should; the message names it."""
+
+
+class Types(NamedTuple):
+    """BTF that was read. place: the file; module: whose it is, "" for the kernel's own and for any file."""
+
+    place: str
+    module: str
+    graph: Graph
+    data: bytes
+
+    @property
+    def btf(self) -> Btf:
+        """The BTF itself."""
+        return self.graph.btf
+
+
+class Source(NamedTuple):
+    """One kernel's types, or one file's. system: what its modules are read from, None for a file."""
+
+    name: str
+    release: str
+    main: Types
+    system: System | None = None
+
+    def modules(self) -> tuple[str, ...]:
+        """The modules that provide BTF; none where that cannot be seen."""
+        try:
+            names = self.system.listdir(SYSFS) if self.system else None
+        except Unavailable:
+            names = None
+        return tuple(name for name in names or () if name != VMLINUX)
+
+    def module(self, name: str) -> Types:
+        """The types of a module, on top of the kernel's. Raises NoTypes."""
+        data = _provided(self.system, name) if self.system and "/" not in name else None
+        if data is None:
+            known = self.modules()
+            those = ", ".join(known) if known else "no module provides BTF here"
+            raise NoTypes(f"there is no BTF of a module {name!r}: {those}", known=True)
+        place = f"{SYSFS}/{name}"
+        try:
+            return Types(place, name, Graph(parse(data, base=self.main.btf, lazy=True)), data)
+        except BtfError as error:
+            raise NoTypes(f"{place}: {error}") from None
+
+    def others(self, name: bytes) -> Iterator[Types]:
+        """The modules whose BTF has these bytes in it; those that cannot be read are passed over."""
+        for module in self.modules():
+            try:
+                data = _provided(self.system, module) if self.system else None
+                if data is not None and name in data:
+                    yield self.module(module)
+            except NoTypes:
+                continue
+
+
+def of_kernel(system: System, name: str) -> Source:
+    """The types of the kernel that a system runs. name: what people call it. Raises NoTypes."""
+    place = f"{SYSFS}/{VMLINUX}"
+    data = _provided(system, VMLINUX)
+    if data is None:
+        raise NoTypes(f"the kernel does not provide BTF: there is no {place}", known=True)
+    try:
+        main = Types(place, "", Graph(parse(data, lazy=True)), data)
+    except BtfError as error:
+        raise NoTypes(f"{place}: {error}") from None
+    try:
+        release = system.uname().release
+    except Unavailable:
+        release = ""
+    return Source(name, release, main, system)
+
+
+def _provided(system: System | None, name: str) -> bytes | None:
+    """What sysfs has under this name, None for nothing. Raises NoTypes."""
+    if system is None:
+        return None
+    try:
+        return system.read(f"{SYSFS}/{name}", LIMIT)
+    except Unavailable as gap:
+        raise NoTypes(f"cannot read {gap.reason}" if gap.errno else gap.reason) from None
+
+
+def of_file(path: str, base: str = "") -> Source:
+    """The types in a file: bare BTF, or the .BTF section of an ELF file. base: the file that split BTF is on top of.
+    Raises BadFile.
+    """
+    below = of_file(base).main.btf if base else None
+    data = bytes_of(path)
+    try:
+        btf = parse(data, base=below, lazy=True)
+    except BtfError as error:
+        hint = (
+            "" if base else "; --base FILE names the BTF that it is on top of" * ("split BTF" in str(error))
+        )
+        raise BadFile(f"{path}: {error}{hint}") from None
+    return Source(path, "", Types(path, "", Graph(btf), data))
+
+
+def bytes_of(path: str) -> bytes:
+    """The BTF in a file. Raises BadFile."""
+    try:
+        with read.opened(path) as file:
+            start = file.read(4)
+            if start == MAGIC:
+                return _of_elf(file, path)
+            if start[:2] not in _BARE:
+                shown = start.hex(" ") or "nothing"
+                raise BadFile(
+                    f"{path}: neither BTF (begins with 9f eb or eb 9f) nor an ELF file: it begins with {shown}"
+                )
+            data = start + read.at_most(file, LIMIT + 1)
+    except OSError as error:
+        raise BadFile(f"{path}: {error.strerror or error}") from None
+    except ParseError as error:
+        raise BadFile(f"{path}: {error}") from None
+    except ValueError:
+        raise BadFile(f"{path!a}: not a path") from None
+    if len(data) > LIMIT:
+        raise BadFile(f"{path}: more than {LIMIT} bytes of BTF")
+    return data
+
+
+def _of_elf(file: BinaryIO, path: str) -> bytes:
+    for section in sections(file):
+        if section.name == ".BTF":
+            return content(file, section, LIMIT)
+    raise BadFile(f"{path}: an ELF file without a .BTF section; pahole -J makes one out of debug information")

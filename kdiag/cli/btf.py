@@ -1,0 +1,122 @@
+"""`kdiag btf` and its commands."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kdiag.cli.common import CommandGroup, Settings, one_of
+from kdiag.cli.quick import answered
+from kdiag.commands import btf
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+From = Annotated[
+    str, typer.Option("--from", metavar="FILE|DIR", help="The kernel of a recording, not this one.")
+]
+File = Annotated[
+    str, typer.Option("--file", metavar="FILE", help="Bare BTF, or an ELF file with a .BTF section.")
+]
+Base = Annotated[
+    str, typer.Option("--base", metavar="FILE", help="What the split BTF of --file is on top of.")
+]
+Module = Annotated[
+    str, typer.Option("--module", metavar="NAME", help="Look in this module (default: all, if need be).")
+]
+Format = Annotated[str, typer.Option("--format", metavar="text|json", help="How to print it.")]
+TypeFormat = Annotated[
+    str, typer.Option("--format", metavar="text|c|json", help="With offsets, as C to compile, or as JSON.")
+]
+
+
+def struct(  # noqa: PLR0913, PLR0917  a parameter is an option
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A struct, union, enum or typedef.")],
+    members: Annotated[
+        list[str],
+        typer.Argument(metavar="[MEMBER]...", help="Say only where these lie: se.vruntime, comm[3], mm.pgd."),
+    ] = [],  # noqa: B006  typer copies defaults
+    recording: From = "",
+    file: File = "",
+    base: Base = "",
+    module: Module = "",
+    output_format: TypeFormat = "text",
+) -> None:
+    """Show a struct, union, enum or typedef: as C with offsets and holes, or where members of it lie.
+
+    \b
+    kdiag btf struct task_struct
+    kdiag btf struct task_struct se.vruntime 'comm[3]' mm.pgd
+    kdiag btf struct nft_chain --module nf_tables --format c
+
+    The words union, enum and type in the place of struct do the same.
+
+    Exit status: 0 shown, 1 there is no such type or member, 2 usage, 3 the BTF cannot be read.
+    """
+    one_of("--format", output_format, btf.TYPE_FORMATS)
+    asked = btf.Asked(recording, file, base, module, output_format)
+    raise typer.Exit(answered(lambda: btf.show_type(asked, name, members)))
+
+
+def func(  # noqa: PLR0913, PLR0917
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A function of the kernel or of a module.")],
+    recording: From = "",
+    file: File = "",
+    base: Base = "",
+    module: Module = "",
+    output_format: Format = "text",
+) -> None:
+    """Show the prototype of a function, and which module has it.
+
+    \b
+    kdiag btf func vfs_read
+
+    Exit status: 0 shown, 1 there is no such function in the BTF, 2 usage, 3 the BTF cannot be read.
+    """
+    one_of("--format", output_format, btf.FORMATS)
+    asked = btf.Asked(recording, file, base, module, output_format)
+    raise typer.Exit(answered(lambda: btf.show_function(asked, name)))
+
+
+def find(  # noqa: PLR0913, PLR0917
+    pattern: Annotated[
+        str, typer.Argument(metavar="PATTERN", help="A glob: '*', '?' and '[abc]'; quote it.")
+    ],
+    kind: Annotated[
+        str,
+        typer.Option("--kind", metavar="KIND,...", help="struct, union, enum, typedef, func, var, int, fwd."),
+    ] = "",
+    recording: From = "",
+    file: File = "",
+    base: Base = "",
+    module: Module = "",
+    output_format: Format = "text",
+) -> None:
+    """List the types and functions whose names match a pattern.
+
+    \b
+    kdiag btf find 'tcp_*connect*' --kind func
+
+    Exit status: 0 something matches, 1 nothing does, 2 usage, 3 the BTF cannot be read.
+    """
+    one_of("--format", output_format, btf.FORMATS)
+    asked = btf.Asked(recording, file, base, module, output_format)
+    raise typer.Exit(answered(lambda: btf.find(asked, pattern, kind)))
+
+
+def alone(context: typer.Context) -> None:
+    """Without a command: the help."""
+    if context.invoked_subcommand is None:
+        context.fail("give a command: struct, func or find")
+
+
+GROUP = CommandGroup(
+    "btf",
+    "Show what the kernel's type information (BTF) says: structs, functions, names.",
+    "Exit status: 0 answered, 1 there is no such thing, 2 usage, 3 the BTF cannot be read.",
+    alone,
+    (("struct", struct), ("func", func), ("find", find)),
+    (("union", struct), ("enum", struct), ("type", struct)),
+)
+COMMANDS: tuple[tuple[str, Callable[..., None], Settings], ...] = ()
