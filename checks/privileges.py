@@ -66,14 +66,9 @@ def capabilities(machine: Machine) -> Iterator[Finding]:
         text = f"; not held: {', '.join(absent)}" if absent else ""
         yield ok(f"the capabilities for tracing are held{text}", evidence=evidence)
         return
-    if not machine.privileges.is_root and not status.effective:
-        yield fail(
-            "this user holds no capabilities",
-            reason=f"tracing requires {', '.join(missing)}",
-            evidence=evidence,
-            causes=("privileges.root",),
-            remedies=run(machine) or (_sudo(machine),),
-        )
+    bounded = [c for c in missing if c not in status.bounding]
+    if not machine.privileges.is_root and (found := _of_a_user(machine, missing, evidence)):
+        yield found
         return
     if not machine.privileges.initial_user_namespace:
         # More of them inside would not count: what the namespace means is the one thing to say.
@@ -84,7 +79,6 @@ def capabilities(machine: Machine) -> Iterator[Finding]:
             causes=("privileges.userns",),
         )
         return
-    bounded = [c for c in missing if c not in status.bounding]
     reason = f"missing: {', '.join(missing)}"
     wrong: tuple[WrongRemedy, ...] = ()
     if bounded:
@@ -95,8 +89,32 @@ def capabilities(machine: Machine) -> Iterator[Finding]:
         f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing",
         reason=reason,
         evidence=evidence,
+        causes=() if machine.privileges.is_root else ("privileges.root",),
         remedies=_more(machine, bool(bounded)),
         wrong_remedies=wrong,
+    )
+
+
+def _of_a_user(machine: Machine, missing: list[str], evidence: tuple[Evidence, ...]) -> Finding | None:
+    """What a user other than root lacks altogether: what root could have here, or what not even root could."""
+    status = machine.privileges.status
+    out_of_reach = machine.privileges.lacking("CAP_BPF", "CAP_PERFMON", held=status.bounding)
+    if out_of_reach:
+        return fail(
+            f"neither this user nor root has {' and '.join(out_of_reach)} here",
+            reason="the bounding set lacks them, so that nothing started from here can gain them",
+            evidence=evidence,
+            remedies=_more(machine, True),
+            wrong_remedies=(WrongRemedy("sudo", "the bounding set has no such capability to give"),),
+        )
+    if status.effective:
+        return None
+    return fail(
+        "this user holds no capabilities",
+        reason=f"tracing requires {', '.join(missing)}",
+        evidence=evidence,
+        causes=("privileges.root",),
+        remedies=run(machine) or (_sudo(machine),),
     )
 
 

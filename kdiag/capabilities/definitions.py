@@ -271,7 +271,13 @@ def _judge(
 
 
 def _fine_for_root(by_id: Mapping[str, Finding]) -> frozenset[str]:
-    return ABOUT_THE_USER | {f.id for f in by_id.values() if f.likely is Status.OK}
+    """What is fine for root. Capabilities that the bounding set lacks, root of this place lacks as well: then not being
+    root is no cause of their absence.
+    """
+    lacking = by_id.get("privileges.capabilities")
+    given = lacking is None or lacking.status is not Status.FAIL or "privileges.root" in lacking.causes
+    user = ABOUT_THE_USER if given else {"privileges.root"}
+    return frozenset(user) | {f.id for f in by_id.values() if f.likely is Status.OK}
 
 
 def _outcome(definition: Definition, context: Context, behaviours: Sequence[Behaviour]) -> Outcome:

@@ -133,16 +133,17 @@ class Privileges:
         except Unavailable:
             return None
 
-    def lacking(self, *wanted: str) -> tuple[str, ...]:
-        """Those of these capabilities that are not held. CAP_SYS_ADMIN holds what CAP_BPF and CAP_PERFMON do, and is
-        what kernels before 5.8 ask for, which have neither.
+    def lacking(self, *wanted: str, held: frozenset[str] | None = None) -> tuple[str, ...]:
+        """Those of these capabilities that are not held: in the effective set, or in `held`. CAP_SYS_ADMIN holds what
+        CAP_BPF and CAP_PERFMON do, and is what kernels before 5.8 ask for, which have neither.
         """
         split = {"CAP_BPF", "CAP_PERFMON"}
-        if self.has("CAP_SYS_ADMIN"):
+        held = self.status.effective if held is None else held
+        if "CAP_SYS_ADMIN" in held:
             wanted = tuple(name for name in wanted if name not in split)
         elif split & {*wanted} and not self.knows("CAP_BPF"):
             wanted = tuple(dict.fromkeys("CAP_SYS_ADMIN" if name in split else name for name in wanted))
-        return tuple(name for name in wanted if not self.has(name))
+        return tuple(name for name in wanted if name not in held)
 
     @property
     def is_root(self) -> bool:

@@ -318,6 +318,11 @@ def user(described: Description, effective: int = 0, *, uid: int = 1000) -> Desc
     return described
 
 
+def bounded(described: Description, bounding: int = CONTAINER_CAPABILITIES) -> Description:
+    """A process that has no capabilities, and whose bounding set has only these: what sudo could give."""
+    return described.file("/proc/self/status", parts.process_status(0, bounding))
+
+
 def userns(described: Description) -> Description:
     """`unshare -Ur`: root of a user namespace, with every capability in it and none outside."""
     described.file("/proc/self/uid_map", "         0       1000          1\n").link(
