@@ -142,13 +142,18 @@ SEEING = (
 )
 
 
+#: What a guest does before: the policy is loaded, devices that udev would label get their labels, and it enforces.
+_ENFORCING = """mount -t selinuxfs selinuxfs /sys/fs/selinux; load_policy -i
+chcon -t null_device_t /dev/null /dev/full; chcon -t zero_device_t /dev/zero
+chcon -t urandom_device_t /dev/urandom /dev/random; echo 1 >/sys/fs/selinux/enforce"""
+
 SELINUX = (
     Cell(
         "selinux",
         "host",
         ("runcon", "system_u:system_r:sysadm_t:s0"),
         (_MODULE,),
-        "mount -t selinuxfs selinuxfs /sys/fs/selinux; load_policy -i; echo 1 >/sys/fs/selinux/enforce",
+        _ENFORCING,
         programs="hello",
     ),
     Cell(
