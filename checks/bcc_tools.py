@@ -1,112 +1,104 @@
-"""What single tools of BCC rest on besides headers: functions that kernels rename, fields, the way they choose."""
+"""What single tools of BCC rest on besides headers and functions: fields, and the way that they choose."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from kdiag.check import check
 from kdiag.machine import Machine
-from kdiag.machine.btf import VMLINUX
 from kdiag.machine.compilers.bcc import Bcc
-from kdiag.model import Evidence, Finding, expected, fail, ok, skip, unknown
-from kdiag.parse.errors import ParseError
+from kdiag.model import Evidence, Finding, expected, fail, ok, skip
 from kdiag.system import Unavailable
 
-#: In the text of a tool: functions of the block layer, and its tracepoints.
-_FUNCTION = re.compile(r"""['"]((?:__)?blk_\w+)['"]""")
-_TRACEPOINT = re.compile(r"""['"](?:block:)?(block_\w+)['"]""")
-_END = re.compile("done|complete")
+_HIDDEN = (Evidence("/proc/kallsyms", "shows no addresses"),)
+#: Since when the kernel's functions of system calls have another name than `sys_`, by `uname -m`
+#: (CONFIG_ARCH_HAS_SYSCALL_WRAPPER).
+_RENAMED_CALLS = {"x86_64": (4, 17, 0), "aarch64": (4, 19, 0)}
+#: What runqlat probes where it does not see that raw tracepoints are there; the third it looks for by pattern.
+_KPROBES_OF_RUNQLAT = ("ttwu_do_wakeup", "wake_up_new_task")
+
+
+def _symbols(machine: Machine) -> bool | None:
+    """Whether addresses of symbols are shown to this process; None where that cannot be seen."""
+    try:
+        return machine.tracing.kernel_symbols
+    except Unavailable:
+        return None
+
+
+@check("tools.bcc-syscalls", "BCC finds the functions of system calls")
+def syscalls(machine: Machine) -> Iterator[Finding]:
+    """execsnoop, opensnoop, killsnoop, mountsnoop and others put kprobes on system calls. Which prefix their functions
+    have (`sys_`, `__x64_sys_`, `__arm64_sys_`) BCC sees by the address of `..._bpf` in /proc/kallsyms
+    (get_syscall_prefix() in its module); where addresses are hidden, it takes `sys_`, which newer kernels do not have:
+    `Failed to attach BPF program ... to kprobe sys_execve`. See it yourself: `grep -w __x64_sys_bpf /proc/kallsyms`.
+    """
+    if machine.tools.bcc_tools is None:
+        yield skip("BCC's tools are not installed")
+        return
+    since = _RENAMED_CALLS.get(machine.kernel.arch)
+    shown = _symbols(machine)
+    if since is None or machine.kernel.version_numbers < since:
+        yield ok(
+            "this kernel's functions of system calls begin with sys_",
+            evidence=(Evidence("uname", machine.kernel.release),),
+        )
+    elif shown is None:
+        yield expected(
+            "whether BCC finds the functions of system calls was not seen", reason="no /proc/kallsyms"
+        )
+    elif shown:
+        yield ok(
+            "BCC finds the functions of system calls",
+            evidence=(Evidence("/proc/kallsyms", "shows addresses"),),
+        )
+    else:
+        yield fail(
+            "BCC does not find the functions of system calls: the kernel's addresses are hidden",
+            reason="it then takes sys_execve for __x64_sys_execve, and that cannot be probed",
+            evidence=_HIDDEN,
+            causes=("tracing.kallsyms",),
+        )
 
 
 @check("tools.bcc-opensnoop", "How BCC's opensnoop looks at system calls")
 def opensnoop(machine: Machine) -> Iterator[Finding]:
     """BCC's opensnoop takes fentry where there is BTF and the kernel has trampolines (support_kfunc() in its module,
     since 0.13; on x86_64 only), and does not turn back: a kernel that refuses such programs refuses opensnoop.
-    Elsewhere it takes kprobes.
+    Elsewhere it takes kprobes. That there are trampolines it sees by a symbol in /proc/kallsyms, if addresses are shown
+    to it.
     """
     text = Bcc(machine).text("opensnoop")
     if text is None:
         yield skip("opensnoop of BCC is not installed")
         return
+    asks = "support_kfunc" in text
+    hidden = _symbols(machine) is False
     evidence = (
-        Evidence(
-            f"{machine.tools.bcc_tool('opensnoop')}", "support_kfunc" * ("support_kfunc" in text) or "kprobes"
-        ),
+        Evidence(f"{machine.tools.bcc_tool('opensnoop')}", "support_kfunc" if asks else "kprobes"),
+        *(_HIDDEN if hidden else ()),
     )
-    if "support_kfunc" in text and machine.kernel.arch == "x86_64" and machine.headers.has_btf:
+    if asks and machine.kernel.arch == "x86_64" and machine.headers.has_btf and not hidden:
         yield ok("opensnoop of BCC takes fentry here", evidence=evidence)
     else:
         yield skip("opensnoop of BCC takes kprobes here", evidence=evidence)
-
-
-@check("tools.bcc-biolatency", "Functions that BCC's biolatency probes")
-def biolatency(machine: Machine) -> Iterator[Finding]:
-    """biolatency needs one function or tracepoint where a request begins, and one where it ends. Kernels rename them:
-    `blk_account_io_done` was joined with its caller in 5.16 and 6.4. Which of them a release knows is read in the tool,
-    which of those the kernel has in its BTF and in tracefs. See it yourself: `grep -o "blk_[a-z_]*"
-    $(command -v biolatency-bpfcc)` and `grep blk_account /sys/kernel/tracing/available_filter_functions`.
-    """
-    text, path = Bcc(machine).text("biolatency"), machine.tools.bcc_tool("biolatency")
-    if text is None or path is None:
-        yield skip("biolatency of BCC is not installed")
-        return
-    try:
-        there, absent = _probed(machine, text)
-    except (Unavailable, ParseError) as gap:
-        yield expected("which functions biolatency finds was not seen", reason=str(gap))
-        return
-    evidence = (
-        Evidence(path, f"names {', '.join(sorted((*there, *absent)))}"),
-        Evidence(VMLINUX, f"of these the kernel has {', '.join(sorted(there)) or 'none'}"),
-    )
-    if not there and not any("block_" in one for one in absent):
-        yield unknown("the kernel's BTF names no function of its block layer", evidence=evidence)
-        return
-    missing = [
-        what for what, end in (("begins", False), ("ends", True)) if not any(_ends(n) is end for n in there)
-    ]
-    if missing:
-        tried = sorted(n for n in absent if _ends(n) is (missing[0] == "ends"))
-        yield fail(
-            f"biolatency of this BCC knows no function where a request {' and '.join(missing)}",
-            reason=f"it tries {', '.join(tried)}, and this kernel has none of them",
-            evidence=evidence,
-        )
-    elif all(any("block_" in n and _ends(n) is end for n in there) for end in (False, True)):
-        yield ok("biolatency finds where a request begins and ends", evidence=evidence)
-    else:
-        # Seen on Debian's 6.1: blk_account_io_done is in BTF, and not in available_filter_functions.
-        yield expected(
-            "this kernel has the functions where a request begins and ends",
-            reason="whether they can be probed was not tried",
-            evidence=evidence,
-        )
-
-
-def _ends(name: str) -> bool:
-    return _END.search(name) is not None
-
-
-def _probed(machine: Machine, text: str) -> tuple[list[str], list[str]]:
-    """What the tool names, split by whether the kernel has it. Raises Unavailable, ParseError."""
-    functions = dict.fromkeys(_FUNCTION.findall(text))
-    events = dict.fromkeys(_TRACEPOINT.findall(text))
-    there = [name for name in functions if machine.btf.function(name) is not None]
-    there += [name for name in events if machine.tracing.event("block", name) is not None]
-    return there, [name for name in (*functions, *events) if name not in there]
 
 
 @check("tools.bcc-runqlat", "The field that BCC's runqlat reads")
 def runqlat(machine: Machine) -> Iterator[Finding]:
     """runqlat looks at task_struct's `state`, which is `__state` since Linux 5.14. BCC up to 0.22 knows only the old
     name; newer ones look it up in the kernel's BTF, and take the old name where there is none
-    (kernel_struct_has_field() in its tools/runqlat.py).
+    (kernel_struct_has_field() in its tools/runqlat.py). It takes raw tracepoints where a symbol in /proc/kallsyms shows
+    that the kernel has them; where addresses are hidden, kprobes on functions that newer kernels do not have.
     """
     facts = Bcc(machine)
     text = facts.text("runqlat")
     if text is None:
         yield skip("runqlat of BCC is not installed")
+        return
+    lost = _without_symbols(machine) if "support_raw_tracepoint" in text else None
+    if lost is not None:
+        yield lost
         return
     if "kernel_struct_has_field" in text and machine.headers.has_btf:
         evidence = (Evidence(f"{machine.tools.bcc_tool('runqlat')}", "kernel_struct_has_field"),)
@@ -126,3 +118,26 @@ def runqlat(machine: Machine) -> Iterator[Finding]:
         )
     else:
         yield ok("runqlat's field is in the headers", evidence=evidence)
+
+
+def _without_symbols(machine: Machine) -> Finding | None:
+    """What becomes of runqlat where it does not see that the kernel has raw tracepoints; None where it does."""
+    if _symbols(machine) is not False:
+        return None
+    try:
+        found = machine.tracing.probeable(_KPROBES_OF_RUNQLAT)
+    except Unavailable as gap:
+        return expected(
+            "runqlat takes kprobes, as it is not shown that the kernel has raw tracepoints",
+            reason=gap.reason,
+            evidence=_HIDDEN,
+        )
+    lacking = [name for name in _KPROBES_OF_RUNQLAT if name not in found]
+    if not lacking:
+        return None
+    return fail(
+        f"runqlat takes kprobes, and {lacking[0]} cannot be probed in this kernel",
+        reason="addresses are hidden, so that it does not see the kernel's raw tracepoints",
+        evidence=_HIDDEN,
+        causes=("tracing.kallsyms",),
+    )

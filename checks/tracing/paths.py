@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from kdiag.check import check
 from kdiag.knowledge.tools.behaviour import Version
-from kdiag.knowledge.tools.tracefs_paths import BCC_LISTS_BELOW_DEBUGFS, BELOW_DEBUGFS, tracefs_paths
+from kdiag.knowledge.tools.tracefs_paths import BELOW_DEBUGFS, tracefs_paths
 from kdiag.machine import Machine
 from kdiag.machine.tracing import TRACEFS
 from kdiag.model import Finding, Remedy, Status, fail, ok, skip, unknown, warn
@@ -140,8 +140,8 @@ def first_path(machine: Machine) -> Iterator[Finding]:
     ids=("tracing.bcc-path", "tracing.libbpf-path"),
 )
 def library_paths(machine: Machine) -> Iterator[Finding]:
-    """Whether tracefs is where the installed release of BCC and of libbpf looks for it. BCC from 0.28 up to 0.36 also
-    takes the list of functions from below debugfs alone. See it yourself: `ldconfig -p | grep -E 'libbcc|libbpf'`.
+    """Whether tracefs is where the installed release of BCC and of libbpf looks for it. See it
+    yourself: `ldconfig -p | grep -E 'libbcc|libbpf'`.
     """
     releases = dict(reversed(machine.tools.libraries))  # of several the oldest
     for tool, finding_id in (("BCC", "tracing.bcc-path"), ("libbpf", "tracing.libbpf-path")):
@@ -157,11 +157,7 @@ def library_paths(machine: Machine) -> Iterator[Finding]:
 
 def _by_release(machine: Machine, tool: str, release: Version) -> Finding:
     name = f"{tool} {'.'.join(map(str, release))}"
-    found = _judged(machine, name, tracefs_paths(tool, release), "finds")
-    first, fixed = BCC_LISTS_BELOW_DEBUGFS
-    if tool == "BCC" and found.status is Status.OK and first <= release < fixed:
-        return _list_of_functions(machine, name, found)
-    return found
+    return _judged(machine, name, tracefs_paths(tool, release), "finds")
 
 
 def _by_no_release(machine: Machine, tool: str) -> Finding:
@@ -174,20 +170,4 @@ def _by_no_release(machine: Machine, tool: str) -> Finding:
         reason="its library is in none of the places where libraries are looked for",
         evidence=found.evidence,
         causes=found.causes,
-    )
-
-
-def _list_of_functions(machine: Machine, name: str, found: Finding) -> Finding:
-    try:
-        there = machine.tracing.place(BELOW_DEBUGFS)
-    except Unavailable:
-        return found
-    if there:
-        return found
-    return warn(
-        f"tools of {name} that probe functions by pattern do not start",
-        reason=f"it reads the list of functions at {BELOW_DEBUGFS} alone: biosnoop, funccount",
-        evidence=found.evidence,
-        causes=("tracing.debug-path",),
-        remedies=below_debugfs(machine),
     )

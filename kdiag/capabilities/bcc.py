@@ -12,6 +12,7 @@ from kdiag.capabilities.expression import (
     by_way_of,
     need,
     unless_refuted,
+    with_limits,
 )
 
 if TYPE_CHECKING:
@@ -26,11 +27,13 @@ def tracepoints(*places: Expression) -> Expression:
 
 
 def bcc_tools(_b: Behaviour) -> Expression:
-    return all_of(
+    return with_limits(
         _loaded(),
         at_best_expected("headers.bcc-age"),
         need("perf.events"),
         at_worst_caveat(need("tracing.kprobes"), "those that use kprobes do not work"),
+        at_worst_caveat(unless_refuted("tools.bcc-syscalls"), "those that probe system calls do not work"),
+        at_worst_caveat(unless_refuted("tools.bcc-lists"), "those that look functions up do not work"),
         # TRACEPOINT_PROBE is compiled from the event's format file (src/cc/frontends/clang/tp_frontend_action.cc).
         tracepoints(need("tracing.bcc-path")),
     )
@@ -112,6 +115,18 @@ PARTS = (
     ),
     Part("bcc-kprobe", "BCC kprobes", lambda _: _kprobe(), 'attach_kprobe(event="vfs_open")'),
     Part(
+        "bcc-syscalls",
+        "BCC kprobes on system calls",
+        lambda _: _kprobe(unless_refuted("tools.bcc-syscalls")),
+        'get_syscall_fnname("execve"), as execsnoop, killsnoop and mountsnoop do',
+    ),
+    Part(
+        "bcc-functions",
+        "BCC probes functions by pattern",
+        lambda _: _kprobe(unless_refuted("tools.bcc-lists")),
+        'attach_kprobe(event_re="tcp_.*"), funccount-bpfcc vfs_open',
+    ),
+    Part(
         "bcc-perf",
         "BCC perf buffers",
         lambda _: _kprobe(need("perf.output")),
@@ -141,7 +156,7 @@ PARTS = (
             by_way_of(
                 "tools.bcc-opensnoop",
                 need("bpf.fentry"),
-                all_of(need("perf.events"), need("tracing.kprobes")),
+                all_of(need("perf.events"), need("tracing.kprobes"), unless_refuted("tools.bcc-syscalls")),
             ),
             need("perf.output"),
             _STRUCTS,
@@ -151,7 +166,12 @@ PARTS = (
     Part(
         "bcc-biolatency",
         "biolatency of BCC",
-        lambda _: _loaded(need("perf.events"), at_best_expected("tools.bcc-biolatency"), _STRUCTS),
+        lambda _: _loaded(
+            need("perf.events"),
+            unless_refuted("tools.bcc-lists"),
+            at_best_expected("tools.bcc-biolatency"),
+            _STRUCTS,
+        ),
         "biolatency-bpfcc: functions and tracepoints of the block layer, which kernels rename",
     ),
     Part(

@@ -22,6 +22,7 @@ from kdiag.capabilities.expression import (
     stand_ins,
     there,
     unless_refuted,
+    with_limits,
 )
 from kdiag.model import Status, Works
 
@@ -374,4 +375,4 @@ def stock_tools(b: Behaviour) -> Expression:
     if b.tools_including_libc:
         names = ", ".join(sorted(b.tools_including_libc))
         parts.append(at_worst_caveat(unless_refuted("headers.libc"), f"{names} do not compile"))
-    return all_of(*parts, need("tools.bpftrace-scripts"))
+    return with_limits(*parts, need("tools.bpftrace-scripts"))

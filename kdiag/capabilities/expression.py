@@ -155,6 +155,27 @@ def all_of(*expressions: Expression) -> Expression:
     return evaluate
 
 
+def with_limits(*expressions: Expression) -> Expression:
+    """As `all_of`, of something that has parts: where it works for the rest, every limit is named, the shortest first,
+    and none twice.
+    """
+    together = all_of(*expressions)
+
+    def evaluate(context: Context) -> Outcome:
+        outcome = together(context)
+        if outcome.works is not Works.CAVEAT:
+            return outcome
+        limits = (
+            one.because
+            for one in (expression(context) for expression in expressions)
+            if one.works is Works.CAVEAT
+        )
+        named = sorted(dict.fromkeys(text for text in limits if text), key=len)
+        return outcome._replace(because="; ".join(named))
+
+    return evaluate
+
+
 def any_of(*expressions: Expression) -> Expression:
     """One is enough: the best decides. Where none works, the reasons of all stand together."""
 

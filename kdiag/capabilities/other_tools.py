@@ -13,6 +13,7 @@ from kdiag.capabilities.expression import (
     stand_ins,
     there,
     unless_refuted,
+    with_limits,
 )
 
 if TYPE_CHECKING:
@@ -70,7 +71,8 @@ def core_stock(_b: Behaviour) -> Expression:
 
 
 def core_tools(_b: Behaviour) -> Expression:
-    return _core(
+    return with_limits(
+        _core(),
         at_worst_caveat(need("bpf.fentry"), "those that use fentry do not work"),
         # Many have moved from perf buffers to these, and load nowhere else.
         at_worst_caveat(unless_refuted("bpf.ringbuf"), "those that use ring buffers do not work"),

@@ -13,6 +13,8 @@ from kdiag.parse.mountinfo import parse as parse_mountinfo
 from kdiag.system import Unavailable
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from kdiag.knowledge.tools.behaviour import Version
     from kdiag.machine import Machine
 
@@ -22,6 +24,11 @@ MAGIC = {"tracefs": 0x74726163, "debugfs": 0x64626720, "bpf": 0xCAFE4A11, "secur
 TRACEFS = "/sys/kernel/tracing"
 DEBUGFS = "/sys/kernel/debug"
 BPFFS = "/sys/fs/bpf"
+KPROBE_BLACKLIST = f"{DEBUGFS}/kprobes/blacklist"
+_LIST = "available_filter_functions"
+#: 60,000 functions have 1.5 MB.
+_BY_THE_LIST = (4, 20, 0)
+_LIST_LIMIT = 16 * 1024 * 1024
 
 
 class Tracing:
@@ -30,6 +37,8 @@ class Tracing:
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
         self._system = machine.system
+        #: The functions that `probeable` was asked for: a recording keeps their lines.
+        self.asked: set[str] = set()
 
     @cached_property
     def mounts(self) -> Mounts:
@@ -131,6 +140,53 @@ class Tracing:
         """
         text = read_text(self._system, f"{self._need_root()}/kprobe_events")
         return None if text is None else tuple(text.splitlines())
+
+    @cached_property
+    def _functions(self) -> frozenset[bytes]:
+        """The names in available_filter_functions: some 60,000, read once. Unavailable without the file."""
+        path = f"{self._need_root()}/{_LIST}"
+        data = self._system.read(path, _LIST_LIMIT)
+        if not data:
+            raise Unavailable(f"{path} is {'empty' if data is not None else 'not there'}")
+        # `name`, or `name [module]`
+        return frozenset(line.split(b" ", 1)[0] for line in data.splitlines())
+
+    @cached_property
+    def _blacklist(self) -> frozenset[str]:
+        """The functions that no kprobe may be put on, () where that is not shown: debugfs has the list."""
+        try:
+            text = read_text(self._system, KPROBE_BLACKLIST) or ""
+        except Unavailable:
+            return frozenset()
+        return frozenset(line.split()[1] for line in text.splitlines() if len(line.split()) > 1)
+
+    def probeable(self, names: Collection[str]) -> frozenset[str]:
+        """Those of these functions that a kprobe event can be put on. The kernel refuses what function tracing does not
+        know (kernel/trace/trace_kprobe.c, within_notrace_func), whatever BTF names. Unavailable without the list, and
+        for kernels that do not go by it: those before 4.20, or with CONFIG_KPROBE_EVENTS_ON_NOTRACE.
+        """
+        if self._machine.kernel.version_numbers < _BY_THE_LIST or self._untraced_too:
+            raise Unavailable(
+                "this kernel lets functions be probed that are not in its list of traceable ones"
+            )
+        self.asked |= {*names}
+        return frozenset(n for n in names if n.encode() in self._functions and n not in self._blacklist)
+
+    @property
+    def _untraced_too(self) -> bool:
+        try:
+            return self._machine.config.value("KPROBE_EVENTS_ON_NOTRACE") == "y"
+        except Unavailable:
+            return False
+
+    @cached_property
+    def kernel_symbols(self) -> bool | None:
+        """Whether /proc/kallsyms shows addresses to this process, None where it is not there."""
+        head = self._system.head("/proc/kallsyms", 256)
+        if head is None:
+            return None
+        lines = head.decode("ascii", "replace").splitlines()[:-1]
+        return any(line.split(" ", 1)[0].strip("0") for line in lines)
 
     @cached_property
     def kprobes_switch(self) -> bool | None:

@@ -122,6 +122,7 @@ def _reduced(recorder: Recorder, machine: Machine) -> dict[str, tuple[bytes, str
         with suppress(Unavailable):
             advice = side.packages.advice
             named |= {name for name in (advice.name, *advice.parts) if name}
+        named |= side.tracing.asked
     small = {}
     for path, data in recorder.files.items():
         log = f"{path}-wal"

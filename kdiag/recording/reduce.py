@@ -37,8 +37,8 @@ _INTERESTING = re.compile(
 
 
 def reduced(path: str, data: bytes, named: frozenset[str] = frozenset(), log: bytes = b"") -> Reduced:
-    """The small form of a file, None where there is none. named: packages that are asked for by name; log: what lies
-    beside an rpm database and is not yet in it.
+    """The small form of a file, None where there is none. named: packages and functions that are asked for by
+    name; log: what lies beside an rpm database and is not yet in it.
     """
     if path == LOG:
         # The rest of a log is about other subjects, whatever its size.
@@ -63,6 +63,9 @@ def reduced(path: str, data: bytes, named: frozenset[str] = frozenset(), log: by
             return cheaders.digest(
                 data.decode("utf-8", "replace")
             ).encode(), "the names that it defines and uses"
+        if name == "available_filter_functions":
+            lines = (line for line in data.splitlines(keepends=True) if wanted_function(line, named))
+            return b"".join(lines) or b"\n", "the functions that were asked for"
         if "kheaders" in name:
             return _kheaders(data, module=".ko" in name)
         if re.match(r"vmlinu[xz]|Image|kernel-|configs\.ko", name):
@@ -70,6 +73,11 @@ def reduced(path: str, data: bytes, named: frozenset[str] = frozenset(), log: by
     except (ParseError, OSError):
         pass  # what cannot be read is evidence: it is kept
     return None
+
+
+def wanted_function(line: bytes, named: frozenset[str]) -> bool:
+    """Whether this line of available_filter_functions is one of these."""
+    return line.split(b" ", 1)[0].strip().decode("ascii", "replace") in named
 
 
 def _dpkg(data: bytes, wanted: Wanted) -> Reduced:

@@ -18,6 +18,7 @@ from kdiag.capabilities.expression import (
     caveat,
     need,
     never,
+    with_limits,
 )
 from kdiag.model import Finding, Status, Works
 
@@ -124,3 +125,23 @@ def test_always_and_never() -> None:
 def test_ranks_are_a_strict_order() -> None:
     ranks = [Outcome(works).rank for works in ORDER]
     assert all(a < b for a, b in itertools.pairwise(ranks))
+
+
+def test_every_limit_is_named_and_the_shortest_first() -> None:
+    given_context = context(a=Status.FAIL, b=Status.FAIL, c=Status.OK)
+    parts = (
+        at_worst_caveat(need("a"), "those that use kprobes or tracepoints do not work"),
+        at_worst_caveat(need("b"), "no fentry"),
+        at_worst_caveat(need("c"), "never said"),
+        at_worst_caveat(need("b"), "no fentry"),
+    )
+    outcome = with_limits(*parts)(given_context)
+    assert outcome.works is Works.CAVEAT
+    assert (
+        outcome.because
+        == "no fentry: b is fail; those that use kprobes or tracepoints do not work: a is fail"
+    )
+    assert with_limits(*parts, need("a"))(given_context).because == "a is fail", (
+        "what fails is the one reason"
+    )
+    assert with_limits(need("c"))(given_context) == need("c")(given_context)

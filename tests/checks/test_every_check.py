@@ -342,7 +342,7 @@ ROWS: list[Row] = [
         for what in ("namespaces", "structs")
     ),
     ("tools.bcc-opensnoop", "without fentry", bcc_tool("opensnoop", ""), SKIP, "kprobes"),
-    ("tools.bcc-biolatency", "renamed", bcc_tool("biolatency", "b'blk_gone'"), UNKNOWN, "block layer"),
+    ("tools.bcc-biolatency", "renamed", bcc_tool("biolatency", "b'blk_gone'"), FAIL, "can be probed"),
     (
         "tools.bcc-runqlat",
         "renamed",
@@ -768,6 +768,20 @@ ROWS: list[Row] = [
         lambda x: x.remove(DEBUG, f"{LIBRARIES}/libbcc.so.0.31.0"),
         UNKNOWN,
         "depends on its release",
+    ),
+    (
+        "tools.bcc-lists",
+        "no debugfs",
+        lambda x: x.remove("/sys/kernel/debug/kprobes/blacklist"),
+        FAIL,
+        "kprobes/blacklist",
+    ),
+    (
+        "tools.bcc-syscalls",
+        "addresses are hidden",
+        lambda x: x.file("/proc/kallsyms", "0000000000000000 T _stext\n" * 9),
+        FAIL,
+        "sys_execve",
     ),
     ("tracing.bpffs", "not mounted", lambda x: x.mount("/sys/fs/bpf", machines.SYSFS), WARN, "not mounted"),
     (

@@ -7,6 +7,7 @@ import errno
 import pytest
 
 from kdiag.knowledge.tools.tracefs_paths import BELOW_DEBUGFS, OWN, tracefs_paths
+from kdiag.machine.tracing import KPROBE_BLACKLIST as BLACKLIST
 from kdiag.model import Finding, Report, Status, Works
 from tests.support import machines
 from tests.support.description import Description
@@ -121,20 +122,21 @@ def test_what_brings_it_to_old_tools(kernel: str, debugfs: bool, says: str) -> N
 
 
 @pytest.mark.parametrize(
-    ("release", "status"),
+    ("release", "status", "lists"),
     [
-        ("0.25.0", Status.FAIL),
-        ("0.26.0", Status.OK),
-        ("0.28.0", Status.WARN),
-        ("0.36.1", Status.WARN),
-        ("0.37.0", Status.OK),
+        ("0.25.0", Status.FAIL, Status.OK),
+        ("0.26.0", Status.OK, Status.OK),
+        ("0.28.0", Status.OK, Status.FAIL),
+        ("0.36.1", Status.OK, Status.FAIL),
+        ("0.37.0", Status.OK, Status.OK),
     ],
 )
-def test_bcc_by_its_release(release: str, status: Status) -> None:
+def test_bcc_by_its_release(release: str, status: Status, lists: Status) -> None:
     """From 0.28 on it takes the list of functions from the old path alone, which 0.37 mended (iovisor/bcc#5423)."""
     described = bcc(machines.linux("6.17.5-1").remove(BELOW_DEBUGFS), release)
-    found = finding(report_on(described.recording()), "tracing.bcc-path")
-    assert found.status is status, found
+    report = report_on(described.file(BLACKLIST, "0x0-0x1\tnotrace\n").recording())
+    assert finding(report, "tracing.bcc-path").status is status
+    assert finding(report, "tools.bcc-lists").status is lists
 
 
 def test_without_any_tracefs_the_others_do_not_speak_of_tracepoints_either() -> None:

@@ -182,6 +182,7 @@ def mounted(described: Description, *, tracefs: bool = True, debugfs: bool = Tru
     places = ["/sys/kernel/tracing"] if tracefs else []
     if debugfs:
         described.mount("/sys/kernel/debug/tracing", TRACEFS).file("/sys/kernel/debug/kprobes/enabled", "1\n")
+        described.file("/sys/kernel/debug/kprobes/blacklist", "0xffffffff81000000-0xffffffff81000010\tint3\n")
         places.append("/sys/kernel/debug/tracing")
     for place in places:
         for name, text in {

@@ -156,11 +156,21 @@ PROGRAMS: tuple[Program, ...] = (
     _program("uprobe", "uprobe in our own process", _SEEN, "getppid", _uprobe),
     _tool(_stock("opensnoop"), "opensnoop", ("bcc-opensnoop",), _named, "snoop"),
     # -x: failed execve(2), too
-    _tool(_stock("execsnoop", lambda _: ("-x",)), "execsnoop", ("bcc-perf", "bcc-structs"), _named, "snoop"),
+    _tool(
+        _stock("execsnoop", lambda _: ("-x",)),
+        "execsnoop",
+        ("bcc-syscalls", "bcc-perf", "bcc-structs"),
+        _named,
+        "snoop",
+    ),
     _tool(_tcpconnect, "tcpconnect", ("bcc-perf", "bcc-net"), _connected, "tcp"),
     _tool(_biolatency, "biolatency", ("bcc-biolatency",), _bars, "disk"),
     _tool(_runqlat, "runqlat", ("bcc-runqlat",), _bars, "compute"),
     _tool(
-        _stock("funccount", lambda _: ("-i", "1", "vfs_open")), "funccount", ("bcc-kprobe",), _counted, "open"
+        _stock("funccount", lambda _: ("-i", "1", "vfs_open")),
+        "funccount",
+        ("bcc-functions",),
+        _counted,
+        "open",
     ),
 )
