@@ -62,7 +62,8 @@ _MODULES = {
     "explain": ("explain",),
     "why": ("why",),
     "btf": ("btf",),
-    "fix": ("fix", "smoke", "env", "run"),
+    "fix": ("fix", "smoke"),
+    "env": ("env", "run"),
     "reports": ("record", "compare", "report"),
 }
 

@@ -1,4 +1,4 @@
-"""`kdiag fix`, `env`, `run`, `smoke`."""
+"""`kdiag fix`, `smoke`."""
 
 from __future__ import annotations
 
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from kdiag.fix.verify import Smoke, SmokeSummary
-
-#: kdiag.fix.environment knows them, too; importing it for a help text would cost every start.
-ENV_FORMATS = ("sh", "bash", "zsh", "fish", "github", "json")
 
 
 def fix(  # noqa: PLR0913, PLR0917  a parameter is an option
@@ -134,39 +131,7 @@ def smoke(  # noqa: PLR0913, PLR0917  a parameter is an option
     raise typer.Exit(status)
 
 
-def env(
-    output_format: Annotated[
-        str,
-        typer.Option("--format", metavar="|".join(ENV_FORMATS), help="For which shell (default: $SHELL's)."),
-    ] = "",
-) -> None:
-    """Print the variables that lead tools to the headers: eval "$(kdiag env)"."""
-    from kdiag.commands.env import env as settings
-    from kdiag.fix.errors import FixError
-
-    one_of("--format", output_format, ("", *ENV_FORMATS))
-    host_directory("")
-    try:
-        answer = settings(output_format or None)
-    except FixError as error:
-        fail(f"{error.message}{f' ({error.hint})' if error.hint else ''}", exits.FAILED)
-    output.document(os.fsencode(answer.text))
-    output.note(answer.note)
-    raise typer.Exit(answer.status)
-
-
-def run(command: Annotated[list[str], typer.Argument(metavar="-- COMMAND...", help="What to run.")]) -> None:
-    """Run a command with the variables of `kdiag env`; its exit status and signals are its own."""
-    from kdiag.commands.env import run as become
-
-    host_directory("")
-    answer = become(command)
-    fail(answer.note, answer.status)
-
-
 COMMANDS: tuple[tuple[str, Callable[..., None], Settings], ...] = (
     ("fix", fix, {}),
     ("smoke", smoke, {}),
-    ("env", env, {}),
-    ("run", run, {"context_settings": {"ignore_unknown_options": True, "allow_interspersed_args": False}}),
 )

@@ -1,22 +1,24 @@
-"""`kdiag env` prints the variables that lead tools to what was prepared; `kdiag run` starts a command with them.
+"""`kdiag env` prints the variables that lead tools to what was prepared.
 
-Both are typed often and must cost nothing: neither the checks nor the facts are imported here.
+It is typed often, as is `kdiag run` (`commands.run`), and must cost nothing: neither the checks nor the facts are
+imported here.
 """
 
 from __future__ import annotations
 
-import errno
 import os
-import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from kdiag.console import exits, printable
 from kdiag.fix import environment as environ
+from kdiag.fix.errors import FixError
 from kdiag.fix.store import trees as store
 from kdiag.machine.kernel import source_arch_of
-from kdiag.trust.search import find
+
+
+__all__ = ["Answer", "FixError", "Prepared", "env", "prepared"]
 
 
 class Answer(NamedTuple):
@@ -33,10 +35,6 @@ class Prepared(NamedTuple):
     release: str
     tree: Path | None
     btf: Path | None
-
-
-#: What the shell says of a command that cannot be started (POSIX, "Exit Status for Commands").
-NOT_EXECUTABLE, NOT_FOUND = 126, 127
 
 
 def prepared(bases: Sequence[Path] | None = None) -> Prepared:
@@ -114,42 +112,3 @@ def _without(current: Mapping[str, str], changes: Mapping[str, str | None], rele
         if os.path.exists(f"/lib/modules/{release}/{name}/include/linux/kconfig.h"):
             return f"tools find the headers in /lib/modules/{release}/{name} by themselves"
     return ""
-
-
-def run(argv: Sequence[str], bases: Sequence[Path] | None = None) -> Answer:
-    """Become the command, with the right variables. Returns only if it cannot be started, then as a shell would.
-
-    Which command is the caller's own choice, as it is for env(1) and sudo(8): it is not judged. But it does not come
-    from the current directory unless it is named so: an empty or relative part of PATH is passed over.
-    """
-    if not argv:
-        return Answer("", exits.USAGE, "which command? kdiag run -- bpftrace -e '...'")
-    found = prepared(bases)
-    environment = dict(os.environ)
-    for name, value in environ.settings(environment, found.tree, found.btf, found.release).items():
-        if value is None:
-            environment.pop(name, None)
-        else:
-            environment[name] = value
-    # Python ignores these two, and what is ignored stays so across exec: `kdiag run -- yes | head` would not end.
-    for number in (signal.SIGPIPE, signal.SIGXFSZ):
-        signal.signal(number, signal.SIG_DFL)
-    try:
-        program = find(argv[0], environment.get("PATH")) or argv[0]
-        if "/" not in program and "\0" not in program:
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-        os.execve(program, list(argv), environment)  # noqa: S606  no shell is the point
-    except ValueError as error:
-        return Answer("", NOT_EXECUTABLE, f"{argv[0]!a}: {error}")
-    except OSError as error:
-        if "/" not in argv[0] and not _anywhere(argv[0], environment):
-            return Answer("", NOT_FOUND, f"{argv[0]}: command not found")
-        missing = error.errno in (errno.ENOENT, errno.ENOTDIR)
-        text = os.strerror(error.errno or 0)
-        return Answer("", NOT_FOUND if missing else NOT_EXECUTABLE, f"{argv[0]}: {text}")
-
-
-def _anywhere(name: str, environment: Mapping[str, str]) -> bool:
-    """Whether PATH leads to a file of this name: a directory there that may not be searched gives EACCES as well."""
-    places = environment.get("PATH", os.defpath).split(os.pathsep)
-    return any(os.path.exists(os.path.join(place, name)) for place in places if place.startswith("/"))

@@ -19,6 +19,7 @@ from kdiag.why.json import render as render_json
 from kdiag.why.judging import explained, status
 from kdiag.why.markdown import render as render_markdown
 from kdiag.why.reading import Reading
+from kdiag.why.text import BRIEF
 from kdiag.why.text import render as render_text
 
 if TYPE_CHECKING:
@@ -49,7 +50,12 @@ def log_of(words: Sequence[str]) -> Log:
                 return join(Reading(file))
         except OSError as error:
             raise BadText(f"cannot open {text}: {error.strerror or error}") from None
-    return join(Reading(io.BytesIO(os.fsencode(text))))
+    return log_in(os.fsencode(text))
+
+
+def log_in(said: bytes) -> Log:
+    """What is in a text that is given as bytes."""
+    return join(Reading(io.BytesIO(said)))
 
 
 @contextmanager
@@ -96,3 +102,8 @@ def rendered(
         return render_markdown(explanation), status(explanation)
     page = Page(terminal.width, terminal.color, verbose, terminal.unicode)
     return render_text(explanation, page), status(explanation)
+
+
+def in_brief(explanation: Explanation, terminal: Terminal) -> str:
+    """What is said below a command's own words."""
+    return render_text(explanation, Page(terminal.width, terminal.color, False, terminal.unicode), BRIEF)

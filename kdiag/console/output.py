@@ -65,6 +65,11 @@ def usage(words: str) -> None:
     line(sys.stderr, printable.lines(words))
 
 
+def below(words: str, *, color: bool) -> None:
+    """Lines on standard error, with their colours if `color`, below what another program wrote there."""
+    line(sys.stderr, printable.lines(words.rstrip("\n"), color=color))
+
+
 def line(stream: TextIO, words: str) -> None:
     """A line of progress or a message. A stream that takes none changes nothing about what is done."""
     with contextlib.suppress(OSError, ValueError):

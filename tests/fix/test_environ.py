@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from kdiag.commands import env as command
+from kdiag.commands import run as running
 from kdiag.fix import environment as environ
 from kdiag.fix.environment import BCC, BTF, BUILD, SOURCE
 from kdiag.fix.errors import FixError
@@ -267,11 +268,12 @@ def test_env_imports_little() -> None:
     assert done.stdout.strip() == "[]", done.stderr
 
 
-# -- kdiag run ---------------------------------------------------------------------------------------------------
+# -- kdiag run --no-why ------------------------------------------------------------------------------------------------
 
 _RUN = (
-    "import sys; from pathlib import Path; from kdiag.commands.env import run;"
-    "answer = run(sys.argv[2:], (Path(sys.argv[1]),)); print(answer.note, file=sys.stderr); sys.exit(answer.status)"
+    "import sys; from pathlib import Path; from kdiag.commands.run import become, command;"
+    "answer = become(command(sys.argv[2:], (Path(sys.argv[1]),)));"
+    "print(answer.note, file=sys.stderr); sys.exit(answer.status)"
 )
 
 
@@ -331,7 +333,7 @@ def test_run_that_cannot_start(bases: tuple[Path], tmp_path: Path) -> None:
     assert run(bases[0], str(tmp_path)).returncode == 126
     assert run(bases[0]).returncode == 2
     before = {number: signal.getsignal(number) for number in (signal.SIGPIPE, signal.SIGXFSZ)}
-    answer = command.run(["a\0b"], bases)
+    answer = running.become(running.command(["a\0b"], bases))
     for number, handler in before.items():
         signal.signal(number, handler)
     assert answer.status == 126 and "null" in answer.note

@@ -181,7 +181,9 @@ ALLOWED: dict[str, set[str]] = {
     # opens for reading, with flags that are passed on
     "kdiag/system/rooted.py": {"below"},
     # what the user asks to be run: `kdiag run -- COMMAND`
-    "kdiag/commands/env.py": {"launch"},
+    "kdiag/commands/run.py": {"launch"},
+    # the same, and /dev/null for a process that only goes on copying
+    "kdiag/console/child.py": {"launch", "write"},
     # a program of its own, without kdiag: it causes the events that are traced
     "kdiag/smoke/events.py": {"write", "launch"},
     # a program of its own, under the interpreter of BCC's tools, without kdiag: it makes a directory of a random name
