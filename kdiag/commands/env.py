@@ -17,7 +17,6 @@ from kdiag.fix.errors import FixError
 from kdiag.fix.store import trees as store
 from kdiag.machine.kernel import source_arch_of
 
-
 __all__ = ["Answer", "FixError", "Prepared", "env", "prepared"]
 
 
