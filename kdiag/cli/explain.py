@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def explain(  # noqa: PLR0913, PLR0917  a parameter is an option
     names: Annotated[
         list[str],
-        typer.Argument(metavar="NAME...", help="Checks, findings or capabilities.", show_default=False),
+        typer.Argument(metavar="NAME...", help="What to explain, several at once.", show_default=False),
     ],
     recording: Annotated[
         str, typer.Option("--from", metavar="FILE|DIR", help="The machine of a recording, not this one.")
@@ -28,7 +28,11 @@ def explain(  # noqa: PLR0913, PLR0917  a parameter is an option
     color: Color = None,
     host: Host = "",
 ) -> None:
-    """Explain checks, findings or capabilities, with their state on this machine.
+    """Explain a name, with its state on this machine.
+
+    A name is a check, a finding, a capability of `kdiag check`, a kernel option (CONFIG_IKHEADERS, IKHEADERS), a
+    capability of Linux (CAP_BPF) or a sysctl (kernel.perf_event_paranoid). A pattern ('CONFIG_*BTF*', 'btf.*') lists
+    the names that it fits.
 
     Exit status: 0 explained, 1 a subject will not run here, 3 kdiag cannot tell whether it will.
     """

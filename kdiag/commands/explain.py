@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from kdiag.console import exits
 from kdiag.explain import names
 from kdiag.explain.json import render as render_json
+from kdiag.explain.options import listing, naming
 from kdiag.explain.text import render as render_text
 from kdiag.report.terminal.page import Page
 
@@ -27,13 +28,26 @@ class _Subject(NamedTuple):
 
 
 #: In the order in which they are asked; the last takes what is left.
-_SUBJECTS: tuple[_Subject, ...] = (_Subject(lambda _: True, names.explain),)
+_SUBJECTS: tuple[_Subject, ...] = (
+    _Subject(naming.fits, naming.explain),
+    _Subject(lambda _: True, names.explain),
+)
 
 
 def answers(words: Sequence[str], here: Here) -> Iterator[Answer]:
-    """One answer for each word. Raises NotKnown for what nothing knows."""
+    """One answer for each word; a pattern that fits several names has them in a list. Raises NotKnown for what nothing
+    knows.
+    """
     for word in words:
-        yield next(subject for subject in _SUBJECTS if subject.fits(word)).explain(word, here)
+        if not listing.fits(word):
+            yield _answer(word, here)
+            continue
+        fitting = listing.matching(word, here.known)
+        yield _answer(fitting[0].name, here) if len(fitting) == 1 else listing.listed(word, fitting, here)
+
+
+def _answer(word: str, here: Here) -> Answer:
+    return next(subject for subject in _SUBJECTS if subject.fits(word)).explain(word, here)
 
 
 def rendered(given: Sequence[Answer], output_format: str, terminal: Terminal, place: str) -> str:

@@ -15,6 +15,7 @@ Kind = Literal[
     "probe",
     "script",
     "object",
+    "list",
 ]
 
 Outcome = Literal["works", "fails", "unknown", "told"]

@@ -13,28 +13,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from typing import Literal, NamedTuple, TypedDict, cast
+from typing import NamedTuple
 
 from kdiag.knowledge import builds
 from kdiag.knowledge.builds import Build
-from kdiag.knowledge.tables import table
-
-#: verified: read in such a kernel's configuration or packages. likely: reported, or inferred from a close
-#: relative. unverified: general knowledge, or seen on one machine only; a hint, to be shown as one.
-Confidence = Literal["verified", "likely", "unverified"]
-
-#: vendor: comes with a product (a VM, an appliance), no package manager has anything for it.
-Kind = Literal["distribution", "vendor", "third-party", "self-built", "not-linux"]
+from kdiag.knowledge.kernel_options import (
+    Confidence,
+    Expected,
+    Kind,
+    Record,
+    expected_of,
+    kernels_table,
+    release_arch,
+    uname_machine,
+)
 
 #: uname(2) gives at most 64 characters.
 _LONGEST_RELEASE = 128
-
-
-class Expected(NamedTuple):
-    """What such a kernel is expected to have: y, m, n (n also where that kernel knows no such option)."""
-
-    value: str
-    confidence: Confidence
 
 
 class KernelIdentity(NamedTuple):
@@ -69,42 +64,6 @@ class KernelIdentity(NamedTuple):
         return self.kind == "vendor"
 
 
-class _Record(TypedDict, total=False):
-    """One record of kernels.json. Left out: family as id, kind distribution, confidence likely."""
-
-    id: str
-    name: str
-    family: str
-    kind: Kind
-    confidence: Confidence
-    release: str
-    has: list[str]
-    needs: dict[str, list[str]]
-    says: list[str]
-    examples: list[str]
-    shape_only: bool
-    headers: str
-    kheaders_package: str
-    options: dict[str, str]
-    arch: dict[str, dict[str, str]]
-    likely: str
-    option_confidence: Confidence
-    read: str
-    notes: str
-    sources: list[str]
-
-
-class _Table(TypedDict):
-    macros: dict[str, str]
-    read_per_arch: str
-    arch_sensitive: str
-    kernels: list[_Record]
-
-
-def _table() -> _Table:
-    return cast("_Table", table("kernels"))
-
-
 def identify(  # noqa: PLR0913  every signal may be missing
     release: str,
     *,
@@ -124,7 +83,7 @@ def identify(  # noqa: PLR0913  every signal may be missing
     if not release or len(release) > _LONGEST_RELEASE:
         return None
     lowered = release.lower()
-    for record in _table()["kernels"]:
+    for record in kernels_table()["kernels"]:
         has = record.get("has")
         if has and not any(part in lowered for part in has):
             continue
@@ -143,7 +102,7 @@ def identify(  # noqa: PLR0913  every signal may be missing
 
 
 def _signals(
-    record: _Record, proc_version: str | None, os_id: str | None, hints: Collection[str]
+    record: Record, proc_version: str | None, os_id: str | None, hints: Collection[str]
 ) -> tuple[str, ...] | None:
     """What beyond the name speaks for the record, None if it needs more. /proc/version beats os-release."""
     needs = record.get("needs")
@@ -159,19 +118,19 @@ def _signals(
     return (f"os-release has ID={os_id}",) if os_id in needs.get("os_id", ()) else None
 
 
-def _pattern(record: _Record) -> re.Pattern[str]:
+def _pattern(record: Record) -> re.Pattern[str]:
     source = record["release"]
-    for name, text in _table()["macros"].items():
+    for name, text in kernels_table()["macros"].items():
         source = source.replace(name, text)
     return re.compile(source, re.ASCII)
 
 
 def _identity(
-    record: _Record, release: str, proc_version: str | None, machine: str | None, signs: tuple[str, ...]
+    record: Record, release: str, proc_version: str | None, machine: str | None, signs: tuple[str, ...]
 ) -> KernelIdentity:
-    arch = release_arch(release) or _uname_machine(machine)
+    arch = release_arch(release) or uname_machine(machine)
     confidence = record.get("confidence", "likely")
-    expected = _expected(record, arch)
+    expected = expected_of(record, arch)
     decided = (f"release {release}", *signs)
     builder = record.get("says")
     if builder is not None and proc_version is not None:
@@ -245,75 +204,3 @@ def _built(
         }
         identity = identity._replace(expected=expected)
     return identity._replace(name=builds.title(build, flavour, builds.number(release)))
-
-
-def _values(record: _Record) -> dict[str, str]:
-    """The options of a record, those it borrows included. `unknown` takes borrowed ones out again."""
-    options = record.get("options", {})
-    values: dict[str, str] = {}
-    if "like" in options:
-        lender = next(other for other in _table()["kernels"] if other["id"] == options["like"])
-        values.update(_values(lender))
-    for value in ("y", "m", "n"):
-        values.update(dict.fromkeys(options.get(value, "").split(), value))
-    for name in options.get("unknown", "").split():
-        values.pop(name, None)
-    return values
-
-
-def _expected(record: _Record, arch: str | None) -> dict[str, Expected]:
-    """The expected options on `arch`. What was read on one machine is no more than likely on another."""
-    values = _values(record)
-    base = record.get("option_confidence", "verified")
-    confidence: dict[str, Confidence] = dict.fromkeys(values, base)
-    confidence.update(dict.fromkeys(record.get("likely", "").split(), "likely"))
-    differences = record.get("arch", {})
-    doubtful: set[str] = set()
-    if arch is None:
-        for diff in differences.values():
-            doubtful.update(" ".join(diff.values()).split())
-    elif arch != record.get("read", "x86_64"):
-        doubtful.update(set(_table()["arch_sensitive"].split()) if arch not in differences else ())
-        read_there = set(_table()["read_per_arch"].split()) if arch in differences else set()
-        here = differences.get(arch, {})
-        for value in ("y", "m", "n"):
-            values.update(dict.fromkeys(here.get(value, "").split(), value))
-        doubtful.update(here.get("?", "").split())
-        for name in values:
-            if name not in read_there and confidence.get(name, base) == "verified":
-                confidence[name] = "likely"
-    return {
-        name: Expected(value, confidence.get(name, base))
-        for name, value in values.items()
-        if name not in doubtful and (arch == "x86_64" or not name.startswith("X86_"))
-    }
-
-
-_ARCH_NAMES = {
-    "amd64": "x86_64",
-    "arm64": "aarch64",
-    "powerpc64le": "ppc64le",
-    "loong64": "loongarch64",
-    "686": "i686",
-    "armmp": "armv7l",
-    "rpi-2712": "aarch64",
-    "rpi-v8": "aarch64",
-    "rpi-v7l": "armv7l",
-    "rpi-v7": "armv7l",
-    "rpi-v6": "armv6l",
-}
-
-
-def release_arch(release: str) -> str | None:
-    """The architecture that a release string names, in the words of `uname -m`; None if it names none."""
-    found = re.search(
-        r"(?:^|[-.])(x86_64|aarch64|ppc64le|s390x|riscv64|amd64|arm64|powerpc64le|loong64|686|armmp|rpi-(?:2712|v8|v7l?|v6))"
-        r"(?=$|[-.+])",
-        release,
-        re.ASCII,
-    )
-    return _ARCH_NAMES.get(found[1], found[1]) if found else None
-
-
-def _uname_machine(machine: str | None) -> str | None:
-    return _ARCH_NAMES.get(machine, machine) if machine else None

@@ -26,15 +26,47 @@ _ACCEPTED = {
     "number": (),
 }
 
+#: What kdiag finds out about each part of the kernel that options unlock. A part that no check looks at has none.
+_FINDINGS = {
+    "bpf": ("bpf.map",),
+    "perf": ("perf.events", "perf.output"),
+    "tracepoint": ("bpf.prog.tracepoint",),
+    "syscalls": ("tracing.syscalls",),
+    "rawtracepoint": ("bpf.prog.raw_tracepoint",),
+    "kprobe": ("tracing.kprobes",),
+    "kprobe_multi": ("bpf.kprobe_multi",),
+    "fentry": ("bpf.fentry",),
+    "uprobe": ("tracing.uprobes",),
+    "usdt": ("tracing.uprobes",),
+    "profile": ("bpf.prog.perf_event",),
+    "interval": ("bpf.prog.perf_event",),
+    "software": ("bpf.prog.perf_event",),
+    "hardware": ("perf.hardware",),
+    "iter": ("bpf.iter",),
+    "btf": ("btf.vmlinux", "btf.bpftrace"),
+    "module_btf": ("btf.modules",),
+    "kheaders": ("kheaders.archive", "kheaders.available", "kheaders.module"),
+    "kstack": ("tracing.kallsyms",),
+    "ksym": ("tracing.kallsyms",),
+    "tracefs": ("tracing.tracefs",),
+    "listing": ("tracing.functions",),
+    "lockdown": ("kernel.lockdown",),
+    "config": ("config.source",),
+    "load_modules": ("kernel.modules",),
+}
+#: What a part helps along that can be had in other ways: the archive of headers can become a tree of headers.
+_WAYS = {"kheaders": ("headers.tree", "headers.bcc")}
+
 
 class Option(NamedTuple):
     """One option, its name without CONFIG_.
 
     accepted: values that will do, best first; () where any value is as good. required_by: tools whose
-    documentation requires it. capabilities: ids of what needs it. alternatives: options of which one is
+    documentation requires it. capabilities: what of the kernel needs it. alternatives: options of which one is
     enough. needs: options that must be on for it (`NAME>=6.14`: since that kernel, see `needed`). arch:
     `uname -m` of the only machines that have it, () for all. since: the kernel that first had it, a hint,
-    distributions backport. aliases: other spellings of the name.
+    distributions backport. aliases: other spellings of the name. costs: what turning it on costs or weakens; sources:
+    where that is said.
     """
 
     name: str
@@ -48,6 +80,8 @@ class Option(NamedTuple):
     since: str | None = None
     aliases: tuple[str, ...] = ()
     note: str = ""
+    costs: str = ""
+    sources: tuple[str, ...] = ()
 
     def accepts(self, value: str | None) -> bool | None:
         """Whether `value` will do. None for a value that is not known, and for options that are not judged."""
@@ -73,6 +107,8 @@ class _Row(TypedDict, total=False):
     since: str
     aliases: str
     note: str
+    costs: str
+    sources: list[str]
 
 
 @cache
@@ -87,9 +123,14 @@ def by_name() -> Mapping[str, Option]:
     return {name: option for option in options() for name in (option.name, *option.aliases)}
 
 
-def for_capability(capability: str) -> tuple[Option, ...]:
-    """The options that `capability` (`kprobe_multi`, `kheaders`, ...) needs."""
-    return tuple(option for option in options() if capability in option.capabilities)
+def findings_of(option: Option) -> tuple[str, ...]:
+    """The findings about what this option unlocks."""
+    return tuple(dict.fromkeys(i for part in option.capabilities for i in _FINDINGS.get(part, ())))
+
+
+def ways_of(option: Option) -> tuple[str, ...]:
+    """The findings about what it helps along, and what can be had without it."""
+    return tuple(i for part in option.capabilities for i in _WAYS.get(part, ()))
 
 
 def _option(row: _Row) -> Option:
@@ -105,4 +146,6 @@ def _option(row: _Row) -> Option:
         since=row.get("since"),
         aliases=tuple(row.get("aliases", "").split()),
         note=row.get("note", ""),
+        costs=row.get("costs", ""),
+        sources=tuple(row.get("sources", ())),
     )

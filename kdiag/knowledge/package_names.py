@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from kdiag.knowledge.builds import Build
-from kdiag.knowledge.kernels import Confidence
+from kdiag.knowledge.kernel_options import Confidence
 
 
 class Names(NamedTuple):

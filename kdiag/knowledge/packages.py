@@ -11,7 +11,8 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple, TypedDict, cast
 
-from kdiag.knowledge.kernels import Confidence, KernelIdentity
+from kdiag.knowledge.kernel_options import Confidence
+from kdiag.knowledge.kernels import KernelIdentity
 from kdiag.knowledge.managers import family_of, install_commands
 from kdiag.knowledge.package_kinds import UAPI_PACKAGES
 from kdiag.knowledge.package_names import NAMES, Names, ubuntu

@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kdiag.knowledge import kernels
-from kdiag.knowledge.kernels import Expected, identify, release_arch
+from kdiag.knowledge.kernel_options import Expected, kernels_table, release_arch, values_of
+from kdiag.knowledge.kernels import identify
 
-RECORDS = kernels._table()["kernels"]
+RECORDS = kernels_table()["kernels"]
 TABLE = Path(kernels.__file__).with_name("kernels.json")
 OPTIONS = Path(__file__).parents[3] / "shared" / "facts" / "kernel-options.psv"
 
@@ -135,7 +136,7 @@ def test_records_are_sound() -> None:
         assert record["name"]
         for example in record.get("examples", []):
             assert not record.get("has") or any(part in example.lower() for part in record["has"])
-        for option, value in kernels._values(record).items():
+        for option, value in values_of(record).items():
             assert value in ("y", "m", "n"), (record["id"], option)
 
 

@@ -1,0 +1,1 @@
+"""What `kdiag explain` tells of names that are no check of its own: capabilities, sysctls, concepts."""
