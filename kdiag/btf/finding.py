@@ -209,7 +209,7 @@ def _member(graph: Graph, plain: int, name: str, at: int, text: str) -> tuple[in
     what = _described(graph, plain)
     if graph.kind(plain) not in COMPOSITES:
         raise NoMember(f"{text or what} is no struct ({what}), and has no member {name}")
-    members = graph.btf.members(plain, flatten=True)
+    members = graph.flat_members(plain)
     found = next((member for member in members if member.name == name), None)
     if found is None:
         elsewhere = _deeper(graph, plain, name)
@@ -220,13 +220,13 @@ def _member(graph: Graph, plain: int, name: str, at: int, text: str) -> tuple[in
 
 def _deeper(graph: Graph, plain: int, name: str) -> str:
     """A hint at a member of this name that is in a member, or behind a pointer: `task_struct` has `mm.pgd`."""
-    for member in graph.btf.members(plain, flatten=True):
+    for member in graph.flat_members(plain):
         inner, _ = base_of(graph, member.type_id)
         inner = graph.plain(inner)
         if not member.name or graph.kind(inner) not in COMPOSITES:
             continue
         try:
-            names = {one.name for one in graph.btf.members(inner, flatten=True)}
+            names = {one.name for one in graph.flat_members(inner)}
         except BtfError:
             continue
         if name in names:

@@ -104,12 +104,15 @@ class _Writer:
     def _struct(self, layout: Layout, level: int, base: int) -> list[str]:
         lines = _apart(_hole_notes(layout.hole, layout.bit_hole), level)[1:]
         last: Place | None = None
+        span = 0  # of the bytes that the members at the last place share
         for index, place in enumerate(layout.places):
-            lines += _apart(_before(last, place), level)
+            lines += _apart(_before(last, span, place), level)
             is_last = index == len(layout.places) - 1
             lines += self._member(place, level, base, flexible=is_last and index > 0)
             notes = [*self._padding_note(place), *_hole_notes(place.hole, place.bit_hole)]
             lines += _apart(notes, level)
+            if last is None or not span or last.unit != place.unit or (place.bits and not last.bits):
+                span = place.size
             last = place
         return lines[:-1] if lines and not lines[-1] else lines
 
@@ -174,13 +177,13 @@ class _Writer:
         return notes
 
 
-def _before(last: Place | None, place: Place) -> list[str]:
+def _before(last: Place | None, span: int, place: Place) -> list[str]:
     """What is said between two members that share their bytes."""
-    if last is None or not last.size:
+    if last is None or not span:
         return []
     if place.unit < last.unit or (place.unit == last.unit and not last.bits and place.bits):
         return ["/* Bitfield combined with previous fields */"]
-    if 0 < place.unit - last.unit < last.size:
+    if 0 < place.unit - last.unit < span:
         return ["/* Bitfield combined with next fields */"]
     return []
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from kdiag.console.printable import line
 from kdiag.parse.btf import BtfError, parse
 from kdiag.parse.btf.graph import Graph
 from kdiag.parse.btf.sections import MAGIC, content, sections
@@ -78,7 +79,7 @@ class Source(NamedTuple):
             raise NoTypes(f"there is no BTF of a module {name!r}: {those}", known=True)
         place = f"{SYSFS}/{name}"
         try:
-            return Types(place, name, Graph(parse(data, base=self.main.btf, lazy=True)), data)
+            return Types(place, name, Graph(parse(data, base=self.main.btf, lazy=True), line), data)
         except BtfError as error:
             raise NoTypes(f"{place}: {error}") from None
 
@@ -100,7 +101,7 @@ def of_kernel(system: System, name: str) -> Source:
     if data is None:
         raise NoTypes(f"the kernel does not provide BTF: there is no {place}", known=True)
     try:
-        main = Types(place, "", Graph(parse(data, lazy=True)), data)
+        main = Types(place, "", Graph(parse(data, lazy=True), line), data)
     except BtfError as error:
         raise NoTypes(f"{place}: {error}") from None
     try:
@@ -133,7 +134,7 @@ def of_file(path: str, base: str = "") -> Source:
             "" if base else "; --base FILE names the BTF that it is on top of" * ("split BTF" in str(error))
         )
         raise BadFile(f"{path}: {error}{hint}") from None
-    return Source(path, "", Types(path, "", Graph(btf), data))
+    return Source(path, "", Types(path, "", Graph(btf, line), data))
 
 
 def bytes_of(path: str) -> bytes:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from kdiag.btf.declare import Declarer, keyword
 from kdiag.btf.listing import listing
+from kdiag.console.printable import line
 from kdiag.parse.btf.kinds import COMPOSITES, BtfError, Kind
 
 if TYPE_CHECKING:
@@ -74,8 +75,8 @@ def function(types: Types, type_id: int, tags: Sequence[str]) -> str:
 
 def found_line(types: Types, type_id: int, name: str) -> str:
     """What a pattern found: `struct task_struct  3264 bytes, 248 members`."""
-    graph, where = types.graph, f"  [{types.module}]" if types.module else ""
-    return f"{head_line(graph, type_id, name)}{where}\n"
+    where = f"  [{types.module}]" if types.module else ""
+    return f"{head_line(types.graph, type_id, line(name))}{where}\n"
 
 
 def head_line(graph: Graph, type_id: int, name: str) -> str:

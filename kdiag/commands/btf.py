@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from kdiag.btf import finding, sources, text
 from kdiag.console import exits
+from kdiag.console.printable import line
 from kdiag.system.live import Live
 from kdiag.system.recording_index import BadRecording
 
@@ -95,9 +96,19 @@ def show_type(asked: Asked, name: str, members: Sequence[str]) -> Answer:
         if asked.format == "json":
             json = _json()
             return Answer(json.render(source, "type", {"type": json.type_value(*found)}), exact=True)
+        if asked.format == "c":
+            return Answer(_header(source, found))
         return Answer(text.definition(found))
     except sources.Damaged as error:
         raise CannotAnswer(f"{found.types.place}: {error}", exits.CANNOT_TELL) from None
+
+
+def _header(source: Source, found: finding.Found) -> str:
+    """The type and what it needs, for a compiler. Imported only then: what is asked for most is the text."""
+    from kdiag.btf.header import header
+
+    kernel = f" of {source.release}" if source.release else ""
+    return f"/* from {line(found.types.place)}{line(kernel)} */\n{header(found.types.graph, found.type_id)}"
 
 
 def _found(source: Source, asked: Asked, name: str) -> finding.Found:

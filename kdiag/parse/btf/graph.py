@@ -15,6 +15,8 @@ from kdiag.parse.btf.types import LONG
 from kdiag.parse.btf.value import Member
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from kdiag.parse.btf.value import Btf
 
 #: Modifiers, arrays and pointers in a row, and structs within structs; the kernel allows a program's BTF 32
@@ -49,12 +51,16 @@ class Enumerator(NamedTuple):
 
 
 class Graph:
-    """The types of one BTF and of its base. Answers are kept: the same few types are asked for again and again."""
+    """The types of one BTF and of its base. Answers are kept: the same few types are asked for again and again.
 
-    __slots__ = ("_aligns", "_members", "_sizes", "btf", "pointer")
+    shown: how a name is shown, whatever is in it (`kdiag.console.printable.line`).
+    """
 
-    def __init__(self, btf: Btf) -> None:
+    __slots__ = ("_aligns", "_members", "_shown", "_sizes", "btf", "pointer")
+
+    def __init__(self, btf: Btf, shown: Callable[[str], str] = str) -> None:
         self.btf = btf
+        self._shown = shown
         self.pointer = _pointer_size(btf)
         self._sizes: dict[int, int] = {}
         self._aligns: dict[int, int] = {0: 1}
@@ -69,7 +75,7 @@ class Graph:
 
     def name(self, type_id: int) -> str:
         """A type's name, "" if it is anonymous."""
-        return self.btf.name(type_id)
+        return self._shown(self.btf.name(type_id))
 
     def flag(self, type_id: int) -> bool:
         """The kind flag: a forward declaration's union, an enum's sign."""
@@ -106,14 +112,23 @@ class Graph:
     def members(self, type_id: int) -> tuple[Member, ...]:
         """The members of a struct or union, anonymous ones as what they are."""
         if type_id not in self._members:
-            self._members[type_id] = self.btf.members(type_id)
+            members = self.btf.members(type_id)
+            self._members[type_id] = tuple(one._replace(name=self._shown(one.name)) for one in members)
         return self._members[type_id]
+
+    def flat_members(self, type_id: int) -> tuple[Member, ...]:
+        """Those that a program can name: the members of anonymous ones take their place."""
+        members = self.btf.members(type_id, flatten=True)
+        return tuple(one._replace(name=self._shown(one.name)) for one in members)
 
     def params(self, type_id: int) -> list[Param]:
         """The parameters of a FUNC_PROTO."""
         words, at = self.btf.record(type_id)
         rows = words[at + 2 : at + 2 + 2 * info_vlen(words[at])]
-        return [Param(self.btf.text(name), kind) for name, kind in zip(rows[::2], rows[1::2], strict=True)]
+        return [
+            Param(self._shown(self.btf.text(name)), kind)
+            for name, kind in zip(rows[::2], rows[1::2], strict=True)
+        ]
 
     def enumerators(self, type_id: int) -> list[Enumerator]:
         """The constants of an enum, with the sign that its flag gives them."""
@@ -128,7 +143,9 @@ class Graph:
             pairs, top = zip(rows[::3], wide, strict=True), 1 << 63
         signed = info_flag(info)
         return [
-            Enumerator(self.btf.text(name), value - 2 * top if signed and value >= top else value)
+            Enumerator(
+                self._shown(self.btf.text(name)), value - 2 * top if signed and value >= top else value
+            )
             for name, value in pairs
         ]
 
