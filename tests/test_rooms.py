@@ -35,7 +35,7 @@ MAY_IMPORT = {
     "recording": "capabilities checking console knowledge machine model parse report system trust",
     "fix": "console knowledge machine model parse remedies system trust",
     "why": "capabilities console knowledge model report",
-    "explain": "capabilities checking console knowledge machine model parse report system trust words",
+    "explain": "btf capabilities checking console knowledge machine model parse report system trust words",
     "smoke": "capabilities checking console knowledge model parse report system trust words",
     "pytest_plugin": "capabilities checking machine model report system trust words",
     "commands": "btf capabilities checking compare config console explain fix knowledge machine model recording "

@@ -27,7 +27,12 @@ from kdiag.capabilities.expression import (
 from kdiag.model import Status, Works
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from kdiag.knowledge.tools.behaviour import Behaviour
+
+#: The groups of tracepoints of which a check looks one up, and reads what clang needs for it.
+LOOKED_AT = ("syscalls", "sock", "sched")
 
 # -- pieces ---------------------------------------------------------------------------------------------------------
 
@@ -154,7 +159,7 @@ def _clang(b: Behaviour, *, tracepoint: str = "", types: bool = False, includes:
     if b.kconfig_include == "always":
         parts.append(unless_refuted("headers.intact"))
     parts.append(need("headers.configured"))
-    user_space = f"headers.user-{tracepoint or 'types'}"
+    user_space = f"headers.user-{tracepoint if tracepoint in LOOKED_AT else 'types'}"
     header_or_btf = _or_user_space(any_of(_btf(b), _headers(b)), user_space)
     if (b.types_header == "definitions" and definitions) or (b.types_header == "tracepoints" and tracepoint):
         parts.append(_headers(b))
@@ -200,10 +205,15 @@ def _tracepoint(b: Behaviour, group: str, *extra: Expression) -> Expression:
         _tracefs(b),
         need("bpf.prog.tracepoint"),
         need("perf.events"),
-        need(f"tracing.{group}"),
+        need(f"tracing.{group}") if group in LOOKED_AT else always,
         *extra,
         _btf(b) if b.args_need_btf else _clang(b, tracepoint=group),
     )
+
+
+def tracepoint(group: str) -> Callable[[Behaviour], Expression]:
+    """Any tracepoint with its arguments: whether this kernel has that one is for who knows its name to say."""
+    return lambda b: _tracepoint(b, group, _pids(b))
 
 
 def tracepoint_args(b: Behaviour) -> Expression:

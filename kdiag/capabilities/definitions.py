@@ -6,7 +6,7 @@ the release is not known, the conditions of every one are tried; if they disagre
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from kdiag.capabilities import bcc, bpftrace, other_tools
@@ -25,6 +25,31 @@ DEFAULT_REQUIRED = ("hello", "tracepoint-args", "tracepoint-net", "tracepoint-sc
 ABOUT_THE_USER = frozenset(
     {"privileges.root", "privileges.capabilities", "bpf.listing", "tools.bpftool-feature"}
 )
+
+
+class Judged(NamedTuple):
+    """How something stands that a person asks for, and the findings that its expression looked at, in its order."""
+
+    capability: Capability
+    looked: tuple[str, ...]
+
+
+class _Watched(Mapping[str, Finding]):
+    """Findings that note which of them were asked for."""
+
+    def __init__(self, findings: Mapping[str, Finding]) -> None:
+        self._findings = findings
+        self.asked: dict[str, None] = {}
+
+    def __getitem__(self, key: str) -> Finding:
+        self.asked[key] = None
+        return self._findings[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._findings)
+
+    def __len__(self) -> int:
+        return len(self._findings)
 
 
 class Definition(NamedTuple):
@@ -268,6 +293,23 @@ def _judge(
         *(definition.id, definition.title, definition.tool, now.works, now.because, now.findings, with_root),
         definition.part_of,
     )
+
+
+def judged(
+    definition: Definition,
+    findings: Sequence[Finding],
+    behaviours: Sequence[Behaviour],
+    *,
+    as_root_matters: bool,
+) -> Judged:
+    """One capability, or what stands for one (a single probe), judged over the findings of a whole report."""
+    watched = _Watched({finding.id: finding for finding in findings})
+    for behaviour in behaviours:
+        definition.needs(behaviour)(Context(watched))
+    found = _judge(definition, Context({f.id: f for f in findings}), behaviours, as_root_matters)
+    if found is None:  # only of a selection
+        raise ValueError(definition.id)
+    return Judged(found, tuple(watched.asked))
 
 
 def _fine_for_root(by_id: Mapping[str, Finding]) -> frozenset[str]:

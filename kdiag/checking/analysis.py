@@ -45,7 +45,7 @@ def analyse(
     """
     with suppress(Unavailable):
         machine.tools.start()
-    behaviours, elsewhere = behaviours_of(machine), _root_is_elsewhere(machine)
+    behaviours, elsewhere = behaviours_of(machine), root_is_elsewhere(machine)
     findings = sided(machine, run(machine, registry, chosen))
     told = about(tools, {finding.id: finding for finding in findings})
     required = required or required_of(tools, told)
@@ -86,7 +86,7 @@ def forecast(machine: Machine, report: Report, repaired: Collection[str]) -> Rep
         replace(f, status=Status.OK, remedies=()) if f.id in fine and f.status is not Status.SKIP else f
         for f in report.findings
     )
-    behaviours, elsewhere = behaviours_of(machine), _root_is_elsewhere(machine)
+    behaviours, elsewhere = behaviours_of(machine), root_is_elsewhere(machine)
     capabilities = evaluate(findings, behaviours, as_root_matters=elsewhere)
     steps = repairs_of(capabilities, findings, behaviours, report.required, as_root_matters=elsewhere)
     return replace(
@@ -195,7 +195,8 @@ def _newest_for(machine: Machine) -> Version:
     return NEWEST_READ if kernel >= (5, 10, 0) else next(fitting, NEWEST_READ)
 
 
-def _root_is_elsewhere(machine: Machine) -> bool:
+def root_is_elsewhere(machine: Machine) -> bool:
+    """Whether the caller could become the machine's root, so that the answer for root is another one."""
     try:
         return not machine.privileges.is_root and machine.privileges.initial_user_namespace
     except Unavailable:

@@ -34,6 +34,9 @@ def explain(  # noqa: PLR0913, PLR0917  a parameter is an option
     capability of Linux (CAP_BPF) or a sysctl (kernel.perf_event_paranoid). A pattern ('CONFIG_*BTF*', 'btf.*') lists
     the names that it fits.
 
+    A probe of bpftrace (tracepoint:syscalls:sys_enter_openat, kprobe:vfs_open, 'kprobe:tcp_*') has what it requires,
+    where its types come from, whether it can be traced, and what is near where it cannot.
+
     Exit status: 0 explained, 1 a subject will not run here, 3 kdiag cannot tell whether it will.
     """
     from kdiag.cli.examination import here

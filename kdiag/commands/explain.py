@@ -9,6 +9,7 @@ from kdiag.console import exits
 from kdiag.explain import names
 from kdiag.explain.json import render as render_json
 from kdiag.explain.options import listing, naming
+from kdiag.explain.probe import explain as probe
 from kdiag.explain.text import render as render_text
 from kdiag.report.terminal.page import Page
 
@@ -29,6 +30,7 @@ class _Subject(NamedTuple):
 
 #: In the order in which they are asked; the last takes what is left.
 _SUBJECTS: tuple[_Subject, ...] = (
+    _Subject(probe.fits, probe.explain),
     _Subject(naming.fits, naming.explain),
     _Subject(lambda _: True, names.explain),
 )
@@ -39,7 +41,7 @@ def answers(words: Sequence[str], here: Here) -> Iterator[Answer]:
     knows.
     """
     for word in words:
-        if not listing.fits(word):
+        if probe.fits(word) or not listing.fits(word):
             yield _answer(word, here)
             continue
         fitting = listing.matching(word, here.known)

@@ -6,7 +6,10 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from kdiag.btf.sources import NoTypes, of_kernel
+
 if TYPE_CHECKING:
+    from kdiag.btf.sources import Source
     from kdiag.checking.registry import Registry
     from kdiag.machine import Machine
     from kdiag.model import Report
@@ -34,3 +37,17 @@ class Here:
     def report(self) -> Report:
         """The whole report on the machine, as `kdiag check` makes it."""
         return self._examined()
+
+    @cached_property
+    def _types(self) -> Source | NoTypes:
+        try:
+            return of_kernel(self.machine.system, self.place or "this kernel")
+        except NoTypes as error:
+            return error
+
+    @property
+    def types(self) -> Source:
+        """The kernel's type information, read once. Raises NoTypes."""
+        if isinstance(self._types, NoTypes):
+            raise self._types
+        return self._types

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from kdiag.machine.kernel_log import KernelLog
     from kdiag.machine.kheaders import Kheaders
     from kdiag.machine.modules import Modules
+    from kdiag.machine.names.functions import Functions
     from kdiag.machine.packages import Packages
     from kdiag.machine.privileges import Privileges
     from kdiag.machine.tools import Tools
@@ -68,6 +69,12 @@ class Machine:
         from kdiag.machine.btf import BtfFacts
 
         return BtfFacts(self)
+
+    @cached_property
+    def names(self) -> Functions:
+        from kdiag.machine.names.functions import Functions
+
+        return Functions(self)
 
     @cached_property
     def modules(self) -> Modules:

@@ -125,6 +125,15 @@ class Tracing:
         """What a tracepoint's arguments are, None if this kernel does not have it."""
         return read_text(self._system, f"{self._need_root()}/events/{group}/{name}/format")
 
+    @cached_property
+    def available_events(self) -> tuple[str, ...]:
+        """All events as `GROUP:EVENT`. Raises Unavailable."""
+        path = f"{self._need_root()}/available_events"
+        text = read_text(self._system, path, 16 * 1024 * 1024)
+        if text is None:
+            raise Unavailable(f"{path} is absent")
+        return tuple(text.split())
+
     def readable_file(self, name: str) -> bool | None:
         """Whether a file at the top of tracefs can be read (its first bytes are), None if it is not there.
 
@@ -165,12 +174,17 @@ class Tracing:
         know (kernel/trace/trace_kprobe.c, within_notrace_func), whatever BTF names. Unavailable without the list, and
         for kernels that do not go by it: those before 4.20, or with CONFIG_KPROBE_EVENTS_ON_NOTRACE.
         """
-        if self._machine.kernel.version_numbers < _BY_THE_LIST or self._untraced_too:
+        if not self.probes_by_list:
             raise Unavailable(
                 "this kernel lets functions be probed that are not in its list of traceable ones"
             )
         self.asked |= {*names}
         return frozenset(n for n in names if n.encode() in self._functions and n not in self._blacklist)
+
+    @property
+    def probes_by_list(self) -> bool:
+        """Whether the kernel refuses kprobes on what is not in its list of traceable functions."""
+        return self._machine.kernel.version_numbers >= _BY_THE_LIST and not self._untraced_too
 
     @property
     def _untraced_too(self) -> bool:

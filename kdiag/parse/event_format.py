@@ -1,4 +1,4 @@
-"""The format file of a tracepoint: which types bpftrace's clang has to know for its arguments.
+"""The format file of a tracepoint: its fields, and which types bpftrace's clang has to know for them.
 
 Where it has no BTF, bpftrace up to 0.24 makes a struct of the file's fields (src/tracepoint_format_parser.cpp) below
 `#include <linux/types.h>`. The kernel's header has all types that fields name; the one for user space, of the packages
@@ -8,6 +8,7 @@ for compiling programs, has those of the system call interface only: `__u16`, an
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 _FIELD = re.compile(r"^\s*field:(?P<field>[^;]*);.*\bsize:(?P<size>\d+);", re.MULTILINE)
 _QUALIFIERS = frozenset({"const", "volatile", "unsigned", "signed", "*"})
@@ -16,6 +17,37 @@ _OF_C = frozenset({"char", "short", "int", "long", "float", "double", "void", "_
 _OF_USER_SPACE = re.compile(r"__[su](8|16|32|64|128)|__[lb]e(16|32|64)|__sum16|__wsum|__poll_t|__kernel_\w+")
 #: adjust_integer_types(): what a field of eight bytes becomes.
 _WIDE = {"int": "s64"} | dict.fromkeys(("unsigned int", "unsigned", "u32", "pid_t", "uid_t", "gid_t"), "u64")
+
+_WHOLE = re.compile(
+    r"^\s*field:(?P<field>[^;]*);\s*offset:(?P<at>\d+);\s*size:(?P<size>\d+);(?:\s*signed:(?P<signed>[01]);)?",
+    re.MULTILINE,
+)
+_PLACED = re.compile(r"__(?:data|rel)_loc\s")
+
+
+class Field(NamedTuple):
+    """A field as the kernel prints it (kernel/trace/trace_events.c, f_show). type: `const char *`, with the length of
+    an array behind it; at: bytes from the start of the record; located: whether it holds where in the record the
+    thing itself is (`__data_loc char[]`).
+    """
+
+    name: str
+    type: str
+    at: int
+    size: int
+    located: bool
+
+
+def fields(text: str) -> tuple[Field, ...]:
+    """All fields of a format file, those that every event has included."""
+    found = []
+    for match in _WHOLE.finditer(text):
+        kind, _, name = match["field"].strip().replace("\t", " ").rpartition(" ")
+        name, bracket, length = name.partition("[")
+        array = f"[{length}" if bracket else ""
+        located = _PLACED.match(kind) is not None
+        found.append(Field(name, kind.strip() + array, int(match["at"]), int(match["size"]), located))
+    return tuple(found)
 
 
 def not_for_user_space(text: str) -> tuple[str, ...]:

@@ -1,0 +1,1 @@
+"""The language of bpftrace's scripts, release by release: data with sources."""
