@@ -12,7 +12,7 @@ from kdiag.knowledge.tools.tracefs_paths import BCC_LISTS_BELOW_DEBUGFS, BELOW_D
 from kdiag.machine import Machine
 from kdiag.machine.btf import VMLINUX
 from kdiag.machine.compilers.bcc import Bcc
-from kdiag.machine.tracing import KPROBE_BLACKLIST
+from kdiag.machine.tracing import DEBUGFS, KPROBE_BLACKLIST
 from kdiag.model import Evidence, Finding, expected, fail, ok, skip, unknown
 from kdiag.parse.errors import ParseError
 from kdiag.remedies.mounts import below_debugfs, mount
@@ -33,8 +33,8 @@ def lists(machine: Machine) -> Iterator[Finding]:
     container that was not given it. BCC 0.28 to 0.36 also read available_filter_functions, below debugfs alone. See it
     yourself: `head -1 /sys/kernel/debug/kprobes/blacklist`.
     """
-    if machine.tools.bcc_tools is None:
-        yield skip("BCC's tools are not installed")
+    if not machine.tools.has_bcc:
+        yield skip("BCC is not installed")
         return
     release = machine.tools.libbcc[1] if machine.tools.libbcc is not None else None
     first, fixed = BCC_LISTS_BELOW_DEBUGFS
@@ -51,9 +51,9 @@ def lists(machine: Machine) -> Iterator[Finding]:
 
 def _lacking(machine: Machine, path: str, *, passes_over: bool) -> Finding | None:
     """What becomes of the tools without this list; None where it is there, or is passed over."""
-    what = "BCC's tools that look functions up end"
     try:
         there = machine.system.head(path, 64) is not None
+        debugfs = machine.tracing.is_mounted(DEBUGFS, "debugfs")
     except Unavailable as gap:
         if gap.errno == errno.EPERM and passes_over:
             return None
@@ -62,23 +62,21 @@ def _lacking(machine: Machine, path: str, *, passes_over: bool) -> Finding | Non
                 f"whether there is {path} was not seen", reason=gap.reason, with_root="it can be seen"
             )
         return fail(
-            f"{what}: {path} cannot be opened",
+            f"{path} cannot be opened",
             evidence=(Evidence(path, gap.reason),),
             causes=("kernel.lockdown", "privileges.lsm"),
         )
     if there:
         return None
-    if path == KPROBE_BLACKLIST:
-        debugfs = machine.tracing.is_mounted("/sys/kernel/debug", "debugfs")
-        remedies = () if debugfs else mount(machine, "debugfs", "/sys/kernel/debug")
-    else:
-        remedies = below_debugfs(machine)
+    if path == KPROBE_BLACKLIST and debugfs:
+        # A kernel with kprobes and debugfs always has it (kernel/kprobes.c, debugfs_kprobe_init).
+        return expected(f"whether there is {path} was not seen", evidence=(Evidence(path, "absent"),))
     return fail(
-        f"{what}: there is no {path}",
-        reason="they read it before they probe, and take its absence for an error: biolatency, biosnoop, funccount",
+        f"there is no {path}",
+        reason="biolatency, biosnoop, funccount and others read it before they probe, and end where it is absent",
         evidence=(Evidence(path, "absent"),),
-        causes=("tracing.debugfs", "tracing.debug-path", "config.KPROBES"),
-        remedies=remedies,
+        causes=("tracing.debugfs", "tracing.debug-path"),
+        remedies=mount(machine, "debugfs", DEBUGFS) if path == KPROBE_BLACKLIST else below_debugfs(machine),
     )
 
 

@@ -33,8 +33,8 @@ def syscalls(machine: Machine) -> Iterator[Finding]:
     (get_syscall_prefix() in its module); where addresses are hidden, it takes `sys_`, which newer kernels do not have:
     `Failed to attach BPF program ... to kprobe sys_execve`. See it yourself: `grep -w __x64_sys_bpf /proc/kallsyms`.
     """
-    if machine.tools.bcc_tools is None:
-        yield skip("BCC's tools are not installed")
+    if not machine.tools.has_bcc:
+        yield skip("BCC is not installed")
         return
     since = _RENAMED_CALLS.get(machine.kernel.arch)
     shown = _symbols(machine)

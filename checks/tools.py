@@ -103,19 +103,43 @@ def _below_minimum(machine: Machine) -> str:
 
 @check("tools.bcc", "BCC")
 def bcc(machine: Machine) -> Iterator[Finding]:
-    """Whether BCC's tools are installed (Debian: bpfcc-tools, with the suffix -bpfcc)."""
-    where, library = machine.tools.bcc_tools, machine.tools.libbcc
+    """Whether BCC is installed: its tools, or at least the Python module by which scripts use it (Debian:
+    python3-bpfcc). See it yourself: `python3 -c 'import bcc'`.
+    """
+    tools = machine.tools
     evidence = (
-        Evidence("tools", where or "absent"),
-        Evidence("libbcc", f"{library[0]}" if library else "absent"),
+        Evidence("tools", tools.bcc_tools or "absent"),
+        Evidence("module", tools.bcc_module or "absent"),
+        Evidence("libbcc", tools.libbcc[0] if tools.libbcc else "absent"),
     )
-    if where is None:
+    if not tools.has_bcc:
         package = bcc_package(machine)
         yield fail(
             "BCC is not installed", evidence=evidence, remedies=install(machine, "bcc.install", package)
         )
+    elif tools.bcc_tools is None:
+        yield ok("BCC is installed, without its tools", evidence=evidence)
     else:
         yield ok("BCC's tools are installed", evidence=evidence)
+
+
+@check("tools.bcc-programs", "BCC's tools")
+def bcc_programs(machine: Machine) -> Iterator[Finding]:
+    """Whether BCC's tools are installed (Debian: bpfcc-tools, with the suffix -bpfcc). Distributions pack them apart
+    from the library and its Python module, which are enough for scripts of one's own. See it yourself: `command -v
+    execsnoop-bpfcc`, `ls /usr/share/bcc/tools`.
+    """
+    where = machine.tools.bcc_tools
+    if where is not None:
+        yield ok("BCC's tools are installed", evidence=(Evidence("tools", where),))
+        return
+    yield fail(
+        "BCC's tools are not installed",
+        reason="its Python module is: scripts that use it work" if machine.tools.has_bcc else "",
+        evidence=(Evidence("tools", "absent"),),
+        causes=("tools.bcc",),
+        remedies=install(machine, "bcc.install", bcc_package(machine)),
+    )
 
 
 @check("tools.clang", "clang")

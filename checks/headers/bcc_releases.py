@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from kdiag.check import check
-from kdiag.knowledge.tools.bcc_history import enough, unmet
+from kdiag.knowledge.tools.bcc_history import NAMESPACES, NETWORK, enough, unmet
 from kdiag.machine import Machine
 from kdiag.machine.compilers.bcc import Bcc
 from kdiag.model import Evidence, Finding, Remedy, expect, expected, fail, ok, skip
@@ -55,8 +55,8 @@ def bcc_age(machine: Machine) -> Iterator[Finding]:
     """
     library, bcc = machine.tools.libbcc, Bcc(machine)
     for scope in _SCOPES:
-        if machine.tools.bcc_tools is None:
-            found = skip("BCC's tools are not installed")
+        if not machine.tools.has_bcc:
+            found = skip("BCC is not installed")
         elif library is None:
             found = expected(
                 "which BCC this is was not seen", reason="no libbcc.so.0.* where libraries are looked for"
@@ -84,12 +84,21 @@ def _judged(machine: Machine, bcc: Bcc, scope: _Scope, path: str, version: tuple
             else evidence,
         )
     widest = lacks[-1]
+    evidence += _stopped(machine, widest.file)
     return fail(
-        f"{name} cannot compile {widest.what}: it lacks {widest.names[0]}",
-        reason=f"{'; '.join(f'{lack.file} relies on {_some(lack.names)}' for lack in lacks)}; the other tools compile",
+        f"{name} lacks {widest.names[0]}, on which these headers rely",
+        reason="; ".join(f"{lack.file} relies on {_some(lack.names)}" for lack in lacks)
+        + f": {widest.what} do not compile, the other tools do",
         evidence=evidence,
         remedies=_newer(enough(machine.kernel.version_numbers, version)),
     )
+
+
+def _stopped(machine: Machine, file: str) -> tuple[Evidence, ...]:
+    """The installed tools that do not compile without what this file relies on, where it is a few."""
+    named = NETWORK if file == _BPF_H else (*NETWORK, *NAMESPACES) if file in _NAMESPACES else ()
+    found = machine.tools.bcc_installed(named)
+    return (Evidence(f"{machine.tools.bcc_tools}", f"do not compile: {', '.join(found)}"),) if found else ()
 
 
 def _some(names: tuple[str, ...]) -> str:
@@ -126,10 +135,10 @@ def _by_release(  # noqa: PLR0913, PLR0917  what the sentence is made of
             evidence=(*evidence, expect("BCC's releases", "none is known to lack anything for this kernel")),
         )
     first = ".".join(map(str, lacks.bcc))
+    evidence += _stopped(machine, lacks.file)
     return fail(
-        f"{name} is too old for the headers of {kernel}: {lacks.hits} do not compile",
-        reason=f"the headers of Linux {lacks.kernel[0]}.{lacks.kernel[1]} and newer have {lacks.what}, "
-        f"which BCC reads from {first} on; the other tools compile",
+        f"{name} is too old for the headers of {kernel}, which have {lacks.what}",
+        reason=f"BCC reads them from {first} on: {lacks.hits} do not compile, the other tools do",
         evidence=(*evidence, expect("BCC's releases", f"{first} is the first that can")),
         remedies=_newer(lacks.bcc),
     )

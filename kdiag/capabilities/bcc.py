@@ -21,15 +21,25 @@ if TYPE_CHECKING:
     from kdiag.knowledge.tools.behaviour import Behaviour
 
 
+_TOOLS = unless_refuted("tools.bcc-programs")
+_STRUCTS = at_best_expected("headers.bcc-structs")
+
+
 def tracepoints(*places: Expression) -> Expression:
     """tracefs, where the tools look for it."""
     return at_worst_caveat(all_of(need("tracing.tracefs"), *places), "those that use tracepoints do not work")
 
 
+def _limited(finding_id: str, text: str) -> Expression:
+    return at_worst_caveat(at_best_expected(finding_id), text)
+
+
 def bcc_tools(_b: Behaviour) -> Expression:
     return with_limits(
-        _loaded(),
-        at_best_expected("headers.bcc-age"),
+        _loaded(_TOOLS, _STRUCTS),
+        # Most tools include linux/fs.h or sched.h; the widest headers are those of the network, which some do.
+        _limited("headers.bcc-namespaces", "those that include pid_namespace.h do not compile"),
+        _limited("headers.bcc-age", "those for the network do not compile"),
         need("perf.events"),
         at_worst_caveat(need("tracing.kprobes"), "those that use kprobes do not work"),
         at_worst_caveat(unless_refuted("tools.bcc-syscalls"), "those that probe system calls do not work"),
@@ -66,9 +76,6 @@ def _loaded(*more: Expression) -> Expression:
 
 def _kprobe(*more: Expression) -> Expression:
     return _loaded(need("perf.events"), need("tracing.kprobes"), *more)
-
-
-_STRUCTS = at_best_expected("headers.bcc-structs")
 
 
 class Part(NamedTuple):
@@ -153,6 +160,7 @@ PARTS = (
         "bcc-opensnoop",
         "opensnoop of BCC",
         lambda _: _loaded(
+            _TOOLS,
             by_way_of(
                 "tools.bcc-opensnoop",
                 need("bpf.fentry"),
@@ -167,6 +175,7 @@ PARTS = (
         "bcc-biolatency",
         "biolatency of BCC",
         lambda _: _loaded(
+            _TOOLS,
             need("perf.events"),
             unless_refuted("tools.bcc-lists"),
             at_best_expected("tools.bcc-biolatency"),
@@ -178,6 +187,7 @@ PARTS = (
         "bcc-runqlat",
         "runqlat of BCC",
         lambda _: _loaded(
+            _TOOLS,
             need("bpf.prog.raw_tracepoint"),
             at_best_expected("tools.bcc-runqlat"),
             at_best_expected("headers.bcc-namespaces"),

@@ -23,6 +23,8 @@ _BY_STATUS = {
 
 #: Of what works by the checks that were selected, when others were not.
 AS_FAR_AS_SEEN = "as far as the selected checks show"
+#: Of what was not proved, and what nothing is known against.
+EXPECTED_TO_WORK = "expected to work: "
 
 
 class Outcome(NamedTuple):
@@ -132,7 +134,7 @@ def at_best_expected(finding_id: str) -> Expression:
         expected = finding is not None and finding.likely is Status.OK
         if not expected or finding is None or outcome.works is not Works.UNKNOWN:
             return outcome
-        return Outcome(Works.CAVEAT, f"expected to work: {finding.summary}", (finding_id,))
+        return Outcome(Works.CAVEAT, f"{EXPECTED_TO_WORK}{finding.summary}", (finding_id,))
 
     return evaluate
 

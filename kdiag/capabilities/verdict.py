@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from kdiag.capabilities.causes import causes_first
-from kdiag.capabilities.expression import AS_FAR_AS_SEEN, joined
+from kdiag.capabilities.expression import AS_FAR_AS_SEEN, EXPECTED_TO_WORK, joined
 from kdiag.capabilities.repair import explained, remedy_of
 from kdiag.knowledge.tools.bpftrace_tried import EXPECTED, SOURCE
 from kdiag.model import Capability, Finding, Readiness, Remedy, Status, Verdict, Works
@@ -93,8 +93,7 @@ def _proof(wanted: Sequence[Capability]) -> str:
 
 
 def _ready(wanted: Sequence[Capability], capabilities: Sequence[Capability], *, untried: bool) -> str:
-    verbs = ("is expected to work", "are expected to work") if untried else ("works", "work")
-    what = required_ones(len(wanted), *verbs)
+    what = required_ones(len(wanted), *_verbs(wanted, untried=untried))
     if any(c.because == AS_FAR_AS_SEEN for c in wanted):
         return f"{what} {AS_FAR_AS_SEEN}"
     others = [c for c in capabilities if c not in wanted and not c.part_of]
@@ -102,6 +101,20 @@ def _ready(wanted: Sequence[Capability], capabilities: Sequence[Capability], *, 
     if fully == len(others):
         return f"{what}, and so do all others" if others else what
     return f"{what}; of the {len(others)} others, {fully} {'works' if fully == 1 else 'work'} fully"
+
+
+def _verbs(wanted: Sequence[Capability], *, untried: bool) -> tuple[str, str]:
+    """Works, is expected to, or does in part; a caveat of bpftrace's is seldom that something does not work."""
+    limits = [
+        c.because
+        for c in wanted
+        if c.tool != "bpftrace" and c.status is Works.CAVEAT and c.because != AS_FAR_AS_SEEN
+    ]
+    said = [clause for because in limits for clause in because.split("; ")]
+    part = " in part" if any(not clause.startswith(EXPECTED_TO_WORK) for clause in said) else ""
+    if untried or any(clause.startswith(EXPECTED_TO_WORK) for clause in said):
+        return f"is expected to work{part}", f"are expected to work{part}"
+    return f"works{part}", f"work{part}"
 
 
 def _for_root(wanted: Sequence[Capability]) -> str:

@@ -236,7 +236,7 @@ class Headers:
     def users_of_unpacked(self) -> tuple[str, ...]:
         """The installed tools that take what is unpacked there."""
         place = self.unpacked_place
-        bcc = self.for_bcc if self._machine.tools.bcc_tools is not None else None
+        bcc = self.for_bcc if self._machine.tools.has_bcc else None
         tools = (("bpftrace", self.for_bpftrace), ("BCC", bcc))
         return tuple(name for name, chosen in tools if chosen is not None and chosen.source == place)
 

@@ -54,7 +54,7 @@ _LIBRARY_DIRS = (
     "/lib64",
 )
 _TIMEOUT = 10.0
-_LIBBCC = "libbcc.so.0"
+_LIBBCC, _PYTHON = "libbcc.so.0", "/usr/bin/python3"
 #: src/triggers.h of bpftrace, up to 0.21.
 _TRIGGERS = ("BEGIN_trigger", "END_trigger")
 #: execve(2) of a program of another architecture, or with a library of one.
@@ -195,10 +195,10 @@ class Tools:
 
     @cached_property
     def bcc_start(self) -> Start | None:
-        """Whether BCC's tools start: their interpreter finds the module, and that its library. None without tools."""
+        """Whether BCC's tools start: their interpreter finds the module, and that its library. None without BCC."""
         program = self.bcc_program
         if program is None:
-            return None
+            return self._started((_PYTHON, "-IBc", "import bcc")) if self.bcc_module is not None else None
         try:
             line = (self._system.head(program, 256) or b"").partition(b"\n")[0].decode("utf-8", "replace")
             words = line[2:].split() if line.startswith("#!") else []
@@ -355,7 +355,7 @@ class Tools:
     @property
     def libraries(self) -> tuple[tuple[str, Version], ...]:
         """`BCC` and `libbpf` with the release of their shared library, as far as they are here; oldest first."""
-        bcc = [self.libbcc] if self.bcc_tools is not None and self.libbcc is not None else []
+        bcc = [self.libbcc] if self.has_bcc and self.libbcc is not None else []
         found = (("BCC", bcc), ("libbpf", self.libbpfs))
         return tuple(sorted((name, release) for name, those in found for _, release in those))
 
@@ -365,6 +365,23 @@ class Tools:
         return self._find("execsnoop-bpfcc") or next(
             (d for d in ("/usr/share/bcc/tools", "/usr/sbin/execsnoop-bpfcc") if self._exists(d)), None
         )
+
+    @cached_property
+    def bcc_module(self) -> str | None:
+        """BCC's Python package, which distributions pack apart from the tools (Debian: python3-bpfcc); None without."""
+        places = ["/usr/lib/python3/dist-packages/bcc"]
+        for library in ("/usr/lib", "/usr/lib64"):
+            try:
+                names = self._system.listdir(library) or ()
+            except Unavailable:
+                continue
+            places += [f"{library}/{name}/site-packages/bcc" for name in names if name.startswith("python3.")]
+        return next((place for place in places if self._exists(f"{place}/__init__.py")), None)
+
+    @property
+    def has_bcc(self) -> bool:
+        """Whether BCC is installed: its tools, or the module that they and other scripts use."""
+        return self.bcc_tools is not None or self.bcc_module is not None
 
     @cached_property
     def bcc_program(self) -> str | None:
@@ -380,9 +397,23 @@ class Tools:
         path = f"{where.rpartition('/')[0]}/{name}-bpfcc" if beside else f"{where}/{name}"
         return path if path == where or self._exists(path) else None
 
+    def bcc_installed(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        """Those of these tools of BCC that are installed, as far as their directory can be listed."""
+        where = self.bcc_tools or ""
+        beside = where.endswith("/execsnoop-bpfcc")
+        try:
+            there = frozenset(self._system.listdir(where.rpartition("/")[0] if beside else where) or ())
+        except Unavailable:
+            return ()
+        return tuple(name for name in names if (f"{name}-bpfcc" if beside else name) in there)
+
     @cached_property
     def bcc_interpreter(self) -> str | None:
-        """The Python of BCC's tools, by the first line of one of them: it has the module `bcc`. None without one."""
+        """The Python of BCC's tools, by the first line of one of them: it has the module `bcc`. Without tools that of
+        the distribution, if the module is there; else None.
+        """
+        if self.bcc_program is None:
+            return _PYTHON if self.bcc_module is not None and self._exists(_PYTHON) else None
         line = (self._system.head(self.bcc_program, 256) or b"") if self.bcc_program else b""
         words = line.partition(b"\n")[0][2:].decode("utf-8", "replace").split() if line[:2] == b"#!" else []
         named = next((word for word in words if not word.endswith("/env")), "")

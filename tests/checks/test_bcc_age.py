@@ -66,7 +66,7 @@ def test_what_is_expected_where_headers_are_not_seen(
     finding = with_bcc(release, version).finding("headers.bcc-age")
     assert finding is not None
     assert finding.status is status
-    assert said in finding.summary
+    assert said in f"{finding.summary} {finding.reason}"
 
 
 def test_what_nobody_tried_is_no_plain_yes() -> None:

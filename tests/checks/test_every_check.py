@@ -729,6 +729,13 @@ ROWS: list[Row] = [
         "not installed",
     ),
     (
+        "tools.bcc-programs",
+        "absent",
+        lambda x: x.remove("/usr/sbin/execsnoop-bpfcc").programs.pop("execsnoop-bpfcc"),
+        FAIL,
+        "not installed",
+    ),
+    (
         "tools.clang",
         "absent",
         lambda x: x.remove("/usr/bin/clang").programs.pop("clang"),
@@ -772,7 +779,7 @@ ROWS: list[Row] = [
     (
         "tools.bcc-lists",
         "no debugfs",
-        lambda x: x.remove("/sys/kernel/debug/kprobes/blacklist"),
+        lambda x: machines.mounted(x, debugfs=False),
         FAIL,
         "kprobes/blacklist",
     ),

@@ -28,7 +28,7 @@ class Requirement(NamedTuple):
     file: str
 
 
-_BPF_H = ("tools whose headers include linux/bpf.h", "include/linux/bpf.h")
+_BPF_H = ("tools for the network, whose headers include linux/bpf.h,", "include/linux/bpf.h")
 
 REQUIREMENTS = (
     Requirement((5, 15, 0), (0, 21, 0), "struct bpf_timer", *_BPF_H),
@@ -53,6 +53,25 @@ REQUIREMENTS = (
         "include/linux/fs.h",
     ),
 )
+
+
+#: The tools that include such headers (tools/*.py, tag by tag from v0.16.0 to v0.37.0): net/sock.h and its like, and
+#: pid_namespace.h. Nearly all the others include linux/fs.h or linux/sched.h at most.
+NETWORK = (
+    *(
+        "bindsnoop",
+        "sofdsnoop",
+        "solisten",
+        "tcpaccept",
+        "tcpcong",
+        "tcpconnect",
+        "tcpconnlat",
+        "tcpdrop",
+        "tcplife",
+    ),
+    *("tcpretrans", "tcprtt", "tcpstates", "tcpsubnet", "tcpsynbl", "tcptop", "tcptracer"),
+)
+NAMESPACES = ("mountsnoop", "runqlat", "runqslower")
 
 
 def unmet(kernel: Version, bcc: Version) -> tuple[Requirement, ...]:

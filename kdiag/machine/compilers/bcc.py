@@ -140,7 +140,7 @@ class Bcc:
             raise Unavailable("BCC's own bpf.h was not found in its library")
         missing = cheaders.defined(user) - library.names
         names = tuple(name for name in cheaders.relies_on(theirs) if name in missing)
-        what = "tools that include the kernel's linux/bpf.h, among them those for TCP"
+        what = "tools for the network (tcpconnect, tcptop, ...), whose headers include linux/bpf.h"
         return Lack(names, "include/linux/bpf.h", what) if names else None
 
     def _members(self, library: libbcc.Library) -> Lack | None:
