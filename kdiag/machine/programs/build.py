@@ -15,6 +15,8 @@ _LLVM = re.compile(r"lib(?:LLVM|clang|clang-cpp)(?:-|\.so\.)(\d+)")
 #: An ELF file that is an AppImage of type 2 (AppImage specification, "type 2 image format").
 _APPIMAGE = b"AI\x02"
 _NIX = "/nix/store/"
+#: Where a snap has its programs; what is in /snap/bin is a link to snap itself.
+_IN_THE_SNAP = ("usr/bin", "bin", "usr/local/bin")
 
 
 class Build(NamedTuple):
@@ -47,15 +49,25 @@ class BuildFacts:
         tool = self._machine.tools.bpftrace
         if tool is None:
             return None
-        head = self._system.head(tool.path, 64) or b""
-        by = "snap" if tool.origin == "snap" else "nix" if self._in_nix(tool.path) else ""
+        path = self._in_snap() if tool.origin == "snap" else tool.path
+        head = self._system.head(path, 64) or b""
+        by = "snap" if tool.origin == "snap" else "nix" if self._in_nix(path) else ""
         if head[8:11] == _APPIMAGE:
             return Build("AppImage", by, None, ())
-        needed = self._machine.tools.loader.needs(tool.path).needed
-        found = next((match for name in needed if (match := _LLVM.match(name))), None)
-        return Build(
-            "shared" if needed else "static", by, int(found[1]) if found is not None else None, tuple(needed)
-        )
+        needs = self._machine.tools.loader.needs(path)
+        if needs.interpreter.startswith(_NIX):
+            by = "nix"
+        found = next((match for name in needs.needed if (match := _LLVM.match(name))), None)
+        llvm = int(found[1]) if found is not None else None
+        return Build("shared" if needs.needed else "static", by, llvm, tuple(needs.needed))
+
+    def _in_snap(self) -> str:
+        """The program in the snap. Raises Unavailable where it is not to be seen."""
+        for place in _IN_THE_SNAP:
+            path = f"/snap/bpftrace/current/{place}/bpftrace"
+            if self._system.stat(path) is not None:
+                return path
+        raise Unavailable("bpftrace is a snap, and its program is not below /snap/bpftrace/current")
 
     def _in_nix(self, path: str) -> bool:
         try:
