@@ -34,6 +34,9 @@ def explain(  # noqa: PLR0913, PLR0917  a parameter is an option
     capability of Linux (CAP_BPF) or a sysctl (kernel.perf_event_paranoid). A pattern ('CONFIG_*BTF*', 'btf.*') lists
     the names that it fits.
 
+    A concept (btf, kheaders, headers, co-re, tracepoint, kprobe-fentry, uprobe-usdt, lockdown, memlock, tracefs,
+    headers-warning, capabilities, containers, ring-buffer, bpftrace-vs-bcc-vs-libbpf) takes a screen.
+
     A probe of bpftrace (tracepoint:syscalls:sys_enter_openat, kprobe:vfs_open, 'kprobe:tcp_*') has what it requires,
     where its types come from, whether it can be traced, and what is near where it cannot.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from kdiag.console import exits
 from kdiag.explain import names
+from kdiag.explain.concepts import concept
 from kdiag.explain.json import render as render_json
 from kdiag.explain.options import listing, naming
 from kdiag.explain.probe import explain as probe
@@ -30,6 +31,7 @@ class _Subject(NamedTuple):
 
 #: In the order in which they are asked; the last takes what is left.
 _SUBJECTS: tuple[_Subject, ...] = (
+    _Subject(concept.fits, concept.explain),
     _Subject(probe.fits, probe.explain),
     _Subject(naming.fits, naming.explain),
     _Subject(lambda _: True, names.explain),

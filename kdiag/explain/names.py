@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kdiag.capabilities.definitions import DEFINITIONS, Definition
+from kdiag.explain.concepts import concept as ideas
 from kdiag.explain.options import naming
 from kdiag.explain.options.parts import here_title, needed, paragraphs, stated
 from kdiag.explain.value import Answer, NotKnown, Section
+from kdiag.knowledge.names.concepts import concepts, of_capability
 from kdiag.report.terminal.page import works_words
 from kdiag.words import did_you_mean
 
@@ -31,7 +33,9 @@ def explain(name: str, here: Here) -> Answer:
 def names(registry: Registry) -> list[str]:
     """All that `explain` knows."""
     known = [i for f in registry.checks for i in (f.check.id, *f.check.finding_ids) if "*" not in i]
-    return list(dict.fromkeys((*known, *(d.id for d in DEFINITIONS), *naming.names())))
+    return list(
+        dict.fromkeys((*known, *(d.id for d in DEFINITIONS), *map(ideas.spelt, concepts()), *naming.names()))
+    )
 
 
 def _check(registry: Registry, name: str) -> Registered | None:
@@ -47,6 +51,14 @@ def _fits(name: str, pattern: str) -> bool:
     sysctls, which are explained as such.
     """
     return name.startswith(pattern[:-1]) if pattern.endswith("*") else name == pattern
+
+
+def _behind(definition: Definition) -> Section:
+    """Where the concept that it is an example of is explained."""
+    concept = of_capability(definition.id)
+    if concept is None:
+        return Section("")
+    return Section("The idea behind it", commands=(f"kdiag explain {ideas.spelt(concept)}",))
 
 
 def _about_check(found: Registered, name: str, here: Here) -> Answer:
@@ -78,6 +90,7 @@ def _about_capability(definition: Definition, here: Here) -> Answer:
         Section("", text),
         Section(here_title(here), rows=rows),
         needed(definition, here),
+        _behind(definition),
         Section("See it yourself", commands=(*commands, f"kdiag check --require {definition.id}")),
     )
     return Answer(definition.id, "capability", definition.title, "told", "", sections)

@@ -7,10 +7,12 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, NamedTuple
 
 from kdiag.capabilities.definitions import DEFINITIONS
+from kdiag.explain.concepts.concept import spelt
 from kdiag.explain.options import option as options
 from kdiag.explain.options import setting as settings
 from kdiag.explain.options.parts import here_title
 from kdiag.explain.value import Answer, NotKnown, Section
+from kdiag.knowledge.names.concepts import concepts as every_concept
 from kdiag.knowledge.names.settings import settings as every_setting
 from kdiag.knowledge.options import options as every_option
 from kdiag.report.terminal.page import works_words
@@ -49,7 +51,7 @@ def matching(pattern: str, known: Registry) -> list[Entry]:
 
 
 def entries(known: Registry) -> Iterator[Entry]:
-    """All names that are explained: capabilities, checks and their findings, options, settings."""
+    """All names that are explained: capabilities, checks and their findings, concepts, options, settings."""
     yield from (Entry(one.id, "capability", one.title) for one in DEFINITIONS)
     seen = set[str]()
     for found in known.checks:
@@ -57,6 +59,7 @@ def entries(known: Registry) -> Iterator[Entry]:
             if "*" not in name and name not in seen:
                 seen.add(name)
                 yield Entry(name, "check", found.check.title)
+    yield from (Entry(spelt(one), "concept", one.title, (one.name,)) for one in every_concept())
     for option in every_option():
         yield Entry(f"CONFIG_{option.name}", "option", option.unlocks, (f"config.{option.name}",))
     for setting in every_setting():
@@ -89,6 +92,8 @@ def _here(entry: Entry, here: Here) -> str:
         capability = next((c for c in here.report.capabilities if c.id == entry.name), None)
         if capability is not None:
             return works_words(capability.status)
+    if entry.kind == "concept":
+        return "-"
     setting = settings.find(entry.name)
     if setting is not None and setting.name == entry.name:
         return settings.value_here(setting, here)

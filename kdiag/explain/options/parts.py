@@ -13,6 +13,7 @@ from kdiag.knowledge.tools.bpftrace import behaviour
 from kdiag.knowledge.tools.bpftrace_history import NEWEST_READ
 from kdiag.model import Status
 from kdiag.report.terminal.page import works_words
+from kdiag.system import Unavailable
 
 if TYPE_CHECKING:
     from kdiag.capabilities.definitions import Definition
@@ -57,15 +58,23 @@ def states(ids: Iterable[str], here: Here) -> tuple[tuple[str, str, str], ...]:
     return tuple(stated(every[i]) for i in dict.fromkeys(ids) if i in every)
 
 
+def installed(here: Here) -> Behaviour | None:
+    """How the installed bpftrace behaves; None where none is installed, or its release is not known."""
+    try:
+        return here.machine.tools.behaviour
+    except Unavailable:
+        return None
+
+
 def behaviour_here(here: Here) -> Behaviour:
-    """How the installed bpftrace behaves; the newest that was read where none is installed or it does not say."""
-    return here.machine.tools.behaviour or behaviour(NEWEST_READ)
+    """How the installed bpftrace behaves; the newest that was read where that is not known."""
+    return installed(here) or behaviour(NEWEST_READ)
 
 
 def with_bpftrace(here: Here) -> str:
     """Of which release the behaviour is."""
     release = ".".join(map(str, behaviour_here(here).version))
-    known = here.machine.tools.behaviour is not None
+    known = installed(here) is not None
     return f"with bpftrace {release}" + ("" if known else ", the newest that kdiag knows: none is seen")
 
 
