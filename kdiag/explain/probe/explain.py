@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from kdiag.explain.probe import functions, needs, others, tracepoints
+from kdiag.explain.probe import functions, needs, others, programs, tracepoints
 from kdiag.explain.probe.value import Found
 from kdiag.explain.value import Answer, NotKnown
 from kdiag.knowledge.scripts.probes import GONE, INSTEAD, SINCE
@@ -22,6 +22,8 @@ _BY_KIND: dict[str, Callable[[AttachPoint, Here], Found]] = {
     "tracepoint": tracepoints.found,
     "rawtracepoint": others.raw,
     **dict.fromkeys(("kprobe", "kretprobe", "fentry", "fexit"), functions.found),
+    **dict.fromkeys(("uprobe", "uretprobe"), programs.uprobe),
+    "usdt": programs.usdt,
     "iter": others.iterator,
     **dict.fromkeys(("profile", "interval"), others.timed),
     **dict.fromkeys(("software", "hardware"), others.counted),
@@ -92,7 +94,8 @@ def joined(found: Found, judgement: Judged | None) -> tuple[State, str]:
         return "unknown", found.because
     if status is Works.UNKNOWN:
         return "unknown", reason
-    caveats = [text for text in (found.caveat, reason if status is Works.CAVEAT else "") if text]
+    limit = reason.removeprefix("works, ") if status is Works.CAVEAT else ""
+    caveats = [text for text in (found.caveat, limit) if text]
     return "works", "; ".join(caveats)
 
 

@@ -8,7 +8,7 @@ from kdiag.capabilities import bpftrace
 from kdiag.capabilities.definitions import DEFINITIONS, Definition, judged
 from kdiag.checking.analysis import behaviours_of, root_is_elsewhere
 from kdiag.explain.value import Section
-from kdiag.model import Status
+from kdiag.model import Status, Works
 from kdiag.report.terminal.page import works_words
 
 if TYPE_CHECKING:
@@ -61,10 +61,10 @@ def section(judgement: Judged, here: Here) -> Section:
     """What the probe requires, and how each part of it stands: what is not fine in full, the rest by its names."""
     capability, looked = judgement
     because = f": {capability.because}" if capability.because else ""
-    text = [
-        f"The capability {capability.id} (`kdiag explain {capability.id}`): "
-        f"{works_words(capability.status)}{because}."
-    ]
+    state = works_words(capability.status)
+    if capability.status is Works.CAVEAT and capability.because.startswith("works"):
+        state, because = capability.because, ""
+    text = [f"The capability {capability.id} (`kdiag explain {capability.id}`): {state}{because}."]
     if capability.with_root is not None:
         text.append(f"As root it is expected to: {works_words(capability.with_root)}.")
     by_id = {finding.id: finding for finding in here.report.findings}
@@ -72,5 +72,7 @@ def section(judgement: Judged, here: Here) -> Section:
     fine = [finding.id for finding in known if finding.status in _FINE]
     if fine:
         text.append(f"As it should be: {', '.join(fine)}.")
+    if capability.status in (Works.WORKS, Works.CAVEAT) and len(fine) < len(known):
+        text.append("Looked at as well, with no more consequence than is said above:")
     rows = ((one.status.value, one.id, one.summary) for one in known if one.status not in _FINE)
     return Section("What it requires of the machine", tuple(text), rows=tuple(rows))

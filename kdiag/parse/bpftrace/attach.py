@@ -100,7 +100,8 @@ def parse(text: str) -> AttachPoint:
         known = ", ".join(dict.fromkeys(KINDS.values()))
         raise ParseError(f"{spelled!r} is no kind of probe: there are {known}")
     form, least, most = _FORMS[kind]
-    if not least <= len(parts) <= most or (least and not all(parts)):
+    # usdt::NAME leaves the program to -p PID
+    if not least <= len(parts) <= most or (least and not all(parts[1:] if kind == "usdt" else parts)):
         raise ParseError(f"{text!r} is no probe: write {form}")
     return AttachPoint(kind, spelled, tuple(parts), text)
 

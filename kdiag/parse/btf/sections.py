@@ -46,6 +46,8 @@ def sections(file: BinaryIO) -> list[Section]:
     head = _exactly(file, 0, 64, least=52)
     if head[:4] != MAGIC or head[4] not in (1, 2) or head[5] not in (1, 2):
         raise ParseError("not an ELF file", 0)
+    if len(head) < 64 and head[4] == 2:
+        raise ParseError("truncated: the header of an ELF file of 64 bits has 64 bytes", len(head))
     order = "<" if head[5] == 1 else ">"
     form = _Form(order, "QIHHHHHH", "IIQQQQIIQQ", "IIQQ")
     if head[4] == 1:

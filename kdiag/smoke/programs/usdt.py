@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import re
-import struct
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from kdiag.parse.elf import machine, notes, section
 from kdiag.parse.errors import ParseError
+from kdiag.parse.programs.usdt import probes as parsed
 from kdiag.trust import read
 
-_STAPSDT = 3  # note type, https://sourceware.org/systemtap/wiki/UserSpaceProbeImplementation
 _LARGEST = 256 * 1024 * 1024
 #: Where such probes can be; to read every mapped library would take a second.
 _PLACES = re.compile(r".*/(python\d|libpython|libc[.-]|libpthread[.-])[^/]*")
@@ -31,19 +30,9 @@ class Probe(NamedTuple):
 
 
 def probes(data: bytes) -> Iterator[tuple[str, str, bool]]:
-    """Provider, name and whether there is a semaphore, of each note of an ELF file. Raises ParseError."""
-    ident = machine(data)
-    content = section(data, ".note.stapsdt")
-    if not content:
-        return
-    head = struct.Struct(
-        ("<" if ident.byteorder == "little" else ">") + ("QQQ" if ident.bits == 64 else "III")
-    )
-    for note in notes(content, ident.byteorder):
-        if note.name != "stapsdt" or note.type != _STAPSDT or len(note.desc) < head.size:
-            continue
-        provider, name, *_ = [*note.desc[head.size :].split(b"\0"), b""]
-        yield provider.decode("latin-1"), name.decode("latin-1"), head.unpack_from(note.desc)[2] != 0
+    """Provider, name and whether there is a semaphore, of each probe of an ELF file. Raises ParseError."""
+    for one in parsed(io.BytesIO(data)):
+        yield one.provider, one.name, one.semaphore != 0
 
 
 def find(paths: Iterable[str], *, avoid_semaphores: bool = False) -> Probe | None:
