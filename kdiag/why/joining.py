@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from functools import cache
+from itertools import islice
 
-from kdiag.knowledge.tools.catalogue import catalogue
-from kdiag.knowledge.tools.message import Message
+from kdiag.knowledge.texts.templates import index
 from kdiag.knowledge.tools.message_literals import literals
-from kdiag.knowledge.tools.messages import COMPLAINT, RANK, details, recognised
+from kdiag.knowledge.tools.messages import COMPLAINT, RANK, all_recognised, patterns
 from kdiag.why.nearest import nearest
 from kdiag.why.reading import Reading
 from kdiag.why.refusing import SOURCE, Verifier
@@ -22,6 +22,8 @@ from kdiag.why.value import Log, Strange, Told
 
 #: Complaints that are kept apart; those after them are only counted.
 _STRANGE = 50
+#: Entries of the catalogue that are kept for one line: which of them is meant, the installed release can decide.
+_FITTING = 4
 #: Complaints that are shown with what is nearest to them.
 _SHOWN = 5
 #: Shapes that are remembered, and characters of one.
@@ -31,13 +33,13 @@ _NUMBERS = re.compile(r"0x[0-9a-fA-F]+|\d+")
 
 @cache
 def _sieve() -> Sieve:
-    return sieve(literals(message.pattern) for message in catalogue())
+    return sieve((literals(message.pattern) for message in patterns()), index()["telling"])
 
 
 @cache
 def _telling() -> frozenset[str]:
     """Numbers that stand in a pattern: an errno tells one message from another."""
-    return frozenset(number for message in catalogue() for number in _NUMBERS.findall(message.pattern))
+    return frozenset(number for message in patterns() for number in _NUMBERS.findall(message.pattern))
 
 
 def _number(found: re.Match[str]) -> str:
@@ -45,13 +47,15 @@ def _number(found: re.Match[str]) -> str:
 
 
 class _Joined:
-    """What was found until now: by the messages' ids, and by the shapes of complaints."""
+    """What was found until now: by the messages' ids (of a class of messages also by the text, since each of them is
+    another message), and by the shapes of complaints.
+    """
 
     def __init__(self) -> None:
         self.told: dict[str, Told] = {}
         self.strange: dict[str, Strange] = {}
         self.untold = 0
-        self._shapes: dict[str, Message | bool] = {}
+        self._shapes: dict[str, str | bool] = {}
 
     def read(self, number: int, line: str) -> None:
         """A line that may be known, or complain."""
@@ -61,26 +65,29 @@ class _Joined:
             kind = self._first(number, line)
             if len(shape) <= _SHAPE and len(self._shapes) < _SHAPES:
                 self._shapes[shape] = kind
-        elif isinstance(kind, Message):
-            before = self.told[kind.id]
-            self.told[kind.id] = before._replace(times=before.times + 1)
+        elif isinstance(kind, str):
+            before = self.told[kind]
+            self.told[kind] = before._replace(times=before.times + 1)
             return
         if kind is True:
             self._complains(shape, number, line.strip())
 
-    def _first(self, number: int, line: str) -> Message | bool:
-        """The message of a shape that was not seen before; whether it complains where there is none."""
-        known = recognised(line)
-        if known is None:
-            return COMPLAINT.search(line) is not None and not SOURCE.match(line)
-        message, match = known
-        before = self.told.get(message.id)
-        self.told[message.id] = (
-            Told(message, number, line.strip(), 1, details(match))
+    def _first(self, number: int, line: str) -> str | bool:
+        """The key of the message of a shape that was not seen before; whether it complains where there is none."""
+        if SOURCE.match(line):
+            return False
+        fits = tuple(islice(all_recognised(line), _FITTING))
+        if not fits:
+            return COMPLAINT.search(line) is not None
+        known = fits[0]
+        key = f"{known.message.id} {known.text}"
+        before = self.told.get(key)
+        self.told[key] = (
+            Told(known.message, number, line.strip(), 1, known.details, fits=fits)
             if before is None
             else before._replace(times=before.times + 1)
         )
-        return message
+        return key
 
     def _complains(self, shape: str, number: int, text: str) -> None:
         before = self.strange.get(shape)

@@ -73,6 +73,7 @@ def _answer(answer: Answer) -> dict[str, object]:
         "times": told.times,
         "details": {name: clean(value) for name, value in told.details},
         "errno": clean(answer.errno),
+        "release": clean(answer.release),
         "outcome": answer.outcome,
         "cause": _finding(answer.cause) if answer.cause else None,
         "because": _findings(answer.because),

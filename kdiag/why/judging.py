@@ -9,6 +9,7 @@ from kdiag.capabilities.repair import remedy_of
 from kdiag.console import exits
 from kdiag.knowledge.tools import errnos
 from kdiag.model import Finding, Remedy, Report, Status
+from kdiag.why.ages import age, suited
 from kdiag.why.value import Answer, Explanation, Log, Outcome, Told, Verdict
 
 _WRONG = (Status.FAIL, Status.WARN)
@@ -25,7 +26,8 @@ _LAST: Mapping[Outcome, int] = {"harmless": 1}
 def explained(log: Log, report: Report, place: str = "") -> Explanation:
     """What the log means on the machine of the report."""
     by_id = {finding.id: finding for finding in report.findings}
-    answers = [judged(told, by_id) for told in log.told]
+    tolds = (suited(told, report.machine) for told in log.told)
+    answers = [judged(told, by_id)._replace(release=age(told, report.machine)) for told in tolds]
     answers.sort(key=lambda one: _LAST.get(one.outcome, 0))  # stable: else as the log has them
     return Explanation(report.machine, tuple(answers), log, place)
 

@@ -43,7 +43,7 @@ def _answer(answer: Answer) -> Iterator[str]:
     yield f"### {_MARKS[answer.outcome]} {prose(HEADING[answer.outcome] + what(answer))}"
     yield ""
     yield from _quoted(told.line, told.times, told.text)
-    for text in filter(None, (told.message.meaning, answer.errno)):
+    for text in filter(None, (told.message.meaning, answer.errno, answer.release)):
         yield from (prose(text), "")
     if answer.outcome == "established" and answer.cause is not None:
         yield from _cause(answer, answer.cause)

@@ -42,9 +42,9 @@ class Sieve(NamedTuple):
         return False
 
 
-def sieve(needed: Iterable[tuple[str, ...]], words: frozenset[str] = COMPLAINING) -> Sieve:
-    """For patterns, each given by the literals of which a line that it fits has one."""
-    found, pieces, every = set(words), set[str](), False
+def sieve(needed: Iterable[tuple[str, ...]], words: Iterable[str] = ()) -> Sieve:
+    """For patterns, each given by the literals of which a line that it fits has one, and words besides."""
+    found, pieces, every = {*COMPLAINING, *words}, set[str](), False
     for literals in needed:
         every = every or not literals
         for literal in literals:

@@ -121,6 +121,8 @@ def _said(answer: Answer, page: Page, much: Much) -> Iterator[str]:
     yield from page.labelled("means", answer.told.message.meaning)
     if answer.errno:
         yield from page.labelled("errno", answer.errno)
+    if answer.release:
+        yield from page.labelled("release", answer.release)
     if answer.told.message.misleads:
         yield from page.labelled("beware", answer.told.message.misleads)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 from kdiag.knowledge.tools.message import Message
+from kdiag.knowledge.tools.messages import Recognised
 from kdiag.model import Finding, MachineInfo, Remedy
 
 Outcome = Literal["established", "harmless", "elsewhere", "candidates", "none-here"]
@@ -18,13 +19,16 @@ no cause is established here; unknown: nothing in the text is known."""
 
 
 class Told(NamedTuple):
-    """A message in a text: its first line (number from 1), how often it came, what the line named."""
+    """A message in a text: its first line (number from 1), how often it came, what the line named. fits: this and other
+    entries of the catalogue that fit the line, of which the first is taken unless the installed release prints another.
+    """
 
     message: Message
     line: int
     text: str
     times: int = 1
     details: tuple[tuple[str, str], ...] = ()
+    fits: tuple[Recognised, ...] = ()
 
 
 class Strange(NamedTuple):
@@ -71,6 +75,7 @@ class Answer(NamedTuple):
     cause: the established one; because: what explains it; others: that are not fine either and can cause the same;
     candidates: that could not be looked at; ruled_out: that are fine; skipped: that did not arise, so that nothing is
     known of them. remedy: of the cause, or of what explains it. errno: what the error number in the line says.
+    release: that the installed release of the tool does not print it, and which do.
     """
 
     told: Told
@@ -83,6 +88,7 @@ class Answer(NamedTuple):
     skipped: tuple[Finding, ...] = ()
     remedy: Remedy | None = None
     errno: str = ""
+    release: str = ""
 
 
 class Explanation(NamedTuple):

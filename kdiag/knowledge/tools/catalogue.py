@@ -3,7 +3,7 @@
 A file has `tool` (who prints its messages), `source` (the repository in which they were read) and `messages`. A row is
 
     {"id": "bpftrace.capability",                       the file's name, or the program's, and what it is about
-     "pattern": "Missing (?P<capability>CAP_[A-Z_]+)",  searched in a line; a list: any of them
+     "pattern": "Missing (?P<capability>CAP_[A-Z_]+)",  searched in a line; a list: any of them; absent: see below
      "weight": "stop",                                  see `Weight`
      "causes": ["privileges.capabilities", "@bpf"],     ids of findings, likeliest first; @: a list of `causes.json`
      "meaning": "bpftrace requires root.",              ours, in one or two sentences
@@ -15,6 +15,8 @@ A file has `tool` (who prints its messages), `source` (the repository in which t
      "misleads": "...", "harmless_if": ["btf.vmlinux"], "tool": "bcc"}
 
 Within a file the particular comes before the general, and so do the files: for one line the first row that fits counts.
+A row without a pattern is one for a class of messages: `kdiag.knowledge.texts` has their texts. It is asked where no
+pattern fits.
 """
 
 from __future__ import annotations
@@ -41,9 +43,21 @@ FILES = (
     "packages",
     "programs",
     "kernel",
+    "libbpf-rs",
+    "aya",
 )
-_NEEDED = frozenset({"id", "pattern", "weight", "causes", "meaning", "example"})
-_KNOWN = _NEEDED | {"source", "since", "until", "misleads", "harmless_if", "tool", "call", "else_program"}
+_NEEDED = frozenset({"id", "weight", "causes", "meaning", "example"})
+_KNOWN = _NEEDED | {
+    "pattern",
+    "source",
+    "since",
+    "until",
+    "misleads",
+    "harmless_if",
+    "tool",
+    "call",
+    "else_program",
+}
 _LISTS = ("causes", "harmless_if")
 
 
@@ -86,7 +100,7 @@ def _message(row: object, tool: str, lists: Mapping[str, list[str]]) -> Message:
         raise ValueError(f"`weight` is one of {', '.join(get_args(Weight))}")
     return Message(
         row["id"],
-        _pattern(row["pattern"]),
+        _pattern(row["pattern"]) if "pattern" in row else "",
         cast("Weight", row["weight"]),
         tuple(cause for name in row["causes"] for cause in _causes(name, lists)),
         row["meaning"],

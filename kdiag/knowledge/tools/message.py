@@ -12,7 +12,8 @@ something else, often printed above it; harmless: printed by runs that work."""
 
 
 class Message(NamedTuple):
-    """A known message. `pattern` is searched in one line; its named groups become the details of a match.
+    """A known message. `pattern` is searched in one line; its named groups become the details of a match. It is empty
+    for a class of messages, which are known by their texts (`kdiag.knowledge.texts`).
 
     `findings` are ids of findings that can explain it, likeliest first (empty: it lies in the script or the tool).
     `tool` prints it, in its releases from `since` to `until` (inclusive; None is unbounded); of the kernel they are the

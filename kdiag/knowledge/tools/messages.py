@@ -8,9 +8,12 @@ line is often not the one that matters (the RLIMIT_MEMLOCK line is printed by ru
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import cache
 from typing import NamedTuple
 
+from kdiag.knowledge.texts.releases import Version
+from kdiag.knowledge.texts.templates import fitting
 from kdiag.knowledge.tools.catalogue import catalogue
 from kdiag.knowledge.tools.message import Message, Weight
 from kdiag.knowledge.tools.message_index import Index, candidates, index
@@ -42,29 +45,62 @@ class Explained(NamedTuple):
         return self.message.weight == "harmless"
 
 
+class Recognised(NamedTuple):
+    """A row that fits a line. details: what the line named, by the names of the pattern's groups; since, until: the
+    releases of the row's tool that print the line, None for unbounded; text: as the source has it, empty where a
+    pattern fits.
+    """
+
+    message: Message
+    details: tuple[tuple[str, str], ...] = ()
+    since: Version | None = None
+    until: Version | None = None
+    text: str = ""
+
+
+@cache
+def patterns() -> tuple[Message, ...]:
+    """The rows that have a pattern."""
+    return tuple(message for message in catalogue() if message.pattern)
+
+
 @cache
 def _index() -> Index:
-    return index([message.pattern for message in catalogue()])
+    return index([message.pattern for message in patterns()])
 
 
 @cache
 def _compiled(number: int) -> re.Pattern[str]:
-    return re.compile(catalogue()[number].pattern)
+    return re.compile(patterns()[number].pattern)
 
 
-def recognised(line: str) -> tuple[Message, re.Match[str]] | None:
-    """The first entry of the catalogue that fits a line without escapes, and where, so that a particular message hides
-    the general one.
+@cache
+def _by_id() -> dict[str, Message]:
+    return {message.id: message for message in catalogue()}
+
+
+def recognised(line: str) -> Recognised | None:
+    """The first entry of the catalogue that fits a line without escapes, so that a particular message hides the general
+    one.
     """
+    return next(all_recognised(line), None)
+
+
+def all_recognised(line: str) -> Iterator[Recognised]:
+    """Every entry that fits: the patterns in the catalogue's order, then the texts, the one that says most first."""
+    texts = fitting(line)
+    ages = {text.row: (text.since, text.until) for text in reversed(texts)}
+    seen = set()
     for number in candidates(_index(), line):
         if (match := _compiled(number).search(line)) is not None:
-            return catalogue()[number], match
-    return None
-
-
-def details(match: re.Match[str]) -> tuple[tuple[str, str], ...]:
-    """What the line named, by the names of the pattern's groups."""
-    return tuple((name, value) for name, value in match.groupdict().items() if value is not None)
+            message = patterns()[number]
+            seen.add(message.id)
+            named = tuple((name, value) for name, value in match.groupdict().items() if value is not None)
+            yield Recognised(message, named, *ages.get(message.id, (message.since, message.until)))
+    for text in texts:
+        if text.row not in seen:
+            seen.add(text.row)
+            yield Recognised(_by_id()[text.row], (), text.since, text.until, text.text)
 
 
 def explain(text: str) -> list[Explained]:
@@ -78,6 +114,5 @@ def explain(text: str) -> list[Explained]:
         line = _ESCAPES.sub("", raw[:_MAX_LINE])
         known = recognised(line)
         if known is not None:
-            message, match = known
-            found.setdefault(message.id, Explained(message, number, line.strip(), details(match)))
+            found.setdefault(known.message.id, Explained(known.message, number, line.strip(), known.details))
     return sorted(found.values(), key=lambda one: (RANK[one.message.weight], one.line))
