@@ -9,6 +9,8 @@ from kdiag.console import exits
 from kdiag.explain import names
 from kdiag.explain.concepts import concept
 from kdiag.explain.json import render as render_json
+from kdiag.explain.object import answer as objects
+from kdiag.explain.object.source import looks_like_one
 from kdiag.explain.options import listing, naming
 from kdiag.explain.probe import explain as probe
 from kdiag.explain.text import render as render_text
@@ -34,6 +36,7 @@ _SUBJECTS: tuple[_Subject, ...] = (
     _Subject(concept.fits, concept.explain),
     _Subject(probe.fits, probe.explain),
     _Subject(naming.fits, naming.explain),
+    _Subject(looks_like_one, objects.explain),
     _Subject(lambda _: True, names.explain),
 )
 

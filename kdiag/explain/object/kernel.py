@@ -1,0 +1,130 @@
+"""What the kernel of the examined machine has of BPF: asked of its BTF and by harmless calls, seldom of its version."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from kdiag.btf.sources import NoTypes, Source, of_kernel
+from kdiag.parse.bpf.core.resolve import Kernel
+from kdiag.parse.btf import BtfError, Kind
+from kdiag.system import Unavailable
+
+if TYPE_CHECKING:
+    from kdiag.machine import Machine
+    from kdiag.parse.btf.graph import Graph
+    from kdiag.system import ProbeResult
+
+_ENUMS = (Kind.ENUM, Kind.ENUM64)
+
+
+class KernelFacts:
+    """Answers are kept. Three of them: a thing is there, it is not, or Unavailable is raised with the reason."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+        self._enums: dict[str, dict[str, int]] = {}
+        self._functions: dict[str, bool] = {}
+
+    @cached_property
+    def _source(self) -> Source | NoTypes:
+        try:
+            return of_kernel(self.machine.system, "the kernel")
+        except NoTypes as error:
+            return error
+
+    @property
+    def source(self) -> Source:
+        """The kernel's types. Raises Unavailable."""
+        if isinstance(self._source, NoTypes):
+            raise Unavailable(str(self._source))
+        return self._source
+
+    @property
+    def has_types(self) -> bool | None:
+        """Whether the kernel provides BTF, None where that cannot be seen."""
+        if isinstance(self._source, Source):
+            return True
+        return False if self._source.known else None
+
+    @cached_property
+    def core(self) -> Kernel:
+        """The kernel's types by name. Raises Unavailable."""
+        return Kernel(self.source.main.graph, self._modules_with)
+
+    def _modules_with(self, name: str) -> Sequence[tuple[str, Graph]]:
+        found = self.source.others(name.encode("utf-8", "surrogateescape"))
+        return [(types.module, types.graph) for types in found]
+
+    def constants(self, enum: str) -> dict[str, int]:
+        """The constants of one of the kernel's enums. Raises Unavailable where its types have no such enum."""
+        if enum not in self._enums:
+            graph = self.source.main.graph
+            try:
+                type_id = graph.btf.find(enum, _ENUMS)
+                found = [] if type_id is None else graph.enumerators(type_id)
+            except BtfError as error:
+                raise Unavailable(f"the kernel's BTF is damaged: {error}") from None
+            self._enums[enum] = {one.name: one.value for one in found}
+        if not self._enums[enum]:
+            raise Unavailable(f"the kernel's BTF does not describe enum {enum}")
+        return self._enums[enum]
+
+    def has(self, enum: str, constant: str, number: int) -> bool:
+        """Whether the kernel has a constant of this name and number. Raises Unavailable."""
+        return self.constants(enum).get(constant) == number
+
+    def function(self, name: str) -> bool:
+        """Whether the kernel's types, or a loaded module's, have a function. Raises Unavailable."""
+        return self._has(name, Kind.FUNC)
+
+    def typedef(self, name: str) -> bool:
+        """Whether they have a typedef. Raises Unavailable."""
+        return self._has(name, Kind.TYPEDEF)
+
+    def struct(self, name: str) -> bool:
+        """Whether they have a struct. Raises Unavailable."""
+        return self._has(name, Kind.STRUCT)
+
+    def _has(self, name: str, kind: Kind) -> bool:
+        key = f"{kind.name} {name}"
+        if key not in self._functions:
+            source = self.source
+            try:
+                self._functions[key] = source.main.btf.has(name, kind) or any(
+                    types.btf.has(name, kind)
+                    for types in source.others(name.encode("utf-8", "surrogateescape"))
+                )
+            except BtfError as error:
+                raise Unavailable(f"the kernel's BTF is damaged: {error}") from None
+        return self._functions[key]
+
+    def tracing_probe(self, what: str, function: str) -> ProbeResult:
+        """An empty fentry program or iterator, loaded. Raises Unavailable."""
+        type_id = self.source.main.btf.find(function, (Kind.FUNC,))
+        if type_id is None:
+            raise Unavailable(f"the kernel's BTF has no function {function} to try with")
+        return self.machine.system.probe(f"bpf:{what}:{type_id}")
+
+    def option(self, name: str) -> str | None:
+        """The value of a kernel option, None if it is not set. Raises Unavailable."""
+        return self.machine.config.value(name)
+
+    def variable(self, name: str) -> bool:
+        """Whether a symbol that a program takes the address of is there. Raises Unavailable."""
+        if self._has(name, Kind.VAR) or self.function(name):
+            return True
+        return self.symbol(name)
+
+    def symbol(self, name: str) -> bool:
+        """Whether the kernel or a module has a symbol. Raises Unavailable."""
+        text = name.encode("utf-8", "surrogateescape")
+        return any(b" %b%b" % (text, end) in self._symbols for end in (b"\n", b"\t"))
+
+    @cached_property
+    def _symbols(self) -> bytes:
+        data = self.machine.system.read("/proc/kallsyms")
+        if not data:
+            raise Unavailable("/proc/kallsyms is not there, or empty")
+        return data

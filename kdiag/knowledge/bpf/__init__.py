@@ -1,0 +1,1 @@
+"""What BPF objects are made of, by name and number: program types, maps, helpers, libbpf's section names."""

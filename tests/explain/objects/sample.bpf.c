@@ -1,0 +1,179 @@
+/* What the tests of `kdiag explain FILE.bpf.o` read; build.sh makes an object of each program. The kernels that they
+ * are held against are in kernel.c: types only, one as the programs expect it and one that has changed.
+ */
+#include <linux/bpf.h>
+#include <stdbool.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+
+#define RELOCATED __attribute__((preserve_access_index))
+
+enum colour { RED = 1, GREEN = 2, BLUE = 3 };
+enum bpf_func_id___tested { BPF_FUNC_tested = 250 };
+
+struct inner {
+	int first;
+	int second;
+} RELOCATED;
+
+struct thing {
+	int kept;
+	int moved;
+	int gone;
+	long widened;
+	unsigned int flag : 3;
+	struct inner in;
+	int list[4];
+	const char *text;
+} RELOCATED;
+
+struct thing___old {
+	int former;
+} RELOCATED;
+
+struct absent {
+	int any;
+} RELOCATED;
+
+typedef int number_t;
+
+const volatile bool use_gone = false;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16);
+	__type(key, int);
+	__type(value, struct inner);
+} table SEC(".maps");
+
+char LICENSE[] SEC("license") = LICENCE;
+
+static int put(int value)
+{
+	int key = 0;
+	struct inner one = { value, 0 };
+
+	bpf_map_update_elem(&table, &key, &one, 0);
+	return 0;
+}
+
+#define READ(field) ({ typeof(thing->field) _v = 0; bpf_probe_read_kernel(&_v, sizeof(_v), &thing->field); (int)(long)_v; })
+
+#if defined(PLAIN)
+SEC("kprobe/do_thing")
+int program(struct thing *thing)
+{
+	return put(READ(kept) + READ(moved) + READ(in.second) + READ(list[2]));
+}
+
+#elif defined(GUARDED)
+SEC("kprobe/do_thing")
+int program(struct thing *thing)
+{
+	if (bpf_core_field_exists(thing->gone))
+		return put(READ(gone));
+	return put(READ(kept));
+}
+
+#elif defined(UNGUARDED)
+SEC("kprobe/do_thing")
+int program(struct thing *thing)
+{
+	return put(READ(gone));
+}
+
+#elif defined(CALLED)
+static __attribute__((noinline)) int has_gone(void)
+{
+	struct thing *thing = 0;
+
+	return bpf_core_field_exists(thing->gone);
+}
+
+SEC("kprobe/do_thing")
+int program(struct thing *thing)
+{
+	if (has_gone())
+		return put(READ(gone));
+	return put(0);
+}
+
+#elif defined(CONSTANT)
+SEC("kprobe/do_thing")
+int program(struct thing *thing)
+{
+	if (use_gone)
+		return put(READ(gone));
+	return put(READ(kept));
+}
+
+#elif defined(KINDS)
+SEC("kprobe/do_thing")
+int program(struct thing *thing)
+{
+	struct absent *absent = (void *)thing;
+	int sum = BPF_CORE_READ_BITFIELD_PROBED(thing, flag);
+
+	sum += bpf_core_field_size(thing->widened);
+	sum += bpf_core_type_exists(struct thing) + bpf_core_type_exists(struct absent);
+	sum += bpf_core_type_size(struct thing) + bpf_core_type_exists(number_t);
+	sum += bpf_core_type_id_local(struct thing) + bpf_core_type_id_kernel(struct thing);
+	sum += bpf_core_enum_value_exists(enum colour, BLUE) + bpf_core_enum_value(enum colour, GREEN);
+	sum += bpf_core_field_exists(absent->any);
+	return put(sum + ((struct thing___old *)thing ? bpf_core_field_exists(struct thing___old, former) : 0));
+}
+
+#elif defined(HELPER)
+SEC("kprobe/do_thing")
+int program(struct thing *thing)
+{
+	static long (*tested)(void) = (void *)250;
+
+	if (bpf_core_enum_value_exists(enum bpf_func_id___tested, BPF_FUNC_tested))
+		return put(tested());
+	return put(0);
+}
+
+#elif defined(UNKNOWN_HELPER)
+SEC("kprobe/do_thing")
+int program(struct thing *thing)
+{
+	static long (*tested)(void) = (void *)250;
+
+	return put(tested());
+}
+
+#elif defined(KFUNC)
+extern int bpf_thing(void) __ksym;
+
+SEC("tp_btf/thing_done")
+int program(void *context)
+{
+	return put(bpf_thing());
+}
+
+#elif defined(TARGETS)
+SEC("fentry/do_thing")
+int at_entry(void *context)
+{
+	return put(1);
+}
+
+SEC("fexit/no_such_function")
+int at_exit(void *context)
+{
+	return put(2);
+}
+
+SEC("?lsm/file_open")
+int hook(void *context)
+{
+	return put(3);
+}
+
+SEC("nonsense/at_all")
+int nonsense(void *context)
+{
+	return put(4);
+}
+#endif

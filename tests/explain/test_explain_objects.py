@@ -1,0 +1,237 @@
+"""`kdiag explain FILE.bpf.o`: what is said of objects on kernels whose types are known, and of files that are none.
+
+The objects and the kernels' types are in objects/; build.sh there makes them. What libbpf and the kernel make of real
+ones is held against it in tests/parse/test_bpf_live.py.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+from pathlib import Path
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from kdiag.checking.registry import discover
+from kdiag.explain.here import Here
+from kdiag.explain.json import render as render_json
+from kdiag.explain.json import schema_text
+from kdiag.explain.object.answer import explain
+from kdiag.explain.object.source import looks_like_one
+from kdiag.explain.text import render
+from kdiag.explain.value import Answer, NotKnown
+from kdiag.machine import Machine
+from kdiag.parse.btf import Kind, parse
+from kdiag.report.terminal.page import Page
+from tests.support import machines
+from tests.support.description import Description
+from tests.support.reports import report_on
+
+LISTED = "/sys/kernel/tracing/available_filter_functions"
+OBJECTS = Path(__file__).parent / "objects"
+
+
+def machine(kernel: str = "kernel") -> Description:
+    """A machine whose kernel has these types, and where nothing else stands in the way."""
+    types = (OBJECTS / f"{kernel}.btf").read_bytes()
+    btf = parse(types, lazy=True)
+    described = (
+        machines.mounted(machines.linux())
+        .file("/sys/kernel/btf/vmlinux", types)
+        .file(LISTED, "do_thing\nbpf_fentry_test1\n")
+    )
+    return described.probe(f"bpf:fentry:{btf.find('bpf_fentry_test1', (Kind.FUNC,))}", 0)
+
+
+def here(described: Description) -> Here:
+    recorded = described.recording()
+    return Here(
+        Machine(recorded),
+        lambda: discover(plugins=False),
+        lambda: report_on(recorded),
+        "the recorded machine",
+    )
+
+
+def said(name: str | Path, described: Description) -> Answer:
+    path = name if isinstance(name, Path) else OBJECTS / f"{name}.bpf.o"
+    return explain(str(path), here(described))
+
+
+def rows(answer: Answer, title: str) -> dict[str, tuple[str, ...]]:
+    section = next(one for one in answer.sections if one.title == title)
+    return {row[0]: row for row in section.rows}
+
+
+FIELDS = "Fields and types of the kernel (CO-RE)"
+
+
+@pytest.mark.parametrize(
+    ("name", "kernel", "outcome", "because"),
+    [
+        ("plain", "kernel", "works", ""),
+        ("plain", "changed", "works", ""),
+        ("guarded", "kernel", "works", ""),
+        ("guarded", "changed", "works", ""),
+        ("called", "changed", "works", ""),
+        ("constant", "changed", "works", ""),
+        ("unguarded", "kernel", "works", ""),
+        ("unguarded", "changed", "fails", "program: struct thing of this kernel has no gone"),
+        ("kinds", "kernel", "works", ""),
+        ("helper", "kernel", "works", ""),
+        ("unknown_helper", "kernel", "fails", "program: the kernel has no helper number 250"),
+        ("closed", "kernel", "fails", "program: bpf_probe_read_kernel is for GPL programs alone"),
+        ("kfunc", "kernel", "works", ""),
+        ("kfunc", "changed", "fails", "the kernel has no function bpf_thing for programs to call (kfunc)"),
+        ("targets", "kernel", "fails", "at_exit: the kernel's BTF has no function no_such_function"),
+    ],
+)
+def test_an_object_is_judged_by_what_the_kernel_has(
+    name: str, kernel: str, outcome: str, because: str
+) -> None:
+    answer = said(name, machine(kernel))
+    assert (answer.outcome, because in answer.verdict) == (outcome, True), answer.verdict
+
+
+def test_each_field_is_told_with_its_place() -> None:
+    fields = rows(said("plain", machine("changed")), FIELDS)
+    assert fields["thing.kept"][1] == "byte 8 (compiled for byte 0)"
+    assert fields["thing.moved"][1] == "byte 16 (compiled for byte 4)"
+    assert fields["thing.in.second"][1] == "byte 44 (compiled for byte 32)"
+    assert fields["thing.list[2]"][1] == "byte 56 (compiled for byte 44)"
+    same = rows(said("plain", machine("kernel")), FIELDS)
+    assert same["thing.kept"][1] == "byte 0"
+
+
+def test_a_missing_field_that_the_program_asks_for_is_no_failure() -> None:
+    assert rows(said("guarded", machine("changed")), FIELDS)["thing.gone"][1] == (
+        "not there, and the program asks first"
+    )
+    assert rows(said("constant", machine("changed")), FIELDS)["thing.gone"][1] == (
+        "not there, and no program comes to it"
+    )
+    assert rows(said("unguarded", machine("changed")), FIELDS)["thing.gone"][1] == "not there"
+
+
+def test_each_kind_of_relocation_is_told() -> None:
+    fields = rows(said("kinds", machine("changed")), FIELDS)
+    assert fields["colour.GREEN"][1] == "20 (compiled with 2)"
+    assert fields["colour.BLUE"][1] == "not there, and the program asks first"
+    assert fields["absent"][1] == "not there, and the program asks first"
+    assert fields["thing.flag"][1] == "byte 28, bit 5 (compiled for byte 24)"
+    assert fields["number_t"][1] == "there"
+
+
+def test_programs_maps_and_helpers_are_listed() -> None:
+    answer = said("targets", machine())
+    programs = rows(answer, "Programs")
+    assert programs["at_entry"][1:] == ("fentry/do_thing", "TRACING (TRACE_FENTRY)", "loads")
+    assert programs["at_exit"][3] == "does not load"
+    assert programs["hook"][3] == "loads, only on request"
+    assert programs["nonsense"][2:] == ("not known to libbpf", "does not load")
+    assert rows(answer, "Maps")["table"] == ("table", "HASH", "4", "8", "16", "yes")
+    assert rows(answer, "Helpers")["bpf_map_update_elem"][1] == "3.19"
+
+
+def test_a_program_on_request_decides_nothing() -> None:
+    failing = [row[1] for row in rows(said("targets", machine()), "What stands in the way").values()]
+    assert not any("hook" in text for text in failing)
+
+
+@pytest.mark.parametrize(
+    ("described", "outcome", "because"),
+    [
+        (machine().probe("bpf:map", errno.EPERM), "fails", "refuses bpf(2) to the caller: EPERM"),
+        (machines.without_btf(machine()), "fails", "the kernel does not provide BTF"),
+        (
+            machine().probe("bpf:prog:kprobe", errno.EINVAL),
+            "fails",
+            "refuses an empty program of type KPROBE",
+        ),
+        (machines.user(machine()), "fails", "EPERM"),
+    ],
+)
+def test_what_all_programs_need(described: Description, outcome: str, because: str) -> None:
+    answer = said("plain", described)
+    assert (answer.outcome, because in answer.verdict) == (outcome, True), answer.verdict
+    assert next(one for one in answer.sections if one.title == "What stands in the way").commands
+
+
+def test_the_kernel_s_types_that_cannot_be_read_are_not_missing() -> None:
+    described = machine().refuse("/sys/kernel/btf/vmlinux", errno.EACCES)
+    answer = said("plain", described)
+    assert (answer.outcome, "cannot tell" in answer.verdict) == ("unknown", True), answer.verdict
+
+
+def test_an_attach_point_that_is_not_there() -> None:
+    answer = said("plain", machine().file(LISTED, "do_thing.isra.0\n"))
+    assert (answer.outcome, answer.verdict) == (
+        "fails",
+        "It loads on the recorded machine and does not attach, because program: the kernel has no function do_thing "
+        "that can be probed.",
+    )
+    assert rows(answer, "Programs")["program"][3] == "loads, does not attach"
+    unlisted = machine()
+    unlisted.remove(LISTED)
+    assert said("plain", unlisted).outcome == "works", "its types have the function"
+
+
+def test_an_executable_that_carries_an_object(tmp_path: Path) -> None:
+    def program(name: str) -> Path:
+        file = tmp_path / name
+        object_ = (OBJECTS / f"{name}.bpf.o").read_bytes()
+        file.write_bytes(b"\x7fELF\2\1\1" + b"\0" * 9 + b"\2\0\x3e\0" + b"x" * 501 + object_ + b"tail" * 9)
+        return file
+
+    answer = said(program("plain"), machine())
+    assert (answer.outcome, answer.title) == ("works", "a program that carries 1 BPF object, at byte 521")
+    assert answer.sections[-1].commands[0].startswith("tail -c +522 ")
+    assert said(program("unguarded"), machine("changed")).outcome == "fails"
+    some = said(program("targets"), machine())
+    assert (some.outcome, "2 of its 3 BPF programs do not load" in some.verdict) == ("unknown", True)
+    # Its constants are the program's to write: the guard is not known to hold.
+    assert said(program("constant"), machine("changed")).outcome == "fails"
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+@pytest.mark.parametrize("name", sorted(path.name for path in OBJECTS.glob("*.bpf.o")))
+def test_every_answer_can_be_shown(name: str, width: int) -> None:
+    answer = explain(str(OBJECTS / name), here(machine("changed")))
+    Draft202012Validator(json.loads(schema_text())).validate(json.loads(render_json([answer])))
+    assert name in render([answer], Page(width)).replace("\n  ", "")
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (None, "No such file or directory"),
+        (b"", "not an ELF file: it begins with nothing"),
+        (b"#!/bin/sh\n", "not an ELF file: it begins with 23 21 2f 62"),
+        (b"\x7fELF", "no BPF object, and no program that carries one"),
+        ((OBJECTS / "plain.bpf.o").read_bytes()[:70], "do not fit in the file (at offset 40)"),
+    ],
+)
+def test_a_file_that_is_none(tmp_path: Path, data: bytes | None, why: str) -> None:
+    file = tmp_path / "x.o"
+    if data is not None:
+        file.write_bytes(data)
+    with pytest.raises(NotKnown) as caught:
+        explain(str(file), here(machine()))
+    assert str(file) in str(caught.value) and why in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("word", "is_one"),
+    [
+        ("a.bpf.o", True),
+        ("./x", True),
+        ("/usr/sbin/opensnoop", True),
+        ("uprobe:/bin/bash:readline", False),
+        ("tools/x.bt", False),
+        ("btf.vmlinux", False),
+        ("kprobe", False),
+    ],
+)
+def test_which_words_are_files(word: str, is_one: bool) -> None:
+    assert looks_like_one(word) is is_one
