@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
 from kdiag.check import check
+from kdiag.knowledge.tools.behaviour import Behaviour
 from kdiag.machine import Machine
 from kdiag.machine.btf import VMLINUX, NoBtf
 from kdiag.model import Evidence, Finding, expect, expected, fail, ok, skip, unknown
@@ -19,7 +20,8 @@ from .refusals import BPF, TRACING, Call, explain, only_root_may
 class Feature(NamedTuple):
     """probe: its name. known: the errno of a kernel that has it, "" where it simply succeeds. since: the release of
     Linux that brought it. without: what tools do then; option: what newer ones are built
-    with, where that is not always so; needed: whether some do not run at all.
+    with, where that is not always so; needed: whether some do not run at all; bpftrace: whether a release uses it,
+    None where no release does, or all do.
     """
 
     id: str
@@ -31,6 +33,7 @@ class Feature(NamedTuple):
     without: str
     option: str = ""
     needed: bool = False
+    bpftrace: Callable[[Behaviour], bool] | None = None
 
     @property
     def release(self) -> str:
@@ -58,6 +61,7 @@ _FEATURES = (
         (6, 6, 0),
         "wildcards of uprobes are attached one function at a time",
         "UPROBES",
+        bpftrace=lambda behaviour: behaviour.uprobe_multi,
     ),
     Feature(
         "bpf.kprobe_session",
@@ -68,6 +72,7 @@ _FEATURES = (
         (6, 10, 0),
         "a kprobe and its kretprobe are attached as two",
         "FPROBE",
+        bpftrace=lambda behaviour: behaviour.kprobe_session,
     ),
     Feature(
         "bpf.uprobe_session",
@@ -133,7 +138,7 @@ def _answer(machine: Machine, feature: Feature, call: Call) -> Finding:
         return _untried(machine, feature, gap.reason)
     evidence = (Evidence(feature.call, _said(result)),)
     if result.ok or (feature.known and result.name == feature.known):
-        return ok(f"the kernel has {feature.what}", evidence=evidence)
+        return ok(f"the kernel has {feature.what}", reason=_use(machine, feature), evidence=evidence)
     if only_root_may(machine, call, result):
         return _untried(machine, feature, result.describe())
     if result.name in ("EINVAL", "EOPNOTSUPP", "ENOTSUP"):
@@ -150,6 +155,15 @@ def _answer(machine: Machine, feature: Feature, call: Call) -> Finding:
         evidence=(*evidence, *why.evidence),
         causes=("bpf.map", *why.causes),
     )
+
+
+def _use(machine: Machine, feature: Feature) -> str:
+    """Whether the installed bpftrace uses it, where releases differ in that."""
+    behaviour = machine.tools.behaviour
+    if feature.bpftrace is None or behaviour is None:
+        return ""
+    release = ".".join(map(str, behaviour.version))
+    return f"bpftrace {release} {'uses' if feature.bpftrace(behaviour) else 'does not use'} them"
 
 
 def _required(feature: Feature, result: ProbeResult) -> str:

@@ -59,7 +59,7 @@ def run(
         if ended.signal:
             at_end(partial(commands.end_by, ended.signal))
     if why and how and said.strip():
-        from kdiag.cli.afterwards import explain
+        from kdiag.cli.explaining import explain
 
         explain(command, said, how)
     raise typer.Exit(status)

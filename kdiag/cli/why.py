@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kdiag.cli.common import Color, Host, Settings, Verbose, fail, one_of, terminal
-from kdiag.console import output as console
+from kdiag.cli.common import Color, Host, Settings, Verbose, terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,21 +32,9 @@ def why(  # noqa: PLR0913, PLR0917  a parameter is an option
     Exit status: 0 its meaning and its cause are known, 1 its meaning is known and no cause is established here, 3 kdiag
     does not know the message.
     """
-    from kdiag.cli.examination import report_on
-    from kdiag.commands.why import FORMATS, BadText, explain, log_of, rendered
+    from kdiag.cli.explaining import answer
 
-    one_of("--format", output_format, FORMATS)
-    try:
-        log = log_of(text)
-    except BadText as bad:
-        fail(str(bad))
-    report = report_on(recording, host)
-    shown = terminal(color)
-    words, status = rendered(
-        explain(log, report, recorded=bool(recording)), output_format, shown, verbose=verbose
-    )
-    console.rendering(words, exact=output_format != "text", color=shown.color)
-    raise typer.Exit(status)
+    raise typer.Exit(answer(text, recording, output_format, terminal(color), host, verbose=verbose))
 
 
 COMMANDS: tuple[tuple[str, Callable[..., None], Settings], ...] = (("why", why, {}),)

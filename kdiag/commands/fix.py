@@ -105,6 +105,7 @@ def _cut_short(places: Places) -> str:
 
 
 def _carry_out(plan: Plan, before: Report, console: Console, around: Surroundings, places: Places) -> int:
+    from kdiag.commands.messages import changes
     from kdiag.fix.apply import apply
     from kdiag.fix.journal import Journal
     from kdiag.fix.verify import repaired, still_broken
@@ -129,6 +130,8 @@ def _carry_out(plan: Plan, before: Report, console: Console, around: Surrounding
             f"Now works: {smoke_after.works} of {smoke_after.total} smoke programs "
             f"(before: {smoke_before.works})."
         )
+        for words in changes(smoke_before.said, smoke_after.said, after):
+            console.say(words)
     _hand_over(plan, console)
     return exits.FAILED if broken or worse else exits.READY
 

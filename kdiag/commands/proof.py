@@ -1,10 +1,11 @@
-"""How many smoke programs work with given variables: what `kdiag fix` shows before and after."""
+"""How many smoke programs work with given variables, and what tools say: what `kdiag fix` shows before and after."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
 
+from kdiag.commands.messages import printed
 from kdiag.commands.runners import runners
 from kdiag.fix.verify import SmokeSummary
 from kdiag.knowledge.tools.bpftrace import behaviour
@@ -28,4 +29,4 @@ def summary(values: Mapping[str, str], asked: Sequence[str] = ()) -> SmokeSummar
         env={**os.environ, **values},
     )
     tried = [one for one in report.programs if one.outcome is not Outcome.SKIPPED]
-    return SmokeSummary(sum(one.works for one in tried), len(tried))
+    return SmokeSummary(sum(one.works for one in tried), len(tried), printed(tried))

@@ -15,6 +15,7 @@ from kdiag.capabilities.tools import required as required_of
 from kdiag.checking.analysis import analyse
 from kdiag.checking.registry import discover
 from kdiag.checking.selection import capabilities
+from kdiag.commands.messages import judged_here
 from kdiag.commands.runners import runners
 from kdiag.knowledge.tools.bpftrace import behaviour
 from kdiag.knowledge.tools.bpftrace_history import NEWEST_READ
@@ -81,7 +82,7 @@ def prove(  # noqa: PLR0913
 ) -> SmokeReport:
     """Run the programs on this machine, predicted by a report about it. Raises SmokeError."""
     with shown(programs, progress, color=terminal.color, unicode=terminal.unicode) as listener:
-        return run(
+        proof = run(
             programs,
             runners=runners(machine.tools, _hints(report)),
             # Of a release that does not say which it is, the newest is the likeliest.
@@ -93,6 +94,7 @@ def prove(  # noqa: PLR0913
             time_limit=TIME_LIMIT if time_limit is None else time_limit or None,
             machine=report.machine,
         )
+    return judged_here(proof, report)
 
 
 def _hints(report: Report) -> dict[str, str]:

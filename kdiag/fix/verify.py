@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
+from kdiag.knowledge.tools.messages import Printed
 from kdiag.model import Capability, Report, Status, Works
 from kdiag.system import System
 from kdiag.system.live import Live
@@ -16,10 +17,11 @@ if TYPE_CHECKING:
 
 
 class SmokeSummary(NamedTuple):
-    """How many of the smoke programs worked."""
+    """How many of the smoke programs worked, and the known messages that were printed meanwhile."""
 
     works: int
     total: int
+    said: tuple[Printed, ...] = ()
 
 
 #: Runs the smoke programs with these variables added to the environment.

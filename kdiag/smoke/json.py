@@ -42,6 +42,7 @@ def document(report: SmokeReport) -> dict[str, object]:
         "programs": [_program(one) for one in report.programs],
         "required": [clean(one) for one in report.required],
         "seconds": round(report.seconds, 3),
+        "remarks": [clean(one) for one in report.remarks],
         "summary": {
             "status": judged.status.value,
             "text": clean(judged.summary),
@@ -61,6 +62,7 @@ def _program(one: Result) -> dict[str, object]:
         "outcome": one.outcome.value,
         "message": clean(one.message),
         "meaning": clean(one.meaning),
+        "here": clean(one.here),
         "predicted": one.predicted.value if one.predicted else None,
         "agrees": one.agrees,
         "seconds": round(one.seconds, 3),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import NamedTuple
 
+from kdiag.knowledge.tools.messages import Explained
 from kdiag.model import MachineInfo, Works
 
 
@@ -28,6 +29,7 @@ class Result(NamedTuple):
     in parentheses where the tool said nothing), or the reason of a skip. predicted: the worst status that
     `kdiag check` gave to what it needs, None without a prediction. agrees: None where nothing can be compared.
     arguments: as given to the tool; output: the beginning of what it printed, both streams. tool: as `--tool` names it.
+    known: what the table of messages knows of what the tool said; here: what the message comes from on this machine.
     """
 
     id: str
@@ -43,6 +45,8 @@ class Result(NamedTuple):
     arguments: tuple[str, ...] = ()
     output: str = ""
     tool: str = "bpftrace"
+    known: tuple[Explained, ...] = ()
+    here: str = ""
 
     @property
     def works(self) -> bool:
@@ -51,7 +55,9 @@ class Result(NamedTuple):
 
 
 class SmokeReport(NamedTuple):
-    """All results of one run. required: ids of the capabilities that decide the exit status."""
+    """All results of one run. required: ids of the capabilities that decide the exit status. remarks: about what was
+    announced and not said.
+    """
 
     kdiag: str
     created: str
@@ -59,6 +65,7 @@ class SmokeReport(NamedTuple):
     programs: tuple[Result, ...]
     required: tuple[str, ...]
     seconds: float
+    remarks: tuple[str, ...] = ()
 
     def count(self, outcome: Outcome) -> int:
         """How many programs ended so."""

@@ -13,6 +13,7 @@ from kdiag import __version__
 from kdiag.capabilities.definitions import DEFAULT_REQUIRED
 from kdiag.checking.selection import UnknownName
 from kdiag.knowledge.tools.behaviour import Behaviour
+from kdiag.knowledge.tools.messages import explain
 from kdiag.model import MachineInfo, Works
 from kdiag.smoke import judge
 from kdiag.smoke.cause import Cause, Uncaused, start
@@ -203,9 +204,9 @@ def _one(program: Program, state: _Run, predicted: Works | None) -> Result:
         seen = seen._replace(lacked=shortage())
     # Only on standard output, which is not looked at once tracing has begun.
     told = seen._replace(started=True) if program.answers else seen
-    return result(
-        *judge.judge(told, scene.cause.comm, program.almost, runner.title), arguments, judge.output(seen)
-    )
+    mark = scene.cause.comm
+    found = result(*judge.judge(told, mark, program.almost, runner.title), arguments, judge.output(seen))
+    return found._replace(known=tuple(explain(judge.said(told, mark))))
 
 
 def _doubt(tool: str, state: _Run) -> Doubt | None:

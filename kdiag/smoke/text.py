@@ -36,7 +36,7 @@ def render(report: SmokeReport, *, width: int, color: bool, unicode: bool) -> st
     sections = (
         list(_head(report, page)),
         list(_table(report, notes, page)),
-        list(_notes(report.programs, notes, page)),
+        [*_notes(report.programs, notes, page), *_remarks(report, page)],
         list(_mistakes(report.disagreements, page)),
         list(_verdict(report, page)),
     )
@@ -157,6 +157,14 @@ def _notes(results: Sequence[Result], notes: dict[str, int], page: Page) -> Iter
         yield from rest
         if meanings[message] != meanings.get(after, ""):
             yield from page.text(meanings[message], indent, "dim")
+            same = {one.here for one in results if one.meaning == meanings[message] and one.here}
+            for words in sorted(same):
+                yield from page.text(f"Here: {words}", indent)
+
+
+def _remarks(report: SmokeReport, page: Page) -> Iterator[str]:
+    for words in report.remarks:
+        yield from page.text(words, 2, rest=4)
 
 
 def _mistakes(results: Sequence[Result], page: Page) -> Iterator[str]:

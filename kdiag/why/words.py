@@ -30,6 +30,22 @@ def what(answer: Answer) -> str:
     return ""
 
 
+def stands(answer: Answer) -> str:
+    """Whether a message matters here, and why it comes, in half a sentence."""
+    if answer.outcome == "established" and answer.cause is not None:
+        return f"because {answer.cause.summary} ({answer.cause.id})"
+    if answer.outcome == "harmless":
+        fine = ", ".join(f.summary for f in answer.ruled_out)
+        return f"harmless here{f', {fine}' if fine else ''}"
+    if answer.outcome == "elsewhere":
+        return "it lies in the program or the tool"
+    if answer.outcome == "none-here":
+        return "none of its usual causes is here"
+    return (
+        f"its cause is not established{f', perhaps {answer.candidates[0].id}' if answer.candidates else ''}"
+    )
+
+
 def located(one: Told | Strange) -> str:
     """A message with its first line, and how often it came."""
     often = f", {one.times:,} times" if one.times > 1 else ""

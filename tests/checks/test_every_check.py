@@ -617,6 +617,20 @@ ROWS: list[Row] = [
         SKIP,
         "one function at a time",
     ),
+    (
+        "bpf.uprobe_multi",
+        "a bpftrace that uses them",
+        lambda x: machines.bpftrace(x, "0.20.4"),
+        OK,
+        "bpftrace 0.20.4 uses them",
+    ),
+    (
+        "bpf.kprobe_session",
+        "a bpftrace that does not use them",
+        lambda x: machines.bpftrace(x, "0.20.4"),
+        OK,
+        "bpftrace 0.20.4 does not use them",
+    ),
     ("bpf.kprobe_session", "before 6.10", probes(errno.EINVAL, "bpf:kprobe-session"), SKIP, "6.10"),
     (
         "bpf.kprobe_session",

@@ -64,6 +64,13 @@ def patterns() -> tuple[Message, ...]:
     return tuple(message for message in catalogue() if message.pattern)
 
 
+class Printed(NamedTuple):
+    """A known message, and the names of the programs that printed it."""
+
+    known: Explained
+    programs: tuple[str, ...]
+
+
 @cache
 def _index() -> Index:
     return index([message.pattern for message in patterns()])

@@ -1,4 +1,4 @@
-"""What `kdiag run` says below the last words of a command that failed."""
+"""What `kdiag why` says, and `kdiag run` below the last words of a command that failed."""
 
 from __future__ import annotations
 
@@ -7,13 +7,29 @@ import sys
 
 import typer
 
+from kdiag.cli.common import fail, one_of
 from kdiag.cli.examination import report_on
 from kdiag.commands.run import NOT_STARTED, Command
+from kdiag.commands.why import FORMATS, BadText, in_brief, log_in, log_of, rendered
 from kdiag.commands.why import explain as explained
-from kdiag.commands.why import in_brief, log_in
 from kdiag.console import output
 from kdiag.console.crash import write_report
 from kdiag.console.terminal import Terminal
+
+
+def answer(  # noqa: PLR0913
+    text: list[str], recording: str, output_format: str, shown: Terminal, host: str, *, verbose: bool
+) -> int:
+    """Print what a text means on this machine, or on that of a recording; the exit status."""
+    one_of("--format", output_format, FORMATS)
+    try:
+        log = log_of(text)
+    except BadText as bad:
+        fail(str(bad))
+    explanation = explained(log, report_on(recording, host), recorded=bool(recording))
+    words, status = rendered(explanation, output_format, shown, verbose=verbose)
+    output.rendering(words, exact=output_format != "text", color=shown.color)
+    return status
 
 
 def explain(command: Command, said: bytes, how: str) -> None:
