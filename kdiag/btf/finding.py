@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import re
-from fnmatch import translate
-from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple
 
 from kdiag.btf.declare import base_of, keyword
+from kdiag.btf.searching import matching
 from kdiag.parse.btf.graph import DEEPEST, Graph
 from kdiag.parse.btf.kinds import COMPOSITES, BtfError, Kind
 from kdiag.words import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from kdiag.btf.sources import Source, Types
-    from kdiag.parse.btf.value import Btf
 
 #: What `kdiag btf struct` shows: a definition before a name for one, and that before a declaration without a body.
 DEFINITIONS = (Kind.STRUCT, Kind.UNION, Kind.ENUM, Kind.ENUM64)
@@ -74,21 +72,35 @@ def find_type(source: Source, name: str, module: str = "", kinds: Sequence[Kind]
     word, _, rest = name.partition(" ")
     if rest and word in _KEYWORDS:
         name, kinds = rest.strip(), _KEYWORDS[word]
-    places = [source.module(module)] if module else [source.main]
-    found = _first(places, name, kinds)
-    if found is None and not module:
-        found = _first(source.others(b"\0" + _encoded(name) + b"\0"), name, kinds)
+    if module:
+        return _own(source.module(module), name, kinds) or _in_kernel(source.main, name, kinds)
+    found = _in_kernel(source.main, name, kinds)
+    if found is None:
+        modules = source.others(b"\0" + _encoded(name) + b"\0")
+        found = next(filter(None, (_own(types, name, kinds) for types in modules)), None)
     return found
 
 
-def _first(places: Sequence[Types] | Iterator[Types], name: str, kinds: Sequence[Kind]) -> Found | None:
-    whole = [kind for kind in kinds if kind in DEFINITIONS]
-    later = [kind for kind in kinds if kind not in DEFINITIONS and kind != Kind.FWD]
-    for types in places:
-        for some in (whole, later, [Kind.FWD] if Kind.FWD in kinds else []):
-            type_id = types.btf.find(name, some) if some else None
-            if type_id is not None:
-                return Found(types, type_id)
+def _ranked(kinds: Sequence[Kind]) -> list[list[Kind]]:
+    """Definitions, other names, and what is only declared."""
+    whole: list[Kind] = [kind for kind in kinds if kind in DEFINITIONS]
+    later: list[Kind] = [kind for kind in kinds if kind not in (*DEFINITIONS, Kind.FWD)]
+    return [whole, later, [Kind.FWD] if Kind.FWD in kinds else []]
+
+
+def _in_kernel(types: Types, name: str, kinds: Sequence[Kind]) -> Found | None:
+    for some in filter(None, _ranked(kinds)):
+        type_id = types.btf.find(name, some)
+        if type_id is not None:
+            return Found(types, type_id)
+    return None
+
+
+def _own(types: Types, name: str, kinds: Sequence[Kind]) -> Found | None:
+    """The type of this name that is a module's own."""
+    for some in filter(None, _ranked(kinds)):
+        for type_id in types.btf.all_of(name, some):
+            return Found(types, type_id)
     return None
 
 
@@ -97,13 +109,11 @@ def is_function(types: Types, name: str) -> bool:
     return types.btf.has(name, Kind.FUNC)
 
 
-def all_named(types: Types, name: str, kinds: Sequence[Kind]) -> list[int]:
-    """All types of this name, the base's not: a static function's name may be another's, too."""
-    return [
-        type_id
-        for type_id, found in _matching(types.btf, re.compile(re.escape(name)), kinds)
-        if found == name
-    ]
+def functions(source: Source, name: str, module: str = "") -> list[tuple[Types, int]]:
+    """All functions of this name: a static function's name may be another's, too."""
+    text = b"\0" + _encoded(name) + b"\0"
+    places = [source.module(module)] if module else [source.main, *source.others(text)]
+    return [(types, found) for types in places for found in types.btf.all_of(name, FUNCTIONS)]
 
 
 def tags(types: Types, type_id: int) -> list[str]:
@@ -120,48 +130,7 @@ def tags(types: Types, type_id: int) -> list[str]:
 def near(types: Types, name: str, kinds: Sequence[Kind]) -> str:
     """A hint at what is meant, from names that begin as this one does; "" without any."""
     start = re.compile(re.escape(name[:2]) + ".*", re.DOTALL)
-    return did_you_mean(name, (found for _, found in _matching(types.btf, start, kinds)))
-
-
-def matching(types: Types, pattern: str, kinds: Sequence[Kind]) -> Iterator[tuple[int, str]]:
-    """The own types of these kinds whose names match a glob, in their order, each with its name."""
-    return _matching(types.btf, re.compile(translate(pattern)), kinds)
-
-
-def _matching(btf: Btf, pattern: re.Pattern[str], kinds: Sequence[Kind]) -> Iterator[tuple[int, str]]:
-    """Looks at every string once, and at every type once; a name that is the tail of a longer string is found too."""
-    words, infos_at, own_kinds = btf.records
-    wanted = own_kinds.translate(bytes(byte in kinds for byte in range(256)))
-    known: dict[int, str] = _whole_strings(btf, pattern)
-    begun = _beginnings(btf)
-    for nth, chosen in enumerate(wanted):
-        if chosen:
-            offset = words[infos_at[nth] - 1]
-            if offset in known:
-                yield btf.first_id + nth, known[offset]
-            elif offset and offset not in begun:
-                name = btf.text(offset)
-                if name and pattern.fullmatch(name):
-                    yield btf.first_id + nth, name
-
-
-def _strings(btf: Btf) -> list[bytes]:
-    begin, end = btf.string_section
-    return btf.data[begin:end].split(b"\0")
-
-
-def _beginnings(btf: Btf) -> frozenset[int]:
-    return frozenset(accumulate((len(text) + 1 for text in _strings(btf)), initial=btf.names_from))
-
-
-def _whole_strings(btf: Btf, pattern: re.Pattern[str]) -> dict[int, str]:
-    at, found = btf.names_from, {}
-    for raw in _strings(btf):
-        text = raw.decode("utf-8", "surrogateescape")
-        if raw and pattern.fullmatch(text):
-            found[at] = text
-        at += len(raw) + 1
-    return found
+    return did_you_mean(name, (found for _, found in matching(types.btf, start, kinds)))
 
 
 def follow(graph: Graph, type_id: int, path: str) -> list[Step]:

@@ -46,6 +46,7 @@ class _Writer:
         self._line_size = cache_line
         self._cache_line = 0
         self._left = MOST
+        self._paddings: dict[int, int] = {}
 
     def declaration(self, type_id: int, name: str, level: int, base: int, *, flexible: bool = False) -> str:
         """A member's declaration, with the definition of what is anonymous in it. base: the byte where it begins."""
@@ -140,9 +141,12 @@ class _Writer:
 
     def _padding(self, place: Place) -> int:
         """The bytes at the end of a member that is a struct which are nobody's."""
-        if self._graph.kind(place.type_id) != Kind.STRUCT:
+        type_id = place.type_id
+        if self._graph.kind(type_id) != Kind.STRUCT:
             return 0
-        return lay_out(self._graph, place.type_id).padding
+        if type_id not in self._paddings:
+            self._paddings[type_id] = lay_out(self._graph, type_id).padding
+        return self._paddings[type_id]
 
     def _padding_note(self, place: Place) -> list[str]:
         padding = self._padding(place)

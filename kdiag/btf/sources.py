@@ -1,4 +1,7 @@
-"""Where type information is read from: a kernel, this one or a recorded one, with its modules; or a file."""
+"""Where type information is read from: a kernel, this one or a recorded one, with its modules.
+
+A file that the user names is read by `kdiag.btf.files`.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +10,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from kdiag.console.printable import line
 from kdiag.parse.btf import BtfError, parse
 from kdiag.parse.btf.graph import Graph
-from kdiag.parse.btf.sections import MAGIC, content, sections
-from kdiag.parse.errors import ParseError
 from kdiag.system import Unavailable
-from kdiag.trust import read
+from kdiag.words import listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import BinaryIO
 
     from kdiag.parse.btf.value import Btf
     from kdiag.system import System
@@ -25,7 +25,6 @@ SYSFS = "/sys/kernel/btf"
 VMLINUX = "vmlinux"
 #: Ten times what the largest kernels have.
 LIMIT = 64 * 1024 * 1024
-_BARE = (b"\x9f\xeb", b"\xeb\x9f")
 
 
 class NoTypes(Exception):
@@ -34,6 +33,10 @@ class NoTypes(Exception):
     def __init__(self, message: str, *, known: bool = False) -> None:
         super().__init__(message)
         self.known = known
+
+
+class NoModule(Exception):
+    """There is no BTF of the module that was named."""
 
 
 class BadFile(Exception):
@@ -71,12 +74,12 @@ class Source(NamedTuple):
         return tuple(name for name in names or () if name != VMLINUX)
 
     def module(self, name: str) -> Types:
-        """The types of a module, on top of the kernel's. Raises NoTypes."""
+        """The types of a module, on top of the kernel's. Raises NoModule, NoTypes."""
         data = _provided(self.system, name) if self.system and "/" not in name else None
         if data is None:
             known = self.modules()
-            those = ", ".join(known) if known else "no module provides BTF here"
-            raise NoTypes(f"there is no BTF of a module {name!r}: {those}", known=True)
+            those = f"those that provide it are {listed(known)}" if known else "no module provides it here"
+            raise NoModule(f"there is no BTF of a module {name!r}: {those}")
         place = f"{SYSFS}/{name}"
         try:
             return Types(place, name, Graph(parse(data, base=self.main.btf, lazy=True), line), data)
@@ -90,7 +93,7 @@ class Source(NamedTuple):
                 data = _provided(self.system, module) if self.system else None
                 if data is not None and name in data:
                     yield self.module(module)
-            except NoTypes:
+            except (NoModule, NoTypes):
                 continue
 
 
@@ -119,50 +122,3 @@ def _provided(system: System | None, name: str) -> bytes | None:
         return system.read(f"{SYSFS}/{name}", LIMIT)
     except Unavailable as gap:
         raise NoTypes(f"cannot read {gap.reason}" if gap.errno else gap.reason) from None
-
-
-def of_file(path: str, base: str = "") -> Source:
-    """The types in a file: bare BTF, or the .BTF section of an ELF file. base: the file that split BTF is on top of.
-    Raises BadFile.
-    """
-    below = of_file(base).main.btf if base else None
-    data = bytes_of(path)
-    try:
-        btf = parse(data, base=below, lazy=True)
-    except BtfError as error:
-        hint = (
-            "" if base else "; --base FILE names the BTF that it is on top of" * ("split BTF" in str(error))
-        )
-        raise BadFile(f"{path}: {error}{hint}") from None
-    return Source(path, "", Types(path, "", Graph(btf, line), data))
-
-
-def bytes_of(path: str) -> bytes:
-    """The BTF in a file. Raises BadFile."""
-    try:
-        with read.opened(path) as file:
-            start = file.read(4)
-            if start == MAGIC:
-                return _of_elf(file, path)
-            if start[:2] not in _BARE:
-                shown = start.hex(" ") or "nothing"
-                raise BadFile(
-                    f"{path}: neither BTF (begins with 9f eb or eb 9f) nor an ELF file: it begins with {shown}"
-                )
-            data = start + read.at_most(file, LIMIT + 1)
-    except OSError as error:
-        raise BadFile(f"{path}: {error.strerror or error}") from None
-    except ParseError as error:
-        raise BadFile(f"{path}: {error}") from None
-    except ValueError:
-        raise BadFile(f"{path!a}: not a path") from None
-    if len(data) > LIMIT:
-        raise BadFile(f"{path}: more than {LIMIT} bytes of BTF")
-    return data
-
-
-def _of_elf(file: BinaryIO, path: str) -> bytes:
-    for section in sections(file):
-        if section.name == ".BTF":
-            return content(file, section, LIMIT)
-    raise BadFile(f"{path}: an ELF file without a .BTF section; pahole -J makes one out of debug information")

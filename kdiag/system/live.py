@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, BinaryIO, Protocol, TypeVar
 
 from kdiag.parse.errors import ParseError
-from kdiag.parse.mountinfo import parse as parse_mountinfo
 from kdiag.system.base import READ_LIMIT, CommandResult, Identity, ProbeResult, Stat, Uname, Unavailable
 from kdiag.system.below import HOSTS, VARIABLE, is_root
 from kdiag.trust.search import find
@@ -80,6 +79,8 @@ def _is_host(directory: str) -> bool:
     """Whether the root of a system is mounted at a directory. In any other one links lead where they always do."""
     if not os.path.isdir(directory):
         return False
+    from kdiag.parse.mountinfo import parse as parse_mountinfo
+
     try:
         with open("/proc/self/mountinfo", "rb") as file:
             mounts = parse_mountinfo(file.read())

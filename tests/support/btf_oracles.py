@@ -17,8 +17,8 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from kdiag.btf.body import Bodies
+from kdiag.btf.files import of_file
 from kdiag.btf.listing import listing
-from kdiag.btf.sources import of_file
 from kdiag.parse.btf.graph import Graph
 from kdiag.parse.btf.kinds import BtfError, Kind
 from tests.support.waiting import HANG

@@ -10,8 +10,7 @@ from __future__ import annotations
 from itertools import compress
 from typing import TYPE_CHECKING, NamedTuple
 
-from kdiag.parse.btf.kinds import COMPOSITES, MODIFIERS, BtfError, Kind, info_flag, info_kind, info_vlen
-from kdiag.parse.btf.types import LONG
+from kdiag.parse.btf.kinds import COMPOSITES, LONG, MODIFIERS, BtfError, Kind, info_flag, info_kind, info_vlen
 from kdiag.parse.btf.value import Member
 
 if TYPE_CHECKING:

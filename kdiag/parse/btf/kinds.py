@@ -76,6 +76,14 @@ SHAPES: dict[int, Shape] = {
 COMPOSITES = (Kind.STRUCT, Kind.UNION)
 MODIFIERS = (Kind.TYPEDEF, Kind.VOLATILE, Kind.CONST, Kind.RESTRICT, Kind.TYPE_TAG)
 
+#: What libbpf tells the size of a pointer from (src/btf.c, determine_ptr_size()).
+LONG = frozenset(
+    (
+        *("long", "long int", "int long", "unsigned long", "long unsigned", "unsigned long int"),
+        *("unsigned int long", "long unsigned int", "long int unsigned", "int unsigned long"),
+        "int long unsigned",
+    )
+)
 MAX_KIND = 0x7F  # what fits into an info word
 MAX_TYPE = 0xFFFFF  # BTF_MAX_TYPE: the kernel passes over types beyond it
 MAX_NAME_OFFSET = 0xFFFFFF  # BTF_MAX_NAME_OFFSET

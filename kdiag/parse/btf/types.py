@@ -6,22 +6,13 @@ from array import array
 from itertools import compress
 from typing import TYPE_CHECKING, NamedTuple
 
-from kdiag.parse.btf.kinds import BtfError, Kind
+from kdiag.parse.btf.kinds import LONG, BtfError, Kind
 from kdiag.parse.btf.names import Strings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from kdiag.parse.btf.value import Btf
-
-#: What libbpf tells the size of a pointer from (src/btf.c, determine_ptr_size()).
-LONG = frozenset(
-    (
-        *("long", "long int", "int long", "unsigned long", "long unsigned", "unsigned long int"),
-        *("unsigned int long", "long unsigned int", "long int unsigned", "int unsigned long"),
-        "int long unsigned",
-    )
-)
 
 
 class Resolution(NamedTuple):

@@ -7,13 +7,14 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from itertools import compress, islice
 from typing import TYPE_CHECKING, NamedTuple
 
-from kdiag.parse.btf.header import ByteOrder
 from kdiag.parse.btf.kinds import COMPOSITES, MODIFIERS, BtfError, Kind, info_flag, info_vlen
-from kdiag.parse.btf.records import Records
-from kdiag.parse.btf.types import Resolution
 
 if TYPE_CHECKING:
     from array import array
+
+    from kdiag.parse.btf.header import ByteOrder
+    from kdiag.parse.btf.records import Records
+    from kdiag.parse.btf.types import Resolution
 
 # Bounds against BTF made to exhaust its reader; the kernel's own are 32 (MAX_RESOLVE_DEPTH) and 512 bytes
 # (KSYM_NAME_LEN).
@@ -122,6 +123,16 @@ class Btf(NamedTuple):
         if len(whole) == 1 and (found := self._find_one(whole[0], kinds)) is not None:
             return found
         return self._find_any(offsets.__contains__, kinds) if offsets else None
+
+    def all_of(self, name: str, kinds: Collection[Kind]) -> list[int]:
+        """The ids of all own types so named of these kinds, the base's left out."""
+        text = name.encode("utf-8", "surrogateescape") + b"\0"
+        if text == b"\0" or text.count(b"\0") > 1:
+            return []
+        offsets = dict(islice(self._name_offsets(text), MAX_TRIES + 1))
+        if len(offsets) > MAX_TRIES:
+            return list(self._all_named(lambda offset: self._reads(offset, text), kinds))
+        return list(self._all_named(offsets.__contains__, kinds)) if offsets else []
 
     def members(self, type_id: int, *, flatten: bool = False) -> tuple[Member, ...]:
         """The members of a STRUCT or UNION, in order.
@@ -246,9 +257,11 @@ class Btf(NamedTuple):
 
     def _find_any(self, is_name: Callable[[int], bool], kinds: Collection[Kind]) -> int | None:
         """The first own type of these kinds whose name offset is one: looks at all of them."""
+        return next(self._all_named(is_name, kinds), None)
+
+    def _all_named(self, is_name: Callable[[int], bool], kinds: Collection[Kind]) -> Iterator[int]:
         words, infos_at, own_kinds = self.records
         chosen = own_kinds.translate(bytes(byte in kinds for byte in range(256)))
         for nth in compress(range(len(own_kinds)), chosen):
             if is_name(words[infos_at[nth] - 1]):
-                return self.first_id + nth
-        return None
+                yield self.first_id + nth
