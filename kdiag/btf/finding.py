@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from kdiag.btf.declare import base_of, keyword
-from kdiag.btf.searching import matching
+from kdiag.btf.searching import named
 from kdiag.parse.btf.graph import DEEPEST, Graph
 from kdiag.parse.btf.kinds import COMPOSITES, BtfError, Kind
 from kdiag.words import did_you_mean
@@ -130,7 +130,7 @@ def tags(types: Types, type_id: int) -> list[str]:
 def near(types: Types, name: str, kinds: Sequence[Kind]) -> str:
     """A hint at what is meant, from names that begin as this one does; "" without any."""
     start = re.compile(re.escape(name[:2]) + ".*", re.DOTALL)
-    return did_you_mean(name, (found for _, found in matching(types.btf, start, kinds)))
+    return did_you_mean(name, (found for _, found in named(types.btf, start, kinds)))
 
 
 def follow(graph: Graph, type_id: int, path: str) -> list[Step]:

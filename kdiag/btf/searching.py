@@ -20,11 +20,15 @@ def everywhere(
 ) -> list[tuple[Types, int, str]]:
     """What matches a glob in a kernel and in its modules, or in one module. Raises NoTypes, BtfError."""
     places = [source.module(module)] if module else [source.main, *source.others(b"")]
-    compiled = re.compile(translate(pattern))
-    return [(types, *one) for types in places for one in matching(types.btf, compiled, kinds)]
+    return [(types, *one) for types in places for one in matching(types, pattern, kinds)]
 
 
-def matching(btf: Btf, pattern: re.Pattern[str], kinds: Sequence[Kind]) -> Iterator[tuple[int, str]]:
+def matching(types: Types, pattern: str, kinds: Sequence[Kind]) -> Iterator[tuple[int, str]]:
+    """The own types of these kinds whose names match a glob, in their order, each with its name."""
+    return named(types.btf, re.compile(translate(pattern)), kinds)
+
+
+def named(btf: Btf, pattern: re.Pattern[str], kinds: Sequence[Kind]) -> Iterator[tuple[int, str]]:
     """The own types of these kinds whose names match, in their order, each with its name. A name that is the tail of a
     longer string is found, too.
     """

@@ -35,7 +35,7 @@ class NoTypes(Exception):
         self.known = known
 
 
-class NoModule(Exception):
+class NoModule(NoTypes):
     """There is no BTF of the module that was named."""
 
 
@@ -74,12 +74,12 @@ class Source(NamedTuple):
         return tuple(name for name in names or () if name != VMLINUX)
 
     def module(self, name: str) -> Types:
-        """The types of a module, on top of the kernel's. Raises NoModule, NoTypes."""
+        """The types of a module, on top of the kernel's. Raises NoTypes."""
         data = _provided(self.system, name) if self.system and "/" not in name else None
         if data is None:
             known = self.modules()
             those = f"those that provide it are {listed(known)}" if known else "no module provides it here"
-            raise NoModule(f"there is no BTF of a module {name!r}: {those}")
+            raise NoModule(f"there is no BTF of a module {name!r}: {those}", known=True)
         place = f"{SYSFS}/{name}"
         try:
             return Types(place, name, Graph(parse(data, base=self.main.btf, lazy=True), line), data)
@@ -93,7 +93,7 @@ class Source(NamedTuple):
                 data = _provided(self.system, module) if self.system else None
                 if data is not None and name in data:
                     yield self.module(module)
-            except (NoModule, NoTypes):
+            except NoTypes:
                 continue
 
 

@@ -43,11 +43,11 @@ def told(where: str, ask: Callable[[], T]) -> T:
     """What is asked for, or CannotAnswer for why there is none. where: what is damaged, if something is."""
     try:
         return ask()
+    except sources.NoModule as none:
+        raise CannotAnswer(str(none), exits.USAGE) from None
     except sources.NoTypes as none:
         at = f"{where}: " if where else ""
         raise CannotAnswer(f"{at}{none}", exits.NOT_READY if none.known else exits.CANNOT_TELL) from None
-    except sources.NoModule as none:
-        raise CannotAnswer(str(none), exits.USAGE) from None
     except sources.Damaged as error:
         raise CannotAnswer(f"{where}: {error}", exits.CANNOT_TELL) from None
     except finding.NoMember as none:

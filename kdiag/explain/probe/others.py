@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kdiag.btf.finding import matching
+from kdiag.btf.searching import matching
 from kdiag.btf.sources import NoTypes
 from kdiag.explain.probe import types
 from kdiag.explain.probe.value import Found, comma

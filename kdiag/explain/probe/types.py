@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from kdiag.btf.declare import Declarer
-from kdiag.btf.finding import find_type, matching
+from kdiag.btf.finding import find_type
+from kdiag.btf.searching import matching
 from kdiag.parse.btf import BtfError
 from kdiag.parse.btf.kinds import Kind
 
