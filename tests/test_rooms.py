@@ -38,7 +38,8 @@ MAY_IMPORT = {
     "explain": "btf capabilities checking console knowledge machine model parse report system trust words",
     "smoke": "capabilities checking console knowledge model parse report system trust words",
     "pytest_plugin": "capabilities checking machine model report system trust words",
-    "commands": "btf capabilities checking compare config console explain fix knowledge machine model recording "
+    "api": "btf capabilities checking commands explain machine model parse report system why",
+    "commands": "api btf capabilities checking compare config console explain fix knowledge machine model recording "
     "report smoke system trust why",
     "cli": "capabilities checking commands compare config console explain fix machine model report smoke system "
     "trust words",

@@ -65,6 +65,7 @@ _MODULES = {
     "fix": ("fix", "smoke"),
     "env": ("env", "run"),
     "reports": ("record", "compare", "report"),
+    "mcp": ("mcp",),
 }
 
 

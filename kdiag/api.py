@@ -1,0 +1,233 @@
+"""kdiag for programs: what `kdiag check`, `why`, `explain` and `btf` answer, as values.
+
+    from kdiag import api
+
+    report = api.check()                            # this machine; a recording: api.check("machine.tar.gz")
+    report.verdict.status                           # Readiness.READY, NOT_READY or UNKNOWN
+    api.why("libbpf: failed to find valid kernel BTF").answers[0].cause
+    api.explain("CONFIG_IKHEADERS")[0].sections
+    api.btf().struct("task_struct").fields[0]
+    api.btf().func("vfs_open")
+
+Nothing is printed, nothing is changed, and nothing is run that `kdiag check` does not run. What cannot be answered
+raises Problem, with one line that names the file or the name. The values are those of `kdiag.model`,
+`kdiag.why.value`, `kdiag.explain.value` and this module; they are frozen.
+"""
+
+from __future__ import annotations
+
+import io
+from functools import cached_property
+from os import PathLike, fspath
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kdiag.btf.sources import Source
+    from kdiag.checking.registry import Registry
+    from kdiag.explain.value import Answer
+    from kdiag.machine import Machine
+    from kdiag.model import Report
+    from kdiag.system import System
+    from kdiag.why.value import Explanation
+
+__all__ = ["Field", "Problem", "Type", "Types", "btf", "check", "explain", "why"]
+
+Path = str | PathLike[str]
+
+
+class Problem(Exception):
+    """Why there is no answer, in one line: the file, the place or the name, and what is the matter with it."""
+
+
+def check(  # noqa: PLR0913  an option of the command each
+    recording: Path = "",
+    *,
+    host: Path = "",
+    require: Sequence[str] = (),
+    tools: Sequence[str] = (),
+    only: Sequence[str] = (),
+    skip: Sequence[str] = (),
+    plugins: bool = True,
+) -> Report:
+    """What can be traced on this machine, or on the recorded one, as `kdiag check` says it.
+
+    host: where this container sees its host's files. require: ids of capabilities; tools: bpftrace, bcc, libbpf,
+    bpftool; only, skip: ids or globs of checks. Raises Problem for a recording that cannot be read, and for a name
+    that nothing has.
+    """
+    from kdiag.capabilities.tools import REQUIRED
+    from kdiag.checking.analysis import analyse
+    from kdiag.checking.selection import UnknownName, capabilities, choose
+
+    if unknown := [tool for tool in tools if tool not in REQUIRED]:
+        raise Problem(f"a tool is one of {', '.join(REQUIRED)}, not {unknown[0]!r}")
+    machine, known = _machine(recording, host), _checks(plugins)
+    try:
+        return analyse(
+            machine, known, choose(known.checks, [*only], [*skip]), capabilities([*require]), [*tools]
+        )
+    except UnknownName as error:
+        raise Problem(str(error)) from None
+
+
+def why(
+    text: str | bytes, recording: Path = "", *, host: Path = "", report: Report | None = None
+) -> Explanation:
+    """What a tool's messages mean on this machine, or on the recorded one, as `kdiag why` says it.
+
+    report: of the machine, where there is one already, so that nothing is examined again.
+    """
+    from kdiag.commands.why import explain as held_against
+    from kdiag.why.joining import join
+    from kdiag.why.reading import Reading
+
+    raw = text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text
+    found = report if report is not None else check(recording, host=host)
+    return held_against(join(Reading(io.BytesIO(raw))), found, recorded=bool(recording))
+
+
+def explain(*names: str, recording: Path = "", host: Path = "", plugins: bool = True) -> tuple[Answer, ...]:
+    """What names, probes and files are, and how they stand here, as `kdiag explain` says it: an answer for each.
+
+    Raises Problem for a name that nothing has.
+    """
+    from kdiag.checking.analysis import analyse
+    from kdiag.commands.explain import answers
+    from kdiag.explain.here import Here
+    from kdiag.explain.value import NotKnown
+    from kdiag.report.story.next_step import RECORDED
+
+    machine, known = _machine(recording, host), _checks(plugins)
+    here = Here(
+        machine,
+        lambda: known,
+        lambda: analyse(machine, known, known.checks),
+        RECORDED if recording else "",
+    )
+    try:
+        return tuple(answers(names, here))
+    except NotKnown as error:
+        raise Problem(str(error)) from None
+
+
+class Field(NamedTuple):
+    """A member of a struct or union. offset, size: bytes; bit, bits: where a bit field begins in its byte, and how many
+    bits it has (0: it is no bit field). name is empty for an anonymous struct or union.
+    """
+
+    name: str
+    type: str
+    offset: int
+    size: int
+    bit: int = 0
+    bits: int = 0
+
+
+class Type(NamedTuple):
+    """A type of a kernel. kind: struct, union, enum, typedef, int, ...; module: which has it, empty for the kernel."""
+
+    name: str
+    kind: str
+    size: int
+    module: str
+    fields: tuple[Field, ...]
+    text: str
+    """The definition as C, with offsets, as `kdiag btf struct` prints it."""
+
+
+class Types:
+    """The types of a kernel, a recording or a file, looked up by name."""
+
+    def __init__(self, recording: str = "", file: str = "") -> None:
+        """Reads nothing yet. One of the two at most."""
+        self._recording, self._file = recording, file
+
+    @cached_property
+    def _source(self) -> Source:
+        from kdiag.commands.btf import Asked, CannotAnswer, source_of
+
+        try:
+            return source_of(Asked(recording=self._recording, file=self._file))
+        except CannotAnswer as error:
+            raise Problem(str(error)) from None
+
+    def struct(self, name: str, module: str = "") -> Type:
+        """A struct, union, enum or typedef. Raises Problem where there is none, or no BTF."""
+        from kdiag.btf.declare import Declarer
+        from kdiag.btf.finding import find_type
+        from kdiag.btf.layout import lay_out
+        from kdiag.btf.sources import Damaged
+        from kdiag.btf.text import definition
+        from kdiag.parse.btf.kinds import COMPOSITES, Kind
+
+        source = self._source
+        try:
+            found = find_type(source, name, module)
+            if found is None:
+                raise Problem(f"{source.name} has no type {name!r} in its BTF")
+            graph, type_id = found.types.graph, found.type_id
+            kind, declare = graph.kind(type_id), Declarer(graph).declare
+            places = lay_out(graph, type_id).places if kind in COMPOSITES else ()
+            fields = tuple(
+                Field(p.name, declare(p.type_id), p.at // 8, p.size, p.at % 8 if p.bits else 0, p.bits)
+                for p in places
+            )
+            return Type(
+                graph.name(type_id),
+                Kind(kind).name.lower(),
+                graph.size(type_id),
+                found.types.module,
+                fields,
+                definition(found),
+            )
+        except Damaged as error:
+            raise Problem(f"{source.name}: {error}") from None
+
+    def func(self, name: str, module: str = "") -> str:
+        """The prototype of a function. Raises Problem where there is none, or no BTF."""
+        from kdiag.btf.finding import FUNCTIONS, find_type
+        from kdiag.btf.sources import Damaged
+        from kdiag.btf.text import prototype
+
+        source = self._source
+        try:
+            found = find_type(source, name, module, FUNCTIONS)
+            if found is None:
+                raise Problem(f"{source.name} has no function {name!r} in its BTF")
+            return prototype(*found)
+        except Damaged as error:
+            raise Problem(f"{source.name}: {error}") from None
+
+
+def btf(recording: Path = "", *, file: Path = "") -> Types:
+    """The types of this kernel, of a recorded one, or of a file (raw BTF, or an ELF file with .BTF)."""
+    return Types(fspath(recording), fspath(file))
+
+
+def _machine(recording: Path, host: Path) -> Machine:
+    from kdiag.machine import Machine
+
+    return Machine(_system(fspath(recording), fspath(host)))
+
+
+def _system(recording: str, host: str) -> System:
+    if recording and host:
+        raise Problem("host is about this running machine, and a recording is of another: use one of them")
+    if recording:
+        from kdiag.commands.record import BadRecording, system_from
+
+        try:
+            return system_from(recording)
+        except BadRecording as error:
+            raise Problem(str(error)) from None
+    from kdiag.checking.versions import system_at
+
+    return system_at("/", host)
+
+
+def _checks(plugins: bool) -> Registry:
+    from kdiag.checking.registry import discover
+
+    return discover(plugins=plugins)
