@@ -178,3 +178,46 @@ def _cpus(machine: Machine) -> int:
         return 0
     last = re.search(r"(\d+)$", text)
     return int(last[1]) + 1 if last else 0
+
+
+#: An entry of the map: 127 frames of 8 bytes and its head (kernel/bpf/stackmap.c, prealloc_elems_and_freelist).
+_ENTRY = 127 * 8 + 24
+_MEMORY = "/proc/meminfo"
+
+
+@check("environment.stack-memory", "Memory for the stacks that bpftrace keeps")
+def stack_memory(machine: Machine) -> Iterator[Finding]:
+    """bpftrace 0.13 to 0.24 keeps stacks (`kstack`, `ustack`) in a map for 131072 of them, which the kernel makes as a
+    whole when the script starts: 130 MiB, whatever the script counts. On a machine that cannot give as much the script
+    ends with ENOMEM. See it yourself: `grep MemAvailable /proc/meminfo`.
+    """
+    behaviour = machine.tools.behaviour
+    entries = behaviour.stack_entries if behaviour is not None else 0
+    wanted = entries * _ENTRY // 1024
+    if wanted < 64 * 1024:
+        yield skip("this release of bpftrace keeps few stacks, or none")
+        return
+    text = read_text(machine.system, _MEMORY)
+    numbers = dict(re.findall(r"^(MemAvailable|SwapFree):\s+(\d{1,15}) kB", text or "", re.MULTILINE))
+    if "MemAvailable" not in numbers:
+        yield expected(
+            f"how much memory is free was not seen: bpftrace takes {wanted // 1024} MiB for stacks"
+        )
+        return
+    free = sum(map(int, numbers.values()))
+    evidence = (
+        Evidence(_MEMORY, ", ".join(f"{name} {int(value) // 1024} MiB" for name, value in numbers.items())),
+        Evidence("bpftrace's sources", f"a map of {entries} stacks: {wanted // 1024} MiB"),
+    )
+    if free > wanted:
+        yield ok(f"there is memory for bpftrace's map of stacks ({wanted // 1024} MiB)", evidence=evidence)
+        return
+    yield fail(
+        f"scripts with stacks end: bpftrace takes {wanted // 1024} MiB for them, and {free // 1024} MiB are free",
+        reason="the kernel makes the whole map when the script starts (ENOMEM)",
+        evidence=evidence,
+        remedies=(
+            Remedy("memory.swap", "Give the machine more memory, or add swap", "manual"),
+            Remedy("bpftrace.stacks", "Use bpftrace 0.25 or newer, which has no such map", "manual"),
+        ),
+    )

@@ -8,7 +8,8 @@ from kdiag.check import check
 from kdiag.machine import Machine
 from kdiag.machine.privileges import SYSCTLS
 from kdiag.machine.tracing import DEBUGFS
-from kdiag.model import Evidence, Finding, Remedy, WrongRemedy, expect, expected, fail, ok, unknown
+from kdiag.model import Evidence, Finding, Remedy, WrongRemedy, expect, expected, fail, ok, skip, unknown
+from kdiag.parse.errors import ParseError
 from kdiag.system import Unavailable
 from kdiag.words import Subject
 
@@ -178,6 +179,37 @@ def uprobes(machine: Machine) -> Iterator[Finding]:
             evidence=tuple(evidence),
             causes=("config.UPROBE_EVENTS", "config.UPROBES"),
         )
+
+
+@check("tracing.thumb", "Programs that uprobes can be put on")
+def thumb(machine: Machine) -> Iterator[Finding]:
+    """On 32-bit ARM a uprobe can be put on ARM code only: the kernel refuses addresses that are not divisible by four
+    with EINVAL (arch/arm/probes/uprobes/core.c, arch_uprobe_analyze_insn), and those of Thumb functions are odd.
+    Debian, Ubuntu and most others build for ARMv7 in Thumb-2. A USDT probe in Thumb code is refused as well, or damages
+    its program. See it yourself: `readelf -h $(command -v python3) | grep Entry`: an odd address is Thumb.
+    """
+    if not machine.kernel.arch.startswith("arm"):
+        yield skip("only 32-bit ARM has code that uprobes cannot be put on")
+        return
+    try:
+        found = machine.kernel.thumb
+    except (Unavailable, ParseError) as gap:
+        yield unknown("whether the programs here are Thumb code was not seen", reason=str(gap))
+        return
+    path = machine.system.identity().interpreter or "Python"
+    if found is None:
+        yield unknown(
+            "whether the programs here are Thumb code was not seen",
+            evidence=(Evidence(path, "no such program"),),
+        )
+    elif found:
+        yield fail(
+            "the programs here are Thumb code, which uprobes cannot be put on",
+            reason="the kernel refuses it with EINVAL; programs that were built with -marm can be probed",
+            evidence=(Evidence(path, "begins at an odd address: Thumb"),),
+        )
+    else:
+        yield ok("the programs here are ARM code", evidence=(Evidence(path, "begins at an even address"),))
 
 
 #: Since when the kernel counts for a uprobe (kernel/events/core.c, PERF_UPROBE_REF_CTR_OFFSET_SHIFT).

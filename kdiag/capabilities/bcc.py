@@ -153,7 +153,7 @@ PARTS = (
     Part(
         "bcc-uprobe",
         "BCC uprobes",
-        lambda _: _loaded(need("perf.events"), need("tracing.uprobes")),
+        lambda _: _loaded(need("perf.events"), need("tracing.uprobes"), need("tracing.thumb")),
         'attach_uprobe(name="c", sym="getppid")',
     ),
     Part(

@@ -190,7 +190,7 @@ def _begin(b: Behaviour) -> Expression:
     """What BEGIN and END are: a uprobe on bpftrace itself, a program that is run on demand, or either."""
     on_demand = all_of(need("bpf.prog.raw_tracepoint"), need("bpf.test-run"))
     named = unless_refuted("tools.bpftrace-begin")
-    uprobe = all_of(named, need("tracing.uprobes"), need("bpf.prog.kprobe"), need("perf.events"))
+    uprobe = all_of(named, _uprobes(), need("bpf.prog.kprobe"), need("perf.events"))
     return {"uprobe": uprobe, "raw-tracepoint": on_demand}.get(b.begin_program, any_of(on_demand, uprobe))
 
 
@@ -285,8 +285,12 @@ def fentry(b: Behaviour) -> Expression:
     return all_of(*parts, _clang(b, types=True))
 
 
+def _uprobes() -> Expression:
+    return all_of(need("tracing.uprobes"), need("tracing.thumb"))
+
+
 def uprobe(b: Behaviour) -> Expression:
-    attached = all_of(need("tracing.uprobes"), need("bpf.prog.kprobe"), need("perf.events"))
+    attached = all_of(_uprobes(), need("bpf.prog.kprobe"), need("perf.events"))
     return all_of(_runs(b), attached, _detach(b), _pids(b), _by_pid())
 
 
@@ -338,8 +342,8 @@ def kprobe_multi(b: Behaviour) -> Expression:
 
 def usdt(b: Behaviour) -> Expression:
     """As uprobes, or all places of a probe at once; later releases add a piece of C that needs the kernel's types."""
-    single = all_of(need("tracing.uprobes"), need("perf.events"))
-    at_once = there("bpf.uprobe_multi")
+    single = all_of(_uprobes(), need("perf.events"))
+    at_once = all_of(there("bpf.uprobe_multi"), need("tracing.thumb"))
     attached = all_of(need("bpf.prog.kprobe"), any_of(at_once, single) if b.usdt_multi else single)
     parts = [_runs(b), attached, _detach(b), _pids(b), _semaphores(b), _by_pid()]
     return all_of(*parts, _btf(b)) if b.usdt_needs_types else all_of(*parts)
@@ -360,7 +364,10 @@ def _by_pid() -> Expression:
 
 
 def kstack(b: Behaviour) -> Expression:
-    return all_of(_sampled(b), need("tracing.kallsyms"))
+    parts = [_sampled(b), need("tracing.kallsyms")]
+    if b.stack_entries:
+        parts.append(unless_refuted("environment.stack-memory"))
+    return all_of(*parts)
 
 
 def module_types(b: Behaviour) -> Expression:

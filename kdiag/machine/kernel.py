@@ -203,6 +203,18 @@ class Kernel:
             return None
 
     @cached_property
+    def thumb(self) -> bool | None:
+        """Whether the programs of this 32-bit ARM user space are Thumb code, by Python's: the lowest bit of a program's
+        entry is set then (ELF for the Arm architecture, "program loading"). None where that was not seen.
+        """
+        path = self._system.identity().interpreter
+        head = self._system.head(path, 64) if path else None
+        ident = None if head is None else elf_machine(head)
+        if head is None or ident is None or (ident.bits, ident.machine) != (32, "arm"):
+            return None
+        return bool(int.from_bytes(head[24:28], ident.byteorder) & 1)
+
+    @cached_property
     def config_arch(self) -> str | None:
         """The source architecture by the kernel's own config (`x86`, `arm64`), None if no config says."""
         try:

@@ -14,6 +14,7 @@ from tests.support import kernel_parts as parts
 from tests.support import known_machines as known
 from tests.support import machines
 from tests.support.description import Description
+from tests.support.programs import elf
 from tests.support.reports import builtin, report_on
 
 OK, WARN, FAIL, UNKNOWN, SKIP = Status.OK, Status.WARN, Status.FAIL, Status.UNKNOWN, Status.SKIP
@@ -76,6 +77,13 @@ def no_ftrace(**options: str | None) -> Change:
 def capable(described: Description, *without: str) -> Description:
     """Root, with all capabilities but these."""
     return machines.answers(described, machines.without(*without))
+
+
+def thumb(described: Description) -> None:
+    described.machine = "armv7l"
+    head = bytearray(elf("libc.so.6", bits=32, machine=40))
+    head[24:28] = (0x15F529).to_bytes(4, "little")
+    described.file("/usr/bin/python3", bytes(head), mode=0o755)
 
 
 def nowhere(change: Change) -> Change:
@@ -875,6 +883,14 @@ ROWS: list[Row] = [
         "vfs_open",
     ),
     (
+        "environment.stack-memory",
+        "192 MiB",
+        lambda x: x.file("/proc/meminfo", "MemTotal: 180000 kB\nMemAvailable: 90000 kB\nSwapFree: 0 kB\n"),
+        FAIL,
+        "130 MiB for them, and 87 MiB",
+    ),
+    ("tracing.thumb", "Debian's armhf", thumb, FAIL, "EINVAL"),
+    (
         "tracing.uprobes",
         "not built",
         lambda x: x.remove("/sys/bus/event_source/devices/uprobe", *both("uprobe_events")),
@@ -996,6 +1012,7 @@ def test_fine(tmp_path: Path) -> None:
         "headers.libc",
         "headers.user-",
         "tools.bcc-",
+        "tracing.thumb",
     )
     bad = [f for f in report.findings if f.status is not OK and not f.id.startswith(others)]
     assert not bad, bad

@@ -99,3 +99,34 @@ def test_a_harmless_limit_explains_nothing(examine: Examine) -> None:
     assert "privileges.memlock" not in report.blocks
     assert not [c for c in report.capabilities if "MEMLOCK" in c.because]
     assert "MEMLOCK" not in render_as("text", report)
+
+
+# -- memory -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("version", "available", "swap", "works"),
+    [
+        ("0.23.2", 90_000, 0, Works.FAILS),
+        ("0.23.2", 90_000, 500_000, Works.WORKS),
+        ("0.23.2", 200_000, 0, Works.WORKS),
+        ("0.11.3", 90_000, 0, Works.WORKS),
+        ("0.25.1", 90_000, 0, Works.WORKS),
+    ],
+)
+def test_a_map_of_stacks_takes_130_mib(version: str, available: int, swap: int, works: Works) -> None:
+    """Read in the sources of each release: 0.11 has a map for 4096 stacks, and 0.25 none."""
+    described = machines.bpftrace(machines.linux(), version)
+    described.file(
+        "/proc/meminfo", f"MemTotal: 999999 kB\nMemAvailable: {available} kB\nSwapFree: {swap} kB\n"
+    )
+    described.file("/proc/self/limits", parts.limits(1024, "unlimited"))
+    report = report_on(described.recording())
+    assert next(c.status for c in report.capabilities if c.id == "kstack") is works
+    assert next(c.status for c in report.capabilities if c.id == "profile") is Works.WORKS
+
+
+def test_memory_that_cannot_be_seen_is_taken_to_be_there() -> None:
+    described = machines.bpftrace(machines.linux(), "0.23.2").file("/proc/meminfo", "MemTotal: 999999 kB\n")
+    found = next(f for f in report_on(described.recording()).findings if f.id == "environment.stack-memory")
+    assert (found.status, found.likely) == (Status.UNKNOWN, Status.OK)

@@ -47,6 +47,7 @@ START = r"^src/(main|run_bpftrace)\.cpp$"
 TYPES = r"^src/(probe_)?types\.(h|cpp)$"
 FEATURE = r"^src/bpffeature\.(h|cpp)$"
 EVENT = r"^src/(ast/passes/)?tracepoint_format_parser\.cpp$"
+STACKS = r"^src/(map|ast/passes/codegen_llvm)\.cpp$"
 CODE = r"^src/.*\.cpp$"
 TRACEFS = r"^src/(tracefs/)?tracefs\.cpp$"
 EARLY_RETURN = r"c_definitions\.empty\(\) &&\s*bpftrace\.btf_set_\.empty\(\)"
@@ -239,6 +240,11 @@ SIGNS: Mapping[str, tuple[tuple[object, tuple[Sign, ...]], ...]] = {
         ("any", (has(CODE, r"get_all_iters\(\)"),)),
         ("listed", (has(FEATURE, r"iter_task"),)),
         ("none", (no(CODE, r'provider == "iter"'),)),
+    ),
+    "stack_entries": (
+        (131072, (has(STACKS, r"128 << 10"),)),
+        (4096, (has(STACKS, r"max_entries = 4096"),)),
+        (0, (no(STACKS, r"stackid_maps|StackType::name"),)),
     ),
     **{
         field: ((True, (has(FEATURE, rf"has_{field}"),)), (False, (no(FEATURE, field),)))

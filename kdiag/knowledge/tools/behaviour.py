@@ -105,6 +105,8 @@ class Behaviour(NamedTuple):
     fentry_test: str
     """The function that its test program is for, where kernels exist whose BTF lacks it; else empty."""
     iterators: Literal["none", "listed", "any"]
+    stack_entries: int
+    """Of the map that stacks are kept in, with room for 127 frames each, made as a whole at start; 0 without one."""
     kprobe_multi: bool
     uprobe_multi: bool
     kprobe_session: bool

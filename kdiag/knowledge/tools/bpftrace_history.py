@@ -64,6 +64,7 @@ _0_9_0 = Behaviour(
     fentry_check="none",
     fentry_test="",
     iterators="none",
+    stack_entries=4096,
     kprobe_multi=False,
     uprobe_multi=False,
     kprobe_session=False,
@@ -121,7 +122,11 @@ _0_12_0 = _0_11_0._replace(
     memlock_prefix="ERROR",  # 693d407fa Logging: change error/warning info to use new logging infra
     tools_including_kernel=_0_9_3.tools_including_kernel | {"biosnoop"},
 )
-_0_13_0 = _0_12_0._replace(since=(0, 13, 0), llvm_newest=12)
+_0_13_0 = _0_12_0._replace(
+    since=(0, 13, 0),
+    llvm_newest=12,
+    stack_entries=128 << 10,  # src/map.cpp, later generate_maps() in src/ast/passes/codegen_llvm.cpp
+)
 _0_14_0 = _0_13_0._replace(since=(0, 14, 0), llvm_newest=14)
 _0_15_0 = _0_14_0._replace(
     since=(0, 15, 0),
@@ -247,6 +252,7 @@ _0_25_0 = _0_24_2._replace(
     needs_tracefs_at_start=True,  # 4a3b4dec7 cleanup: aggregate function info into mockable interfaces
     needs_proc_modules=True,  # the same: parse_modules() takes no absence; inferred
     tools_loop=True,
+    stack_entries=0,  # a stack is a value as any other
     min_kernel_warning=(5, 15, 0),  # be5522f47 Add warning for low kernel versions (#4553)
 )
 _0_26_0 = _0_25_0._replace(since=(0, 26, 0), needs_proc_modules=False)  # parse_modules(): ENOENT is no error
