@@ -199,6 +199,12 @@ def test_hidden_addresses_lead_bcc_to_functions_that_are_not_there() -> None:
     }
 
 
+def test_what_a_user_is_not_shown_says_nothing_of_root() -> None:
+    described = machines.user(with_bcc().file("/proc/kallsyms", ZEROS))
+    finding = finding_of(report_on(described.recording()), "tools.bcc-syscalls")
+    assert (finding.status, finding.likely) == (Status.UNKNOWN, Status.OK)
+
+
 def test_before_the_functions_were_renamed_it_guesses_right() -> None:
     described = machines.bcc_starts(machines.linux("4.14.0-1")).file("/proc/kallsyms", ZEROS)
     assert finding_of(report_on(described.recording()), "tools.bcc-syscalls").status is Status.OK
