@@ -15,6 +15,7 @@ from kdiag.cli.common import (
     Only,
     Outputs,
     Require,
+    RequireFrom,
     Settings,
     Skip,
     Tool,
@@ -34,6 +35,7 @@ def check(  # noqa: PLR0913, PLR0917  a parameter is an option
     skip: Skip = [],  # noqa: B006
     tool: Tool = [],  # noqa: B006
     require: Require = [],  # noqa: B006
+    require_from: RequireFrom = [],  # noqa: B006
     formats: Formats = [],  # noqa: B006
     outputs: Outputs = [],  # noqa: B006
     verbose: Verbose = False,
@@ -67,7 +69,7 @@ def check(  # noqa: PLR0913, PLR0917  a parameter is an option
 
     asked = Asked(
         *(only, skip, tool, require, formats, outputs, verbose, color),
-        *(smoke, root, recording, config, no_plugins, print_run, host),
+        *(smoke, root, recording, config, no_plugins, print_run, host, tuple(require_from)),
     )
     raise typer.Exit(run(asked))
 

@@ -49,6 +49,14 @@ Require = Annotated[
         "--require", metavar="NAME,...", help="Capabilities that must work (default: a first session's)."
     ),
 ]
+RequireFrom = Annotated[
+    list[str],
+    typer.Option(
+        "--require-from",
+        metavar="FILE",
+        help="What this BPF object, program or script requires must be there (as `kdiag explain FILE` judges).",
+    ),
+]
 Tool = Annotated[
     list[str],
     typer.Option(

@@ -52,6 +52,7 @@ class Asked(NamedTuple):
     no_plugins: bool
     print_run: str
     host: str
+    require_from: tuple[str, ...] = ()
 
 
 class Examined(NamedTuple):
@@ -79,6 +80,8 @@ def run(asked: Asked) -> int:
         skip=split(asked.skip),
         format=asked.formats or asked.outputs,
     )
+    if asked.require_from:
+        examined = _requiring(examined, asked, settings)
     report = _waived(examined.report, settings, taken)
     if not asked.recording and asked.root == "/":
         report = for_this_user(report, host_directory(asked.host))
@@ -163,6 +166,23 @@ def _examine(asked: Asked, settings: Config) -> Examined:
     if ahead is not None and any(map(waits, chosen)):
         ahead.begin()
     return Examined(machine, analyse(machine, known, chosen, required, tools), known)
+
+
+def _requiring(examined: Examined, asked: Asked, settings: Config) -> Examined:
+    """The report with what files require, instead of what is required where nothing is said."""
+    from kdiag.commands.requirement import of_files, with_required
+    from kdiag.explain.here import Here
+    from kdiag.explain.value import NotKnown
+
+    place = Here(examined.machine, lambda: examined.known, lambda: examined.report, "")
+    try:
+        found = of_files(asked.require_from, place)
+    except NotKnown as error:
+        fail(f"--require-from: {error}")
+    said = bool(asked.require or asked.tool or settings.require or settings.tool)
+    return examined._replace(
+        report=with_required(examined.report, found, examined.report.required if said else ())
+    )
 
 
 def _print_run(examined: Examined, engine: str) -> int:

@@ -36,7 +36,9 @@ class Section(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What is said of one subject: its title, one sentence that decides (verdict), and the parts in reading order."""
+    """What is said of one subject: its title, one sentence that decides (verdict), and the parts in reading order.
+    because: why it fails or cannot be told, as a clause; findings: ids of the findings of `kdiag check` about that.
+    """
 
     subject: str
     kind: Kind
@@ -44,6 +46,8 @@ class Answer(NamedTuple):
     outcome: Outcome
     verdict: str
     sections: tuple[Section, ...]
+    because: str = ""
+    findings: tuple[str, ...] = ()
 
 
 class NotKnown(ValueError):

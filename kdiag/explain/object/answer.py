@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from kdiag.explain.object.fields import fields
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from kdiag.explain.here import Here
     from kdiag.explain.object.trouble import Trouble
     from kdiag.explain.value import Outcome
+    from kdiag.machine import Machine
     from kdiag.parse.bpf.maps import Map
     from kdiag.parse.bpf.program import Function
 
@@ -30,7 +32,7 @@ _MOST = 12
 def explain(word: str, here: Here) -> Answer:
     """The answer for a file. Raises NotKnown for what is none."""
     source = open_source(word)
-    kernel = KernelFacts(here.machine)
+    kernel = facts(here.machine)
     found = [judge(one, kernel, embedded=source.embedded) for one in source.objects]
     outcome = min((one.decision.outcome for one in found), key=_WORST.index)
     worst = next(one for one in found if one.decision.outcome == outcome)
@@ -39,7 +41,18 @@ def explain(word: str, here: Here) -> Answer:
         title = f"Object at byte {one.object.at}: " if len(found) > 1 else ""
         parts = _sections(one, source, here)
         sections += (part._replace(title=f"{title}{part.title}") for part in parts)
-    return Answer(word, "object", _title(source), outcome, verdict(worst, source, here), tuple(sections))
+    troubles = worst.decision.troubles
+    return Answer(
+        *(word, "object", _title(source), outcome, verdict(worst, source, here), tuple(sections)),
+        because=troubles[0].text if troubles else "",
+        findings=tuple(dict.fromkeys(one.finding for one in troubles if one.finding)),
+    )
+
+
+@lru_cache(maxsize=1)
+def facts(machine: Machine) -> KernelFacts:
+    """What the kernel has, read once for all files that are asked about."""
+    return KernelFacts(machine)
 
 
 def _title(source: Source) -> str:
@@ -61,7 +74,8 @@ def verdict(one: Judged, source: Source, here: Here) -> str:
     if decision.outcome == "fails":
         if decision.stage == "attach":
             return f"It loads {place} and does not attach, because {because}{more}."
-        return f"It will not load {place}, because {because}{more}."
+        verb = "load" if decision.stage == "load" else "run"
+        return f"It will not {verb} {place}, because {because}{more}."
     certain = [trouble for trouble in decision.troubles if trouble.certain]
     if one.embedded and certain:
         verb = "do not load" if decision.stage == "load" else "do not attach"

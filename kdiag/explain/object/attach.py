@@ -1,4 +1,4 @@
-"""Where a program attaches after it was loaded: tracepoints and functions that have to be there."""
+"""Where a program attaches after it was loaded: events, tracepoints and functions that have to be there."""
 
 from __future__ import annotations
 
@@ -13,32 +13,88 @@ if TYPE_CHECKING:
     from kdiag.knowledge.bpf.tables import Section
 
 _KPROBES = ("kprobe+", "kretprobe+")
+_DYNAMIC = {
+    **dict.fromkeys((*_KPROBES, "ksyscall+", "kretsyscall+"), "kprobe"),
+    **dict.fromkeys(("uprobe+", "uretprobe+", "uprobe.s+", "uretprobe.s+", "usdt+", "usdt.s+"), "uprobe"),
+}
 
 
-def attach_point(section: Section, what: str, kernel: KernelFacts) -> Iterator[Trouble]:
-    """Whether the place is there. Those that loading looks up are judged with the program's type."""
-    if not what:
+def attach_point(section: Section, what: str, kernel: KernelFacts, *, set_later: bool) -> Iterator[Trouble]:
+    """Whether the place is there. Those that loading looks up are judged with the program's type. set_later: a program
+    carries the object, and may attach its programs elsewhere than their sections say.
+    """
+    kind = _DYNAMIC.get(section.name)
+    common = list(_events(section, kind, kernel))
+    yield from common
+    if common or not what:
         return
     if section.program == "TRACEPOINT":
         group, _, name = what.partition("/")
         if group and name and "/" not in name and ".." not in what:
-            yield from _tracepoint(group, name, kernel)
+            yield from _placed(_tracepoint(group, name, kernel), set_later=set_later)
     elif section.name in _KPROBES:
-        yield from _function(what.partition("+")[0], kernel)
+        yield from _placed(_function(what.partition("+")[0], kernel), set_later=set_later)
+
+
+def _placed(found: Iterator[Trouble], *, set_later: bool) -> Iterator[Trouble]:
+    for one in found:
+        yield one._replace(attach=True, certain=one.certain and not set_later)
+
+
+def _events(section: Section, kind: str | None, kernel: KernelFacts) -> Iterator[Trouble]:
+    """What libbpf attaches through (src/libbpf.c: perf_event_open_probe(), perf_event_open_tracepoint())."""
+    if kind is not None:
+        try:
+            if not _has_dynamic(kind, kernel):
+                text = f"this kernel has no {kind}s (CONFIG_{kind.upper()}_EVENTS)"
+                yield Trouble(text, finding=f"tracing.{kind}s", attach=True)
+                return
+        except Unavailable as gap:
+            text = f"whether the kernel has {kind}s cannot be seen: {gap.reason}"
+            yield unknown(text, f"tracing.{kind}s")._replace(attach=True)
+    if section.program == "TRACEPOINT":
+        try:
+            if kernel.machine.tracing.root is None:
+                # determine_tracepoint_id()
+                text = "tracefs is not mounted, where libbpf looks up the numbers of tracepoints"
+                yield Trouble(text, finding="tracing.tracefs", attach=True)
+        except Unavailable as gap:
+            yield unknown(f"where tracefs is cannot be seen: {gap.reason}", "tracing.tracefs")._replace(
+                attach=True
+            )
+    if kind is None and section.program not in ("TRACEPOINT", "PERF_EVENT"):
+        return
+    try:
+        result = kernel.machine.bpf.profile
+        if not result.ok:
+            text = f"the kernel refuses perf events, by which libbpf attaches it: {result.describe()}"
+            yield Trouble(text, finding="perf.events", attach=True)
+    except Unavailable as gap:
+        text = f"whether perf events, by which libbpf attaches it, are allowed is not known: {gap.reason}"
+        yield unknown(text, "perf.events")._replace(attach=True)
+
+
+def _has_dynamic(kind: str, kernel: KernelFacts) -> bool:
+    """Whether the kernel has kprobes or uprobes: as an event source, or in tracefs. Raises Unavailable."""
+    tracing = kernel.machine.tracing
+    try:
+        if kind in tracing.pmus:
+            return True
+    except Unavailable:
+        pass
+    try:
+        return f"{kind}_events" in tracing.names
+    except Unavailable:
+        return kernel.option(f"{kind.upper()}_EVENTS") == "y"
 
 
 def _tracepoint(group: str, name: str, kernel: KernelFacts) -> Iterator[Trouble]:
-    tracing = kernel.machine.tracing
     try:
-        if tracing.root is None:
-            # src/libbpf.c, determine_tracepoint_id()
-            text = f"tracefs is not mounted, where libbpf looks up the number of tracepoint {group}:{name}"
-            yield Trouble(text, finding="tracing.tracefs", attach=True)
-        elif tracing.event(group, name) is None:
-            yield Trouble(f"the kernel has no tracepoint {group}:{name}", attach=True)
+        if kernel.machine.tracing.event(group, name) is None:
+            yield Trouble(f"the kernel has no tracepoint {group}:{name}")
     except Unavailable as gap:
         text = f"whether there is a tracepoint {group}:{name} cannot be seen: {gap.reason}"
-        yield unknown(text, "tracing.tracefs")._replace(attach=True)
+        yield unknown(text, "tracing.tracefs")
 
 
 def _function(name: str, kernel: KernelFacts) -> Iterator[Trouble]:
@@ -48,7 +104,7 @@ def _function(name: str, kernel: KernelFacts) -> Iterator[Trouble]:
         yield from _symbol(name, kernel)
         return
     if not there:
-        yield Trouble(f"the kernel has no function {name} that can be probed", attach=True)
+        yield Trouble(f"the kernel has no function {name} that can be probed")
 
 
 def _symbol(name: str, kernel: KernelFacts) -> Iterator[Trouble]:
@@ -56,7 +112,6 @@ def _symbol(name: str, kernel: KernelFacts) -> Iterator[Trouble]:
     try:
         # The list of symbols is long; what the kernel's types describe needs no look at it.
         if not (kernel.has_types and kernel.function(name)) and not kernel.symbol(name):
-            yield Trouble(f"the kernel has no function {name} to probe", attach=True)
+            yield Trouble(f"the kernel has no function {name} to probe")
     except Unavailable as gap:
-        text = f"whether there is a function {name} to probe cannot be seen: {gap.reason}"
-        yield unknown(text)._replace(attach=True)
+        yield unknown(f"whether there is a function {name} to probe cannot be seen: {gap.reason}")

@@ -45,10 +45,12 @@ class Program(NamedTuple):
 
 
 class Decision(NamedTuple):
-    """The outcome for an object, at which stage it is decided, and by what."""
+    """The outcome for an object, at which stage it is decided, and by what. run: each of its programs fails at one of
+    the two others.
+    """
 
     outcome: Outcome
-    stage: Literal["load", "attach"]
+    stage: Literal["load", "attach", "run"]
     troubles: tuple[Trouble, ...]
 
 
@@ -77,6 +79,9 @@ class Judged:
         load = self._of(attach=False)
         if load and self._decides([one for one in self.loaded if one.loads == "fails"]):
             return Decision("fails", "load", tuple(trouble for trouble in load if trouble.certain))
+        if self.embedded and self.loaded and all(one.outcome == "fails" for one in self.loaded):
+            every = (*load, *self._of(attach=True))
+            return Decision("fails", "run", tuple(trouble for trouble in every if trouble.certain))
         if always or load:
             return Decision("unknown", "load", (*always, *load))
         attach = self._of(attach=True)
@@ -108,13 +113,13 @@ def _outcome(troubles: tuple[Trouble, ...]) -> Outcome:
 def judge(found: Object, kernel: KernelFacts, *, embedded: bool) -> Judged:
     """Judge an object. embedded: a program carries it."""
     code = judged(found, kernel, set_later=embedded)
-    programs = tuple(_program(one, code, kernel) for one in found.programs)
+    programs = tuple(_program(one, code, kernel, set_later=embedded) for one in found.programs)
     kept = tuple((one, tuple(_map(one, kernel, set_later=embedded))) for one in found.maps)
     common = (*_allowed(programs, kernel), *code.refused)
     return Judged(found, embedded, tuple(dict.fromkeys(common)), programs, kept, code)
 
 
-def _program(function: Function, code: Code, kernel: KernelFacts) -> Program:
+def _program(function: Function, code: Code, kernel: KernelFacts, *, set_later: bool) -> Program:
     known = section(function.section)
     what = function.section.removeprefix("?").partition("/")[2] if known and known.name.endswith("+") else ""
     troubles: list[Trouble] = []
@@ -123,7 +128,7 @@ def _program(function: Function, code: Code, kernel: KernelFacts) -> Program:
     else:
         troubles += program_type(known, kernel)
         troubles += target(known, what, kernel)
-        troubles += attach_point(known, what, kernel)
+        troubles += attach_point(known, what, kernel, set_later=set_later)
     troubles += code.troubles(function)
     return Program(
         function, known, what, not function.section.startswith("?"), tuple(dict.fromkeys(troubles))

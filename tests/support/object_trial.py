@@ -1,0 +1,173 @@
+"""Predictions of `kdiag explain` held against the kernel: every BPF object of libbpf-tools and every one in a directory
+is judged, then loaded for real by bpftool, and the tools are run.
+
+    python3 -m tests.support.object_trial [DIRECTORY...]
+
+As root. It prints a line for each, and `loads 52 of 52, runs 48 of 52` at the end; exit status 1 if a prediction was
+wrong, 3 if some could not be made. tests/lab/README.md says how to run it in a booted kernel. Runs on Python 3.10.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+PINNED = Path("/sys/fs/bpf/kdiag-trial")
+#: What tools ask for that cannot do without arguments.
+ARGUMENTS = {
+    "funclatency": ("vfs_read",),
+    "ksnoop": ("trace", "vfs_read"),
+    "fsdist": ("-t", "ext4"),
+    "fsslower": ("-t", "ext4"),
+    "memleak": ("-p", "1"),
+}
+#: Tools whose failure says nothing of BPF: they look for a processor's frequency, a hardware counter, a Java process.
+APART = ("cpufreq", "llcstat", "javagc")
+#: What a tool says that did not start.
+REFUSED = ("failed to", "Failed to", "libbpf: prog", "can't", "cannot", "Couldn't", "couldn't")
+PATIENCE = float(os.environ.get("KDIAG_TRIAL_SECONDS", "3"))
+
+
+def inside(data: bytes) -> Iterator[bytes]:
+    """The BPF objects in a program, found without kdiag: up to the end of their section headers, which clang writes
+    last.
+    """
+    at = data.find(b"\x7fELF", 1)
+    while at >= 0:
+        head = data[at : at + 64]
+        if len(head) == 64 and head[18:20] == b"\xf7\0":
+            start, count = int.from_bytes(head[40:48], "little"), int.from_bytes(head[60:62], "little")
+            yield data[at : at + start + 64 * count]
+        at = data.find(b"\x7fELF", at + 4)
+
+
+def tools() -> list[str]:
+    """The programs of libbpf-tools, each once."""
+    listed = subprocess.run(
+        ["dpkg", "-L", "libbpf-tools"], capture_output=True, text=True, check=False
+    ).stdout
+    paths = [path for path in listed.split() if "/sbin/" in path and not os.path.islink(path)]
+    return [path for path in paths if open(path, "rb").read(4) == b"\x7fELF"]
+
+
+class Prediction(NamedTuple):
+    """What kdiag says of a file; loads: of loading alone, attaching apart."""
+
+    outcome: str
+    loads: str
+    verdict: str
+
+
+def predicted(paths: list[str]) -> list[Prediction]:
+    """One for each file."""
+    command = ["kdiag", "explain", "--format", "json", *paths]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if not done.stdout:
+        sys.exit(f"kdiag explain said nothing: {done.stderr}")
+    found = []
+    for answer in json.loads(done.stdout)["answers"]:
+        verdict, outcome = answer["verdict"], answer["outcome"]
+        attaching = verdict.startswith(("It loads", "kdiag cannot tell whether it attaches"))
+        found.append(Prediction(outcome, "works" if attaching else outcome, verdict))
+    return found
+
+
+def loads(path: str) -> tuple[bool, str]:
+    """Whether bpftool loads all programs of an object, and its last words."""
+    done = subprocess.run(
+        ["bpftool", "prog", "loadall", path, str(PINNED)], capture_output=True, text=True, check=False
+    )
+    if PINNED.is_dir():
+        for pin in PINNED.iterdir():
+            pin.unlink()
+        PINNED.rmdir()
+    words = [line for line in (done.stdout + done.stderr).splitlines() if line.startswith("libbpf: ")]
+    return done.returncode == 0, " | ".join(words[-3:])
+
+
+def runs(path: str) -> tuple[bool, str]:
+    """Whether a tool still runs, without complaint, after a while."""
+    name = os.path.basename(path)
+    with tempfile.TemporaryFile() as said:
+        tool = subprocess.Popen(
+            [path, *ARGUMENTS.get(name, ())],
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=said,
+            start_new_session=True,
+        )
+        end = time.monotonic() + PATIENCE * 4
+        status = None
+        started = time.monotonic()
+        while status is None and time.monotonic() < end:
+            time.sleep(0.2)
+            status = tool.poll()
+            if time.monotonic() - started > PATIENCE and status is None:
+                break
+        if status is None:
+            tool.send_signal(signal.SIGINT)
+            try:
+                tool.wait(10)
+            except subprocess.TimeoutExpired:
+                tool.kill()
+                tool.wait()
+        said.seek(0)
+        text = said.read(200_000).decode("utf-8", "replace")
+    complaint = next((line for line in text.splitlines() if any(word in line for word in REFUSED)), "")
+    return not complaint and status in (None, 0), complaint or (f"ended with {status}" if status else "")
+
+
+class Score:
+    """How many predictions came true, were wrong, or could not be made; `loads` and `runs` apart."""
+
+    def __init__(self) -> None:
+        self.counts = {what: {"right": 0, "WRONG": 0, "open": 0} for what in ("loads", "runs")}
+
+    def add(self, what: str, path: str, said: Prediction, outcome: str, real: tuple[bool, str]) -> None:
+        truth = "works" if real[0] else "fails"
+        mark = "right" if outcome == truth else "open" if outcome == "unknown" else "WRONG"
+        self.counts[what][mark] += 1
+        detail = "" if mark == "right" else f"\n    kdiag: {said.verdict}\n    real: {real[1]}"
+        print(f"{mark:5} {what:5} {os.path.basename(path)}: predicted {outcome}, {truth}{detail}", flush=True)
+
+    def end(self) -> int:
+        total = {"right": 0, "WRONG": 0, "open": 0}
+        for what, counts in self.counts.items():
+            print(
+                f"{what} {counts['right']} of {sum(counts.values())}, {counts['WRONG']} wrong, {counts['open']} open"
+            )
+            total = {mark: total[mark] + count for mark, count in counts.items()}
+        return 1 if total["WRONG"] else 3 if total["open"] else 0
+
+
+def main(directories: list[str]) -> int:
+    """Try all; the exit status."""
+    found, score = tools(), Score()
+    with tempfile.TemporaryDirectory() as scratch:
+        objects = [str(path) for directory in directories for path in sorted(Path(directory).glob("*.bpf.o"))]
+        for path in found:
+            for nth, data in enumerate(inside(Path(path).read_bytes())):
+                target = Path(scratch) / f"{os.path.basename(path)}{f'-{nth}' if nth else ''}.bpf.o"
+                target.write_bytes(data)
+                objects.append(str(target))
+        started = time.monotonic()
+        answers = predicted(objects)
+        print(f"{len(objects)} objects judged in {time.monotonic() - started:.1f} s", flush=True)
+        for path, said in zip(objects, answers, strict=True):
+            score.add("loads", path, said, said.loads, loads(path))
+    tried = [path for path in found if os.path.basename(path) not in APART]
+    for path, said in zip(tried, predicted(tried) if tried else [], strict=True):
+        score.add("runs", path, said, said.outcome, runs(path))
+    return score.end()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
