@@ -146,7 +146,8 @@ class Types:
 
     @cached_property
     def _source(self) -> Source:
-        from kdiag.commands.btf import Asked, CannotAnswer, source_of
+        from kdiag.commands.btf import Asked, source_of
+        from kdiag.commands.btf_here import CannotAnswer
 
         try:
             return source_of(Asked(recording=self._recording, file=self._file))

@@ -39,9 +39,10 @@ MAY_IMPORT = {
     "smoke": "capabilities checking console knowledge model parse report system trust words",
     "pytest_plugin": "capabilities checking machine model report system trust words",
     "api": "btf capabilities checking commands explain machine model parse report system why",
-    "commands": "api btf capabilities checking compare config console explain fix knowledge machine model recording "
+    "mcp": "api explain report why",
+    "commands": "btf capabilities checking compare config console explain fix knowledge machine model recording "
     "report smoke system trust why",
-    "cli": "capabilities checking commands compare config console explain fix machine model report smoke system "
+    "cli": "capabilities checking commands compare config console explain fix machine mcp model report smoke system "
     "trust words",
     "__main__": "cli console trust",
     "__init__": "",

@@ -15,7 +15,7 @@ def mcp() -> None:
 
     Its tools are check, why, explain, btf_struct and btf_func. It ends when its input ends.
     """
-    from kdiag.commands.mcp import NotInstalled, server
+    from kdiag.mcp import NotInstalled, server
 
     try:
         made = server()
