@@ -55,8 +55,8 @@ def fix(  # noqa: PLR0913, PLR0917  a parameter is an option
     host: Host = "",
 ) -> None:
     """Put kernel headers in place, prove it with the real tools; or take it back."""
-    from kdiag.commands.fix import Request, Surroundings
-    from kdiag.commands.fix import fix as run_fix
+    from kdiag.commands.repair.fix import Request, Surroundings
+    from kdiag.commands.repair.fix import fix as run_fix
     from kdiag.console.progress import console
     from kdiag.fix.options import Options
 
@@ -75,7 +75,7 @@ def _smoke(tools: tuple[str, ...]) -> Smoke | None:
         return None
 
     def summarise(values: Mapping[str, str]) -> SmokeSummary:
-        from kdiag.commands.proof import summary
+        from kdiag.commands.repair.proof import summary
 
         return summary(values, tools)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from kdiag.commands.fix import Console, Request, Surroundings, fix
+from kdiag.commands.repair.fix import Console, Request, Surroundings, fix
 from kdiag.console import exits
 from kdiag.fix.journal import Journal
 from kdiag.fix.options import Options

@@ -127,7 +127,7 @@ def test_what_was_cut_short_is_completed_first(done: Case) -> None:
 
 def test_little_is_imported() -> None:
     code = (
-        "import sys, kdiag.commands.fix, kdiag.fix.earlier, kdiag.fix.store.places as p;"
+        "import sys, kdiag.commands.repair.fix, kdiag.fix.earlier, kdiag.fix.store.places as p;"
         "from kdiag.fix.options import Options;"
         "kdiag.fix.earlier.earlier_fix(p.Places(p.Path('/x'), (), p.Path('/x')), Options());"
         "print(*sys.modules)"

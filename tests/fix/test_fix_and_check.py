@@ -10,7 +10,7 @@ import pytest
 
 from kdiag.checking.analysis import analyse
 from kdiag.checking.registry import discover
-from kdiag.commands.foresight import Foreseen, foreseen, outlook, readiness
+from kdiag.commands.repair.foresight import Foreseen, foreseen, outlook, readiness
 from kdiag.console import exits
 from kdiag.console.command_line import for_this_user
 from kdiag.fix.options import Options

@@ -21,7 +21,7 @@ sys.path[0] = str(Path(__file__).resolve().parents[2])
 import kdiag  # noqa: E402
 import kdiag.fix.apply  # noqa: E402
 import kdiag.fix.undo  # noqa: E402
-from kdiag.commands.fix import Console, Request, Surroundings, fix  # noqa: E402
+from kdiag.commands.repair.fix import Console, Request, Surroundings, fix  # noqa: E402
 from kdiag.console.ending import guarded  # noqa: E402
 from kdiag.fix.options import Options  # noqa: E402
 from tests.support import fixable_machine  # noqa: E402

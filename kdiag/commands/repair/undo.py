@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 
-from kdiag.commands.surroundings import (
+from kdiag.commands.repair.surroundings import (
     Request,
     Surroundings,
     confirmed,

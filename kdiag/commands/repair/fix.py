@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from kdiag.commands.surroundings import (
+from kdiag.commands.repair.surroundings import (
     Request,
     Surroundings,
     confirmed,
@@ -35,7 +35,7 @@ def fix(request: Request, console: Console, surroundings: Surroundings | None = 
     try:
         places = around.places or places_of(os.geteuid(), os.environ)
         if request.undo or request.prune:
-            from kdiag.commands.undo import prune_store, take_back
+            from kdiag.commands.repair.undo import prune_store, take_back
 
             return (take_back if request.undo else prune_store)(request, console, around, places)
         return _fix(request, console, around, places)
@@ -59,7 +59,7 @@ def _fix(request: Request, console: Console, around: Surroundings, places: Place
             )
             _hand_over(found, console)
             return exits.READY
-    from kdiag.commands.foresight import foreseen, outlook, readiness
+    from kdiag.commands.repair.foresight import foreseen, outlook, readiness
 
     tools = request.options.tools
     machine, before = _look(around, {}, tools)

@@ -1,0 +1,1 @@
+"""`kdiag fix` and `kdiag undo`: what is foreseen, done, proved and taken back."""
