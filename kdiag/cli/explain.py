@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kdiag.cli.common import Color, Host, NoPlugins, Settings, fail, one_of, terminal
+from kdiag.console import exits
 from kdiag.console import output as console
 
 if TYPE_CHECKING:
@@ -24,6 +26,10 @@ def explain(  # noqa: PLR0913, PLR0917  a parameter is an option
     output_format: Annotated[
         str, typer.Option("--format", metavar="text|json", help="How to print it.")
     ] = "text",
+    try_it: Annotated[
+        bool,
+        typer.Option("--try", help="Load the BPF object for real and let it go again (root, this machine)."),
+    ] = False,
     no_plugins: NoPlugins = False,
     color: Color = None,
     host: Host = "",
@@ -33,7 +39,7 @@ def explain(  # noqa: PLR0913, PLR0917  a parameter is an option
     A name is a check, a finding, a capability of `kdiag check`, a kernel option (CONFIG_IKHEADERS, IKHEADERS), a
     capability of Linux (CAP_BPF) or a sysctl (kernel.perf_event_paranoid). A pattern ('CONFIG_*BTF*', 'btf.*') lists
     the names that it fits. A file is a BPF object (tool.bpf.o), or a program that carries one (/usr/sbin/opensnoop):
-    programs, maps, helpers, the kernel's fields that it reads, and whether it loads here.
+    programs, maps, helpers, the kernel's fields that it reads, and whether it loads here; --try proves it.
 
     A concept (btf, kheaders, headers, co-re, tracepoint, kprobe-fentry, uprobe-usdt, lockdown, memlock, tracefs,
     headers-warning, capabilities, containers, ring-buffer, bpftrace-vs-bcc-vs-libbpf) takes a screen.
@@ -45,14 +51,21 @@ def explain(  # noqa: PLR0913, PLR0917  a parameter is an option
     """
     from kdiag.cli.examination import here
     from kdiag.commands.explain import FORMATS, answers, rendered, status
+    from kdiag.commands.trial import NotTried, tried
     from kdiag.explain.value import NotKnown
 
     one_of("--format", output_format, FORMATS)
+    if try_it and (recording or os.geteuid() != 0):
+        fail("--try loads the object into the kernel of this machine, as root: without --from, with sudo")
     place = here(recording, host, no_plugins=no_plugins)
     try:
         given = tuple(answers(names, place))
+        if try_it:
+            given = tuple(tried(one, place) for one in given)
     except NotKnown as error:
         fail(str(error))
+    except NotTried as error:
+        fail(f"--try: {error}", exits.CANNOT_TELL)
     shown = terminal(color)
     words = rendered(given, output_format, shown, place.place)
     console.rendering(words, exact=output_format != "text", color=shown.color)

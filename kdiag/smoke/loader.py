@@ -1,10 +1,11 @@
-"""Loads one small CO-RE program with the libbpf that is installed, and tells what it saw. Run on its own, as
-`python -I -S -B -c <this file> LIBRARY version` or `... LIBRARY OBJECT NAME`, never imported by kdiag.
+"""Loads one small CO-RE program with the libbpf that is installed, and tells what it saw. Run on its own and never
+imported by kdiag, as `python -I -S -B -c <this file> LIBRARY version`, `... LIBRARY OBJECT NAME` or `... LIBRARY load`.
 
 OBJECT: the object in base64. NAME: of the process whose events count. It prints `tracing` once the program is attached,
 then `NAME seen N` whenever the number of events has grown; through a ring buffer `NAME ring N`; for an iterator, which
-is a list and no event, `NAME listed`. It ends when it is interrupted. Runs on any Python 3.7 or later, with libbpf 0.2
-or newer (tools/lib/bpf/libbpf.h).
+is a list and no event, `NAME listed`. It ends when it is interrupted. `load`: the object comes from standard input; it
+is loaded and attached to nothing, and nothing but this process holds it, so that the kernel frees it when that ends.
+Runs on any Python 3.7 or later, with libbpf 0.2 or newer (tools/lib/bpf/libbpf.h).
 """
 
 from __future__ import annotations
@@ -135,6 +136,15 @@ def trace(library: Library, image: bytes, name: str) -> None:
             print(f"{name} seen {now[0]}" if ring is None else f"{name} ring {now[1]}", flush=True)
 
 
+def load(library: Library) -> None:
+    """Load what standard input has, and let it go."""
+    lock_memory()
+    image = sys.stdin.buffer.read()
+    opened = library.call("bpf_object__open_mem", image, len(image), None)
+    library.call("bpf_object__load", opened)
+    print("loaded", flush=True)
+
+
 def list_tasks(library: Library, link: int, name: str) -> None:
     """What an iterator gives, in records of sixteen bytes."""
     fd = library.call("bpf_iter_create", library.call("bpf_link__fd", link))
@@ -155,6 +165,9 @@ def main() -> int:
         library = Library(path)
         if what == "version":
             print("libbpf", library.version())
+            return 0
+        if what == "load":
+            load(library)
             return 0
         trace(library, base64.b64decode(what), rest[0])
     except OSError as error:

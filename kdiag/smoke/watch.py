@@ -138,7 +138,7 @@ def watch(plan: Plan, tick: Callable[[], None]) -> Observation:
     try:
         # Our own interpreter runs kdiag already, even if another user could change it.
         judge = False if plan.argv[0] == sys.executable else None
-        process = start(plan.argv, judge=judge, env=plan.env, before=_die_with_parent())
+        process = start(plan.argv, judge=judge, env=plan.env, before=die_with_parent())
     except (OSError, ValueError, subprocess.SubprocessError) as error:
         problem = f"{plan.argv[0]} cannot be started: {error}"
         return Observation(problem=problem, seconds=time.monotonic() - began)
@@ -231,7 +231,7 @@ def _signal(process: subprocess.Popen[bytes], number: int) -> None:
         os.killpg(process.pid, number)
 
 
-def _die_with_parent() -> Callable[[], None]:
+def die_with_parent() -> Callable[[], None]:
     """For the child before exec: the kernel kills it when we are gone, however that happens."""
     prctl = ctypes.CDLL(None).prctl
 

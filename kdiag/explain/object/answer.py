@@ -31,9 +31,7 @@ _MOST = 12
 
 def explain(word: str, here: Here) -> Answer:
     """The answer for a file. Raises NotKnown for what is none."""
-    source = open_source(word)
-    kernel = facts(here.machine)
-    found = [judge(one, kernel, embedded=source.embedded) for one in source.objects]
+    source, found = judged(word, here)
     outcome = min((one.decision.outcome for one in found), key=_WORST.index)
     worst = next(one for one in found if one.decision.outcome == outcome)
     sections: list[Section] = []
@@ -47,6 +45,13 @@ def explain(word: str, here: Here) -> Answer:
         because=troubles[0].text if troubles else "",
         findings=tuple(dict.fromkeys(one.finding for one in troubles if one.finding)),
     )
+
+
+def judged(word: str, here: Here) -> tuple[Source, list[Judged]]:
+    """The objects of a file on this machine. Raises NotKnown."""
+    source = open_source(word)
+    kernel = facts(here.machine)
+    return source, [judge(one, kernel, embedded=source.embedded) for one in source.objects]
 
 
 @lru_cache(maxsize=1)

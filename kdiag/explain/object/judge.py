@@ -89,6 +89,12 @@ class Judged:
             return Decision("fails", "attach", tuple(trouble for trouble in attach if trouble.certain))
         return Decision("unknown" if attach else "works", "attach" if attach else "load", attach)
 
+    @property
+    def loads(self) -> Outcome:
+        """Whether it loads as it is in the file, all programs of it."""
+        always = (*self.common, *(trouble for _, troubles in self.maps for trouble in troubles))
+        return _outcome((*always, *self._of(attach=False)))
+
     def _decides(self, failing: list[Program]) -> bool:
         """Whether the failure of these programs is that of the whole: a program that carries the object may leave out
         some of them, and not all.

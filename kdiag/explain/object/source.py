@@ -14,7 +14,7 @@ from kdiag.parse.errors import ParseError
 from kdiag.trust import read as trusted
 
 #: Go programs that carry their objects have 150 MB.
-_LIMIT = 256 * 1024 * 1024
+LIMIT = 256 * 1024 * 1024
 #: A path, or a name that ends as clang's output does; not a probe, whose kind and a colon come first.
 _LOOKS = re.compile(r"(?!\w+:)(?:.*/.*|.*\.o)", re.DOTALL)
 
@@ -37,24 +37,35 @@ def open_source(path: str) -> Source:
     """Read a file. Raises NotKnown with the file's name, the place in it, and what to give instead."""
     shown = clean(path)
     try:
-        data = trusted.user_file(path, _LIMIT)
+        data = trusted.user_file(path, LIMIT)
     except OSError as error:
         raise NotKnown(f"cannot read {shown}: {error.strerror or error}") from None
     except ValueError:
         raise NotKnown(f"{shown!r} is no path") from None
-    if not data.startswith(MAGIC):
-        raise NotKnown(
-            f"{shown}: not an ELF file: it begins with {data[:4].hex(' ') or 'nothing'}; "
-            "give a BPF object (clang -target bpf -g -O2 -c) or a program that carries one"
-        )
+    found, carried = _parts(path, data)
     try:
-        if len(data) >= 20 and EM_BPF in (int.from_bytes(data[18:20], order) for order in ("little", "big")):
-            return Source(path, data, (read(data),), embedded=False)
-        found = embedded.find(data)
-        if not found:
-            raise NotKnown(
-                f"{shown}: no BPF object, and no program that carries one: no ELF file for BPF is in it"
-            )
-        return Source(path, data, tuple(read(one.data, one.at) for one in found), embedded=True)
+        return Source(path, data, tuple(read(one.data, one.at) for one in found), embedded=carried)
     except ParseError as error:
         raise NotKnown(f"{shown}: {clean(str(error))}") from None
+
+
+def _parts(path: str, data: bytes) -> tuple[tuple[embedded.Embedded, ...], bool]:
+    """The objects in a file, and whether a program carries them. Raises NotKnown."""
+    shown = clean(path)
+    if not data.startswith(MAGIC):
+        begins = data[:4].hex(" ") or "nothing"
+        raise NotKnown(
+            f"{shown}: not an ELF file: it begins with {begins}; "
+            "give a BPF object (clang -target bpf -g -O2 -c) or a program that carries one"
+        )
+    if len(data) >= 20 and EM_BPF in (
+        int.from_bytes(data[18:20], "little"),
+        int.from_bytes(data[18:20], "big"),
+    ):
+        return (embedded.Embedded(0, data),), False
+    found = embedded.find(data)
+    if not found:
+        raise NotKnown(
+            f"{shown}: no BPF object, and no program that carries one: no ELF file for BPF is in it"
+        )
+    return found, True

@@ -1,7 +1,7 @@
 """Predictions of `kdiag explain` held against the kernel: every BPF object of libbpf-tools and every one in a directory
 is judged, then loaded for real by bpftool, and the tools are run.
 
-    python3 -m tests.support.object_trial [DIRECTORY...]
+    python3 -m tests.lab.object_trial [DIRECTORY...]
 
 As root. It prints a line for each, and `loads 52 of 52, runs 48 of 52` at the end; exit status 1 if a prediction was
 wrong, 3 if some could not be made. tests/lab/README.md says how to run it in a booted kernel. Runs on Python 3.10.
