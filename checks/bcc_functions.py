@@ -71,12 +71,19 @@ def _lacking(machine: Machine, path: str, *, passes_over: bool) -> Finding | Non
     if path == KPROBE_BLACKLIST and debugfs:
         # A kernel with kprobes and debugfs always has it (kernel/kprobes.c, debugfs_kprobe_init).
         return expected(f"whether there is {path} was not seen", evidence=(Evidence(path, "absent"),))
+    if path == KPROBE_BLACKLIST:
+        # Without kprobes no debugfs has it (kernel/kprobes.c): there is nothing to mount it for.
+        kprobes = "kprobe" in machine.tracing.pmus or machine.kernel.version_numbers < (4, 17, 0)
+        causes = "tracing.debugfs" if kprobes else "tracing.kprobes"
+        remedies = mount(machine, "debugfs", DEBUGFS) if kprobes else ()
+    else:
+        causes, remedies = "tracing.debug-path", below_debugfs(machine)
     return fail(
         f"there is no {path}",
         reason="biolatency, biosnoop, funccount and others read it before they probe, and end where it is absent",
         evidence=(Evidence(path, "absent"),),
-        causes=("tracing.debugfs", "tracing.debug-path"),
-        remedies=mount(machine, "debugfs", DEBUGFS) if path == KPROBE_BLACKLIST else below_debugfs(machine),
+        causes=(causes,),
+        remedies=remedies,
     )
 
 

@@ -21,6 +21,7 @@ _WHAT_IT_HOLDS_UP = {
         "tracing.tracefs",
         "tracing.bcc-path",
         "tracing.libbpf-path",
+        "tools.bcc-lists",
     ),
 }
 
@@ -36,7 +37,7 @@ def plan_mounts(subject: Subject) -> Part:
         if finding is None or finding.status in (Status.OK, Status.SKIP, Status.UNKNOWN):
             continue
         helps = subject.titles(*_WHAT_IT_HOLDS_UP[fstype])
-        if not helps or (fstype == "debugfs" and not subject.machine.tracing.old_users):
+        if not helps or (fstype == "debugfs" and not _needs_debugfs(subject)):
             continue
         obstacle = _obstacle(subject, finding, fstype)
         if obstacle:
@@ -55,6 +56,13 @@ def plan_mounts(subject: Subject) -> Part:
             )
         )
     return Part(tuple(steps), tuple(notes))
+
+
+def _needs_debugfs(subject: Subject) -> bool:
+    """Whether a tool looks for tracefs only below it, or BCC for the functions that it must not probe."""
+    lists = subject.finding("tools.bcc-lists")
+    mounts = lists is not None and any(remedy.id == "debugfs.mount" for remedy in lists.remedies)
+    return mounts or bool(subject.machine.tracing.old_users)
 
 
 def _end(subject: Subject) -> str:
