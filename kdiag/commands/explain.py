@@ -13,6 +13,7 @@ from kdiag.explain.object import answer as objects
 from kdiag.explain.object.source import looks_like_one
 from kdiag.explain.options import listing, naming
 from kdiag.explain.probe import explain as probe
+from kdiag.explain.script import explain as script
 from kdiag.explain.text import render as render_text
 from kdiag.report.terminal.page import Page
 
@@ -36,6 +37,7 @@ _SUBJECTS: tuple[_Subject, ...] = (
     _Subject(concept.fits, concept.explain),
     _Subject(probe.fits, probe.explain),
     _Subject(naming.fits, naming.explain),
+    _Subject(script.fits, script.explain),
     _Subject(looks_like_one, objects.explain),
     _Subject(lambda _: True, names.explain),
 )

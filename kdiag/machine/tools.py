@@ -359,6 +359,26 @@ class Tools:
         found = (("BCC", bcc), ("libbpf", self.libbpfs))
         return tuple(sorted((name, release) for name, those in found for _, release in those))
 
+    def library(self, name: str) -> str | None:
+        """The file of a shared library by its name without an ending (`libc`), None if there is none. Raises
+        Unavailable where no directory of libraries could be looked at.
+        """
+        pattern = re.compile(re.escape(name) + r"\.so(\.[0-9]+)*")
+        seen = False
+        for directory in (*self.multiarch_directories, *_LIBRARY_DIRS):
+            try:
+                names = self._system.listdir(directory)
+            except Unavailable:
+                continue
+            seen = seen or names is not None
+            found = [one for one in names or () if pattern.fullmatch(one)]
+            if found:
+                # libc.so of a development package is a text; the one with the number is the library.
+                return f"{directory}/{max(found, key=len)}"
+        if not seen:
+            raise Unavailable("the directories of libraries: not recorded")
+        return None
+
     @cached_property
     def bcc_tools(self) -> str | None:
         """Where BCC's command line tools are (Debian suffixes them -bpfcc), None if not installed."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple, TypeVar
 
 from kdiag.explain.probe.value import Found, comma, unseen
 from kdiag.explain.value import Section
+from kdiag.knowledge.scripts.probes import LIBRARIES
 from kdiag.machine.names.functions import glob_matches
 from kdiag.model import Status
 from kdiag.parse.errors import ParseError
@@ -83,6 +84,8 @@ def _located(path: str, here: Here) -> _Program:
         raise _No(Found("unknown", "kdiag looks at one program, and not at a pattern for several"))
     if "/" in path:
         return _Program(path, here)
+    if path.startswith("lib") and ".so" not in path:
+        return _library(path, here)
     try:
         found = here.machine.system.which(path)
     except Unavailable as gap:
@@ -94,6 +97,22 @@ def _located(path: str, here: Here) -> _Program:
             )
         )
     return _Program(found, here)
+
+
+def _library(name: str, here: Here) -> _Program:
+    """A library by its short name, `libc`, which bpftrace looks up since 0.14."""
+    behaviour = here.machine.tools.behaviour
+    if behaviour is not None and behaviour.version < LIBRARIES:
+        raise _No(
+            Found("fails", f"requires bpftrace 0.14 or newer to find {name}: write the library's whole path")
+        )
+    try:
+        path = here.machine.tools.library(name)
+    except Unavailable as gap:
+        raise _No(Found("unknown", f"where {name} is: {unseen(gap)}")) from None
+    if path is None:
+        raise _No(Found("fails", f"the library {name} is not installed"))
+    return _Program(path, here)
 
 
 def _function(program: _Program, known: Symbols, name: str) -> Found:

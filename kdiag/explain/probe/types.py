@@ -9,6 +9,7 @@ from kdiag.btf.finding import find_type
 from kdiag.btf.searching import matching
 from kdiag.parse.btf import BtfError
 from kdiag.parse.btf.kinds import Kind
+from kdiag.words import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -95,6 +96,35 @@ def events(types: Types) -> Iterator[str]:
     """The tracepoints of a BTF by name."""
     for _, name in matching(types, "btf_trace_*", (Kind.TYPEDEF,)):
         yield name.removeprefix("btf_trace_")
+
+
+def near_struct(source: Source, name: str) -> str:
+    """A hint at a struct that may be meant; empty without one near."""
+    word, _, own = name.partition(" ")
+    kinds = (Kind.UNION,) if word == "union" else (Kind.STRUCT,)
+    found = (one for _, one in matching(source.main, f"{own[:3]}*", kinds))
+    hint = did_you_mean(own, found)
+    return hint.replace("mean ", f"mean {word} ") if hint else ""
+
+
+def constant(source: Source, name: str) -> bool:
+    """Whether an enum of the kernel has a constant of this name. Raises NoTypes, BtfError."""
+    types = source.main
+    if b"\0" + name.encode("utf-8", "surrogateescape") + b"\0" not in types.data:
+        return False
+    kinds = types.btf.records.kinds
+    every = (at + types.btf.first_id for at, kind in enumerate(kinds) if kind in (Kind.ENUM, Kind.ENUM64))
+    return any(one.name == name for type_id in every for one in types.graph.enumerators(type_id))
+
+
+def by_text(source: Source, text: str) -> Found | None:
+    """The type that C's words name, `struct sk_buff *` or `pid_t`; None for one that is not found, or not of a struct.
+    Raises NoTypes, BtfError.
+    """
+    words = text.replace("*", " * ").replace("const", " ").split()
+    if len(words) < 2 or words[0] not in ("struct", "union") or words.count("*") > 1 or "[" in text:
+        return None
+    return find_type(source, f"{words[0]} {words[1]}")
 
 
 def members(types: Types, type_id: int) -> list[Member]:

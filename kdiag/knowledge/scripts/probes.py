@@ -69,6 +69,9 @@ HARDWARE: dict[str, str] = {
 UNITS = ("s", "ms", "us", "hz")
 """Of `profile:` and `interval:` (TIME_UNITS)."""
 
+#: `uprobe:libc:malloc`, a library by its short name: CHANGELOG.md, 0.14.0.
+LIBRARIES: Version = (0, 14, 0)
+
 
 def most_probes(release: Version) -> int:
     """How many probes a script may attach unless BPFTRACE_MAX_PROBES, or `max_probes` in its config, says otherwise

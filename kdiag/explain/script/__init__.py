@@ -1,0 +1,1 @@
+"""A script of bpftrace: what it requires, how each part of that stands here, and whether it will run."""

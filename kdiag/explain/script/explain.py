@@ -1,0 +1,88 @@
+"""A script of bpftrace in words: what it requires with its state here, and the verdict."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kdiag.explain.script.needs import all_needs
+from kdiag.explain.value import Answer, NotKnown, Section
+from kdiag.parse.bpftrace.lexer import LARGEST, ScriptError
+from kdiag.parse.bpftrace.script import parse
+from kdiag.trust import read
+
+if TYPE_CHECKING:
+    from kdiag.explain.here import Here
+    from kdiag.explain.probe.value import State
+    from kdiag.explain.script.value import Need
+
+#: Rows of what is as it should be are counted beyond this.
+_SHOWN = 12
+_STATES: dict[str, str] = {"works": "ok", "fails": "fail", "unknown": "unknown"}
+
+
+def fits(word: str) -> bool:
+    """Whether a word names a script."""
+    return word.endswith(".bt") and not word.startswith("-")
+
+
+def explain(path: str, here: Here) -> Answer:
+    """What is said of a script. Raises NotKnown for what cannot be read or is none."""
+    try:
+        needs = all_needs(parse(text_of(path)), here)
+    except ScriptError as error:
+        raise NotKnown(f"{path}: {error}") from None
+    state, because = verdict(needs)
+    where = f"on {here.place}" if here.place else "here"
+    words = {
+        "works": f"will run {where}, as far as can be told without trying",
+        "fails": f"will not run {where}",
+        "unknown": f"cannot tell {where}",
+    }[state]
+    sections = tuple(_section(group, needs) for group in dict.fromkeys(need.group for need in needs))
+    return Answer(
+        path, "script", "a script of bpftrace", state, words + (f": {because}" if because else ""), sections
+    )
+
+
+def text_of(path: str) -> str:
+    """The text of a script. Raises NotKnown."""
+    try:
+        data = read.user_file(path, 4 * LARGEST)
+    except OSError as error:
+        raise NotKnown(f"{path}: {error.strerror or error}") from None
+    except ValueError:
+        raise NotKnown(f"{path!a}: not a path") from None
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        column = error.start - data.rfind(b"\n", 0, error.start)
+        what = f"a byte {data[error.start]:#04x} that is no UTF-8"
+        raise NotKnown(f"{path}: line {line}, column {column}: {what}") from None
+
+
+def verdict(needs: list[Need]) -> tuple[State, str]:
+    """The worst state, with the first reasons for it."""
+    for state in ("fails", "unknown"):
+        found = [need for need in needs if need.state == state]
+        if found:
+            first = found[0]
+            says = first.says if first.what in first.says else f"{first.what}: {first.says}"
+            others = len({(need.what, need.says) for need in found}) - 1
+            return state, says + (f" (line {first.line})" if first.line else "") + (
+                f", and {others} more" if others else ""
+            )
+    limits = [need for need in needs if need.says]
+    return "works", f"{limits[0].what}: {limits[0].says}" if limits else ""
+
+
+def _section(group: str, needs: list[Need]) -> Section:
+    mine = list({(n.state, n.what, n.says): n for n in reversed(needs) if n.group == group}.values())[::-1]
+    told = [need for need in mine if need.state != "works" or need.says]
+    fine = [need for need in mine if need not in told]
+    rows = tuple(
+        (_STATES[need.state], f"{need.line}", need.what, need.says or "-") for need in [*told, *fine[:_SHOWN]]
+    )
+    more = len(fine) - _SHOWN
+    text = (f"{more} more are as they should be.",) if more > 0 else ()
+    return Section(group, text, ("state", "line", "what", "why"), rows)

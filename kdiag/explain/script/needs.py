@@ -1,0 +1,199 @@
+"""What a script requires, part by part, and how each part stands on the machine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kdiag.btf.sources import NoTypes
+from kdiag.capabilities.definitions import DEFINITIONS, judged
+from kdiag.checking.analysis import behaviours_of, root_is_elsewhere
+from kdiag.explain.probe import explain as probes
+from kdiag.explain.probe import types
+from kdiag.explain.script import contexts, fields, language
+from kdiag.explain.script.value import Need
+from kdiag.model import Status, Works
+from kdiag.parse.bpftrace.attach import parse
+from kdiag.parse.bpftrace.conditions import lines
+from kdiag.parse.bpftrace.uses import TypeUse, uses
+from kdiag.parse.btf import BtfError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from kdiag.btf.finding import Found
+    from kdiag.explain.here import Here
+    from kdiag.explain.probe.value import State
+    from kdiag.parse.bpftrace.conditions import Line
+    from kdiag.parse.bpftrace.script import Probe, Script
+    from kdiag.parse.bpftrace.uses import Use
+
+PROBES, TYPES, HEADERS, LANGUAGE = "Probes", "Structs and fields", "Headers", "Language"
+_WORDS: dict[Works, State] = {
+    Works.WORKS: "works",
+    Works.CAVEAT: "works",
+    Works.FAILS: "fails",
+    Works.UNKNOWN: "unknown",
+}
+_BY_ID = {definition.id: definition for definition in DEFINITIONS}
+#: bpftrace brings these itself (src/clang_parser.cpp; src/stdlib/include).
+_OWN_HEADERS = frozenset(("stdarg.h", "stdbool.h", "stddef.h", "stdint.h", "float.h", "limits.h"))
+#: Of the C library, not of the kernel.
+_LIBC = (
+    "sys/",
+    "netinet/",
+    "arpa/",
+    "bits/",
+    "netdb.h",
+    "string.h",
+    "stdlib.h",
+    "unistd.h",
+    "time.h",
+    "errno.h",
+)
+#: Since then a probe that is missing in a list ends the script, unless its config says otherwise (src/config.h).
+_LISTS_FAIL = (0, 24, 0)
+
+
+def all_needs(script: Script, here: Here) -> list[Need]:
+    """Everything that the script requires. Raises ScriptError for conditions that do not close."""
+    guarded = lines(script.directives, _defined(here))
+    bodies = [(probe, [*uses(probe.predicate), *uses(probe.body)]) for probe in script.probes]
+    named = [use for _, found in bodies for use in found]
+    helpers = [use for one in script.definitions if one.kind in ("fn", "macro") for use in uses(one.body)]
+    return [
+        *_probes(script, here),
+        *_headers(guarded, here),
+        *_types(script, bodies, guarded, here),
+        *language.needs(script, [*named, *helpers], guarded, here),
+    ]
+
+
+def _defined(here: Here) -> dict[str, bool | None]:
+    """Whether BPFTRACE_HAVE_BTF is defined for this script: by the release, and by the BTF that it finds."""
+    answers = {_has_btf(here) if one.defines_have_btf else False for one in behaviours_of(here.machine)}
+    return {"BPFTRACE_HAVE_BTF": answers.pop() if len(answers) == 1 else None}
+
+
+def _has_btf(here: Here) -> bool | None:
+    by_id = {finding.id: finding for finding in here.report.findings}
+    mine = by_id.get("btf.bpftrace")
+    chosen = by_id.get("btf.vmlinux") if mine is None or mine.status is Status.SKIP else mine
+    if chosen is None or chosen.status is Status.UNKNOWN:
+        return None
+    return chosen.status in (Status.OK, Status.WARN)
+
+
+# -- probes ------------------------------------------------------------------------------------------------------------
+
+
+def _probes(script: Script, here: Here) -> Iterator[Need]:
+    release = here.machine.tools.behaviour
+    missing = script.config.get("missing_probes", "")
+    strict = release is not None and release.version >= _LISTS_FAIL and missing not in ("warn", "ignore")
+    lenient = release is not None and release.version >= (0, 21, 0) and missing in ("warn", "ignore")
+    for probe in script.probes:
+        yield from _clause(probe, here, strict=strict, lenient=lenient)
+
+
+def _clause(probe: Probe, here: Here, *, strict: bool, lenient: bool) -> Iterator[Need]:
+    """Each attach point. Where one of several is missing, bpftrace up to 0.23 goes on with the others."""
+    looked = [(placed, *_point(placed.point.text, here)) for placed in probe.points]
+    some = any(state == "works" for _, state, _, _ in looked)
+    for placed, state, because, here_missing in looked:
+        text = placed.point.text
+        if state == "fails" and here_missing and ((some and not strict) or lenient):
+            yield Need(PROBES, "works", text, f"left out: {because}", placed.line)
+        else:
+            yield Need(PROBES, state, text, because, placed.line)
+
+
+def _point(text: str, here: Here) -> tuple[State, str, bool]:
+    """How a probe stands, why, and whether it is what it names that is missing."""
+    found, judgement = probes.look(parse(text), here)
+    state, because = probes.joined(found, judgement)
+    status = judgement.capability.status if judgement is not None else Works.WORKS
+    return state, because, found.state == "fails" and status is not Works.FAILS
+
+
+# -- headers -----------------------------------------------------------------------------------------------------------
+
+
+def _headers(guarded: list[Line], here: Here) -> Iterator[Need]:
+    for line in guarded:
+        if line.kind != "include" or line.name in _OWN_HEADERS:
+            continue
+        state, says = _header(line.name, here)
+        if not line.certain:
+            state, says = ("works", "") if state == "works" else ("unknown", f"if it is read: {says}")
+        yield Need(HEADERS, state, f"#include <{line.name}>", says, line.line)
+
+
+def _header(name: str, here: Here) -> tuple[State, str]:
+    if name.startswith(_LIBC) or "/" not in name:
+        finding = next((f for f in here.report.findings if f.id == "headers.libc"), None)
+        if finding is None:
+            return "unknown", "whether the C library's headers are installed was not looked at"
+        if finding.status in (Status.OK, Status.SKIP, Status.WARN):
+            return "works", ""
+        return ("fails" if finding.status is Status.FAIL else "unknown"), finding.summary
+    return capability("include", here)
+
+
+def capability(name: str, here: Here) -> tuple[State, str]:
+    """How a capability stands, and why."""
+    machine = here.machine
+    found = judged(
+        _BY_ID[name],
+        here.report.findings,
+        behaviours_of(machine),
+        as_root_matters=root_is_elsewhere(machine),
+    ).capability
+    return _WORDS[found.status], found.because
+
+
+# -- types -------------------------------------------------------------------------------------------------------------
+
+
+def _types(
+    script: Script, bodies: list[tuple[Probe, list[Use]]], guarded: list[Line], here: Here
+) -> Iterator[Need]:
+    own = frozenset(one.name for one in script.definitions if " " in one.name)
+    included = any(line.kind == "include" for line in guarded)
+    seen: dict[str, int] = {}
+    missing: dict[str, fields.Missing] = {}
+    maps: dict[str, Found | None] = {}
+    try:
+        source = here.types
+        for probe, found in bodies:
+            for context in contexts.of(probe, here, own):
+                walk = fields.Walk(source, context, maps)
+                walk.all(found)
+                seen.update({name: line for name, line in walk.seen.items() if name not in seen})
+                missing.update({name: one for name, one in walk.missing.items() if name not in missing})
+    except (NoTypes, BtfError) as error:
+        if _casts(bodies):
+            state, says = capability("struct", here) if not included else ("unknown", f"BTF: {error}")
+            yield Need(TYPES, state, "types of the kernel", says or str(error), _casts(bodies))
+        return
+    if seen and not included:
+        state, says = capability("struct", here)
+        if state != "works":
+            yield Need(TYPES, state, "types of the kernel", says, min(seen.values()))
+    for name, line in sorted(seen.items()):
+        yield Need(TYPES, "works", name, "", line)
+    for one in missing.values():
+        # A header that is included may define it; what it defines was not looked at.
+        header = included and not one.what.startswith("args.")
+        says = f"{one.says}; a header that the script includes may" if header else one.says
+        yield Need(TYPES, "unknown" if header else "fails", one.what, says, one.line)
+    if bodies and not types.whole(source) and _casts(bodies):
+        yield Need(TYPES, "unknown", "types of the kernel", "not recorded whole", _casts(bodies))
+
+
+def _casts(bodies: list[tuple[Probe, list[Use]]]) -> int:
+    """The line of the first cast to a struct, 0 without one."""
+    for _, found in bodies:
+        for use in found:
+            if isinstance(use, TypeUse) and use.text.startswith(("struct", "union")):
+                return use.word.line
+    return 0

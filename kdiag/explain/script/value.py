@@ -1,0 +1,20 @@
+"""One thing that a script requires, and how it stands."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from kdiag.explain.probe.value import State
+
+
+class Need(NamedTuple):
+    """group: the heading that it belongs under; what: in the script's own words; says: why it fails or cannot be told,
+    or a limit of what works; line: where the script has it first.
+    """
+
+    group: str
+    state: State
+    what: str
+    says: str
+    line: int
