@@ -44,6 +44,9 @@ def explain(  # noqa: PLR0913, PLR0917  a parameter is an option
     A concept (btf, kheaders, headers, co-re, tracepoint, kprobe-fentry, uprobe-usdt, lockdown, memlock, tracefs,
     headers-warning, capabilities, containers, ring-buffer, bpftrace-vs-bcc-vs-libbpf) takes a screen.
 
+    A script of bpftrace (opensnoop.bt) has its probes, headers, structs, fields and what requires a newer release, each
+    with its state, and whether it will run.
+
     A probe of bpftrace (tracepoint:syscalls:sys_enter_openat, kprobe:vfs_open, 'kprobe:tcp_*') has what it requires,
     where its types come from, whether it can be traced, and what is near where it cannot.
 

@@ -47,7 +47,7 @@ def explain(path: str, here: Here) -> Answer:
 def text_of(path: str) -> str:
     """The text of a script. Raises NotKnown."""
     try:
-        data = read.user_file(path, 4 * LARGEST)
+        data = read.head(path, 4 * LARGEST + 1)
     except OSError as error:
         raise NotKnown(f"{path}: {error.strerror or error}") from None
     except ValueError:

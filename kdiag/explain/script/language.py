@@ -29,7 +29,8 @@ def needs(script: Script, uses: list[Use], guarded: list[Line], here: Here) -> I
     """What is newer than the installed release, and names that nothing defines."""
     behaviour = here.machine.tools.behaviour
     release = behaviour.version if behaviour is not None else None
-    own = {one.name for one in script.definitions} | {line.name for line in guarded if line.kind == "define"}
+    own = {name for one in script.definitions for name in (one.name, *one.parameters)}
+    own |= {line.name for line in guarded if line.kind == "define"}
     used = {**fields.named(uses), **fields.called(uses)}
     known = names()
     for name, line in used.items():

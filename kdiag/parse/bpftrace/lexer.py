@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from kdiag.parse.errors import ParseError
 
-#: The longest stock script has 8 kB.
-LARGEST = 4 * 1024 * 1024
+#: The longest stock script has 10 kB; this much takes some seconds.
+LARGEST = 256 * 1024
 
 _WORD = re.compile(
     r"""

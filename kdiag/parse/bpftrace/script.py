@@ -38,12 +38,15 @@ class Probe(NamedTuple):
 
 
 class Definition(NamedTuple):
-    """A function (`fn`), a macro, or a type of C. name: with its keyword for a type, `struct event`."""
+    """A function (`fn`), a macro, or a type of C. name: with its keyword for a type, `struct event`; parameters: names
+    that stand for the arguments of a function or a macro.
+    """
 
     kind: str
     name: str
     body: tuple[Word, ...]
     line: int
+    parameters: tuple[str, ...] = ()
 
 
 class Script(NamedTuple):
@@ -190,13 +193,13 @@ class _Reader:
         self.at += 2
         if self._text(0) != "(":
             raise self._error(f"'(' is missing after {kind} {name}", first)
-        self._bracket()
+        parameters = tuple(word.text for word in self._bracket() if word.kind == "name")
         while self.at < len(self.words) and self._text(0) != "{":
             self.at += 1
         if self.at >= len(self.words):
             raise self._error(f"{kind} {name} has no body", first)
         body = self._bracket()
-        self.definitions.append(Definition(kind, name, tuple(body), first.line))
+        self.definitions.append(Definition(kind, name, tuple(body), first.line, parameters))
 
     # -- probes ----------------------------------------------------------------------------------------------------
 

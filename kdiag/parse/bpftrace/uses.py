@@ -23,6 +23,8 @@ KEYWORDS = frozenset(
         *("true", "false", "jump", "in", "comptime"),
     )
 )
+#: Values inside of values; stock scripts have eight.
+_DEEPEST = 60
 _KINDS = ("struct", "union", "enum")
 _OF_C = frozenset(
     (
@@ -94,6 +96,7 @@ class _Walker:
         self.words = [word for word in words if word.kind != "hash"]
         self.at = 0
         self.found: list[Use] = []
+        self._depth = 0
 
     def all(self, closing: str = "") -> int:
         """Follow values up to a closing bracket, which is passed; how many commas were between them."""
@@ -147,7 +150,7 @@ class _Walker:
 
     def value(self) -> Chain | None:
         """A value with what is computed with it; None where its type does not follow from one chain."""
-        first = self._unary()
+        first, choices = self._unary(), 0
         while (word := self._peek()) is not None and word.kind == "sign":
             if word.text in _BINARY:
                 self.at += 1
@@ -155,15 +158,26 @@ class _Walker:
                 first = None
             elif word.text == "?":
                 self.at += 1
-                first = self.value()
-                if self._is(":"):
-                    self.at += 1
-                    self.value()
+                choices += 1
+                first = self._unary()
+            elif word.text == ":" and choices:
+                self.at += 1
+                choices -= 1
+                first = self._unary() or first
             else:
                 break
         return first
 
     def _unary(self) -> Chain | None:
+        if self._depth >= _DEEPEST:
+            return None  # what is inside of so much is passed over word by word
+        self._depth += 1
+        try:
+            return self._operand()
+        finally:
+            self._depth -= 1
+
+    def _operand(self) -> Chain | None:
         word = self._peek()
         if word is None:
             return None
@@ -209,14 +223,14 @@ class _Walker:
     def _cast(self) -> str | None:
         """The type between brackets that begin here, which are passed; None where they hold no type."""
         end, depth = self.at, 0
-        while end < len(self.words):
+        while end < min(len(self.words), self.at + 14):
             depth += {"(": 1, ")": -1}.get(self.words[end].text, 0)
             if not depth:
                 break
             end += 1
         inside = self.words[self.at + 1 : end]
         following = self.words[end + 1] if end + 1 < len(self.words) else None
-        if not inside or len(inside) > 12 or following is None or not is_type(inside):
+        if not inside or depth or following is None or not is_type(inside):
             return None
         begins = following.kind != "sign" or following.text in ("(", "*", "&", "-", "!", "~")
         plain = inside[0].text not in (*_KINDS, *_OF_C) and len(inside) == 1
@@ -235,6 +249,8 @@ class _Walker:
                 self.at += 1
                 self.found.append(TypeUse(f"{word.text} {name.text}", word))
             return None
+        if self._is("="):
+            return None  # a field of a record, `(start=nsecs, name=str(arg0))`
         if not self._is("("):
             return self._postfix(Chain("name", word.text, (), word))
         self.at += 1
