@@ -62,6 +62,7 @@ _MODULES = {
     "explain": ("explain",),
     "why": ("why",),
     "btf": ("btf",),
+    "learn": ("learn",),
     "fix": ("fix", "smoke"),
     "env": ("env", "run"),
     "reports": ("record", "compare", "report"),

@@ -10,6 +10,7 @@ import typer
 from kdiag.cli.common import Color, Host, NoPlugins, Settings, fail, one_of, terminal
 from kdiag.console import exits
 from kdiag.console import output as console
+from kdiag.explain.value import NotKnown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,7 +56,6 @@ def explain(  # noqa: PLR0913, PLR0917  a parameter is an option
     from kdiag.cli.examination import here
     from kdiag.commands.explain import FORMATS, answers, rendered, status
     from kdiag.commands.trial import NotTried, tried
-    from kdiag.explain.value import NotKnown
 
     one_of("--format", output_format, FORMATS)
     if try_it and (recording or os.geteuid() != 0):

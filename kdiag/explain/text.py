@@ -25,6 +25,15 @@ def render(answers: Sequence[Answer], page: Page) -> str:
     return "\n".join(line.rstrip() for line in lines).rstrip() + "\n"
 
 
+def parts(sections: Sequence[Section], page: Page) -> str:
+    """Sections without the answer around them, each followed by an empty line."""
+    lines: list[str] = []
+    for section in sections:
+        if section.text or section.rows or section.commands:
+            lines += [*_section(section, page), ""]
+    return "".join(f"{line.rstrip()}\n" for line in lines)
+
+
 def _answer(answer: Answer, page: Page) -> list[str]:
     lines = page.text(
         f"{answer.subject}: {answer.title}" if answer.title else answer.subject, 0, "bold", rest=2

@@ -28,6 +28,9 @@ from kdiag.words import did_you_mean
 #: Told of every program: with None when it starts and while it runs, with its result at the end.
 Listener = Callable[[Program, Result | None], None]
 
+#: Told what a program is started with.
+Telling = Callable[[Program, Sequence[str]], None]
+
 #: Seconds in which nothing can be tried.
 _LEAST = 0.01
 #: Seconds for all programs unless the caller says otherwise: emulated machines took up to 320.
@@ -74,6 +77,7 @@ class _Run:
     deadline: float
     exact_pids: bool
     stack: ExitStack
+    about_to: Telling
     causes: dict[str, Cause] = field(default_factory=dict)
     gates: dict[str, _Gate] = field(default_factory=dict)
 
@@ -93,12 +97,14 @@ def run(  # noqa: PLR0913  what a run depends on
     required: Sequence[str] = DEFAULT_REQUIRED,
     time_limit: float | None = TIME_LIMIT,
     machine: MachineInfo | None = None,
+    about_to: Telling | None = None,
 ) -> SmokeReport:
     """Run them and report. To be called in the main thread.
 
     runners: how each tool is started. behaviour: of the installed bpftrace. predictions: status by capability id, may
     be empty. env: the whole environment for the tools, None for ours as it is. time_limit: seconds for everything
     together, None for as long as it takes. machine: as `kdiag check` describes it, to be copied into the report.
+    about_to: told the arguments of each program before it is started.
     Raises SmokeError where kdiag cannot do its own part.
     """
     began = time.monotonic()
@@ -112,6 +118,7 @@ def run(  # noqa: PLR0913  what a run depends on
             began + time_limit if time_limit is not None else float("inf"),
             _exact_pids(),
             stack,
+            about_to or (lambda _program, _arguments: None),
         )
         for program in programs:
             state.listener(program, None)
@@ -191,6 +198,7 @@ def _one(program: Program, state: _Run, predicted: Works | None) -> Result:
         return result(Outcome.SKIPPED, str(skip))
     except Uncaused as problem:
         return result(Outcome.SKIPPED, f"the event could not be caused: {problem}")
+    state.about_to(program, program.shown or arguments)
     seen = _watch(program, scene, arguments, state)
     if seen.timed_out and time.monotonic() >= state.deadline:
         return result(

@@ -60,6 +60,19 @@ def outcomes(report: SmokeReport) -> list[str]:
     return [one.outcome.value for one in report.programs]
 
 
+def test_what_is_started_is_told_before(fake: Path, behaving: Env) -> None:
+    told: list[tuple[str, tuple[str, ...]]] = []
+    report = run(
+        TWO,
+        runners=bpftrace_at(fake),
+        behaviour=behaviour((0, 17, 0)),
+        predictions=WORKING,
+        env=behaving("works"),
+        about_to=lambda program, arguments: told.append((program.id, tuple(arguments))),
+    )
+    assert told == [(one.id, one.arguments) for one in report.programs]
+
+
 def test_all_work(fake: Path, behaving: Env) -> None:
     report = go(fake, behaving("works"))
     assert outcomes(report) == ["works", "works"]
