@@ -26,7 +26,7 @@ MAY_IMPORT = {
     "check": "machine",
     "checks": "check knowledge machine model parse remedies system words",
     "capabilities": "knowledge model system",
-    "btf": "console parse system trust words",
+    "btf": "console knowledge parse system trust words",
     "console": "model trust",
     "checking": "capabilities check console knowledge machine model parse remedies system trust words",
     "config": "capabilities checking model trust words",

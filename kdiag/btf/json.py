@@ -20,7 +20,9 @@ from kdiag.parse.btf.kinds import COMPOSITES, Kind
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from kdiag.btf.diff import Difference, Spot
     from kdiag.btf.finding import Step
+    from kdiag.btf.sizes import Debug, Sizes
     from kdiag.btf.sources import Source, Types
 
 SCHEMA = "kdiag.btf/1"
@@ -146,6 +148,67 @@ def function_value(types: Types, type_id: int, prototype: str, tags: Sequence[st
         "module": types.module,
         "id": type_id,
         "tags": list(tags),
+    }
+
+
+def sizes_value(sizes: Sizes, debug: Debug | None) -> dict[str, object]:
+    """What BTF takes, and what DWARF does."""
+    return {
+        "place": sizes.place,
+        "size": sizes.size,
+        "header": sizes.other,
+        "kinds": [kind._asdict() for kind in sizes.kinds],
+        "names": sizes.names._asdict(),
+        "modules": [module._asdict() for module in sizes.modules],
+        "debug": None
+        if debug is None
+        else {
+            "place": debug.place,
+            "size": debug.size,
+            "units": debug.units,
+            "sections": [one._asdict() for one in debug.sections],
+        },
+    }
+
+
+def diff_value(found: Difference, second: Source) -> dict[str, object]:
+    """What changed; `source` of the document is the first one."""
+    return {
+        "second": {"name": second.name, "release": second.release},
+        "structs_compared": found.structs,
+        "functions_compared": found.functions,
+        "structs": [
+            {
+                "name": change.name,
+                "size_before": change.before,
+                "size_after": change.after,
+                "problem": change.problem,
+                "members": [
+                    {
+                        "name": one.name,
+                        "what": one.what,
+                        "before": _spot(one.before),
+                        "after": _spot(one.after),
+                    }
+                    for one in change.members
+                ],
+            }
+            for change in found.changed
+        ],
+        "functions": [one._asdict() for one in found.prototypes],
+        "absent": list(found.absent),
+    }
+
+
+def _spot(spot: Spot | None) -> dict[str, object] | None:
+    if spot is None:
+        return None
+    return {
+        "type": spot.type,
+        "offset": spot.at // 8,
+        "bit": spot.at % 8 if spot.bits else 0,
+        "bits": spot.bits,
+        "size": spot.size,
     }
 
 

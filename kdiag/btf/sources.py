@@ -73,6 +73,14 @@ class Source(NamedTuple):
             names = None
         return tuple(name for name in names or () if name != VMLINUX)
 
+    def module_size(self, name: str) -> int | None:
+        """The bytes of a module's BTF, None where that cannot be seen."""
+        try:
+            info = self.system.stat(f"{SYSFS}/{name}") if self.system else None
+        except Unavailable:
+            return None
+        return info.size if info else None
+
     def module(self, name: str) -> Types:
         """The types of a module, on top of the kernel's. Raises NoTypes."""
         data = _provided(self.system, name) if self.system and "/" not in name else None

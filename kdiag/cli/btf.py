@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kdiag.cli.common import CommandGroup, Settings, one_of
+from kdiag.cli.common import CommandGroup, Settings, one_of, terminal
 from kdiag.cli.quick import answered
-from kdiag.commands import btf
+from kdiag.commands import btf, btf_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -105,18 +105,63 @@ def find(  # noqa: PLR0913, PLR0917
     raise typer.Exit(answered(lambda: btf.find(asked, pattern, kind)))
 
 
-def alone(context: typer.Context) -> None:
-    """Without a command: the help."""
-    if context.invoked_subcommand is None:
-        context.fail("give a command: struct, func or find")
+def diff(  # noqa: PLR0913, PLR0917
+    first: Annotated[
+        str, typer.Argument(metavar="A", help="A recording, a file with BTF, or here: the running kernel.")
+    ],
+    second: Annotated[str, typer.Argument(metavar="B", help="What it is compared with.")],
+    names: Annotated[
+        list[str], typer.Argument(metavar="[NAME]...", help="Compare these structs and unions only.")
+    ] = [],  # noqa: B006
+    every: Annotated[
+        bool, typer.Option("--all", help="All structs and unions, not only those that tracing tools read.")
+    ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="List members that only lie elsewhere, too.")
+    ] = False,
+    output_format: Format = "text",
+) -> None:
+    """Show what changed between two kernels in the structs that tracing tools read.
+
+    \b
+    kdiag btf diff kdiag-old.tar.zst here
+    kdiag btf diff here vmlinux-6.12 task_struct sock -v
+
+    Exit status: 0 nothing changed, 1 something did, 2 usage, 3 the BTF cannot be read.
+    """
+    one_of("--format", output_format, btf.FORMATS)
+    how = btf_whole.How(every, verbose, terminal().width)
+    raise typer.Exit(answered(lambda: btf_whole.show_diff((first, second), names, output_format, how)))
+
+
+def alone(  # noqa: PLR0913, PLR0917
+    context: typer.Context,
+    recording: From = "",
+    file: File = "",
+    base: Base = "",
+    dwarf: Annotated[
+        str, typer.Option("--dwarf", metavar="FILE", help="The same kernel's debug information (vmlinux).")
+    ] = "",
+    output_format: Format = "text",
+) -> None:
+    """Show what the kernel's type information (BTF) takes; its commands say what is in it."""
+    if context.invoked_subcommand is not None:
+        if (recording, file, base, dwarf, output_format) != ("", "", "", "", "text"):
+            context.fail(
+                f"options come after the command: kdiag btf {context.invoked_subcommand} ... --file FILE"
+            )
+        return
+    one_of("--format", output_format, btf.FORMATS)
+    asked = btf.Asked(recording, file, base, "", output_format)
+    raise typer.Exit(answered(lambda: btf_whole.show_sizes(asked, dwarf, terminal().width)))
 
 
 GROUP = CommandGroup(
     "btf",
-    "Show what the kernel's type information (BTF) says: structs, functions, names.",
-    "Exit status: 0 answered, 1 there is no such thing, 2 usage, 3 the BTF cannot be read.",
+    "Show what the kernel's type information (BTF) says of structs and functions; without a command, what it takes.",
+    "Exit status: 0 answered, 1 there is no such thing or (diff) something changed, 2 usage, 3 the BTF cannot be read.",
     alone,
-    (("struct", struct), ("func", func), ("find", find)),
+    (("struct", struct), ("func", func), ("find", find), ("diff", diff)),
     (("union", struct), ("enum", struct), ("type", struct)),
 )
 COMMANDS: tuple[tuple[str, Callable[..., None], Settings], ...] = ()
