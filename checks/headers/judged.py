@@ -64,7 +64,9 @@ def judged(
     )
     if chosen.missing:
         return fail(
-            f"the headers that {chosen.via} names are not there", evidence=evidence, causes=("headers.env",)
+            f"the headers that {chosen.via} names are not there",
+            evidence=evidence,
+            causes=("headers.env", "headers.bcc-env"),
         )
     problem, why = _describe(machine, found)
     if problem:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from kdiag.check import check
 from kdiag.knowledge.recipes import RECIPE
 from kdiag.machine import Machine
+from kdiag.machine.headers import BCC_SUFFIX
+from kdiag.machine.kernel import source_arch_of
 from kdiag.model import Evidence, Finding, Remedy, fail, ok, skip, warn
 from kdiag.system import Unavailable
 
@@ -56,6 +58,40 @@ def variables(machine: Machine) -> Iterator[Finding]:
         yield ok("the variables point to complete trees", evidence=evidence)
     else:
         yield ok("no header variable is set", evidence=evidence)
+
+
+@check("headers.bcc-env", "Variables that BCC's compiler takes")
+def of_bcc(machine: Machine) -> Iterator[Finding]:
+    """ARCH and BCC_KERNEL_MODULES_SUFFIX. BCC compiles for the architecture that ARCH names, whatever the machine is
+    (kbuild_helper.cc, since 0.6); who builds kernels for another one has it set. BCC_KERNEL_MODULES_SUFFIX takes the
+    place of `build` below /lib/modules/R. See it yourself: `sudo env | grep -E 'ARCH|BCC_'`.
+    """
+    if not machine.tools.has_bcc:
+        yield skip("BCC is not installed")
+        return
+    arch, suffix = machine.headers.optional("ARCH"), machine.headers.optional(BCC_SUFFIX)
+    evidence = (Evidence("$ARCH", _shown(arch)), Evidence(f"${BCC_SUFFIX}", _shown(suffix)))
+    chosen, own = machine.headers.for_bcc, machine.kernel.source_arch
+    if arch is not None and (source_arch_of(arch) or arch) != own:
+        yield fail(
+            f"ARCH is {arch or 'empty'}: BCC compiles for that, and this machine is {own}",
+            evidence=evidence,
+            remedies=(_unset("ARCH"),),
+        )
+    elif chosen is not None and chosen.via == BCC_SUFFIX and chosen.missing:
+        yield fail(
+            f"{BCC_SUFFIX} points to nothing: {chosen.source}",
+            evidence=evidence,
+            remedies=(_unset(BCC_SUFFIX),),
+        )
+    else:
+        yield ok("no variable misleads BCC's compiler", evidence=evidence)
+
+
+def _unset(name: str) -> Remedy:
+    return Remedy(
+        "headers.unset", "Unset it", commands=(f"unset {name}",), run_on="the shell that starts the tool"
+    )
 
 
 def _shown(value: str | None) -> str:

@@ -58,7 +58,7 @@ def _starts() -> Expression:
 
 def _compiled(*more: Expression) -> Expression:
     """No right is needed for it: clang reads files, and no system call is made that the kernel could refuse."""
-    return all_of(_starts(), need("headers.bcc"), *more)
+    return all_of(_starts(), unless_refuted("headers.bcc-env"), need("headers.bcc"), *more)
 
 
 def _loaded(*more: Expression) -> Expression:
@@ -68,6 +68,7 @@ def _loaded(*more: Expression) -> Expression:
         need("privileges.userns"),
         need("kernel.lockdown"),
         need("bpf.map"),
+        unless_refuted("headers.bcc-env"),
         need("headers.bcc"),
         need("bpf.prog.kprobe"),
         *more,

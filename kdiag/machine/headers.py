@@ -22,6 +22,8 @@ PREPARED = "/var/cache/kdiag/headers"
 #: Where distributions put trees, by release.
 _SOURCES = ("/usr/src/linux-headers-{}", "/usr/src/kernels/{}", "/usr/src/linux-{}")
 
+#: The directory that BCC takes below /lib/modules/R for `build`, where there are not both (loader.cc).
+BCC_SUFFIX = "BCC_KERNEL_MODULES_SUFFIX"
 VARIABLES = ("BPFTRACE_KERNEL_SOURCE", "BPFTRACE_KERNEL_BUILD", "BPFTRACE_BTF", "BCC_KERNEL_SOURCE")
 
 
@@ -257,10 +259,21 @@ class Headers:
         if source is not None:
             return Selection(source, source, "BCC_KERNEL_SOURCE", missing=not self._leads_to_dir(source))
         base = f"/lib/modules/{self._machine.kernel.release}"
+        both = self.links["build"].is_dir and self.links["source"].is_dir
+        suffix = self.optional(BCC_SUFFIX)
+        if suffix is not None and not both:
+            path = f"{base}/{suffix}"
+            return Selection(path, path, BCC_SUFFIX, missing=not self._leads_to_dir(path))
         if not self.links["build"].is_dir:
             return self._unpacked(Bcc(self._machine).unpacked, of_root=True)
-        both = self.links["source"].is_dir
         return Selection(f"{base}/source" if both else f"{base}/build", f"{base}/build", base)
+
+    def optional(self, name: str) -> str | None:
+        """A variable that few set, None also where the environment was not recorded with it."""
+        try:
+            return self._system.env(name)
+        except Unavailable:
+            return None
 
     def _leads_to_dir(self, path: str) -> bool:
         """Whether a tool that is told this path finds a directory: of a host's link it follows what the link reads, and

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kdiag.machine import Machine
-from kdiag.model import Finding, Status
+from kdiag.model import Finding, Status, Works
 from tests.support import machines
 from tests.support.description import Description
 from tests.support.reports import report_on
@@ -100,3 +100,47 @@ def test_another_kernels_headers_are_refused_by_a_kernel_that_compares(release: 
     told = any("BCC_LINUX_VERSION_CODE" in c for remedy in finding.remedies for c in remedy.commands)
     assert told is (status is Status.FAIL)
     assert "bpftrace" not in finding.reason
+
+
+# -- variables that few set -------------------------------------------------------------------------------------------
+
+
+def built(version: str = "0.26.0") -> Description:
+    described = with_bcc(version=version)
+    place = f"/usr/src/linux-headers-{described.release}"
+    return machines.tree(described, place).link(f"/lib/modules/{described.release}/build", place)
+
+
+@pytest.mark.parametrize(
+    ("arch", "status"),
+    [(None, Status.OK), ("x86_64", Status.OK), ("x86", Status.OK), ("arm64", Status.FAIL), ("", Status.FAIL)],
+)
+def test_arch_leads_bcc_to_another_architecture(arch: str | None, status: Status) -> None:
+    report = report_on(built().env("ARCH", arch).recording())
+    finding = report.finding("headers.bcc-env")
+    assert finding is not None and finding.status is status, finding
+    mine = {c.id: c.status for c in report.capabilities}
+    assert (mine["bcc-headers"] is Works.FAILS) is (status is Status.FAIL)
+    assert status is Status.OK or finding.remedies[0].commands == ("unset ARCH",)
+
+
+@pytest.mark.parametrize(("suffix", "status"), [("mine", Status.OK), ("nowhere", Status.FAIL)])
+def test_another_directory_in_the_place_of_build(suffix: str, status: Status) -> None:
+    described = built()
+    base = f"/lib/modules/{described.release}"
+    machines.tree(described, f"{base}/mine")
+    described.env("BCC_KERNEL_MODULES_SUFFIX", suffix)
+    chosen = Machine(described.recording()).headers.for_bcc
+    assert chosen is not None and chosen.source == f"{base}/{suffix}"
+    report = report_on(described.recording())
+    for name in ("headers.bcc-env", "headers.bcc"):
+        finding = report.finding(name)
+        assert finding is not None and finding.status is status, finding
+
+
+def test_the_suffix_is_not_looked_at_where_there_are_both() -> None:
+    """get_kernel_path_info(): source, as Debian has it."""
+    described = machines.debian_headers(with_bcc("6.12.107+deb13-amd64"))
+    described.env("BCC_KERNEL_MODULES_SUFFIX", "nowhere")
+    chosen = Machine(described.recording()).headers.for_bcc
+    assert chosen is not None and chosen.source.endswith("/source")

@@ -368,6 +368,13 @@ ROWS: list[Row] = [
     ("headers.env", "set and empty", lambda x: x.env("BPFTRACE_KERNEL_SOURCE", ""), FAIL, "empty"),
     ("headers.env", "half a tree", lambda x: x.env("BPFTRACE_KERNEL_SOURCE", TREE), FAIL, "incomplete"),
     ("headers.env", "half a tree for BCC", lambda x: x.env("BCC_KERNEL_SOURCE", COMMON), FAIL, "incomplete"),
+    (
+        "headers.bcc-env",
+        "another architecture",
+        lambda x: x.env("ARCH", "arm64"),
+        FAIL,
+        "BCC compiles for that",
+    ),
     ("headers.env", "BCC's", lambda x: x.env("BCC_KERNEL_SOURCE", "/nowhere"), FAIL, "BCC_KERNEL_SOURCE"),
     ("headers.env", "_BUILD alone", lambda x: x.env("BPFTRACE_KERNEL_BUILD", "/usr/src"), WARN, "alone"),
     (
