@@ -7,12 +7,12 @@ import sys
 
 import typer
 
-from kdiag.cli.common import fail, one_of
+from kdiag.cli.common import one_of
 from kdiag.cli.examination import report_on
 from kdiag.commands.run import NOT_STARTED, Command
 from kdiag.commands.why import FORMATS, BadText, in_brief, log_in, log_of, rendered
 from kdiag.commands.why import explain as explained
-from kdiag.console import output
+from kdiag.console import exits, output
 from kdiag.console.crash import write_report
 from kdiag.console.terminal import Terminal
 
@@ -25,7 +25,11 @@ def answer(  # noqa: PLR0913
     try:
         log = log_of(text)
     except BadText as bad:
-        fail(str(bad))
+        first, _, more = str(bad).partition("\n")
+        output.error(first)
+        if more:
+            output.usage(more)
+        raise typer.Exit(exits.USAGE) from None
     explanation = explained(log, report_on(recording, host), recorded=bool(recording))
     words, status = rendered(explanation, output_format, shown, verbose=verbose)
     output.rendering(words, exact=output_format != "text", color=shown.color)

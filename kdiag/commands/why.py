@@ -27,6 +27,11 @@ if TYPE_CHECKING:
     from kdiag.model import Report
     from kdiag.why.value import Explanation, Log
 
+#: The first two bytes of what is compressed, and the command that unpacks it.
+_PACKED = {b"\x1f\x8b": "zcat", b"\xfd7": "xzcat", b"BZ": "bzcat", b"\x28\xb5": "zstdcat"}
+#: One word that ends so is the name of a file that is not there, and no message.
+_ENDINGS = (".log", ".txt", ".out", ".err", ".gz", ".xz", ".zst", ".json", ".md")
+
 FORMATS = ("text", "json", "markdown")
 
 
@@ -40,13 +45,23 @@ def log_of(words: Sequence[str]) -> Log:
     """
     if not words or list(words) == ["-"]:
         if sys.stdin is None or sys.stdin.isatty():
-            raise BadText("give a message, a file, or pipe a tool's output in: bpftrace ... 2>&1 | kdiag why")
+            raise BadText(
+                "give a message, a file, or pipe a tool's output in:\n"
+                "  bpftrace ... 2>&1 | kdiag why\n"
+                '  kdiag why "ERROR: ..."\n'
+                "  kdiag why FILE\n"
+                "  kdiag run -- bpftrace ...    says it by itself where the command fails"
+            )
         with _interrupted_once():
             return join(Reading(sys.stdin.buffer))
     text = " ".join(words)
     if len(words) == 1 and _names_file(text):
         try:
             with read.opened(text) as file:
+                if packed := _PACKED.get(file.peek(6)[:2]):
+                    raise BadText(
+                        f"{text} is compressed: {packed} {text} | kdiag why (a recording: --from {text})"
+                    )
                 return join(Reading(file))
         except OSError as error:
             raise BadText(f"cannot open {text}: {error.strerror or error}") from None
@@ -77,13 +92,15 @@ def _interrupted_once() -> Iterator[None]:
 
 
 def _names_file(text: str) -> bool:
-    """Whether an argument is a file's name: there is such a file, or it is an absolute path of one word."""
+    """Whether an argument is a file's name: there is such a file, or one word is a path, or ends as logs do."""
     if "\n" in text or len(text) > 4096:
         return False
     with suppress(OSError, ValueError):
         os.lstat(text)
         return True
-    return text.startswith(("/", "./", "../")) and not any(c.isspace() or c == ":" for c in text)
+    if any(c.isspace() or c == ":" for c in text):
+        return False
+    return text.startswith(("/", "./", "../")) or text.endswith(_ENDINGS)
 
 
 def explain(log: Log, report: Report, *, recorded: bool = False) -> Explanation:

@@ -123,4 +123,5 @@ def join(lines: Iterable[str]) -> Log:
         refusal,
         verifier.refused,
         found.untold,
+        lines.binary if isinstance(lines, Reading) else 0,
     )

@@ -55,6 +55,7 @@ def _text(log: Log) -> dict[str, object]:
         "lines": log.lines,
         "shortened_lines": log.shortened,
         "cut": log.cut,
+        "binary_lines": log.binary,
         "other_complaints": log.untold,
     }
 

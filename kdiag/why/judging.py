@@ -20,6 +20,9 @@ _STATUS: Mapping[Verdict, int] = {
     "not-established": exits.NOT_READY,
     "unknown": exits.CANNOT_TELL,
 }
+#: What a check says of itself where it is not root; here it is the tool that was not.
+_CHECK = ("sudo kdiag check",)
+_OF_THE_TOOL = Remedy("why.root", "Run the command that printed this as root", "manual", ("sudo COMMAND",))
 _LAST: Mapping[Outcome, int] = {"harmless": 1}
 
 
@@ -98,4 +101,5 @@ def _follows(finding: Finding, cause: str, by_id: Mapping[str, Finding]) -> bool
 
 def _remedy(cause: Finding, chain: Sequence[Finding], by_id: Mapping[str, Finding]) -> Remedy | None:
     found = (remedy_of(one, by_id) for one in (cause, *reversed(chain)))
-    return next((remedy for remedy in found if remedy is not None), None)
+    remedy = next((remedy for remedy in found if remedy is not None), None)
+    return _OF_THE_TOOL if remedy is not None and remedy.commands == _CHECK else remedy

@@ -8,7 +8,7 @@ from kdiag.model import Finding, Remedy
 from kdiag.report.faces.markup import code, fenced, prose
 from kdiag.report.faces.plain import line
 from kdiag.why.value import Answer, Explanation, Outcome, Refusal, Strange
-from kdiag.why.words import HEADING, left_out, machine_line, reason, short, what
+from kdiag.why.words import HEADING, left_out, machine_line, nothing, reason, short, what
 
 _MARKS: dict[Outcome, str] = {
     "established": "❌",
@@ -31,7 +31,7 @@ def render(explanation: Explanation) -> str:
     strange = [one for one in log.strange if log.refusal is None or one.text != log.refusal.text]
     parts += [part for one in strange[:_STRANGE] for part in _unknown(one)]
     if not parts:
-        parts = ["### No message in it that kdiag knows, and no line that complains", ""]
+        parts = [f"### {prose(nothing(log))}", ""]
     for words in left_out(log):
         parts += [prose(words), ""]
     parts.append(f"<sub>{prose(' · '.join(machine_line(explanation)))} · {code('kdiag why')}</sub>")

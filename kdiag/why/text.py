@@ -8,7 +8,18 @@ from typing import NamedTuple
 from kdiag.model import Finding, Remedy
 from kdiag.report.terminal.page import Page
 from kdiag.why.value import Answer, Explanation, Log, Outcome, Refusal, Strange, Told
-from kdiag.why.words import HEADING, left_out, located, machine_line, more_as_root, reason, short, what
+from kdiag.why.words import (
+    BOTH_STREAMS,
+    HEADING,
+    left_out,
+    located,
+    machine_line,
+    more_as_root,
+    nothing,
+    reason,
+    short,
+    what,
+)
 
 _STYLE: dict[Outcome, str] = {
     "established": "bad",
@@ -187,7 +198,9 @@ def _strange(explanation: Explanation, page: Page, much: Much) -> Iterator[str]:
         yield from _unknown(one, page, much)
         yield ""
     if not known and not strange:
-        yield from page.text("No message in it that kdiag knows, and no line that complains", 0, "bold")
+        yield from page.text(nothing(log), 0, "bold")
+        if not log.lines:
+            yield page.command(BOTH_STREAMS)
         yield ""
 
 

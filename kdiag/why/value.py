@@ -56,7 +56,7 @@ class Refusal(NamedTuple):
 class Log(NamedTuple):
     """What is in a text. lines: how many were read; shortened: how many of them are longer than what is read of a line;
     cut: whether there was more than is read; refusal: the first program that the verifier refuses; refused: how many it
-    refuses; untold: complaints that there was no room for.
+    refuses; untold: complaints that there was no room for; binary: lines that are no text.
     """
 
     told: tuple[Told, ...]
@@ -67,6 +67,7 @@ class Log(NamedTuple):
     refusal: Refusal | None = None
     refused: int = 0
     untold: int = 0
+    binary: int = 0
 
 
 class Answer(NamedTuple):

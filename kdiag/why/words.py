@@ -15,6 +15,8 @@ HEADING: dict[Outcome, str] = {
     "candidates": "Cause not established",
     "none-here": "None of its usual causes is here",
 }
+#: What brings a tool's errors in.
+BOTH_STREAMS = "bpftrace ... 2>&1 | kdiag why"
 #: Characters of a line that are quoted.
 _QUOTED = 300
 
@@ -89,5 +91,15 @@ def left_out(log: Log) -> Iterator[str]:
         yield f"{which} longer than {LONGEST:,} bytes: only {beginning} read"
     if log.cut:
         yield f"the text is longer than {MOST >> 20} MiB: only its beginning was read"
+    if log.binary:
+        lines = "1 line is" if log.binary == 1 else f"{log.binary:,} lines are"
+        yield f"{lines} no text, and left out"
     if log.untold:
         yield f"{log.untold:,} more lines complain of something that kdiag does not know"
+
+
+def nothing(log: Log) -> str:
+    """That nothing in a text says anything."""
+    if not log.lines:
+        return "Nothing came in: tools write what they complain of to standard error"
+    return "No message in it that kdiag knows, and no line that complains"

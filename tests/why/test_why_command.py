@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import signal
@@ -116,9 +117,36 @@ def test_what_cannot_end_is_not_waited_for(tmp_path: Path) -> None:
         assert (status, out) == (2, "")
         assert err.count("\n") == 1
     text = shown([sys.executable, "-m", "kdiag", "why"], dict(os.environ), cwd=REPOSITORY, reads=True)
-    assert b"kdiag: give a message, a file, or pipe a tool's output in" in text
+    assert (
+        b"kdiag: give a message, a file, or pipe a tool's output in:\r\n  bpftrace ... 2>&1 | kdiag why\r\n"
+        in text
+    )
     assert why(*on("minimal"), "/dev/stdin", text=DENIED.encode())[0] != 2
-    assert why(*on("minimal"), text=b"")[0] == 3
+    status, out, _ = why(*on("minimal"), text=b"")
+    assert status == 3
+    assert out.startswith("Nothing came in")
+    assert "$ bpftrace ... 2>&1 | kdiag why" in out
+
+
+@pytest.mark.slow
+def test_what_is_no_text_is_left_out_and_what_is_packed_is_refused(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_bytes(
+        b"\0" * 4096 + DENIED.encode() + b"\n\x7fELF\x02\x01\0\0\0 error \0\0\x01\n" + b"\0" * 512
+    )
+    status, out, _ = why(*on("user-namespace"), str(log))
+    assert status == 0
+    assert "line 1: ERROR: failed to create map" in out
+    assert "1 line is no text, and left out" in out
+    assert "Unknown" not in out
+    packed = tmp_path / "log.gz"
+    packed.write_bytes(gzip.compress(DENIED.encode()))
+    status, out, err = why(*on("user-namespace"), str(packed))
+    assert (status, out) == (2, "")
+    assert f"{packed} is compressed: zcat {packed} | kdiag why" in err
+    status, _, err = why(*on("minimal"), "absent.log")
+    assert status == 2
+    assert err.endswith("cannot open absent.log: No such file or directory\n")
 
 
 @pytest.mark.slow

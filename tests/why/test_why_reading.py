@@ -15,9 +15,12 @@ from kdiag.knowledge.tools.message import Message
 from kdiag.knowledge.tools.messages import COMPLAINT, recognised
 from kdiag.why import joining
 from kdiag.why.joining import join
+from kdiag.why.judging import explained
 from kdiag.why.reading import LONGEST, Reading
 from kdiag.why.sieve import sieve
 from kdiag.why.value import Log
+from tests.support import machines
+from tests.support.reports import report_on
 from tests.support.steps import calls, linear
 
 KINDS = {
@@ -241,3 +244,14 @@ def test_an_unknown_refusal_comes_first() -> None:
         "error: before",
         "error: after",
     ]
+
+
+def test_one_who_is_not_root_is_told_to_run_the_tool_as_root() -> None:
+    """What a check says of itself would not help."""
+    report = report_on(machines.user(machines.bpftrace(machines.linux(), "0.17.0")).recording())
+    log = join(["ERROR: bpftrace currently only supports running as the root user."])
+    answer = explained(log, report).answers[0]
+    assert answer.cause is not None and answer.cause.id == "privileges.root"
+    assert answer.remedy is not None
+    assert answer.remedy.title == "Run the command that printed this as root"
+    assert not any("kdiag" in command for command in answer.remedy.commands)
