@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
+from kdiag.capabilities.definitions import DEFINITIONS
 from kdiag.knowledge.tools.bpftool_rights import FEATURE, RIGHTS
 from kdiag.machine.privileges import CAPABILITIES
 from kdiag.model import Status, Works
@@ -13,7 +16,7 @@ from tests.support import machines
 from tests.support.description import Description
 from tests.support.paths import REPOSITORY
 from tests.support.programs import elf
-from tests.support.reports import finding_of, report_on
+from tests.support.reports import builtin, finding_of, report_on
 
 PATH = "/usr/sbin/bpftool"
 WITH, WITHOUT = ("libelf.so.1", "libcap.so.2", "libc.so.6"), ("libelf.so.1", "libc.so.6")
@@ -97,6 +100,18 @@ def test_the_table_names_capabilities_and_is_in_the_documentation() -> None:
         assert {name.removeprefix("CAP_") for name in row.capabilities} <= {*CAPABILITIES}
         assert all(f"`{command}`" in told for command in row.commands), row
         assert row.source in told
+
+
+def test_the_documentation_names_findings_and_capabilities_that_there_are() -> None:
+    told = (REPOSITORY / "docs" / "tools.md").read_text()
+    findings = {i for found in builtin().checks for i in found.check.finding_ids}
+    parts = {definition.id for definition in DEFINITIONS}
+    named = set(re.findall(r"`((?:headers|tools|btf|tracing)\.[a-z-]+)`", told))
+    assert named and named <= findings, named - findings
+    assert {*re.findall(r"`((?:core|bcc|bpftool)-[a-z]+)`", told)} <= parts
+    assert {i for i in parts if i.startswith("core-") and i not in ("core-tools", "core-stock")} <= {
+        *re.findall(r"`(core-[a-z]+)`", told)
+    }
 
 
 def test_smoke_runs_what_the_table_has() -> None:
