@@ -18,6 +18,8 @@ _NAMED = 3
 _THERE = frozenset({Works.WORKS, Works.CAVEAT})
 
 SMOKE = "kdiag smoke"
+#: Tools that it has programs for; a profile of requirements is none.
+_TRIED = frozenset({"bpftrace", "bcc", "libbpf", "bpftool"})
 
 
 def judge(
@@ -88,8 +90,8 @@ def required_ones(number: int, one: str, several: str) -> str:
 
 def _proof(wanted: Sequence[Capability]) -> str:
     """What shows that the prediction is right: the programs of these tools, of bpftrace's where nothing is said."""
-    tools = list(dict.fromkeys(c.tool.lower() for c in wanted))
-    return SMOKE if tools == ["bpftrace"] else " ".join((SMOKE, *(f"--tool {name}" for name in tools)))
+    tools = list(dict.fromkeys(c.tool.lower() for c in wanted if c.tool.lower() in _TRIED))
+    return SMOKE if tools in ([], ["bpftrace"]) else " ".join((SMOKE, *(f"--tool {name}" for name in tools)))
 
 
 def _ready(wanted: Sequence[Capability], capabilities: Sequence[Capability], *, untried: bool) -> str:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from kdiag.capabilities.definitions import DEFINITIONS
 from kdiag.capabilities.tools import REQUIRED
+from kdiag.knowledge.bpf.tables import helpers, map_types, program_types
+from kdiag.machine.privileges import CAPABILITIES
 from kdiag.words import did_you_mean
 
 if TYPE_CHECKING:
@@ -88,6 +90,20 @@ def capabilities(names: Sequence[str]) -> tuple[str, ...]:
             raise _unknown("capability", name, known)
         chosen.update(dict.fromkeys(matching))
     return tuple(chosen)
+
+
+def known_to_the_kernel(kind: str, name: str) -> None:
+    """Raises UnknownName for what is no map type, program type, helper or capability of Linux."""
+    known: dict[str, tuple[str, Iterable[str]]] = {
+        "map": ("map type", (one.name for one in map_types().values())),
+        "program": ("program type", program_types()),
+        "helper": ("helper", (one.name for one in helpers().values())),
+        "privilege": ("capability of Linux", (f"CAP_{one}" for one in CAPABILITIES)),
+    }
+    what, names = known[kind]
+    every = list(names)
+    if name not in every:
+        raise UnknownName(f"no {what} is called {name!r}{did_you_mean(name, every)}")
 
 
 def known_tool(name: str) -> None:

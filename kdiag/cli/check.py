@@ -14,6 +14,7 @@ from kdiag.cli.common import (
     NoPlugins,
     Only,
     Outputs,
+    Profiles,
     Require,
     RequireFrom,
     Settings,
@@ -36,6 +37,7 @@ def check(  # noqa: PLR0913, PLR0917  a parameter is an option
     tool: Tool = [],  # noqa: B006
     require: Require = [],  # noqa: B006
     require_from: RequireFrom = [],  # noqa: B006
+    profile: Profiles = [],  # noqa: B006
     formats: Formats = [],  # noqa: B006
     outputs: Outputs = [],  # noqa: B006
     verbose: Verbose = False,
@@ -69,7 +71,9 @@ def check(  # noqa: PLR0913, PLR0917  a parameter is an option
 
     asked = Asked(
         *(only, skip, tool, require, formats, outputs, verbose, color),
-        *(smoke, root, recording, config, no_plugins, print_run, host, tuple(require_from)),
+        *(smoke, root, recording, config, no_plugins, print_run, host),
+        require_from=tuple(require_from),
+        profiles=tuple(profile),
     )
     raise typer.Exit(run(asked))
 

@@ -57,6 +57,14 @@ RequireFrom = Annotated[
         help="What this BPF object, program or script requires must be there (as `kdiag explain FILE` judges).",
     ),
 ]
+Profiles = Annotated[
+    list[str],
+    typer.Option(
+        "--profile",
+        metavar="NAME,...",
+        help="What a well-known tool requires, or [profile.NAME] of kdiag.toml (`kdiag list` shows them).",
+    ),
+]
 Tool = Annotated[
     list[str],
     typer.Option(

@@ -53,6 +53,7 @@ class Asked(NamedTuple):
     print_run: str
     host: str
     require_from: tuple[str, ...] = ()
+    profiles: tuple[str, ...] = ()
 
 
 class Examined(NamedTuple):
@@ -80,7 +81,7 @@ def run(asked: Asked) -> int:
         skip=split(asked.skip),
         format=asked.formats or asked.outputs,
     )
-    if asked.require_from:
+    if asked.require_from or asked.profiles:
         examined = _requiring(examined, asked, settings)
     report = _waived(examined.report, settings, taken)
     if not asked.recording and asked.root == "/":
@@ -126,7 +127,10 @@ def here(recording: str, host: str, *, no_plugins: bool = False) -> Here:
         report = analyse(machine, known(), known().checks)
         return report if recording else for_this_user(report, host_directory(host))
 
-    return Here(machine, known, examined, RECORDED if recording else "")
+    from kdiag.commands.requirement import own_profiles
+
+    own = own_profiles(settings_of("auto"))
+    return Here(machine, known, examined, RECORDED if recording else "", own)
 
 
 def _check_options(asked: Asked, planned: Sequence[Output]) -> None:
@@ -169,20 +173,24 @@ def _examine(asked: Asked, settings: Config) -> Examined:
 
 
 def _requiring(examined: Examined, asked: Asked, settings: Config) -> Examined:
-    """The report with what files require, instead of what is required where nothing is said."""
-    from kdiag.commands.requirement import of_files, with_required
+    """The report with what files and profiles require, instead of what is required where nothing is said."""
+    from kdiag.commands.requirement import of_files, of_profiles, own_profiles, with_required
     from kdiag.explain.here import Here
     from kdiag.explain.value import NotKnown
 
-    place = Here(examined.machine, lambda: examined.known, lambda: examined.report, "")
+    own = own_profiles(settings)
+    place = Here(examined.machine, lambda: examined.known, lambda: examined.report, "", own)
     try:
-        found = of_files(asked.require_from, place)
+        found, also = of_profiles(split(asked.profiles), place)
+    except NotKnown as error:
+        fail(f"--profile: {error}")
+    try:
+        found += of_files(asked.require_from, place)
     except NotKnown as error:
         fail(f"--require-from: {error}")
     said = bool(asked.require or asked.tool or settings.require or settings.tool)
-    return examined._replace(
-        report=with_required(examined.report, found, examined.report.required if said else ())
-    )
+    also = (*(examined.report.required if said else ()), *also)
+    return examined._replace(report=with_required(examined.report, found, tuple(dict.fromkeys(also))))
 
 
 def _print_run(examined: Examined, engine: str) -> int:

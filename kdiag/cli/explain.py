@@ -41,6 +41,7 @@ def explain(  # noqa: PLR0913, PLR0917  a parameter is an option
     capability of Linux (CAP_BPF) or a sysctl (kernel.perf_event_paranoid). A pattern ('CONFIG_*BTF*', 'btf.*') lists
     the names that it fits. A file is a BPF object (tool.bpf.o), or a program that carries one (/usr/sbin/opensnoop):
     programs, maps, helpers, the kernel's fields that it reads, and whether it loads here; --try proves it.
+    A profile (tetragon, falco, cilium, ...) is what a tool requires by its documentation.
 
     A concept (btf, kheaders, headers, co-re, tracepoint, kprobe-fentry, uprobe-usdt, lockdown, memlock, tracefs,
     headers-warning, capabilities, containers, ring-buffer, bpftrace-vs-bcc-vs-libbpf) takes a screen.

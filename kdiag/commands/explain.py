@@ -13,6 +13,7 @@ from kdiag.explain.object import answer as objects
 from kdiag.explain.object.source import looks_like_one
 from kdiag.explain.options import listing, naming
 from kdiag.explain.probe import explain as probe
+from kdiag.explain.profile import answer as profile
 from kdiag.explain.script import explain as script
 from kdiag.explain.text import render as render_text
 from kdiag.report.terminal.page import Page
@@ -35,6 +36,7 @@ class _Subject(NamedTuple):
 #: In the order in which they are asked; the last takes what is left.
 _SUBJECTS: tuple[_Subject, ...] = (
     _Subject(concept.fits, concept.explain),
+    _Subject(profile.fits, profile.explain),
     _Subject(probe.fits, probe.explain),
     _Subject(naming.fits, naming.explain),
     _Subject(script.fits, script.explain),
@@ -47,7 +49,10 @@ def answers(words: Sequence[str], here: Here) -> Iterator[Answer]:
     """One answer for each word; a pattern that fits several names has them in a list. Raises NotKnown for what nothing
     knows.
     """
-    for word in words:
+    for word, is_profile in profile.marked(words, here):
+        if is_profile:
+            yield profile.explain(word, here)
+            continue
         if probe.fits(word) or not listing.fits(word):
             yield _answer(word, here)
             continue

@@ -5,18 +5,22 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from kdiag.capabilities.definitions import blocked
 from kdiag.capabilities.verdict import judge
 from kdiag.commands.explain import answers
 from kdiag.console.wrap import clean
+from kdiag.explain.profile.answer import about, named
 from kdiag.explain.value import NotKnown
+from kdiag.knowledge.bpf.profiles import Line, Profile
 from kdiag.model import Capability, Works
 
 if TYPE_CHECKING:
+    from kdiag.config.values import Config
     from kdiag.explain.here import Here
     from kdiag.explain.value import Answer, Kind, Outcome
+    from kdiag.knowledge.bpf.profiles import LineKind
     from kdiag.model import Report
 
 _WORKS: dict[Outcome, Works] = {"works": Works.WORKS, "fails": Works.FAILS, "unknown": Works.UNKNOWN}
@@ -43,6 +47,36 @@ def _capability(word: str, answer: Answer) -> Capability:
     return Capability(
         f"file:{name}", name, _TOOLS[answer.kind], _WORKS[answer.outcome], because, answer.findings
     )
+
+
+def own_profiles(settings: Config) -> dict[str, Profile]:
+    """The profiles of a configuration file, by name."""
+    return {
+        one.name: Profile(
+            one.name,
+            one.title or f"a profile of {settings.path}",
+            settings.path,
+            tuple(Line(cast("LineKind", kind), name) for kind, name in one.requires),
+        )
+        for one in settings.profiles
+    }
+
+
+def of_profiles(names: Sequence[str], here: Here) -> tuple[tuple[Capability, ...], tuple[str, ...]]:
+    """A capability for each profile, and the ids of kdiag's own that they require. Raises NotKnown."""
+    chosen = [named(name, here.profiles) for name in dict.fromkeys(names)]
+    rows = []
+    for profile in chosen:
+        answer = about(profile, here)
+        # What one of kdiag's capabilities lacks is told by its own row, with what to do about it.
+        rows.append(
+            Capability(
+                *(f"profile:{profile.name}", profile.title, "profile", _WORKS[answer.outcome]),
+                clean(answer.because),
+                answer.findings,
+            )
+        )
+    return tuple(rows), tuple(name for profile in chosen for name in profile.capabilities)
 
 
 def with_required(report: Report, found: Sequence[Capability], also: Sequence[str]) -> Report:

@@ -3,6 +3,12 @@
     tool = ["bpftrace", "bcc"]       # as --tool: what the report is about, and has to work
     require = ["fentry", "tracepoint-*"]
 
+    [profile.ours]                   # kdiag check --profile ours: what a project of its own requires
+    capabilities = ["core-kprobe", "CAP_BPF"]
+    maps = ["RINGBUF"]
+    helpers = ["bpf_loop"]
+    options = ["CONFIG_FPROBE"]
+
     [[waiver]]
     finding = "btf.modules"          # or: capability = "module-types"
     reason = "the lab's kernels have no modules"
@@ -83,7 +89,7 @@ def load(path: Path, today: date | None = None) -> Config:
 
 def check_names(config: Config, registry: Registry) -> None:
     """Look up every capability, check and finding that the file names. Raises ConfigError."""
-    from kdiag.checking.selection import UnknownName, capabilities, choose, known_tool
+    from kdiag.checking.selection import UnknownName, capabilities, choose, known_to_the_kernel, known_tool
 
     for named in config.names:
         try:
@@ -93,6 +99,8 @@ def check_names(config: Config, registry: Registry) -> None:
                 choose(registry.checks, [named.name], [])
             elif named.kind == "tool":
                 known_tool(named.name)
+            elif named.kind in ("map", "program", "helper", "privilege"):
+                known_to_the_kernel(named.kind, named.name)
             else:
                 _known_finding(named.name, registry)
         except UnknownName as error:

@@ -13,7 +13,7 @@ from datetime import date, datetime, timezone
 from pathlib import Path
 from typing import NamedTuple
 
-from kdiag.config.values import LONGEST, PYPROJECT, Config, ConfigError, Named, Refused, TooLong
+from kdiag.config.values import LONGEST, PYPROJECT, Config, ConfigError, Named, OwnProfile, Refused, TooLong
 from kdiag.config.waivers import Waiver
 from kdiag.trust.owner import Untrusted
 from kdiag.trust.read import own_file
@@ -24,7 +24,19 @@ LISTS = {"require": "capability", "tool": "tool", "only": "check", "skip": "chec
 FLAGS = ("verbose", "color", "plugins")
 TEXTS = ("format", "baseline")
 
+#: The lists of a profile; each with what its names are.
+PROFILE = {
+    "capabilities": "capability",
+    "maps": "map",
+    "programs": "program",
+    "helpers": "helper",
+    "options": "option",
+}
+_PROFILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+_OPTION = re.compile(r"[A-Za-z0-9_]{1,128}")
 _KEYS = ("finding", "capability", "reason", "until")
+#: How names are written in full, too.
+_PREFIXES = {"map": "BPF_MAP_TYPE_", "program": "BPF_PROG_TYPE_", "helper": "bpf_", "option": "CONFIG_"}
 _AT_LINE = re.compile(r" \(at line (\d+), column \d+\)$")
 
 
@@ -93,7 +105,7 @@ class _Reader(NamedTuple):
     path: str
 
     def config(self, values: Mapping[str, object], today: date) -> Config:
-        known = (*LISTS, *FLAGS, *TEXTS, "waiver")
+        known = (*LISTS, *FLAGS, *TEXTS, "waiver", "profile")
         self.only_known(values, known, (), "option")
         listed = {key: self.names(values.get(key, []), key) for key in LISTS}
         flags = {key: self.flag(values[key], key) for key in FLAGS if key in values}
@@ -104,6 +116,8 @@ class _Reader(NamedTuple):
             for index, name in enumerate(listed[key])
         ]
         named += [n for _, n in waivers]
+        profiles = self.profiles(values.get("profile", {}))
+        named += [n for _, names in profiles for n in names]
         return Config(
             path=self.path,
             require=listed["require"],
@@ -117,6 +131,7 @@ class _Reader(NamedTuple):
             baseline=self.beside(values["baseline"]) if "baseline" in values else None,
             waivers=tuple(waiver for waiver, _ in waivers),
             names=tuple(named),
+            profiles=tuple(one for one, _ in profiles),
         )
 
     def wrong(self, message: str, *place: str | int) -> ConfigError:
@@ -164,6 +179,40 @@ class _Reader(NamedTuple):
                 )
             done.append((waiver, named))
         return done
+
+    def profiles(self, value: object) -> list[tuple[OwnProfile, list[Named]]]:
+        if not isinstance(value, dict) or not all(isinstance(item, dict) for item in value.values()):
+            raise self.wrong("profiles are written as [profile.NAME], with lists of names", "profile")
+        return [self.profile(name, item) for name, item in value.items()]
+
+    def profile(self, name: str, item: Mapping[str, object]) -> tuple[OwnProfile, list[Named]]:
+        place = f"profile.{name}"
+        if not _PROFILE_NAME.fullmatch(name):
+            raise self.wrong(f"{name!r} is no name for a profile: letters, digits, - _ and .", "profile")
+        self.only_known(item, ("title", *PROFILE), (place,), "key of a profile")
+        requires: list[tuple[str, str]] = []
+        named: list[Named] = []
+        for key, usual in PROFILE.items():
+            for index, one in enumerate(self.listed(item.get(key, []), place, key)):
+                kind = "privilege" if key == "capabilities" and one.startswith("CAP_") else usual
+                text = one.removeprefix(_PREFIXES.get(kind, ""))
+                if kind == "option" and not _OPTION.fullmatch(text):
+                    raise self.wrong(f"{one!r} is no name of a kernel option", place, key, index)
+                requires.append((kind, text))
+                if kind != "option":
+                    named.append(Named(kind, text, _where(place, key, index)))
+        if not requires:
+            raise self.wrong(f"a profile requires something: {', '.join(PROFILE)}", place)
+        title = self.text(item["title"], place, "title") if "title" in item else ""
+        return OwnProfile(name, title, tuple(requires)), named
+
+    def listed(self, value: object, place: str, key: str) -> tuple[str, ...]:
+        if not isinstance(value, list):
+            raise self.wrong(f"expected a list of names, found {found_instead(value)}", place, key)
+        for index, one in enumerate(value):
+            if not isinstance(one, str) or not one.strip():
+                raise self.wrong(f"expected a name, found {found_instead(one)}", place, key, index)
+        return tuple(value)
 
     def waiver(self, item: Mapping[str, object], index: int, today: date) -> tuple[Waiver, Named]:
         place = ("waiver", index)

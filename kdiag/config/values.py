@@ -55,12 +55,23 @@ def _owner(path: str) -> str:
 class Named(NamedTuple):
     """A name in the file that has to exist.
 
-    kind: `capability`, `tool`, `check` or `finding`. place: `waiver 2, finding`.
+    kind: `capability`, `tool`, `check` or `finding`; of a profile `map`, `program`, `helper` or `privilege`, too.
+    place: `waiver 2, finding`.
     """
 
     kind: str
     name: str
     place: str
+
+
+class OwnProfile(NamedTuple):
+    """[profile.NAME]: what a project requires. requires: (kind, name); the kinds are `capability` (kdiag's),
+    `privilege` (CAP_BPF), `map`, `program`, `helper` and `option`.
+    """
+
+    name: str
+    title: str
+    requires: tuple[tuple[str, str], ...]
 
 
 class Config(NamedTuple):
@@ -78,3 +89,4 @@ class Config(NamedTuple):
     baseline: str | None = None
     waivers: tuple[Waiver, ...] = ()
     names: tuple[Named, ...] = ()
+    profiles: tuple[OwnProfile, ...] = ()

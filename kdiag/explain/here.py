@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from kdiag.btf.sources import NoTypes, of_kernel
 if TYPE_CHECKING:
     from kdiag.btf.sources import Source
     from kdiag.checking.registry import Registry
+    from kdiag.knowledge.bpf.profiles import Profile
     from kdiag.machine import Machine
     from kdiag.model import Report
 
@@ -22,10 +23,16 @@ class Here:
     """
 
     def __init__(
-        self, machine: Machine, known: Callable[[], Registry], examined: Callable[[], Report], place: str = ""
+        self,
+        machine: Machine,
+        known: Callable[[], Registry],
+        examined: Callable[[], Report],
+        place: str = "",
+        profiles: Mapping[str, Profile] | None = None,
     ) -> None:
-        """`known` and `examined` are called at most once, when somebody asks."""
+        """`known` and `examined` are called at most once, when somebody asks. profiles: the user's own, by name."""
         self.machine, self.place = machine, place
+        self.profiles: Mapping[str, Profile] = profiles or {}
         self._known, self._examined = known, examined
 
     @cached_property

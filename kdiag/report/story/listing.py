@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from kdiag.capabilities.definitions import DEFAULT_REQUIRED, DEFINITIONS, Definition
 from kdiag.console.wrap import clean, columns, pad, wrap
+from kdiag.knowledge.bpf.profiles import profiles
 
 if TYPE_CHECKING:
     from kdiag.checking.registry import Registered, Registry
@@ -37,6 +38,8 @@ def listing(registry: Registry, width: int = 80) -> str:
             if (d.tool == "bpftrace") is ours
         ]
         lines += [*wrap(heading, width), "", *_columns(rows, width), ""]
+    rows = [("", one.name, one.title) for one in profiles().values()]
+    lines += [*wrap("Profiles of tools (kdiag check --profile NAME)", width), "", *_columns(rows, width), ""]
     if registry.problems:
         lines += [*wrap("Packages of checks that could not be used", width), ""]
         for problem in registry.problems:
