@@ -147,6 +147,33 @@ def test_guarded_headers_are_those_that_are_read(about) -> None:  # type: ignore
     assert rows(about(text, place=bare))["#include <linux/sched.h>"][0] == "fail"
 
 
+def test_types_behind_a_guard_that_does_not_hold_are_not_the_scripts(about) -> None:  # type: ignore[no-untyped-def]
+    text = (
+        "#ifndef BPFTRACE_HAVE_BTF\nstruct sock { int nothing; };\n#endif\n"
+        "kprobe:tcp_connect { print(((struct sock *)arg0)->nothing) }"
+    )
+    assert rows(about(text))["struct sock.nothing"][0] == "fail"
+    assert "struct sock.nothing" not in rows(about(text, "0.11.3"))
+
+
+def test_a_symbol_whose_address_is_taken_must_be_shown(about) -> None:  # type: ignore[no-untyped-def]
+    assert rows(about('BEGIN { print(kaddr("avenrun")) }'))['kaddr("avenrun")'][0] == "fail"
+    assert about('BEGIN { print(kaddr("vfs_open")) }').outcome == "works"
+
+
+def test_records_and_parameters_of_macros_are_no_constants(about) -> None:  # type: ignore[no-untyped-def]
+    text = "macro show(text, @m) { printf(text); print(@m) }\nBEGIN { $r = (start=nsecs, name=comm); show(1, @a); }"
+    assert about(text, "0.27.1").outcome == "works"
+
+
+def test_headers_of_the_c_library_beside_btf_may_conflict(about) -> None:  # type: ignore[no-untyped-def]
+    place = here(
+        described("0.17.0").file("/usr/include/sys/socket.h", "").file("/usr/include/linux/types.h", "")
+    )
+    answer = about("#include <sys/socket.h>\ntracepoint:sched:sched_switch { }", place=place)
+    assert rows(answer)["#include <sys/socket.h> beside BTF"][0] == "unknown"
+
+
 def test_what_a_recording_does_not_hold_cannot_be_told(about) -> None:  # type: ignore[no-untyped-def]
     place = here(Recording(FIXTURES / "lab-6.12-btf-kheaders"))
     answer = about("kprobe:vfs_open { print(((struct file *)arg1)->f_mode) }", place=place)

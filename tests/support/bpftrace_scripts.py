@@ -1,28 +1,29 @@
-"""What the stock scripts of a tree probe, held against `kdiag/knowledge/tools/stock_scripts.json`."""
+"""What the stock scripts of a tree probe, held against the table of their functions: `stock_scripts.json`.
+
+They are read by the parser of `kdiag explain FILE.bt`.
+"""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from kdiag.knowledge.tools.behaviour import Version
 from kdiag.knowledge.tools.stock_scripts import of, scripts
+from kdiag.parse.bpftrace.script import parse
 from tests.support.bpftrace_markers import Files
 
-_COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
-_PROBE = r"[a-z]\w*:[\w:*.]+"
-_CLAUSE = re.compile(rf"^({_PROBE}(?:\s*,\s*{_PROBE})*)\s*(?=[{{/])", re.MULTILINE)
-_KERNEL = re.compile(r"(?:kprobe|kretprobe|kfunc|kretfunc|fentry|fexit|k|kr|f|fr):")
+_KERNEL = frozenset(("kprobe", "kretprobe", "fentry", "fexit"))
 
 
 def clauses(text: str) -> frozenset[frozenset[str]]:
     """The functions of each clause of a script that probes nothing but functions of the kernel."""
-    found = set()
-    for match in _CLAUSE.finditer(_COMMENT.sub("", text)):
-        probes = re.split(r"\s*,\s*", match[1])
-        if all(_KERNEL.match(probe) for probe in probes):
-            found.add(frozenset(probe.rpartition(":")[2] for probe in probes))
-    return frozenset(found)
+    if not text:
+        return frozenset()
+    return frozenset(
+        frozenset(placed.point.parts[-1] for placed in probe.points)
+        for probe in parse(text).probes
+        if all(placed.point.kind in _KERNEL for placed in probe.points)
+    )
 
 
 def differences(files: Files, release: Version) -> Iterator[str]:

@@ -9,13 +9,15 @@ from kdiag.capabilities.definitions import DEFINITIONS, judged
 from kdiag.checking.analysis import behaviours_of, root_is_elsewhere
 from kdiag.explain.probe import explain as probes
 from kdiag.explain.probe import types
+from kdiag.explain.probe.value import unseen
 from kdiag.explain.script import contexts, fields, language
 from kdiag.explain.script.value import Need
 from kdiag.model import Status, Works
 from kdiag.parse.bpftrace.attach import parse
-from kdiag.parse.bpftrace.conditions import lines
-from kdiag.parse.bpftrace.uses import TypeUse, uses
+from kdiag.parse.bpftrace.conditions import counts, lines, states
+from kdiag.parse.bpftrace.uses import Call, TypeUse, uses
 from kdiag.parse.btf import BtfError
+from kdiag.system import Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from kdiag.parse.bpftrace.script import Probe, Script
     from kdiag.parse.bpftrace.uses import Use
 
-PROBES, TYPES, HEADERS, LANGUAGE = "Probes", "Structs and fields", "Headers", "Language"
+PROBES, TYPES, HEADERS, SYMBOLS = "Probes", "Structs and fields", "Headers", "Symbols of the kernel"
 _WORDS: dict[Works, State] = {
     Works.WORKS: "works",
     Works.CAVEAT: "works",
@@ -63,6 +65,8 @@ def all_needs(script: Script, here: Here) -> list[Need]:
     return [
         *_probes(script, here),
         *_headers(guarded, here),
+        *_twice(script, guarded, here),
+        *_addresses(named, here),
         *_types(script, bodies, guarded, here),
         *language.needs(script, [*named, *helpers], guarded, here),
     ]
@@ -139,6 +143,41 @@ def _header(name: str, here: Here) -> tuple[State, str]:
     return capability("include", here)
 
 
+def _twice(script: Script, guarded: list[Line], here: Here) -> Iterator[Need]:
+    """Releases whose clang gets the types of BTF beside the script's headers take none from BTF where both define one
+    (src/clang_parser.cpp, ClangParser::parse(), "redefinition conflict"): seen with <sys/socket.h> beside a tracepoint
+    whose struct names types of the kernel (0.17's tcpdrop.bt).
+    """
+    behaviour = here.machine.tools.behaviour
+    if behaviour is None or "without-btf" not in behaviour.types_header or not _has_btf(here):
+        return
+    traced = any(placed.point.kind == "tracepoint" for probe in script.probes for placed in probe.points)
+    first = next((one for one in guarded if one.kind == "include" and one.name.startswith(_LIBC)), None)
+    if traced and first is not None:
+        says = (
+            "if it defines a type that a tracepoint's arguments need of BTF, this release takes none from BTF"
+        )
+        yield Need(HEADERS, "unknown", f"#include <{first.name}> beside BTF", says, first.line)
+
+
+def _addresses(uses_: list[Use], here: Here) -> Iterator[Need]:
+    """`kaddr("NAME")` is looked up while the script is compiled."""
+    for use in uses_:
+        if not isinstance(use, Call) or use.name != "kaddr" or not use.text:
+            continue
+        what = f'kaddr("{use.text}")'
+        try:
+            found = here.machine.names.symbols(use.text)
+        except Unavailable as gap:
+            yield Need(SYMBOLS, "unknown", what, unseen(gap), use.word.line)
+            continue
+        if found:
+            yield Need(SYMBOLS, "works", what, "", use.word.line)
+        else:
+            says = "this kernel shows no such symbol (variables require CONFIG_KALLSYMS_ALL)"
+            yield Need(SYMBOLS, "fails", what, says, use.word.line)
+
+
 def capability(name: str, here: Here) -> tuple[State, str]:
     """How a capability stands, and why."""
     machine = here.machine
@@ -157,7 +196,11 @@ def capability(name: str, here: Here) -> tuple[State, str]:
 def _types(
     script: Script, bodies: list[tuple[Probe, list[Use]]], guarded: list[Line], here: Here
 ) -> Iterator[Need]:
-    own = frozenset(one.name for one in script.definitions if " " in one.name)
+    guards = states(script.directives, _defined(here))
+    # What is defined under a condition that does not hold is not the script's own.
+    own = frozenset(
+        one.name for one in script.definitions if " " in one.name and counts(one.line, guards) is not False
+    )
     included = any(line.kind == "include" for line in guarded)
     seen: dict[str, int] = {}
     missing: dict[str, fields.Missing] = {}

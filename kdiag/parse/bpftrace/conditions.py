@@ -25,6 +25,29 @@ class Line(NamedTuple):
     line: int
 
 
+def states(directives: Iterable[Word], defined: Mapping[str, bool | None]) -> list[tuple[int, bool | None]]:
+    """From which line on what stands there counts: True, False, or None where that is not known."""
+    known = dict(defined)
+    stack: list[tuple[bool | None, bool | None, Word]] = []
+    found: list[tuple[int, bool | None]] = []
+    for word in directives:
+        condition = _IF.match(word.text)
+        if condition is not None:
+            _condition(condition[1], condition[2].strip(), word, stack, known)
+            found.append((word.line, _all(branch for branch, _, _ in stack)))
+    return found
+
+
+def counts(line: int, found: Iterable[tuple[int, bool | None]]) -> bool | None:
+    """Whether what stands in a line counts, by `states`."""
+    state: bool | None = True
+    for begin, value in found:
+        if begin > line:
+            break
+        state = value
+    return state
+
+
 def lines(directives: Iterable[Word], defined: Mapping[str, bool | None]) -> list[Line]:
     """The includes and defines that count; names that are not in `defined` are unknown. Raises ScriptError."""
     known = dict(defined)

@@ -67,11 +67,12 @@ class Assign(NamedTuple):
 
 
 class Call(NamedTuple):
-    """A function that is called, with the number of its arguments."""
+    """A function that is called, with the number of its arguments; text: the first one, if it is a text."""
 
     name: str
     arguments: int
     word: Word
+    text: str = ""
 
 
 class TypeUse(NamedTuple):
@@ -261,13 +262,15 @@ class _Walker:
     def _called(self, word: Word) -> Chain | None:
         empty = self._is(")")
         before = self.at
+        written = self._peek()
+        text = written.text.strip('"') if written is not None and written.kind == "text" else ""
         first = self.value()
         commas = 0
         if not self._is(")") or self.at == before:
             commas = self.all(")")
         else:
             self.at += 1
-        self.found.append(Call(word.text, 0 if empty else commas + 1, word))
+        self.found.append(Call(word.text, 0 if empty else commas + 1, word, text))
         if word.text in ("kptr", "uptr") and first is not None:
             return self._postfix(first)
         return self._postfix(Chain("call", word.text, (), word))
