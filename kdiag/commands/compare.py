@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from kdiag.checking.analysis import analyse
 from kdiag.checking.registry import discover
+from kdiag.commands.information import gather, unseen
 from kdiag.compare.differences import SHOWN
 from kdiag.compare.differences import compare as compared
 from kdiag.compare.grouping import Fold
+from kdiag.compare.information import Information, same
 from kdiag.compare.inputs import BadInput, Document, documents, paths
 from kdiag.compare.summary import MachineSummary, Reader
 from kdiag.compare.text import render as render_text
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from kdiag.report.formats import Options
 
 FORMATS = ("text", "json", "markdown", "html")
+#: How many machines' kernels are compared by content.
+_INFORMED = 8
 #: Complaints about inputs that are told one by one.
 _TOLD = 10
 
@@ -44,14 +48,15 @@ def compare(given: Sequence[str], baseline: str | None = None, *, every_column: 
     sense, and for a baseline that cannot be read; other inputs that cannot be read are left out and told.
     """
     reader, fold = Reader(), Fold()
-    reference = None if baseline is None else _only(baseline, reader)
+    kernels: list[Information] = []
+    reference = None if baseline is None else _only(baseline, reader, kernels)
     skipped: list[tuple[str, str]] = []
     total = 0
     for path in paths(given):
         try:
             for document in documents(path):
                 try:
-                    fold.add(document.name, summarise(document, reader))
+                    fold.add(document.name, summarise(document, reader, kernels))
                     total += 1
                 except BadInput as bad:
                     skipped.append((document.name, _without(str(bad), document.name)))
@@ -65,24 +70,38 @@ def compare(given: Sequence[str], baseline: str | None = None, *, every_column: 
             "one machine cannot be compared: name another one, or a --baseline", _complaints(skipped)
         )
     found = compared(fold, reference, baseline or "", None if every_column else SHOWN)
-    found = found._replace(skipped=tuple(skipped))
+    # Of many machines, a sentence would be a list.
+    told = same(kernels) if len(kernels) <= _INFORMED and any(one.recorded for one in kernels) else ()
+    found = found._replace(skipped=tuple(skipped), information=told)
     status = exit_status(found)
     note = "\n".join(map(printable.line, _complaints(skipped)))
     return Compared(found, exits.USAGE if skipped and status != exits.NOT_READY else status, note)
 
 
-def _only(path: str, reader: Reader) -> MachineSummary:
+def _only(path: str, reader: Reader, kernels: list[Information]) -> MachineSummary:
     """The baseline: exactly one report or recording."""
     found = [document for some in paths((path,)) for document in documents(some)]
     if len(found) != 1:
         raise BadInput(f"{path}: a baseline is one report or recording, not {len(found)}")
-    return summarise(found[0], reader)
+    return summarise(found[0], reader, kernels)
 
 
-def summarise(document: Document, reader: Reader) -> MachineSummary:
-    """What a document says. Raises BadInput with its name and the place."""
+def summarise(document: Document, reader: Reader, kernels: list[Information]) -> MachineSummary:
+    """What a document says; what its kernel says of itself is added to `kernels`. Raises BadInput with its name and the
+    place.
+    """
     try:
-        return reader.of(played_back(document.name)) if document.recording else reader.read(document.text)
+        if not document.recording:
+            summary = reader.read(document.text)
+            if len(kernels) <= _INFORMED:
+                kernels.append(unseen(document.name, summary.machine.release))
+            return summary
+        system = opened(document.name)
+        machine = Machine(system)
+        summary = reader.of(_examined(machine))
+        if len(kernels) <= _INFORMED:
+            kernels.append(gather(document.name, machine, system.reduced))
+        return summary
     except (BadReport, BadRecording) as bad:
         told = str(bad)
         raise BadInput(told if told.startswith(document.name) else f"{document.name}: {told}") from None
@@ -90,8 +109,12 @@ def summarise(document: Document, reader: Reader) -> MachineSummary:
 
 def played_back(path: str) -> Report:
     """The report on a recording, by the checks of this kdiag. Raises BadRecording."""
+    return _examined(Machine(opened(path)))
+
+
+def _examined(machine: Machine) -> Report:
     registry = _registry()
-    return analyse(Machine(opened(path)), registry, registry.checks)
+    return analyse(machine, registry, registry.checks)
 
 
 @cache

@@ -44,6 +44,7 @@ def document(comparison: Comparison) -> dict[str, object]:
             }
             for row in comparison.alike
         ],
+        "information": list(comparison.information),
         "skipped": [{"name": name, "message": message} for name, message in comparison.skipped],
     }
 

@@ -31,6 +31,7 @@ def render(comparison: Comparison) -> str:
     if common := common_values(comparison):
         lines += [f"All: {', '.join(map(_text, common))}", ""]
     lines += _table(("", "machines", "names", "what they are"), (_head(c, comparison) for c in shown))
+    lines += [line for sentence in comparison.information for line in (_text(sentence), "")]
     lines += [line for kind in _HEADINGS for line in _changes(kind, comparison)]
     groups = [g for g in comparison.groups if any(r.kind == "capability" for r in g.rows)]
     for group in groups:

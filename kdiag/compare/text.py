@@ -37,6 +37,8 @@ def render(
     shown = min(_MOST, room, len(comparison.columns))
     lines = [*page.text(comparison.summary, 0, "bold"), ""]
     lines += _columns(comparison, page, shown)
+    for sentence in comparison.information:
+        lines += [*page.text(sentence, 0, rest=2), ""]
     lines += _changes(comparison, page)
     lines += _differences(comparison, page, shown)
     lines += _alike(comparison, page)

@@ -88,7 +88,8 @@ class Change(NamedTuple):
 class Comparison(NamedTuple):
     """Machines side by side. total: machines without the baseline; hidden: columns that are left out, and their
     machines; alike: rows that are the same in every column; baseline: the index of its column, or None; skipped:
-    inputs that could not be read, with the reason.
+    inputs that could not be read, with the reason; information: whether what the kernels say of themselves is the same
+    (kdiag.compare.information), in sentences.
     """
 
     title: str
@@ -102,6 +103,7 @@ class Comparison(NamedTuple):
     kinds: int
     hidden: tuple[int, int]
     skipped: tuple[tuple[str, str], ...] = ()
+    information: tuple[str, ...] = ()
 
     @property
     def same(self) -> int:

@@ -136,6 +136,8 @@ class Comparison(Protocol):
     def hidden(self) -> tuple[int, int]: ...
     @property
     def skipped(self) -> Sequence[tuple[str, str]]: ...
+    @property
+    def information(self) -> Sequence[str]: ...
 
 
 _MARKS = {
@@ -208,6 +210,7 @@ class Matrix(NamedTuple):
 
     title: str
     summary: str
+    information: tuple[str, ...]
     tone: str
     total: int
     columns: tuple[Column, ...]
@@ -234,6 +237,7 @@ def matrix(comparison: Comparison) -> Matrix:
     return Matrix(
         title=line(comparison.title),
         summary=line(comparison.summary),
+        information=tuple(line(sentence) for sentence in comparison.information),
         tone="bad" if "lost" in kinds else "open" if "unknown" in kinds else "none",
         total=comparison.total,
         columns=columns,

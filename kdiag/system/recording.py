@@ -72,6 +72,11 @@ class Recording:
     def live(self) -> bool:
         return False
 
+    @property
+    def reduced(self) -> frozenset[str]:
+        """The files of which only a part was recorded."""
+        return self._index.reduced
+
     def _size(self, path: str) -> int | None:
         """Bytes of the file that stands for `path`, None if the recording holds none."""
         if path in self._unpacked:

@@ -45,7 +45,8 @@ class Index(NamedTuple):
 
     unavailable: reason and errno by path, by `read PATH` where one question had an answer of its own, and by
     `$NAME`, `which NAME`, `probe NAME`, `uname`, `identity`, `distribution`. heads: files of which only the
-    first bytes are stored. packed: files stored xz-compressed as `PATH.xz`, with their own size.
+    first bytes are stored. packed: files stored xz-compressed as `PATH.xz`, with their own size. reduced: files
+    of which a part was kept.
     """
 
     absent: frozenset[str]
@@ -66,6 +67,7 @@ class Index(NamedTuple):
     heads: dict[str, int]
     packed: dict[str, int]
     pieces: dict[str, Pieces]
+    reduced: frozenset[str] = frozenset()
 
 
 def read_index(raw: bytes, where: str) -> Index:
@@ -102,6 +104,7 @@ def read_index(raw: bytes, where: str) -> Index:
         heads=each("heads", _size),
         packed=each("packed", _file_size),
         pieces=each("pieces", _pieces),
+        reduced=frozenset(each("reduced", text)),
     )
 
 
