@@ -69,10 +69,13 @@ class Declarer:
         while (kind := graph.kind(type_id)) in _PASSED:
             chain.append(type_id)
             self._left -= 1
+            graph.spend(type_id, 1)
             if len(chain) > DEEPEST or self._left < 0:
                 raise graph.error(type_id, "is in a declaration that goes on without end")
             type_id = graph.array(type_id).element if kind == Kind.ARRAY else graph.target(type_id)
         text = self._qualifiers(chain) + self._base(type_id)
+        if type_id:
+            graph.spend(type_id, 1 + (len(text) + len(name)) // 16)
         return text + self._around(chain, name, flexible, begun=True)
 
     def _around(self, chain: list[int], name: str, flexible: bool, *, begun: bool) -> str:

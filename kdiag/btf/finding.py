@@ -130,7 +130,7 @@ def tags(types: Types, type_id: int) -> list[str]:
 def near(types: Types, name: str, kinds: Sequence[Kind]) -> str:
     """A hint at what is meant, from names that begin as this one does; "" without any."""
     start = re.compile(re.escape(name[:2]) + ".*", re.DOTALL)
-    return did_you_mean(name, (found for _, found in named(types.btf, start, kinds)))
+    return did_you_mean(name, (found for _, found in named(types.btf, start, kinds, _encoded(name[:2]))))
 
 
 def follow(graph: Graph, type_id: int, path: str) -> list[Step]:

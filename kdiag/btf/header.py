@@ -18,6 +18,8 @@ _ENUMS = (Kind.ENUM, Kind.ENUM64)
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 #: What compilers define themselves, and GCC's names for vectors of Arm, which clang does not have (libbpf's
 #: src/btf_dump.c, missing_base_types).
+#: Uses of types by types in one header; the largest of a kernel has 1,500.
+MOST = 20_000
 _BUILT_IN = "__builtin_va_list"
 _ALIASES = {
     "__Poly8_t": "unsigned char",
@@ -75,6 +77,7 @@ class _Writer:
     def __init__(self, graph: Graph) -> None:
         self.done: list[str] = []
         self._graph = graph
+        self._left = MOST
         self._tags, self._words = _Names(), _Names()
         self._bodies = Bodies(graph, self._named, self._words.fresh)
         self._named_only: set[int] = set()
@@ -100,6 +103,9 @@ class _Writer:
         """Write what a use of this type inside the definition of `within` needs. whole: its size must be known."""
         graph = self._graph
         type_id, whole = self._named_part(type_id, whole)
+        self._left -= 1
+        if type_id and self._left < 0:
+            raise graph.error(type_id, f"is needed in more than {MOST} ways")
         kind = graph.kind(type_id)
         if depth > DEEPEST:
             raise graph.error(type_id, f"is nested more than {DEEPEST} types deep")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from fnmatch import translate
-from itertools import accumulate
+from itertools import compress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -28,39 +28,26 @@ def matching(types: Types, pattern: str, kinds: Sequence[Kind]) -> Iterator[tupl
     return named(types.btf, re.compile(translate(pattern)), kinds)
 
 
-def named(btf: Btf, pattern: re.Pattern[str], kinds: Sequence[Kind]) -> Iterator[tuple[int, str]]:
-    """The own types of these kinds whose names match, in their order, each with its name. A name that is the tail of a
-    longer string is found, too.
+def named(
+    btf: Btf, pattern: re.Pattern[str], kinds: Sequence[Kind], start: bytes = b""
+) -> Iterator[tuple[int, str]]:
+    """The own types of these kinds whose names match, in their order, each with its name. start: how all that match
+    begin, which is asked first.
     """
     words, infos_at, own_kinds = btf.records
-    wanted = own_kinds.translate(bytes(byte in kinds for byte in range(256)))
-    known: dict[int, str] = _whole_strings(btf, pattern)
-    begun = _beginnings(btf)
-    for nth, chosen in enumerate(wanted):
-        if chosen:
-            offset = words[infos_at[nth] - 1]
-            if offset in known:
-                yield btf.first_id + nth, known[offset]
-            elif offset and offset not in begun:
-                name = btf.text(offset)
-                if name and pattern.fullmatch(name):
-                    yield btf.first_id + nth, name
+    chosen = own_kinds.translate(bytes(byte in kinds for byte in range(256)))
+    known: dict[int, str] = {}
+    for nth in compress(range(len(own_kinds)), chosen):
+        offset = words[infos_at[nth] - 1]
+        if offset not in known:
+            known[offset] = _matched(btf, offset, pattern, start)
+        if known[offset]:
+            yield btf.first_id + nth, known[offset]
 
 
-def _strings(btf: Btf) -> list[bytes]:
-    begin, end = btf.string_section
-    return btf.data[begin:end].split(b"\0")
-
-
-def _beginnings(btf: Btf) -> frozenset[int]:
-    return frozenset(accumulate((len(text) + 1 for text in _strings(btf)), initial=btf.names_from))
-
-
-def _whole_strings(btf: Btf, pattern: re.Pattern[str]) -> dict[int, str]:
-    at, found = btf.names_from, {}
-    for raw in _strings(btf):
-        text = raw.decode("utf-8", "surrogateescape")
-        if raw and pattern.fullmatch(text):
-            found[at] = text
-        at += len(raw) + 1
-    return found
+def _matched(btf: Btf, offset: int, pattern: re.Pattern[str], start: bytes) -> str:
+    """The name at an offset if it matches, else ""."""
+    if start and not btf.reads(offset, start):
+        return ""
+    name = btf.text(offset)
+    return name if name and pattern.fullmatch(name) else ""

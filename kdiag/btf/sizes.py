@@ -131,16 +131,12 @@ def _kinds(btf: Btf) -> Iterator[KindSize]:
 
 def _names(btf: Btf) -> Names:
     begin, end = btf.string_section
-    lengths: dict[int, int] = {}
-    at = btf.names_from
-    strings = btf.data[begin:end].split(b"\0")[:-1]
-    for text in strings:
-        lengths[at] = len(text) + 1
-        at += len(text) + 1
     used = Counter(_references(btf))
     del used[0]
-    unshared = sum(lengths.get(offset, 0) * count for offset, count in used.items())
-    return Names(len(strings) - 1 if strings else 0, end - begin, used.total(), unshared)
+    unshared = sum(
+        (len(btf.text(offset).encode("utf-8", "surrogateescape")) + 1) * n for offset, n in used.items()
+    )
+    return Names(btf.data.count(b"\0", begin, end), end - begin, used.total(), unshared)
 
 
 def _references(btf: Btf) -> Iterator[int]:

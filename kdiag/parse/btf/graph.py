@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 #: Modifiers, arrays and pointers in a row, and structs within structs; the kernel allows a program's BTF 32
 #: (kernel/bpf/btf.c, MAX_RESOLVE_DEPTH), and no kernel's own has 20.
 DEEPEST = 64
+#: Steps from type to type, and names that are written, in all answers about one BTF: listing all types of a kernel takes
+#: a million. BTF can be made in which a few types are part of one another in more ways than there is time for.
+MOST_STEPS = 3_000_000
+#: Members, constants or parameters of one type; include/uapi/linux/btf.h has room for 65,535 before Linux 7.1.
+MOST_ELEMENTS = 262_144
 
 _ENUMS = (Kind.ENUM, Kind.ENUM64)
 _SIZED = (Kind.INT, Kind.FLOAT, *COMPOSITES, *_ENUMS, Kind.DATASEC)
@@ -55,15 +60,22 @@ class Graph:
     shown: how a name is shown, whatever is in it (`kdiag.console.printable.line`).
     """
 
-    __slots__ = ("_aligns", "_members", "_shown", "_sizes", "btf", "pointer")
+    __slots__ = ("_aligns", "_left", "_members", "_shown", "_sizes", "btf", "pointer")
 
     def __init__(self, btf: Btf, shown: Callable[[str], str] = str) -> None:
         self.btf = btf
         self._shown = shown
+        self._left = MOST_STEPS
         self.pointer = _pointer_size(btf)
         self._sizes: dict[int, int] = {}
         self._aligns: dict[int, int] = {0: 1}
         self._members: dict[int, tuple[Member, ...]] = {}
+
+    def spend(self, type_id: int, steps: int) -> None:
+        """Count steps that an answer takes. Raises BtfError when there were too many in all."""
+        self._left -= steps
+        if self._left < 0:
+            raise self.error(type_id, f"is in an answer of more than {MOST_STEPS} steps")
 
     def kind(self, type_id: int) -> int:
         """The number of a type's kind, 0 for void."""
@@ -111,6 +123,7 @@ class Graph:
     def members(self, type_id: int) -> tuple[Member, ...]:
         """The members of a struct or union, anonymous ones as what they are."""
         if type_id not in self._members:
+            self._few(type_id)
             members = self.btf.members(type_id)
             self._members[type_id] = tuple(one._replace(name=self._shown(one.name)) for one in members)
         return self._members[type_id]
@@ -122,6 +135,7 @@ class Graph:
 
     def params(self, type_id: int) -> list[Param]:
         """The parameters of a FUNC_PROTO."""
+        self._few(type_id)
         words, at = self.btf.record(type_id)
         rows = words[at + 2 : at + 2 + 2 * info_vlen(words[at])]
         return [
@@ -131,6 +145,7 @@ class Graph:
 
     def enumerators(self, type_id: int) -> list[Enumerator]:
         """The constants of an enum, with the sign that its flag gives them."""
+        self._few(type_id)
         words, at = self.btf.record(type_id)
         info = words[at]
         if info_kind(info) == Kind.ENUM:
@@ -217,6 +232,10 @@ class Graph:
             if not member.bits and member.bit_offset % (8 * one):
                 return True
         return bool(self.own_size(type_id) % widest)
+
+    def _few(self, type_id: int) -> None:
+        if self.count(type_id) > MOST_ELEMENTS:
+            raise self.error(type_id, f"has {self.count(type_id)} elements, more than {MOST_ELEMENTS}")
 
     def error(self, type_id: int, what: str) -> BtfError:
         """That something is wrong with a type."""

@@ -118,7 +118,7 @@ class Btf(NamedTuple):
             return None
         offsets = dict(islice(self._name_offsets(text), MAX_TRIES + 1))
         if len(offsets) > MAX_TRIES:
-            return self._find_any(lambda offset: self._reads(offset, text), kinds)
+            return self._find_any(lambda offset: self.reads(offset, text), kinds)
         whole = [offset for offset, is_whole in offsets.items() if is_whole]
         if len(whole) == 1 and (found := self._find_one(whole[0], kinds)) is not None:
             return found
@@ -131,7 +131,7 @@ class Btf(NamedTuple):
             return []
         offsets = dict(islice(self._name_offsets(text), MAX_TRIES + 1))
         if len(offsets) > MAX_TRIES:
-            return list(self._all_named(lambda offset: self._reads(offset, text), kinds))
+            return list(self._all_named(lambda offset: self.reads(offset, text), kinds))
         return list(self._all_named(offsets.__contains__, kinds)) if offsets else []
 
     def members(self, type_id: int, *, flatten: bool = False) -> tuple[Member, ...]:
@@ -228,8 +228,8 @@ class Btf(NamedTuple):
                 at = owner.data.find(text, at + 1, end)
             owner = owner.base
 
-    def _reads(self, offset: int, text: bytes) -> bool:
-        """Whether `text`, NUL included, is what a name offset reads as."""
+    def reads(self, offset: int, text: bytes) -> bool:
+        """Whether the bytes at a name offset begin with these."""
         owner = self
         while owner.base and offset < owner.names_from:
             owner = owner.base
