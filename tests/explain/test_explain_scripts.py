@@ -16,7 +16,7 @@ from kdiag.explain.script.explain import explain, fits
 from kdiag.explain.value import Answer, NotKnown
 from kdiag.system.recording import Recording
 from tests.support.explained import described, here, said
-from tests.support.machines import without_btf
+from tests.support.machines import unmounted, without_btf
 from tests.support.paths import FIXTURES
 
 #: The release of a case that is not about one.
@@ -197,6 +197,15 @@ def test_what_is_no_script_is_refused_with_its_place(tmp_path: Path, data: bytes
     with pytest.raises(NotKnown) as caught:
         explain(str(path), machine())
     assert str(path) in str(caught.value) and words in str(caught.value)
+
+
+def test_the_findings_that_decide_are_named(about) -> None:  # type: ignore[no-untyped-def]
+    answer = about("tracepoint:sched:sched_switch { }", place=here(unmounted(described())))
+    assert (
+        answer.outcome == "fails"
+        and answer.findings == ("tracing.tracefs",)
+        and answer.because in answer.verdict
+    )
 
 
 def test_a_file_that_is_not_there_is_named() -> None:

@@ -67,7 +67,8 @@ def explain(name: str, here: Here) -> Answer:
     sections = list(found.sections)
     if judgement is not None:
         sections.append(needs.section(judgement, here))
-    return Answer(name, "probe", _WHAT[point.kind], state, _verdict(state, because, here), tuple(sections))
+    verdict, ids = _verdict(state, because, here), deciding(found, judgement)
+    return Answer(name, "probe", _WHAT[point.kind], state, verdict, tuple(sections), because, ids)
 
 
 def look(point: AttachPoint, here: Here) -> tuple[Found, Judged | None]:
@@ -97,6 +98,15 @@ def joined(found: Found, judgement: Judged | None) -> tuple[State, str]:
     limit = reason.removeprefix("works, ") if status is Works.CAVEAT else ""
     caveats = [text for text in (found.caveat, limit) if text]
     return "works", "; ".join(caveats)
+
+
+def deciding(found: Found, judgement: Judged | None) -> tuple[str, ...]:
+    """The ids of the findings that decide, those of the capability where it does not work."""
+    if judgement is None or judgement.capability.status in (Works.WORKS, Works.CAVEAT):
+        return ()
+    if judgement.capability.status is Works.UNKNOWN and found.state != "works":
+        return ()
+    return judgement.capability.findings
 
 
 def _release(point: AttachPoint, here: Here) -> str:

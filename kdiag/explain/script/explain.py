@@ -39,9 +39,9 @@ def explain(path: str, here: Here) -> Answer:
         "unknown": f"cannot tell {where}",
     }[state]
     sections = tuple(_section(group, needs) for group in dict.fromkeys(need.group for need in needs))
-    return Answer(
-        path, "script", "a script of bpftrace", state, words + (f": {because}" if because else ""), sections
-    )
+    told = words + (f": {because}" if because else "")
+    decided = dict.fromkeys(name for need in needs if need.state == state for name in need.findings)
+    return Answer(path, "script", "a script of bpftrace", state, told, sections, because, tuple(decided))
 
 
 def text_of(path: str) -> str:

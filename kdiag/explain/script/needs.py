@@ -103,20 +103,19 @@ def _clause(probe: Probe, here: Here, *, strict: bool, lenient: bool) -> Iterato
     """Each attach point. Where one of several is missing, bpftrace up to 0.23 goes on with the others."""
     looked = [(placed, *_point(placed.point.text, here)) for placed in probe.points]
     some = any(state == "works" for _, state, _, _ in looked)
-    for placed, state, because, here_missing in looked:
+    for placed, state, because, deciding in looked:
         text = placed.point.text
-        if state == "fails" and here_missing and ((some and not strict) or lenient):
+        if state == "fails" and not deciding and ((some and not strict) or lenient):
             yield Need(PROBES, "works", text, f"left out: {because}", placed.line)
         else:
-            yield Need(PROBES, state, text, because, placed.line)
+            yield Need(PROBES, state, text, because, placed.line, deciding)
 
 
-def _point(text: str, here: Here) -> tuple[State, str, bool]:
-    """How a probe stands, why, and whether it is what it names that is missing."""
+def _point(text: str, here: Here) -> tuple[State, str, tuple[str, ...]]:
+    """How a probe stands, why, and the findings that decided: none where it is what the probe names that is missing."""
     found, judgement = probes.look(parse(text), here)
     state, because = probes.joined(found, judgement)
-    status = judgement.capability.status if judgement is not None else Works.WORKS
-    return state, because, found.state == "fails" and status is not Works.FAILS
+    return state, because, probes.deciding(found, judgement)
 
 
 # -- headers -----------------------------------------------------------------------------------------------------------

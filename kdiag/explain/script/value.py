@@ -10,7 +10,8 @@ if TYPE_CHECKING:
 
 class Need(NamedTuple):
     """group: the heading that it belongs under; what: in the script's own words; says: why it fails or cannot be told,
-    or a limit of what works; line: where the script has it first.
+    or a limit of what works; line: where the script has it first; findings: the ids of those of the
+    machine that decided.
     """
 
     group: str
@@ -18,3 +19,4 @@ class Need(NamedTuple):
     what: str
     says: str
     line: int
+    findings: tuple[str, ...] = ()
