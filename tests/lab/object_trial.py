@@ -50,12 +50,18 @@ def inside(data: bytes) -> Iterator[bytes]:
 
 
 def tools() -> list[str]:
-    """The programs of libbpf-tools, each once."""
-    listed = subprocess.run(
-        ["dpkg", "-L", "libbpf-tools"], capture_output=True, text=True, check=False
-    ).stdout
-    paths = [path for path in listed.split() if "/sbin/" in path and not os.path.islink(path)]
-    return [path for path in paths if open(path, "rb").read(4) == b"\x7fELF"]
+    """The programs in /usr/sbin that carry BPF objects, each once: where Debian puts those of libbpf-tools, whether its
+    package is known to dpkg or only unpacked.
+    """
+    places = sorted(Path("/usr/sbin").iterdir())
+    programs = [
+        path for path in places if path.is_file() and not path.is_symlink() and path.name != "bpftool"
+    ]
+    return [
+        str(path)
+        for path in programs
+        if path.open("rb").read(4) == b"\x7fELF" and any(inside(path.read_bytes()))
+    ]
 
 
 class Prediction(NamedTuple):

@@ -15,11 +15,13 @@ from kdiag.parse.bpf.core.names import by_name, essential
 from kdiag.parse.bpf.core.resolve import Kernel, resolve
 from kdiag.parse.bpf.embedded import find
 from kdiag.parse.bpf.image import Image
+from kdiag.parse.bpf.instructions import Instruction
 from kdiag.parse.bpf.linked import Linked
 from kdiag.parse.bpf.read import Object, read
 from kdiag.parse.btf import BtfError, parse
 from kdiag.parse.btf.graph import Graph
 from kdiag.parse.errors import ParseError
+from tests.support.steps import calls, linear
 
 OBJECTS = Path(__file__).parents[1] / "explain" / "objects"
 SHIPPED = Path(__file__).parents[2] / "kdiag" / "smoke" / "objects"
@@ -230,3 +232,34 @@ def test_a_loop_ends() -> None:
         pytest.fail("instructions alone make no object unreadable")
     reach = Linked(found, {}, constants=True).reach(found.programs[0])
     assert reach.reached
+
+
+def test_many_relocations_are_linear_work() -> None:
+    """The members of a struct are looked for once, and the same question is asked once."""
+    found = read((OBJECTS / "plain.bpf.o").read_bytes())
+    assert found.graph is not None
+    graph, one = found.graph, found.relocations[0]
+    members = len(graph.members(graph.plain(one.type_id)))
+
+    def work(size: int) -> int:
+        many = [one._replace(access=f"{nth // members}:{nth % members}") for nth in range(size)]
+        return calls(lambda: resolve(graph, many, Kernel(CHANGED), big=False))
+
+    linear(work, 2000)
+    same = [one] * 4000
+    assert calls(lambda: resolve(graph, same, Kernel(CHANGED), big=False)) < 10 * len(same)
+
+
+def test_branches_are_bounded_work() -> None:
+    """States double at each branch; only a few of each instruction are followed."""
+    image = (OBJECTS / "plain.bpf.o").read_bytes()
+    (program,) = read(image).programs
+
+    def work(size: int) -> int:
+        # r1 += 1 or not, again and again: 2 ** size ways through
+        pairs = [Instruction(0x15, 2, 0, 1, 5), Instruction(0x07, 1, 0, 0, 1)] * size
+        code = (Instruction(0xB7, 1, 0, 0, 0), *pairs, Instruction(0x95, 0, 0, 0, 0))
+        found = read(image)._replace(functions=(program._replace(code=code, symbols={}),))
+        return calls(lambda: Linked(found, {}, constants=True).reach(found.functions[0]))
+
+    linear(work, 200)

@@ -114,6 +114,13 @@ def _resolved(found: Object, kernel: KernelFacts) -> tuple[list[Resolved], list[
         if all(one.kind == CoreKind.TYPE_ID_LOCAL for one in found.relocations):
             return [], []
         text = f"it has {len(found.relocations)} CO-RE relocations, and {gap.reason}"
+        other = kernel.fallback
+        if other:
+            return [], [
+                unknown(
+                    f"{text}; libbpf takes {other} instead, which was not held against it", "btf.fallback"
+                )
+            ]
         return [], [Trouble(text, certain=kernel.has_types is False, finding="btf.vmlinux")]
     return resolve(found.graph, found.relocations, core, big=found.image.order == ">"), []
 

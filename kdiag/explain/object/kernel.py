@@ -48,6 +48,17 @@ class KernelFacts:
             return True
         return False if self._source.known else None
 
+    @property
+    def fallback(self) -> str:
+        """A file that libbpf takes where the kernel itself provides no BTF, "" for none."""
+        if self.has_types is not False:
+            return ""
+        try:
+            sound = (one.path for one in self.machine.btf.fallbacks if one.seen and not one.problem)
+            return next(sound, "")
+        except Unavailable:
+            return ""
+
     @cached_property
     def core(self) -> Kernel:
         """The kernel's types by name. Raises Unavailable."""

@@ -93,12 +93,17 @@ def resolve(
     """
     kernel.learn(set(_names(graph, relocations)))
     left: dict[int, list[tuple[str, Graph, int]]] = {}
+    known: dict[tuple[int, str, int], Resolved] = {}
     found = []
     for relocation in relocations:
-        try:
-            found.append(_one(graph, relocation, kernel, left, big=big))
-        except (BadRelocation, BtfError) as error:
-            found.append(Resolved(relocation, None, None, Value(None), Value(None), error=str(error)))
+        question = relocation.type_id, relocation.access, relocation.kind
+        if question not in known:
+            try:
+                known[question] = _one(graph, relocation, kernel, left, big=big)
+            except (BadRelocation, BtfError) as error:
+                none = Value(None)
+                known[question] = Resolved(relocation, None, None, none, none, error=str(error))
+        found.append(known[question]._replace(relocation=relocation))
     return found
 
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from kdiag.parse.bpf.btf_ext import CoreKind
@@ -157,36 +158,43 @@ def _field(wanted: Spec, graph: Graph, root: int) -> Spec | None:
 
 
 def _member(own: Graph, step: Accessor, graph: Graph, type_id: int) -> tuple[Accessor, int, int] | None:
-    """A member by its name, also one in anonymous structs and unions: its step, bits from the start, and type.
-
-    The first of the name in its struct decides: if its type is another kind of thing, the rest of that struct is passed
-    over (bpf_core_match_member()).
+    """A member by its name, also one in anonymous structs and unions: its step, bits from the start, and type. One
+    whose type is another kind of thing is none (bpf_core_match_member()).
     """
+    if graph.kind(type_id) not in COMPOSITES:
+        return None
     wanted = own.members(step.type_id)[step.nth]
-    stack = (
-        [(0, iter(enumerate(graph.members(type_id))), type_id)] if graph.kind(type_id) in COMPOSITES else []
-    )
+    for accessor, at, member_type in _named(graph, type_id).get(step.name, ()):
+        if fields_compatible(own, wanted.type_id, graph, member_type):
+            return accessor, at, member_type
+    return None
+
+
+@lru_cache(maxsize=4096)
+def _named(graph: Graph, type_id: int) -> dict[str, list[tuple[Accessor, int, int]]]:
+    """The members of a struct by name, those of anonymous ones in it too: found once, however many relocations ask."""
+    stack = [(0, iter(enumerate(graph.members(type_id))), type_id)]
+    found: dict[str, list[tuple[Accessor, int, int]]] = {}
     left = _MOST_MEMBERS
     while stack:
         start, members, owner = stack[-1]
-        found = next(members, None)
-        if found is None:
+        pair = next(members, None)
+        if pair is None:
             stack.pop()
             continue
         left -= 1
         if left < 0 or len(stack) > LONGEST:
             raise BadRelocation("members nested without end")
-        index, member = found
-        if not member.name:
-            inner = graph.plain(member.type_id)
-            if graph.kind(inner) in COMPOSITES:
-                stack.append((start + member.bit_offset, iter(enumerate(graph.members(inner))), inner))
-        elif member.name == step.name:
-            if not fields_compatible(own, wanted.type_id, graph, member.type_id):
-                stack.pop()
-                continue
-            return Accessor(owner, index, member.name), start + member.bit_offset, member.type_id
-    return None
+        nth, member = pair
+        at = start + member.bit_offset
+        if member.name:
+            place = (Accessor(owner, nth, member.name), at, member.type_id)
+            found.setdefault(member.name, []).append(place)
+            continue
+        inner = graph.plain(member.type_id)
+        if graph.kind(inner) in COMPOSITES:
+            stack.append((at, iter(enumerate(graph.members(inner))), inner))
+    return found
 
 
 def broken(wanted: Spec, kind: CoreKind, graph: Graph, type_id: int) -> tuple[str, str, bool]:
