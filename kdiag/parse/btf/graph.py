@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 #: Modifiers, arrays and pointers in a row, and structs within structs; the kernel allows a program's BTF 32
 #: (kernel/bpf/btf.c, MAX_RESOLVE_DEPTH), and no kernel's own has 20.
 DEEPEST = 64
-#: Steps from type to type, and names that are written, in all answers about one BTF: listing all types of a kernel takes
-#: a million. BTF can be made in which a few types are part of one another in more ways than there is time for.
+#: Steps from type to type, and names that are written, in all answers about one BTF: all types of a kernel take a
+#: million. BTF can be made in which a few types are part of one another in more ways than there is time for.
 MOST_STEPS = 3_000_000
 #: Members, constants or parameters of one type; include/uapi/linux/btf.h has room for 65,535 before Linux 7.1.
 MOST_ELEMENTS = 262_144
