@@ -13,6 +13,7 @@ from kdiag.explain.object.kernel import KernelFacts
 from kdiag.explain.object.source import Source, open_source
 from kdiag.explain.value import Answer, Section
 from kdiag.knowledge.bpf.tables import helpers, map_types, program_types
+from kdiag.parse.bpf.btf_ext import CoreKind
 from kdiag.words import listed
 
 if TYPE_CHECKING:
@@ -184,33 +185,26 @@ def _kfuncs(functions: Sequence[Function]) -> tuple[tuple[str, ...], ...]:
 
 
 def _requires(one: Judged) -> Section:
+    """What the object requires of any machine, with where kdiag tells more of each."""
     capabilities = needed_capabilities(one.programs)
-    rows = [("capabilities", f"{listed(capabilities)}, or CAP_SYS_ADMIN", "privileges.capabilities")]
-    if any(not relocation.kind.name.startswith("TYPE_ID_LOCAL") for relocation in one.code.resolved) or (
-        one.object.relocations and not one.code.resolved
-    ):
-        rows.append(("the kernel's BTF", "for its CO-RE relocations", "btf.vmlinux"))
-    kinds = {p.section.program: p.section for p in one.programs if p.section}
-    for name in kinds:
+    rows = [("capabilities", f"{listed(capabilities)}, or CAP_SYS_ADMIN")]
+    more = ["privileges.capabilities"]
+    if any(relocation.kind is not CoreKind.TYPE_ID_LOCAL for relocation in one.object.relocations):
+        rows.append(("the kernel's BTF", "for its CO-RE relocations"))
+        more.append("btf.vmlinux")
+    for name in dict.fromkeys(program.section.program for program in one.programs if program.section):
         known = program_types()[name]
-        rows.append(
-            (f"program type {name}", f"kernel {known.since}, CONFIG_{known.option}", f"config.{known.option}")
-        )
-    libbpf = max(
-        (p.section.since for p in one.programs if p.section and p.section.since), key=_release, default=""
-    )
-    if libbpf:
-        rows.append(("libbpf", f"{libbpf} or newer, for its section names", "btf.readers"))
+        rows.append((f"program type {name}", f"kernel {known.since}, CONFIG_{known.option}"))
+        more.append(f"CONFIG_{known.option}")
+    since = [program.section.since for program in one.programs if program.section and program.section.since]
+    if since:
+        rows.append(("libbpf", f"{max(since, key=_release)} or newer, for its section names"))
     newest = _newest(one)
     if newest:
-        rows.append(
-            (
-                "kernel, expected",
-                f"{newest[1]} or newer, for {newest[0]}; distributions backport",
-                "kernel.running",
-            )
-        )
-    return Section("What it requires", head=("what", "", "kdiag explain"), rows=tuple(rows))
+        text = f"{newest[1]} or newer is expected, for {newest[0]}; distributions backport"
+        rows.append(("kernel", text))
+    commands = (f"kdiag explain {' '.join(dict.fromkeys(more))}",)
+    return Section("What it requires", rows=tuple(rows), commands=commands)
 
 
 def _newest(one: Judged) -> tuple[str, str] | None:

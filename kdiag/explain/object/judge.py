@@ -162,7 +162,10 @@ def _allowed(programs: tuple[Program, ...], kernel: KernelFacts) -> Iterator[Tro
     except Unavailable as gap:
         yield unknown(f"whether bpf(2) is allowed is not known: {gap.reason}", "bpf.map")
     try:
-        lacking = kernel.machine.privileges.lacking(*needed_capabilities(programs))
+        # CAP_SYS_ADMIN holds them all: kernel/bpf/syscall.c, bpf_prog_load() and bpf_net_capable().
+        privileges = kernel.machine.privileges
+        admin = privileges.has("CAP_SYS_ADMIN")
+        lacking = () if admin else privileges.lacking(*needed_capabilities(programs))
     except Unavailable as gap:
         yield unknown(f"the caller's capabilities cannot be seen: {gap.reason}", "privileges.capabilities")
         return
