@@ -20,9 +20,10 @@ _STATUS: Mapping[Verdict, int] = {
     "not-established": exits.NOT_READY,
     "unknown": exits.CANNOT_TELL,
 }
-#: What a check says of itself where it is not root; here it is the tool that was not.
-_CHECK = ("sudo kdiag check",)
-_OF_THE_TOOL = Remedy("why.root", "Run the command that printed this as root", "manual", ("sudo COMMAND",))
+#: What a check says of itself where it is not root (its commands: checks/privileges.py); here it is the tool that was
+#: not.
+_AS_ROOT = "privileges.sudo"
+_OF_THE_TOOL = "Run the command that printed this as root: with sudo before it"
 _LAST: Mapping[Outcome, int] = {"harmless": 1}
 
 
@@ -102,4 +103,6 @@ def _follows(finding: Finding, cause: str, by_id: Mapping[str, Finding]) -> bool
 def _remedy(cause: Finding, chain: Sequence[Finding], by_id: Mapping[str, Finding]) -> Remedy | None:
     found = (remedy_of(one, by_id) for one in (cause, *reversed(chain)))
     remedy = next((remedy for remedy in found if remedy is not None), None)
-    return _OF_THE_TOOL if remedy is not None and remedy.commands == _CHECK else remedy
+    if remedy is not None and remedy.id == _AS_ROOT and remedy.commands:
+        return remedy._replace(title=_OF_THE_TOOL, kind="manual", commands=())
+    return remedy
