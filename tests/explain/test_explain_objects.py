@@ -177,6 +177,18 @@ def test_an_attach_point_that_is_not_there() -> None:
     assert said("plain", unlisted).outcome == "works", "its types have the function"
 
 
+def test_what_the_object_expects_of_the_kernel_by_name() -> None:
+    described = machine().file("/proc/kallsyms", "ffffffff81000000 T vfs_read\n")
+    answer = said("externs", described)
+    assert answer.verdict.startswith(
+        "It will not load on the recorded machine, because it reads CONFIG_NO_SUCH_OPTION,"
+    )
+    assert "NOT_NEEDED" not in answer.verdict and "no_such_symbol" not in str(answer)
+    assert rows(answer, "Programs")["operation"][3] == "does not load", "this kernel has no such program type"
+    without = said("externs", machine().file("/proc/kallsyms", "ffffffff81000000 T vfs_rea\n"))
+    assert "the kernel has no variable vfs_read" in str(without)
+
+
 def test_an_executable_that_carries_an_object(tmp_path: Path) -> None:
     def program(name: str) -> Path:
         file = tmp_path / name

@@ -168,11 +168,27 @@ def _ancient(since: str) -> bool:
     return (int(parts[0]), int(parts[1])) <= (4, 9)
 
 
+def _configured(name: str, kernel: KernelFacts) -> Iterator[Trouble]:
+    """An option that the object reads, which libbpf looks up in /proc/config.gz or /boot."""
+    try:
+        value = kernel.option(name.removeprefix("CONFIG_"))
+    except Unavailable as gap:
+        yield unknown(f"it reads {name}, and {gap.reason}", "config.source")
+        return
+    if value in (None, "n"):
+        yield Trouble(
+            f"it reads {name}, which the kernel's configuration does not set", finding="config.options"
+        )
+
+
 def _extern(
     found: Object, name: str, kernel: KernelFacts, absent: set[str], present: set[str]
 ) -> Iterator[Trouble]:
     """Something of the kernel that the object uses by name: a kfunc, a variable, an option."""
-    if name.startswith(("CONFIG_", "LINUX_")):
+    if name.startswith("LINUX_"):
+        return
+    if name.startswith("CONFIG_"):
+        yield from _configured(name, kernel)
         return
     called = any(name in one.kernel_functions() for one in found.functions)
     try:

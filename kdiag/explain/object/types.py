@@ -44,6 +44,12 @@ _PREFIX = {
     "TRACE_ITER": "bpf_iter_",
 }
 
+#: What kdiag does not look into.
+_NOT_JUDGED = {
+    "EXT": "it replaces a function of another program, which is not in the object",
+    "STRUCT_OPS": "whether the kernel has the operations that it implements (struct_ops) is not looked at",
+}
+
 _HASHES = ("HASH", "PERCPU_HASH", "LRU_HASH", "LRU_PERCPU_HASH", "HASH_OF_MAPS", "LPM_TRIE")
 _ARRAYS = ("ARRAY", "PERCPU_ARRAY", "PROG_ARRAY", "CGROUP_ARRAY", "ARRAY_OF_MAPS")
 _ENTRIES = (*_HASHES, *_ARRAYS, "STACK_TRACE", "RINGBUF", "QUEUE", "STACK", "BLOOM_FILTER", "USER_RINGBUF")
@@ -130,7 +136,10 @@ def _option(option: str, what: str, kernel: KernelFacts) -> Iterator[Trouble]:
 
 def target(section: Section, what: str, kernel: KernelFacts) -> Iterator[Trouble]:
     """Whether the kernel's types have what a program attaches to; for those where loading looks it up."""
-    if "btf" not in section.flags or section.program == "EXT":
+    if section.program in _NOT_JUDGED:
+        yield unknown(_NOT_JUDGED[section.program])
+        return
+    if "btf" not in section.flags:
         return
     if not what:
         head = section.name.rstrip("+")

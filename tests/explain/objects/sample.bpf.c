@@ -176,4 +176,23 @@ int nonsense(void *context)
 {
 	return put(4);
 }
+
+#elif defined(EXTERNS)
+extern int LINUX_KERNEL_VERSION __kconfig;
+extern bool CONFIG_NO_SUCH_OPTION __kconfig;
+extern bool CONFIG_NOT_NEEDED __kconfig __weak;
+extern const void vfs_read __ksym;
+extern const void no_such_symbol __ksym __weak;
+
+SEC("cgroup_skb/egress")
+int program(void *context)
+{
+	return put(LINUX_KERNEL_VERSION + CONFIG_NO_SUCH_OPTION + CONFIG_NOT_NEEDED + (&no_such_symbol == &vfs_read));
+}
+
+SEC("struct_ops/operation")
+int operation(void *context)
+{
+	return put(1);
+}
 #endif
