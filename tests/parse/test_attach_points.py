@@ -26,6 +26,7 @@ def test_any_text_is_taken_apart_or_refused(text: str) -> None:
         ("kr:vfs_open", "kretprobe", ("vfs_open",)),
         ('uprobe:/bin/x:"a::b(int)"', "uprobe", ("/bin/x", "a::b(int)")),
         ("usdt:/bin/x:p:n", "usdt", ("/bin/x", "p", "n")),
+        ("usdt:/bin/x::n*", "usdt", ("/bin/x", "", "n*")),
         ("BEGIN", "begin", ()),
         ("f:nf:nft_do_chain", "fentry", ("nf", "nft_do_chain")),
     ],

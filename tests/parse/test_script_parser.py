@@ -22,6 +22,7 @@ SCRIPT = """#!/usr/bin/env bpftrace
 #endif
 #define WIDTH 4
 struct event { int pid; char comm[16]; };
+struct tight { int a; } __attribute__((packed))
 config = { missing_probes = "warn"; max_probes=2000 }
 macro twice($x) { $x * 2 }
 
@@ -66,9 +67,10 @@ def test_a_script_has_its_parts() -> None:
     assert script.config == {"missing_probes": "warn", "max_probes": "2000"}
     assert [(one.kind, one.name) for one in script.definitions] == [
         ("struct", "struct event"),
+        ("struct", "struct tight"),
         ("macro", "twice"),
     ]
-    assert script.probes[1].line == 15
+    assert script.probes[1].line == 16
 
 
 def test_uses_are_followed_from_their_roots() -> None:

@@ -72,6 +72,16 @@ done
 """
 
 
+PREFACE = """# The stock scripts of bpftrace: predicted and tried
+
+Of each stock script `kdiag explain FILE.bt` predicts whether it runs, and bpftrace then tries it: it runs if bpftrace
+says that it attaches, lives 8 seconds longer, and attached something of every clause. A script that bpftrace keeps
+running although it attached nothing of a clause (older releases warn and go on) counts as one that does not run. The
+table is made by `python -m tests.support.stock_tools compare FILE... --write docs/stock-tools.md` from what
+`python -m tests.support.stock_tools guest` printed in each place.
+"""
+
+
 class Tried(NamedTuple):
     """What became of a script. ran: whether it attached and stayed; said: bpftrace's words."""
 
@@ -199,6 +209,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--keep", default="stock-tools.out", help="where the output of the guest goes")
     parser.add_argument("-l", "--layer", action="append", default=[], help="as `tests.lab run` has it")
     parser.add_argument("--limit", type=int, default=3600, help="seconds for the guest")
+    parser.add_argument("--write", default="", help="a page with the tables")
     parser.add_argument("--markdown", action="store_true")
     options = parser.parse_intermixed_args(arguments)
     if options.what == "guest":
@@ -210,7 +221,10 @@ def main(arguments: Sequence[str]) -> int:
         else [Path(name).read_text(encoding="utf-8", errors="replace") for name in options.files]
     )
     runs = [read(output) for output in outputs]
-    print("\n".join(table(run, markdown=options.markdown) for run in runs))
+    text = "\n".join(table(run, markdown=options.markdown or bool(options.write)) for run in runs)
+    if options.write:
+        Path(options.write).write_text(f"{PREFACE}\n{text}", encoding="utf-8")
+    print(text)
     return 0 if all(one.agrees for run in runs for one in run.outcomes) else 1
 
 

@@ -100,8 +100,8 @@ def parse(text: str) -> AttachPoint:
         known = ", ".join(dict.fromkeys(KINDS.values()))
         raise ParseError(f"{spelled!r} is no kind of probe: there are {known}")
     form, least, most = _FORMS[kind]
-    # usdt::NAME leaves the program to -p PID
-    if not least <= len(parts) <= most or (least and not all(parts[1:] if kind == "usdt" else parts)):
+    # usdt::NAME leaves the program to -p PID, usdt:PROGRAM::NAME the provider open
+    if not least <= len(parts) <= most or (least and not all(parts[-1:] if kind == "usdt" else parts)):
         raise ParseError(f"{text!r} is no probe: write {form}")
     return AttachPoint(kind, spelled, tuple(parts), text)
 

@@ -176,6 +176,9 @@ class _Reader:
         body: list[Word] = []
         if self._text(0) == "{":
             body = self._bracket()
+            while self._text(0) == "__attribute__" and self._text(1) == "(":
+                self.at += 1
+                self._bracket()
             # `struct x { ... };` and `struct x { ... } y;`; bpftrace does not require the semicolon of the former
             while self._kind(0) == "name" and self._text(1) == ";":
                 self.at += 1
