@@ -201,4 +201,4 @@ def _extern(
     else:
         absent.add(name)
         what = f"function {name} for programs to call (kfunc)" if called else f"variable {name}"
-        yield Trouble(f"the kernel has no {what}", certain=called, finding="btf.kfuncs" if called else "")
+        yield Trouble(f"the kernel has no {what}", finding="btf.kfuncs" if called else "")
