@@ -9,6 +9,7 @@ from kdiag.explain.concepts import concept as ideas
 from kdiag.explain.options import naming
 from kdiag.explain.options.parts import here_title, needed, paragraphs, stated
 from kdiag.explain.value import Answer, NotKnown, Section
+from kdiag.knowledge.bpf.profiles import profiles
 from kdiag.knowledge.names.concepts import concepts, of_capability
 from kdiag.report.terminal.page import works_words
 from kdiag.words import did_you_mean
@@ -33,9 +34,8 @@ def explain(name: str, here: Here) -> Answer:
 def names(registry: Registry) -> list[str]:
     """All that `explain` knows."""
     known = [i for f in registry.checks for i in (f.check.id, *f.check.finding_ids) if "*" not in i]
-    return list(
-        dict.fromkeys((*known, *(d.id for d in DEFINITIONS), *map(ideas.spelt, concepts()), *naming.names()))
-    )
+    others = (*map(ideas.spelt, concepts()), *profiles(), *naming.names())
+    return list(dict.fromkeys((*known, *(d.id for d in DEFINITIONS), *others)))
 
 
 def _check(registry: Registry, name: str) -> Registered | None:

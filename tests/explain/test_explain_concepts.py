@@ -11,8 +11,10 @@ from kdiag.capabilities.definitions import DEFINITIONS
 from kdiag.commands.explain import answers
 from kdiag.explain.concepts import concept as ideas
 from kdiag.explain.here import Here
+from kdiag.explain.options import naming
 from kdiag.explain.text import render
 from kdiag.explain.value import Answer, NotKnown
+from kdiag.knowledge.bpf.profiles import profiles
 from kdiag.knowledge.names.concepts import concepts, of_capability
 from kdiag.machine import Machine
 from kdiag.report.terminal.page import Page
@@ -85,6 +87,12 @@ def test_what_a_concept_names_is_there(name: str) -> None:
 def test_words_lead_to_one_concept() -> None:
     words = [word for one in concepts() for word in (one.name, *one.aliases)]
     assert len(words) == len(set(words)) and all(word == word.lower() for word in words)
+
+
+def test_no_word_for_a_concept_is_a_profile_or_an_option() -> None:
+    words = {word for one in concepts() for word in (one.name, *one.aliases)}
+    assert not words & set(profiles())
+    assert not {word for word in words if naming.fits(word)}
 
 
 def test_a_capability_of_the_same_name_is_meant_and_points_to_the_concept() -> None:

@@ -12,6 +12,7 @@ from kdiag.explain.options import option as options
 from kdiag.explain.options import setting as settings
 from kdiag.explain.options.parts import here_title
 from kdiag.explain.value import Answer, NotKnown, Section
+from kdiag.knowledge.bpf.profiles import profiles
 from kdiag.knowledge.names.concepts import concepts as every_concept
 from kdiag.knowledge.names.settings import settings as every_setting
 from kdiag.knowledge.options import options as every_option
@@ -51,7 +52,7 @@ def matching(pattern: str, known: Registry) -> list[Entry]:
 
 
 def entries(known: Registry) -> Iterator[Entry]:
-    """All names that are explained: capabilities, checks and their findings, concepts, options, settings."""
+    """All names that are explained: capabilities, checks and their findings, concepts, profiles, options, settings."""
     yield from (Entry(one.id, "capability", one.title) for one in DEFINITIONS)
     seen = set[str]()
     for found in known.checks:
@@ -60,6 +61,7 @@ def entries(known: Registry) -> Iterator[Entry]:
                 seen.add(name)
                 yield Entry(name, "check", found.check.title)
     yield from (Entry(spelt(one), "concept", one.title, (one.name,)) for one in every_concept())
+    yield from (Entry(name, "profile", profile.title) for name, profile in profiles().items())
     for option in every_option():
         yield Entry(f"CONFIG_{option.name}", "option", option.unlocks, (f"config.{option.name}",))
     for setting in every_setting():
@@ -92,7 +94,7 @@ def _here(entry: Entry, here: Here) -> str:
         capability = next((c for c in here.report.capabilities if c.id == entry.name), None)
         if capability is not None:
             return works_words(capability.status)
-    if entry.kind == "concept":
+    if entry.kind in ("concept", "profile"):
         return "-"
     setting = settings.find(entry.name)
     if setting is not None and setting.name == entry.name:
