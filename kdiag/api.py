@@ -21,13 +21,34 @@ from functools import cached_property
 from os import PathLike, fspath
 from typing import TYPE_CHECKING, NamedTuple
 
+from kdiag.btf.declare import Declarer
+from kdiag.btf.finding import FUNCTIONS, find_type
+from kdiag.btf.layout import lay_out
+from kdiag.btf.sources import Damaged
+from kdiag.btf.text import definition, prototype
+from kdiag.capabilities.tools import REQUIRED
+from kdiag.checking.analysis import analyse
+from kdiag.checking.registry import discover
+from kdiag.checking.selection import UnknownName, capabilities, choose
+from kdiag.commands.btf import Asked, source_of
+from kdiag.commands.btf_here import CannotAnswer
+from kdiag.commands.explain import answers
+from kdiag.commands.record import BadRecording, system_from
+from kdiag.commands.why import explain as held_against
+from kdiag.explain.here import Here
+from kdiag.explain.value import NotKnown
+from kdiag.machine import Machine
+from kdiag.parse.btf.kinds import COMPOSITES, Kind
+from kdiag.report.story.next_step import RECORDED
+from kdiag.why.joining import join
+from kdiag.why.reading import Reading
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kdiag.btf.sources import Source
     from kdiag.checking.registry import Registry
     from kdiag.explain.value import Answer
-    from kdiag.machine import Machine
     from kdiag.model import Report
     from kdiag.system import System
     from kdiag.why.value import Explanation
@@ -57,10 +78,6 @@ def check(  # noqa: PLR0913  an option of the command each
     bpftool; only, skip: ids or globs of checks. Raises Problem for a recording that cannot be read, and for a name
     that nothing has.
     """
-    from kdiag.capabilities.tools import REQUIRED
-    from kdiag.checking.analysis import analyse
-    from kdiag.checking.selection import UnknownName, capabilities, choose
-
     if unknown := [tool for tool in tools if tool not in REQUIRED]:
         raise Problem(f"a tool is one of {', '.join(REQUIRED)}, not {unknown[0]!r}")
     machine, known = _machine(recording, host), _checks(plugins)
@@ -79,10 +96,6 @@ def why(
 
     report: of the machine, where there is one already, so that nothing is examined again.
     """
-    from kdiag.commands.why import explain as held_against
-    from kdiag.why.joining import join
-    from kdiag.why.reading import Reading
-
     raw = text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text
     found = report if report is not None else check(recording, host=host)
     return held_against(join(Reading(io.BytesIO(raw))), found, recorded=bool(recording))
@@ -93,12 +106,6 @@ def explain(*names: str, recording: Path = "", host: Path = "", plugins: bool = 
 
     Raises Problem for a name that nothing has.
     """
-    from kdiag.checking.analysis import analyse
-    from kdiag.commands.explain import answers
-    from kdiag.explain.here import Here
-    from kdiag.explain.value import NotKnown
-    from kdiag.report.story.next_step import RECORDED
-
     machine, known = _machine(recording, host), _checks(plugins)
     here = Here(
         machine,
@@ -146,8 +153,6 @@ class Types:
 
     @cached_property
     def _source(self) -> Source:
-        from kdiag.commands.btf import Asked, source_of
-        from kdiag.commands.btf_here import CannotAnswer
 
         try:
             return source_of(Asked(recording=self._recording, file=self._file))
@@ -156,12 +161,6 @@ class Types:
 
     def struct(self, name: str, module: str = "") -> Type:
         """A struct, union, enum or typedef. Raises Problem where there is none, or no BTF."""
-        from kdiag.btf.declare import Declarer
-        from kdiag.btf.finding import find_type
-        from kdiag.btf.layout import lay_out
-        from kdiag.btf.sources import Damaged
-        from kdiag.btf.text import definition
-        from kdiag.parse.btf.kinds import COMPOSITES, Kind
 
         source = self._source
         try:
@@ -188,9 +187,6 @@ class Types:
 
     def func(self, name: str, module: str = "") -> str:
         """The prototype of a function. Raises Problem where there is none, or no BTF."""
-        from kdiag.btf.finding import FUNCTIONS, find_type
-        from kdiag.btf.sources import Damaged
-        from kdiag.btf.text import prototype
 
         source = self._source
         try:
@@ -208,7 +204,6 @@ def btf(recording: Path = "", *, file: Path = "") -> Types:
 
 
 def _machine(recording: Path, host: Path) -> Machine:
-    from kdiag.machine import Machine
 
     return Machine(_system(fspath(recording), fspath(host)))
 
@@ -217,18 +212,17 @@ def _system(recording: str, host: str) -> System:
     if recording and host:
         raise Problem("host is about this running machine, and a recording is of another: use one of them")
     if recording:
-        from kdiag.commands.record import BadRecording, system_from
-
         try:
             return system_from(recording)
         except BadRecording as error:
             raise Problem(str(error)) from None
+
+    # Not where recordings are read: they are read on systems that have none of what the live machine is asked with.
     from kdiag.checking.versions import system_at
 
     return system_at("/", host)
 
 
 def _checks(plugins: bool) -> Registry:
-    from kdiag.checking.registry import discover
 
     return discover(plugins=plugins)
