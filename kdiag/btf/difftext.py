@@ -50,7 +50,8 @@ def _summary(found: Difference, what: str) -> str:
     parts = [f"{both} changed"]
     parts += [f"{gone} only in the first"] if gone else []
     parts += [f"{new} only in the second"] if new else []
-    return f"{what}: of {found.structs} structs {listed(parts)}{functions and f'; {functions[2:]} differ'}"
+    structs = f"{found.structs} struct{'s' * (found.structs != 1)}"
+    return f"Of {structs} {what}, {listed(parts)}{functions and f'; {functions[2:]} differ'}."
 
 
 def _struct(change: StructChange, *, moved: bool) -> list[str]:

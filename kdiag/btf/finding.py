@@ -181,26 +181,31 @@ def _member(graph: Graph, plain: int, name: str, at: int, text: str) -> tuple[in
     members = graph.flat_members(plain)
     found = next((member for member in members if member.name == name), None)
     if found is None:
-        elsewhere = _deeper(graph, plain, name)
-        hint = elsewhere or did_you_mean(name, (member.name for member in members if member.name))
+        hint = _deeper(graph, plain, name) or did_you_mean(name, (one.name for one in members if one.name))
         raise NoMember(f"{what} has no member {name}{hint}")
     return found.type_id, at + found.bit_offset, found.bits
 
 
 def _deeper(graph: Graph, plain: int, name: str) -> str:
-    """A hint at a member of this name that is in a member, or behind a pointer: `task_struct` has `mm.pgd`."""
+    """A hint at a member of this name that is in a member, or behind a pointer: `task_struct` has `mm.pgd`; else at one
+    of another prefix: the kernel's sources say sk_family for `__sk_common.skc_family` (include/net/sock.h).
+    """
+    tail, alike = name.partition("_")[2], ""
     for member in graph.flat_members(plain):
         inner, _ = base_of(graph, member.type_id)
         inner = graph.plain(inner)
         if not member.name or graph.kind(inner) not in COMPOSITES:
             continue
         try:
-            names = {one.name for one in graph.flat_members(inner)}
+            names = [one.name for one in graph.flat_members(inner)]
         except BtfError:
             continue
         if name in names:
             return f"; did you mean {member.name}.{name}?"
-    return ""
+        other = next((one for one in names if tail and one.partition("_")[2] == tail), "")
+        if other and not alike and graph.kind(graph.plain(member.type_id)) in COMPOSITES:
+            alike = f"; did you mean {member.name}.{other}?"
+    return alike
 
 
 def _described(graph: Graph, type_id: int) -> str:

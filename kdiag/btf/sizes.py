@@ -136,7 +136,7 @@ def _names(btf: Btf) -> Names:
     unshared = sum(
         (len(btf.text(offset).encode("utf-8", "surrogateescape")) + 1) * n for offset, n in used.items()
     )
-    return Names(btf.data.count(b"\0", begin, end), end - begin, used.total(), unshared)
+    return Names(max(0, btf.data.count(b"\0", begin, end) - 1), end - begin, used.total(), unshared)
 
 
 def _references(btf: Btf) -> Iterator[int]:

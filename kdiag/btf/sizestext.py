@@ -23,9 +23,9 @@ class Beside(NamedTuple):
 
 #: Merge of "bpf-btf-dedup" in Linux, commit 31de389707c8 of February 2019.
 _EXPECTED = (
-    "Each type is written once, though a kernel's source files name most of them over and over. What that saves can be "
-    "measured only beside debug information, and none is at hand. Expected: when Linux took this step up (commit "
-    "31de389707c8, 2019), it made 1.75 MB out of 112 MB, 29,247 types out of 3,073,497: a 65th."
+    "Each type is written once, though most of a kernel's source files name the same ones. What that saves can be "
+    "measured only beside debug information, and none is at hand. Expected: when this step came (Linux commit "
+    "31de389707c8, 2019), 1.75 MB and 29,247 types were left of 112 MB and 3,073,497 types."
 )
 
 

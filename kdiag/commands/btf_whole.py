@@ -97,7 +97,7 @@ def show_diff(pair: tuple[str, str], names: Sequence[str], form: str, how: How) 
     status = exits.NOT_READY if found.changed or found.prototypes else exits.READY
     if form == "json":
         return Answer(json.render(first, "diff", json.diff_value(found, second)), status, exact=True)
-    what = "what was named" if names else "all that has a name" if how.every else "what tracing tools read"
+    what = "named" if names else "with a name" if how.every else "that tracing tools read"
     shown = difftext.How(what, how.moved, how.width)
     words = difftext.render(found, described(first), described(second), shown)
     return Answer(words, status)
