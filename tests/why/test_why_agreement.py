@@ -6,7 +6,6 @@ seen in real engines. Each must be right, or stand in an exception below with it
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 import pytest
@@ -19,12 +18,13 @@ from kdiag.why.value import Answer
 from tests.support import machine_data, machines, toml
 from tests.support.cases import cases, messages
 from tests.support.engine_cells import EngineCell, cells
-from tests.support.observations import PLACE
 from tests.support.paths import REPOSITORY
 from tests.support.reports import Examine
+from tests.support.why_agreement import SEEN as SEEN_FILE
+from tests.support.why_agreement import situations
 
 HERE = REPOSITORY / "tests" / "why"
-SEEN: list[dict[str, Any]] = toml.read(HERE / "observed.toml")["seen"]
+SEEN: list[dict[str, Any]] = toml.read(SEEN_FILE)["seen"]
 REPORTED: list[dict[str, str]] = toml.read(HERE / "reported.toml")["message"]
 
 #: The cause could not be looked at on the machine: it must be the first candidate.
@@ -50,11 +50,6 @@ def test_a_reported_message_gets_the_cause_of_its_report(name: str, examine: Exa
         assert found.cause.id == cause
 
 
-@cache
-def _situations(table: str) -> dict[str, dict[str, Any]]:
-    return {one["name"]: one["machine"] for one in toml.read(PLACE / f"{table}.toml")["situation"]}
-
-
 @pytest.mark.parametrize("one", SEEN, ids=[f"{one['situation']}-{number}" for number, one in enumerate(SEEN)])
 def test_a_message_of_a_booted_machine_gets_the_cause_that_the_machine_was_made_of(
     one: dict[str, Any], examine: Examine
@@ -63,7 +58,7 @@ def test_a_message_of_a_booted_machine_gets_the_cause_that_the_machine_was_made_
     if table == "containers":
         described = cells()[situation].build()
     else:
-        described = machines.bpftrace(machine_data.machine(_situations(table)[situation]), one["bpftrace"])
+        described = machines.bpftrace(machine_data.machine(situations(table)[situation]), one["bpftrace"])
     found = answer(one["message"].strip(), examine(described))
     if one.get("harmless"):
         assert found.outcome == "harmless"
