@@ -81,9 +81,9 @@ def printed(result: Result) -> tuple[Section, ...]:
         Outcome.FAILS: "The event was not seen.",
         Outcome.SKIPPED: "It could not be tried.",
     }[result.outcome]
-    said = () if result.works and result.message in lines and result.meaning else (result.message,)
-    remarks = tuple(filter(None, (seen, *said, result.meaning)))
     shown = (own or lines)[:_SHOWN]
+    said = () if result.message in shown or (result.works and result.message in lines) else (result.message,)
+    remarks = tuple(filter(None, (seen, *said, result.meaning)))
     return (Section("It printed", rows=tuple((line,) for line in shown)), Section("", remarks))
 
 

@@ -52,6 +52,7 @@ COMMANDS = {
     "record": ("record", "-o", "OUT/machine.tar.xz"),
     "list": ("list",),
     "explain": ("explain", "btf.vmlinux"),
+    "learn": ("learn",),
     "report": ("report", str(FIXTURES / "gvisor")),
     "compare": ("compare", str(FIXTURES / "gvisor"), str(FIXTURES / "talos")),
     "usage": ("check", "--nonsense"),

@@ -140,6 +140,18 @@ def test_a_program_whose_event_is_not_seen_is_told_with_the_tool_s_words() -> No
     assert "The event was not seen." in reader.said and "what it said" in reader.said
 
 
+def test_words_that_were_printed_are_not_said_again() -> None:
+    reader = Reader()
+
+    def run(program: str, told: Callable[[Sequence[str]], None]) -> Result:
+        return Result(
+            program, "", program, (program,), Outcome.FAILS, "only root may", output="only root may"
+        )
+
+    learn(on(healthy()), reader.teacher(), run)
+    assert reader.said.count("only root may") == 4
+
+
 def test_what_fails_here_is_not_run_and_the_reason_is_said() -> None:
     reader, (asked, run) = Reader(), ran(Outcome.WORKS)
     here = on(machines.unmounted(healthy()))
