@@ -14,11 +14,11 @@ import errno
 import fcntl
 import mmap
 import os
-import re
 import struct
 from collections.abc import Callable
 from functools import cache
 
+from kdiag.parse.utsrelease import version_code
 from kdiag.system import syscalls
 from kdiag.system.abi import instruction, perf_disabled
 from kdiag.system.base import ProbeResult, Unavailable
@@ -88,22 +88,6 @@ def _kernel_version_code() -> int:
         signature = ""
     name = os.uname()
     return version_code(name.release, name.version, signature)
-
-
-def version_code(release: str, version: str, signature: str) -> int:
-    """LINUX_VERSION_CODE by uname(2) and Ubuntu's /proc/version_signature. Debian and Ubuntu number their releases by
-    ABI (4.19.0-27 is 4.19.316) and tell the true version elsewhere (libbpf, src/libbpf_probes.c); the patch level
-    stops at 255 (Makefile, filechk_version.h).
-    """
-    found = (
-        re.match(r"\S+ \S+ (\d+)\.(\d+)\.(\d+)", signature)
-        or re.search(r"\bDebian (\d+)\.(\d+)\.(\d+)", version)
-        or re.match(r"(\d+)\.(\d+)(?:\.(\d+))?", release)
-    )
-    if found is None:
-        return 0
-    major, minor, patch = (int(part or 0) for part in found.groups())
-    return (major << 16) + (minor << 8) + min(patch, 255)
 
 
 def _outcome(result: int) -> ProbeResult:

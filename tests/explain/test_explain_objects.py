@@ -189,6 +189,18 @@ def test_what_the_object_expects_of_the_kernel_by_name() -> None:
     assert "the kernel has no variable vfs_read" in str(without)
 
 
+def test_arguments_that_a_tracepoint_does_not_have() -> None:
+    """thing_done has one; which of the two the program reads, the kernel's release decides."""
+    assert said("arguments", machine()).outcome == "works"
+    older = machine()
+    older.release, older.version = "5.10.0-39-amd64", "#1 SMP Debian 5.10.251-1 (2026-02-01)"
+    answer = said("arguments", older)
+    assert (answer.outcome, answer.because) == (
+        "fails",
+        "program: it reads argument 2 of thing_done, which has 1 in this kernel",
+    )
+
+
 def test_an_executable_that_carries_an_object(tmp_path: Path) -> None:
     def program(name: str) -> Path:
         file = tmp_path / name

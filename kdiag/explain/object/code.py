@@ -12,7 +12,7 @@ from kdiag.knowledge.bpf.tables import helpers
 from kdiag.parse.bpf.btf_ext import CoreKind
 from kdiag.parse.bpf.core.apply import Refused, patched
 from kdiag.parse.bpf.core.resolve import Resolved, resolve
-from kdiag.parse.bpf.linked import Linked
+from kdiag.parse.bpf.linked import Linked, Symbols
 from kdiag.system import Unavailable
 
 if TYPE_CHECKING:
@@ -39,6 +39,17 @@ class Code(NamedTuple):
     resolved: tuple[Resolved, ...]
     refused: tuple[Trouble, ...]
     bad: Mapping[Key, Mapping[int, Trouble]]
+
+    def arguments(self, program: Function, most: int | None, what: str) -> list[Trouble]:
+        """That it reads arguments which its tracepoint or function does not have here."""
+        if most is None:
+            return []
+        reach = self.linked.reach(program)
+        beyond = max((at // 8 for at in reach.context), default=-1)
+        if beyond < most:
+            return []
+        text = f"it reads argument {beyond + 1} of {what}, which has {most} in this kernel"
+        return [Trouble(text, certain=reach.complete)]
 
     def troubles(self, program: Function) -> list[Trouble]:
         """What a program comes to."""
@@ -95,9 +106,9 @@ def judged(found: Object, kernel: KernelFacts, *, set_later: bool) -> Code:
         for number, nth in function.helpers().items():
             for trouble in _helper(found, number, kernel):
                 bad.setdefault(_key(function), {}).setdefault(nth, trouble)
-    linked = Linked(
-        found, changes, constants=not set_later, absent=frozenset(absent), present=frozenset(present)
-    )
+    options = {} if kernel.version_code is None else {"LINUX_KERNEL_VERSION": kernel.version_code}
+    symbols = Symbols(options, frozenset(absent), frozenset(present))
+    linked = Linked(found, changes, symbols, constants=not set_later)
     return Code(linked, tuple(resolved), tuple(refused), bad)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -134,6 +135,8 @@ def _program(function: Function, code: Code, kernel: KernelFacts, *, set_later: 
     else:
         troubles += program_type(known, kernel)
         troubles += target(known, what, kernel)
+        with suppress(Unavailable):
+            troubles += code.arguments(function, kernel.arguments(known, what.rpartition(":")[2]), what)
         troubles += attach_point(known, what, kernel, set_later=set_later)
     troubles += code.troubles(function)
     return Program(

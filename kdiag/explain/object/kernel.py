@@ -9,14 +9,25 @@ from typing import TYPE_CHECKING
 from kdiag.btf.sources import NoTypes, Source, of_kernel
 from kdiag.parse.bpf.core.resolve import Kernel
 from kdiag.parse.btf import BtfError, Kind
+from kdiag.parse.utsrelease import version_code
 from kdiag.system import Unavailable
 
 if TYPE_CHECKING:
+    from kdiag.knowledge.bpf.tables import Section
     from kdiag.machine import Machine
     from kdiag.parse.btf.graph import Graph
     from kdiag.system import ProbeResult
 
 _ENUMS = (Kind.ENUM, Kind.ENUM64)
+#: By attach type: what the thing is called in the kernel's types, its kind, and how many more values than parameters
+#: there are: a tracepoint's first is not the program's, a function's result comes last.
+_CONTEXTS: dict[str, tuple[str, Kind, int]] = {
+    "TRACE_RAW_TP": ("btf_trace_", Kind.TYPEDEF, -1),
+    "TRACE_FENTRY": ("", Kind.FUNC, 0),
+    "TRACE_FEXIT": ("", Kind.FUNC, 1),
+    "MODIFY_RETURN": ("", Kind.FUNC, 1),
+    "LSM_MAC": ("bpf_lsm_", Kind.FUNC, 1),
+}
 
 
 class KernelFacts:
@@ -110,6 +121,36 @@ class KernelFacts:
             except BtfError as error:
                 raise Unavailable(f"the kernel's BTF is damaged: {error}") from None
         return self._functions[key]
+
+    def arguments(self, section: Section, name: str) -> int | None:
+        """How many arguments a program may read that attaches to a tracepoint or a function through BTF, the function's
+        result among them where it is handed over (kernel/bpf/btf.c, btf_ctx_access()); None for other programs, and for
+        what is only in a module. Raises Unavailable.
+        """
+        if section.attach not in _CONTEXTS or not name:
+            return None
+        prefix, kind, more = _CONTEXTS[section.attach]
+        graph = self.source.main.graph
+        try:
+            type_id = graph.btf.find(f"{prefix}{name}", (kind,))
+            if type_id is None:
+                return None
+            proto = graph.target(type_id)
+            if kind == Kind.TYPEDEF:
+                proto = graph.target(graph.plain(proto))
+            return len(graph.params(proto)) + more
+        except BtfError as error:
+            raise Unavailable(f"the kernel's BTF is damaged: {error}") from None
+
+    @cached_property
+    def version_code(self) -> int | None:
+        """LINUX_KERNEL_VERSION as libbpf works it out, None where the kernel does not say its release."""
+        try:
+            name = self.machine.system.uname()
+            signature = self.machine.system.read("/proc/version_signature", 4096) or b""
+            return version_code(name.release, name.version, signature.decode("latin-1"))
+        except (Unavailable, ValueError):
+            return None
 
     def tracing_probe(self, what: str, function: str) -> ProbeResult:
         """An empty fentry program or iterator, loaded. Raises Unavailable."""

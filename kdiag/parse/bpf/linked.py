@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from kdiag.parse.bpf.image import NOBITS
 from kdiag.parse.bpf.instructions import CALL, CALLBACK, FUNCTION, LOAD_64, SIZE, Instruction
@@ -15,25 +15,33 @@ if TYPE_CHECKING:
     from kdiag.parse.bpf.read import Object
 
 _SECTION_SYMBOL = 3
+_OPTION = "kconfig "
+
+
+class Symbols(NamedTuple):
+    """What becomes of the kernel's names that an object uses. options: the numbers that libbpf puts in for options of
+    the kernel; absent: weak symbols that are not there, whose address is 0; present: those that are.
+    """
+
+    options: Mapping[str, int] = {}
+    absent: frozenset[str] = frozenset()
+    present: frozenset[str] = frozenset()
 
 
 class Linked:
     """An object whose instructions are relocated. changes: by function's section and start, and instruction; constants:
-    whether .rodata is as the file has it (a program that carries the object may write to it before it loads it);
-    absent: weak symbols of the kernel that are not there; present: those that are.
+    whether .rodata is as the file has it (a program that carries the object may write to it before it loads it).
     """
 
     def __init__(
         self,
         found: Object,
         changes: Mapping[tuple[str, int], Mapping[int, Instruction]],
+        symbols: Symbols = Symbols(),  # noqa: B008  it does not change
         *,
         constants: bool,
-        absent: frozenset[str] = frozenset(),
-        present: frozenset[str] = frozenset(),
     ) -> None:
-        self.object, self._changes, self._constants = found, changes, constants
-        self._absent, self._present = absent, present
+        self.object, self._changes, self._constants, self._symbols = found, changes, constants, symbols
         self._reaches: dict[tuple[str, int], Reach] = {}
         self._codes: dict[tuple[str, int], Mapping[int, Instruction]] = {}
 
@@ -91,6 +99,10 @@ class Linked:
     def _load(self, place: Place, size: int) -> int | None:
         """A number in the object's constants."""
         image = self.object.image
+        option = place.where.removeprefix(_OPTION)
+        if option != place.where:
+            number = self._symbols.options.get(option)
+            return None if number is None or place.offset else number & (1 << 8 * size) - 1
         if not self._constants or not place.where.isdecimal():
             return None
         section = image.sections[int(place.where)]
@@ -109,9 +121,11 @@ class Linked:
             return (one.imm & 0xFFFFFFFF) | (after.imm & 0xFFFFFFFF) << 32 if after and not one.src else None
         if symbol.section:
             return Place(str(symbol.section), symbol.value + one.imm)
-        if symbol.name in self._absent:
+        if symbol.name in self._symbols.options:
+            return Place(f"{_OPTION}{symbol.name}", 0)
+        if symbol.name in self._symbols.absent:
             return 0
-        return Place(f"kernel {symbol.name}", 0) if symbol.name in self._present else None
+        return Place(f"kernel {symbol.name}", 0) if symbol.name in self._symbols.present else None
 
 
 def _referring(function: Function) -> list[int]:

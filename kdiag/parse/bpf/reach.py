@@ -42,10 +42,13 @@ _FRAMES = 8
 _SIZES = {0x00: 4, 0x08: 2, 0x10: 1, 0x18: 8}
 _MEM = 0x60
 _STACK = 10
+CONTEXT = "context"
 
 
 class Place(NamedTuple):
-    """An address that is known not to be 0: `stack`, the number of a data section, or something in the kernel."""
+    """An address that is known not to be 0: `stack`, the program's `context`, the number of a data section, an option
+    that libbpf looks up (`kconfig NAME`), or something in the kernel.
+    """
 
     where: str
     offset: int
@@ -75,15 +78,18 @@ class Reader(NamedTuple):
 
 
 class Reach:
-    """The instructions that one program comes to, by function and number. complete: whether all were followed."""
+    """The instructions that one program comes to, by function and number. complete: whether all were followed. context:
+    the bytes of its context (its arguments) that it reads.
+    """
 
     def __init__(self, program: Function, reader: Reader) -> None:
         self._reader = reader
         self._left = _STEPS
         self._results: dict[tuple[tuple[str, int], Registers], Known] = {}
         self.reached: set[tuple[str, int, int]] = set()
+        self.context: set[int] = set()
         self.complete = True
-        self._run(program, (None,) * 5, 0)
+        self._run(program, (Place(CONTEXT, 0), None, None, None, None), 0)
 
     def has(self, function: Function, nth: int) -> bool:
         """Whether the program comes to an instruction, as far as that was followed."""
@@ -153,7 +159,9 @@ class Reach:
         target = self._reader.called(function, nth) if one.src in (FUNCTION, HELPER) else None
         arguments = state.registers[1:6]
         if target is not None and one.src == FUNCTION:
-            plain = tuple(value if isinstance(value, int) else None for value in arguments)
+            plain = tuple(
+                None if isinstance(value, Place) and value.where == "stack" else value for value in arguments
+            )
             result = self._run(target, plain, depth + 1)
         registers = (result, None, None, None, None, None, *state.registers[6:])
         on_stack = any(isinstance(value, Place) and value.where == "stack" for value in arguments)
@@ -173,6 +181,9 @@ class Reach:
         if one.code & 0xE0 != _MEM or not isinstance(place, Place):
             return None
         at, size = place.offset + one.off, _SIZES[one.code & 0x18]
+        if place.where == CONTEXT:
+            self.context.add(at)
+            return None
         if place.where == "stack":
             return dict(state.stack).get(at) if size == 8 else None
         return self._reader.load(Place(place.where, at), size)

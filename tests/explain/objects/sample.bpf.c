@@ -195,4 +195,27 @@ int operation(void *context)
 {
 	return put(1);
 }
+
+#elif defined(ARGUMENTS)
+extern int LINUX_KERNEL_VERSION __kconfig;
+
+SEC("tp_btf/thing_done")
+int program(unsigned long long *context)
+{
+	if (LINUX_KERNEL_VERSION >= (6 << 16))
+		return put(context[0] != 0);
+	return put(context[1] != 0);
+}
+
+SEC("fentry/do_thing")
+int entered(unsigned long long *context)
+{
+	return put(context[0] != 0);
+}
+
+SEC("fexit/do_thing")
+int left(unsigned long long *context)
+{
+	return put(context[1]);
+}
 #endif
