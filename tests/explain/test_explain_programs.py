@@ -73,6 +73,16 @@ def test_what_a_program_offers(place: Here, probe: str, outcome: str, words: str
     assert (answer.outcome, words in said(answer)) == (outcome, True), said(answer)
 
 
+def test_more_probes_than_a_release_attaches_are_told_with_the_variable() -> None:
+    many = tuple((f"f_{number}", number + 1, True) for number in range(600))
+    described = machines.bpftrace(machines.linux(), "0.17.0").file(
+        "/opt/many", program(symtab=many), mode=0o755
+    )
+    answer = explain("uprobe:/opt/many:f_*", here(described, types=False))
+    assert answer.outcome == "fails" and "BPFTRACE_MAX_PROBES=600" in answer.verdict
+    assert "one by one. Estimate: 60 s" in said(answer)
+
+
 def test_the_places_of_a_probe_have_their_arguments(place: Here) -> None:
     rows = cells(explain("usdt:/opt/app:app:start", place), OFFERS)
     assert rows[0] == ("app:start", "0x1234", "yes", "8@%rdi")

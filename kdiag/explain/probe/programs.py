@@ -6,8 +6,9 @@ import re
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple, TypeVar
 
 from kdiag.explain.probe.value import Found, comma, unseen
+from kdiag.explain.probe.wildcards import singly, too_many
 from kdiag.explain.value import Section
-from kdiag.knowledge.scripts.probes import LIBRARIES
+from kdiag.knowledge.scripts.probes import LIBRARIES, UPROBES_SINGLY
 from kdiag.machine.names.functions import glob_matches
 from kdiag.model import Status
 from kdiag.parse.errors import ParseError
@@ -181,8 +182,10 @@ def _matching(point: AttachPoint, program: _Program, known: Symbols, pattern: st
         return Found("fails", f"no function of {program.path} matches {pattern}", (offers,))
     text = f"It stands for {len(names)} function{'s' if len(names) > 1 else ''}: {comma(names)}."
     once = _at_once(point, program.here)
-    how = "All are attached by one link (uprobe.multi)." if once else "Each is attached on its own."
-    return Found("works", "", (Section("What it stands for", (text, how)), offers), number=len(names))
+    how = "All are attached by one link (uprobe.multi)." if once else singly(len(names), UPROBES_SINGLY)
+    sections = (Section("What it stands for", (text, how)), offers)
+    limit = too_many(program.here, len(names), at_once=once)
+    return Found("fails" if limit else "works", limit, sections, number=len(names))
 
 
 def _at_once(point: AttachPoint, here: Here) -> bool:

@@ -43,7 +43,10 @@ def why(name: str, module: str, here: Here, *, in_btf: bool | None) -> str:
             f"{name} is in BTF and has no symbol of its own: the compiler put its code into the functions "
             f"that call it (inlined){_near(name, here)}"
         )
-    return f"this kernel has no function {name}: it is not there, or inlined everywhere{_near(name, here)}"
+    return (
+        f"this kernel has no function {name}: it is not there, inlined everywhere, or in a module that is not "
+        f"loaded{_near(name, here)}"
+    )
 
 
 def _notrace(name: str, here: Here) -> str:

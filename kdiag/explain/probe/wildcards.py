@@ -51,7 +51,7 @@ def found(point: AttachPoint, here: Here) -> Found:
     text.append(f"{_functions(number)}: {comma(matched)}.")
     how, seconds = _cost(point, here, number)
     section = Section("What it stands for", (*text, *how))
-    limit = _limit(here, number, at_once=seconds is None)
+    limit = too_many(here, number, at_once=seconds is None)
     if limit:
         return Found("fails", limit, (section,), number=number)
     return Found("works", "", (section,), number=number)
@@ -71,7 +71,7 @@ def _typed(here: Here) -> frozenset[str]:
     return frozenset(types.btf.text(types.btf.records.words[at - 1]) for at in ids)
 
 
-def _limit(here: Here, number: int, *, at_once: bool) -> str:
+def too_many(here: Here, number: int, *, at_once: bool) -> str:
     """That the release does not attach so many; empty where it does."""
     behaviour = here.machine.tools.behaviour
     most = most_probes(behaviour.version) if behaviour is not None else 0
@@ -112,10 +112,11 @@ def _cost(point: AttachPoint, here: Here, number: int) -> tuple[list[str], float
             f"the number ({MULTI_SOURCE})."
         ], None
     rate = FENTRY_SINGLY if point.kind in _TYPED else KPROBES_SINGLY
-    return [_singly(number, rate)], number / rate.attach
+    return [singly(number, rate)], number / rate.attach
 
 
-def _singly(number: int, rate: Rate) -> str:
+def singly(number: int, rate: Rate) -> str:
+    """That probes are attached one by one, and what that costs."""
     attach = _seconds(number / rate.attach)
     detach = f" and {_seconds(number / rate.detach)} to detach" if rate.detach else ""
     return f"They are attached one by one. Estimate: {attach} to attach{detach} ({rate.source})."
