@@ -80,9 +80,12 @@ def check(  # noqa: PLR0913, PLR0917  a parameter is an option
 
 def list_all(no_plugins: NoPlugins = False) -> None:
     """Show the checks and the capabilities, and where they come from."""
+    from kdiag.cli.examination import settings_of
     from kdiag.report.story.listing import listing
 
-    console.text(listing(registry(plugins=not no_plugins), terminal().width))
+    settings = settings_of("auto")
+    own = [(one.name, one.title or f"a profile of {settings.path}") for one in settings.profiles]
+    console.text(listing(registry(plugins=not no_plugins), terminal().width, own))
 
 
 def schema(

@@ -28,6 +28,8 @@ ARGUMENTS = {
     "fsdist": ("-t", "ext4"),
     "fsslower": ("-t", "ext4"),
     "memleak": ("-p", "1"),
+    # a terminal that can be cleared
+    **dict.fromkeys(("filetop", "biotop", "tcptop", "slabratetop"), ("-C",)),
 }
 #: Tools whose failure says nothing of BPF: they look for a processor's frequency, a hardware counter, a Java process.
 APART = ("cpufreq", "llcstat", "javagc")

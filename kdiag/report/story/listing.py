@@ -5,7 +5,7 @@ What is printed may come from a plug-in, so everything is cleaned.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 _NAMES = 0.5
 
 
-def listing(registry: Registry, width: int = 80) -> str:
-    """The checks by the distribution that they come from, with its version; the capabilities; what could not
-    be loaded. Ends in a newline.
+def listing(registry: Registry, width: int = 80, own: Iterable[tuple[str, str]] = ()) -> str:
+    """The checks by the distribution that they come from, with its version; the capabilities; the profiles, own ones
+    (name and title) too; what could not be loaded. Ends in a newline.
     """
     lines: list[str] = []
     for origin, found in groupby(sorted(registry.checks, key=_place), _origin):
@@ -38,7 +38,7 @@ def listing(registry: Registry, width: int = 80) -> str:
             if (d.tool == "bpftrace") is ours
         ]
         lines += [*wrap(heading, width), "", *_columns(rows, width), ""]
-    rows = [("", one.name, one.title) for one in profiles().values()]
+    rows = [("", one.name, one.title) for one in profiles().values()] + [("", *one) for one in own]
     lines += [*wrap("Profiles of tools (kdiag check --profile NAME)", width), "", *_columns(rows, width), ""]
     if registry.problems:
         lines += [*wrap("Packages of checks that could not be used", width), ""]
