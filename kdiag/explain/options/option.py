@@ -74,7 +74,7 @@ def _text(option: Option) -> tuple[str, ...]:
             f"Upstream has it since Linux {option.since}; distributions may have taken it into older ones."
         )
     if option.accepted:
-        facts.append(f"Good for tracing: {' or '.join(option.accepted)}.")
+        facts.append(f"Good values: {' or '.join(option.accepted)}.")
     if option.needs:
         needs = ", ".join(
             need.replace(">=", " (since ") + (")" if ">=" in need else "") for need in option.needs

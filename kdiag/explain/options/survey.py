@@ -39,7 +39,7 @@ def survey(option: Option, here: Here) -> Section:
     total = sum(map(len, groups.values())) + len(unknown)
     title = f"What distributions and vendors do ({total} kernels, {arch})"
     if not rows:
-        return Section(title, ("kdiag has read this option in none of them.",))
+        return Section(title, ("It is known of none of them.",))
     if unknown:
         rows.append(("?", "unknown", _unknown(unknown)))
     return Section(title, (_ABOUT,), ("value", "known by", "kernels"), tuple(rows))
