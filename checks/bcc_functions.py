@@ -24,6 +24,8 @@ _TRACEPOINT = re.compile(r"""['"](?:block:)?(block_\w+)['"]""")
 _END = re.compile("done|complete")
 #: 5558e36b: EPERM of the blacklist is passed over (src/python/bcc/__init__.py, get_kprobe_functions).
 _PASSES_OVER_EPERM = (0, 16, 0)
+#: Linux since which kprobes are an event source (kernel/events/core.c, perf_kprobe).
+_SOURCES_SINCE = (4, 17, 0)
 
 
 @check("tools.bcc-lists", "BCC lists the functions that it probes")
@@ -73,7 +75,7 @@ def _lacking(machine: Machine, path: str, *, passes_over: bool) -> Finding | Non
         return expected(f"whether there is {path} was not seen", evidence=(Evidence(path, "absent"),))
     if path == KPROBE_BLACKLIST:
         # Without kprobes no debugfs has it (kernel/kprobes.c): there is nothing to mount it for.
-        kprobes = "kprobe" in machine.tracing.pmus or machine.kernel.version_numbers < (4, 17, 0)
+        kprobes = machine.kernel.version_numbers < _SOURCES_SINCE or _has_kprobes(machine)
         causes = "tracing.debugfs" if kprobes else "tracing.kprobes"
         remedies = mount(machine, "debugfs", DEBUGFS) if kprobes else ()
     else:
@@ -85,6 +87,13 @@ def _lacking(machine: Machine, path: str, *, passes_over: bool) -> Finding | Non
         causes=(causes,),
         remedies=remedies,
     )
+
+
+def _has_kprobes(machine: Machine) -> bool:
+    try:
+        return "kprobe" in machine.tracing.pmus
+    except Unavailable:
+        return True  # tracing.kprobes says what is known of them
 
 
 # -- biolatency -----------------------------------------------------------------------------------------------------

@@ -126,7 +126,10 @@ def test_a_map_of_stacks_takes_130_mib(version: str, available: int, swap: int, 
     assert next(c.status for c in report.capabilities if c.id == "profile") is Works.WORKS
 
 
-def test_memory_that_cannot_be_seen_is_taken_to_be_there() -> None:
+@pytest.mark.parametrize("refused", [False, True], ids=["no such line", "cannot be read"])
+def test_memory_that_cannot_be_seen_is_taken_to_be_there(refused: bool) -> None:
     described = machines.bpftrace(machines.linux(), "0.23.2").file("/proc/meminfo", "MemTotal: 999999 kB\n")
+    if refused:
+        described.refuse("/proc/meminfo")
     found = next(f for f in report_on(described.recording()).findings if f.id == "environment.stack-memory")
     assert (found.status, found.likely) == (Status.UNKNOWN, Status.OK)
