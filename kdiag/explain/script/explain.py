@@ -67,13 +67,18 @@ def verdict(needs: list[Need]) -> tuple[State, str]:
         found = [need for need in needs if need.state == state]
         if found:
             first = found[0]
-            says = first.says if first.what in first.says else f"{first.what}: {first.says}"
+            says = first.says if _told(first) else f"{first.what}: {first.says}"
             others = len({(need.what, need.says) for need in found}) - 1
             return state, says + (f" (line {first.line})" if first.line else "") + (
                 f", and {others} more" if others else ""
             )
     limits = [need for need in needs if need.says]
     return "works", f"{limits[0].what}: {limits[0].says}" if limits else ""
+
+
+def _told(need: Need) -> bool:
+    """Whether the reason names what it is about: `struct qstr has no field nam` of `struct qstr.nam`."""
+    return need.what in need.says or (need.what.rpartition(".")[0] or need.what) in need.says
 
 
 def _section(group: str, needs: list[Need]) -> Section:
