@@ -1,10 +1,10 @@
 """kdiag's types as C held against bpftool's and pahole's, for every struct, union and enum of a kernel:
 
-    python -m tests.support.btf_oracles [--show N] FILE...
+    python -m tests.support.btf_oracles [--show N] FILE[+BASE]...
 
-FILE is bare BTF or an ELF file with a .BTF section (default: /sys/kernel/btf/vmlinux). White space does not count, nor
-what the other program is known to add, to leave out or to get wrong: each such kind of difference has a name in
-`EXPLAINED`, and its number is told.
+FILE is bare BTF or an ELF file with a .BTF section (default: /sys/kernel/btf/vmlinux); split BTF has its BASE after +.
+White space does not count, nor what the other program is known to add, to leave out or to get wrong: each such kind of
+difference has a name in `EXPLAINED_PAHOLE` or `EXPLAINED_BPFTOOL`, and its number is told.
 """
 
 from __future__ import annotations
@@ -96,7 +96,9 @@ EXPLAINED_PAHOLE: dict[str, Replaced] = {
     ),
 }
 EXPLAINED_BPFTOOL: dict[str, Replaced] = {
-    "libbpf before 1.1 leaves out that an enum has one byte": _without(r"__attribute__\(\(mode\(byte\)\)\)"),
+    "libbpf before 1.1 leaves out that an enum has one byte, or eight": _without(
+        r"__attribute__\(\(mode\((?:byte|word)\)\)\)"
+    ),
 }
 
 
@@ -136,11 +138,12 @@ def _named(graph: Graph, kinds: tuple[Kind, ...]) -> Iterator[tuple[int, str]]:
             yield type_id, name
 
 
-def against_bpftool(path: str) -> Agreement:
+def against_bpftool(path: str, base: str = "") -> Agreement:
     """The definitions of structs, unions and enums, as C to compile."""
-    dump = _run("bpftool", "btf", "dump", "file", path, "format", "c")
+    split = ("-B", base) if base else ()
+    dump = _run("bpftool", *split, "btf", "dump", "file", path, "format", "c")
     theirs = _definitions(re.sub(r"___\d+\b", "", dump))
-    graph = of_file(path).main.graph
+    graph = of_file(path, base).main.graph
 
     def ours() -> Iterator[tuple[str, str]]:
         kinds = (Kind.STRUCT, Kind.UNION, Kind.ENUM, Kind.ENUM64)
@@ -156,10 +159,11 @@ def against_bpftool(path: str) -> Agreement:
     return compared(ours(), theirs, EXPLAINED_BPFTOOL)
 
 
-def against_pahole(path: str) -> Agreement:
+def against_pahole(path: str, base: str = "") -> Agreement:
     """The structs and unions with their offsets, as pahole prints them."""
-    theirs = _definitions(_run("pahole", "-F", "btf", path))
-    graph = of_file(path).main.graph
+    split = ("--btf_base", base) if base else ()
+    theirs = _definitions(_run("pahole", "-F", "btf", *split, path))
+    graph = of_file(path, base).main.graph
     seen: set[str] = set()
 
     def ours() -> Iterator[tuple[str, str]]:
@@ -197,7 +201,7 @@ def report(path: str, show: int) -> None:
     """Print the numbers for one file, and a few of the types that are shown otherwise."""
     for name, ask in (("bpftool", against_bpftool), ("pahole", against_pahole)):
         try:
-            found = ask(path)
+            found = ask(*path.split("+"))
         except (OSError, BtfError) as error:
             print(f"{path}: {name}: {error}")
             continue
