@@ -131,6 +131,43 @@ def _until(terminal: int, words: bytes | None) -> bytes:
     return text
 
 
+#: A shell with one job in its terminal: says whether the job stopped, goes on with it, says how it ended.
+_SHELL = """
+import os, signal, sys
+signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+job = os.fork()
+if job == 0:
+    os.setpgid(0, 0)
+    os.tcsetpgrp(0, os.getpid())
+    signal.signal(signal.SIGTTOU, signal.SIG_DFL)
+    os.execv(sys.argv[1], sys.argv[1:])
+_, status = os.waitpid(job, os.WUNTRACED)
+os.tcsetpgrp(0, os.getpid())
+print("stopped", os.WIFSTOPPED(status), flush=True)
+if os.WIFSTOPPED(status):
+    os.tcsetpgrp(0, job)
+    os.killpg(job, signal.SIGCONT)
+    _, status = os.waitpid(job, 0)
+os.tcsetpgrp(0, os.getpid())
+print("ended", os.waitstatus_to_exitcode(status), flush=True)
+"""
+
+
+@pytest.mark.slow
+def test_a_command_that_suspends_itself_stops_the_job() -> None:
+    code = (
+        "import os, signal, sys\nos.write(2, b'before\\n')\nos.kill(os.getpid(), signal.SIGTSTP)\nsys.exit(3)"
+    )
+    pid, master = pty.fork()
+    if pid == 0:
+        os.chdir(REPOSITORY)
+        os.execv(sys.executable, [sys.executable, "-c", _SHELL, *KDIAG, "run", *python(code)])
+    said = _until(master, None).split(b"\r\n")
+    os.waitpid(pid, 0)
+    assert said[:2] == [b"before", b"stopped True"]
+    assert b"ended 3" in said
+
+
 @pytest.mark.slow
 def test_the_command_ends_with_kdiag_even_where_that_is_killed() -> None:
     process = started(*python("import os, time; print(os.getpid(), flush=True); time.sleep(9999)"))
