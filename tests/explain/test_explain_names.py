@@ -71,9 +71,10 @@ EVERYTHING = names(OURS)
 @pytest.mark.parametrize("name", EVERYTHING)
 def test_everything_is_explained_within_the_page_and_by_the_schema(name: str) -> None:
     schema = Draft202012Validator(json.loads(schema_text()))
-    schema.validate(json.loads(render_json([explain(name, HERE)])))
+    answer = explain(name, HERE)
+    schema.validate(json.loads(render_json([answer])))
     for width in (40, 60, 80, 120):
-        out = text(name, width=width)
+        out = render([answer], Page(width))
         assert name in out.replace("\n  ", "") and len(out.split()) > 12
         for line in out.splitlines():
             # commands stay whole, as do paths and code
