@@ -54,8 +54,8 @@ def about(concept: Concept, subject: str, here: Here) -> Answer:
         Section("", concept.text),
         Section(here_title(here), rows=rows),
         *(EXAMPLES[concept.name](here) if concept.name in EXAMPLES else ()),
-        Section("Try it", commands=concept.to_try),
         Section("", (f"Sources: {'; '.join(concept.sources)}.",)),
+        Section("Try it", commands=concept.to_try),
     )
     return Answer(subject, "concept", concept.title, "told", "", sections)
 
