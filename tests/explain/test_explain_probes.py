@@ -224,6 +224,18 @@ def test_a_pattern_that_matches_nothing_fails() -> None:
     assert about("kprobe:zzz*").outcome == "fails"
 
 
+def test_more_tracepoints_than_a_release_attaches_are_told() -> None:
+    machine = described("0.17.0")
+    machine.file(f"{TRACING}/available_events", "".join(f"sched:e{number}\n" for number in range(700)))
+    assert "BPFTRACE_MAX_PROBES=700" in explain("tracepoint:sched:*", here(machine)).verdict
+
+
+def test_what_comes_from_the_command_line_cannot_be_told() -> None:
+    for probe in ("kprobe:$1", "uprobe:$1:main", "tracepoint:sched:$1"):
+        answer = about(probe)
+        assert answer.outcome == "unknown" and "$1 comes from the command line" in answer.verdict
+
+
 # -- the rest ----------------------------------------------------------------------------------------------------------
 
 

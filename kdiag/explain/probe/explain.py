@@ -76,7 +76,10 @@ def look(point: AttachPoint, here: Here) -> tuple[Found, Judged | None]:
     misspelt = _release(point, here)
     ask = _BY_KIND.get(point.kind)
     found = Found("unknown", f"kdiag does not look at what {point.kind} probes name")
-    if ask is not None:
+    open_ = next((part for part in point.parts if "$" in part), "")
+    if open_ and point.kind not in ("profile", "interval", "software", "hardware"):
+        found = Found("unknown", f"{open_} comes from the command line")
+    elif ask is not None:
         found = ask(point, here)
     if misspelt:
         found = found._replace(state="fails", because=misspelt)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from kdiag.btf.sources import NoTypes
 from kdiag.explain.probe import types
 from kdiag.explain.probe.value import Found, comma, unseen
+from kdiag.explain.probe.wildcards import too_many
 from kdiag.explain.value import Section
 from kdiag.machine.names.functions import glob_matches
 from kdiag.parse.btf import BtfError
@@ -76,7 +77,9 @@ def _wild(group: str, name: str, here: Here) -> Found:
     number = len(matched)
     words = "1 tracepoint matches" if number == 1 else f"{number} tracepoints match"
     text = f"{words}: {comma(matched)}. Each is attached on its own."
-    return Found("works", "", (Section("What it stands for", (text,)),), number=number)
+    limit = too_many(here, number, at_once=False)
+    section = Section("What it stands for", (text,))
+    return Found("fails" if limit else "works", limit, (section,), number=number)
 
 
 def _types(group: str, name: str, here: Here) -> tuple[Section, ...]:
