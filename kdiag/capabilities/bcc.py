@@ -123,12 +123,6 @@ PARTS = (
     ),
     Part("bcc-kprobe", "BCC kprobes", lambda _: _kprobe(), 'attach_kprobe(event="vfs_open")'),
     Part(
-        "bcc-syscalls",
-        "BCC kprobes on system calls",
-        lambda _: _kprobe(unless_refuted("tools.bcc-syscalls")),
-        'get_syscall_fnname("execve"), as execsnoop, killsnoop and mountsnoop do',
-    ),
-    Part(
         "bcc-functions",
         "BCC probes functions by pattern",
         lambda _: _kprobe(unless_refuted("tools.bcc-lists")),
@@ -171,6 +165,19 @@ PARTS = (
             _STRUCTS,
         ),
         "opensnoop-bpfcc: fentry on the system calls where the kernel has trampolines, else kprobes",
+    ),
+    Part(
+        "bcc-execsnoop",
+        "execsnoop of BCC",
+        lambda _: _loaded(
+            _TOOLS,
+            need("perf.events"),
+            need("tracing.kprobes"),
+            unless_refuted("tools.bcc-syscalls"),
+            need("perf.output"),
+            _STRUCTS,
+        ),
+        "execsnoop-bpfcc: kprobes on a system call, as killsnoop and mountsnoop have",
     ),
     Part(
         "bcc-biolatency",

@@ -190,7 +190,7 @@ def test_hidden_addresses_lead_bcc_to_functions_that_are_not_there() -> None:
     tool(described, "opensnoop", "BPF.support_kfunc()")
     report = tool(described, "runqlat", f"{LOOKED_UP}BPF.support_raw_tracepoint()")
     works = {c.id: c.status for c in report.capabilities}
-    failing = {"bcc-syscalls", "bcc-opensnoop", "bcc-runqlat"}
+    failing = {"bcc-execsnoop", "bcc-opensnoop", "bcc-runqlat"}
     assert {i for i in works if i.startswith("bcc-") and works[i] is Works.FAILS} == failing
     assert works["bcc-tools"] is Works.CAVEAT
     with_them = machines.answers(described.file("/proc/kallsyms", "ffffffff81000000 T _stext\n" * 9))

@@ -159,7 +159,7 @@ PROGRAMS: tuple[Program, ...] = (
     _tool(
         _stock("execsnoop", lambda _: ("-x",)),
         "execsnoop",
-        ("bcc-syscalls", "bcc-perf", "bcc-structs"),
+        ("bcc-execsnoop",),
         _named,
         "snoop",
     ),
