@@ -128,7 +128,7 @@ def divided(text: str) -> tuple[tuple[str, ...], tuple[bool, ...]]:
     pieces = tuple(part.replace("\0", "%") for part in parts[::2])
     kinds = parts[1::2]
     # A number right behind something else cannot be told from it.
-    numbers = tuple(kind == "d" and (at == 0 or pieces[at] != "") for at, kind in enumerate(kinds))
+    numbers = tuple(kind == "d" and pieces[at] != "" for at, kind in enumerate(kinds))
     return pieces, numbers
 
 
