@@ -53,15 +53,18 @@ class Template(NamedTuple):
 _CONVERSION = re.compile(r"%([sd%])")
 _WORD = re.compile(r"[a-z]{3,}")
 _NUMBER = re.compile(r"[-+]?(?:0x)?[0-9a-fA-F]+")
-#: Of a text with fewer letters something in front of it must say that it is a complaint.
-_STRONG = 22
+#: Tools that put `ERROR: `, `Error: ` or `Exception: ` before most of their messages. Of a text of theirs with fewer
+#: letters something in front of it must say that it is a complaint.
+_PREFIXED = ("bpftrace", "bpftool", "bcc")
+_STRONG = 18
 _SEVERE = re.compile(r"error|warning|fatal|hint|bug|exception|panic|fail", re.IGNORECASE)
 #: How often the beginning of a text is looked for in a line.
 _TRIES = 4
 #: What stands between a message and what other programs put before it.
 _BORDERS = ":])>|-=,;\"'`(#!"
-#: The kernel's log of types has the text behind the type.
+#: The kernel's log of types has the text behind the type: `[3] STRUCT a size=4 vlen=1 Member exceeds struct_size`.
 _ANYWHERE = ("kernel",)
+_OF_A_TYPE = re.compile(r"\[\d+\] ")
 
 
 class Index(TypedDict):
@@ -86,11 +89,11 @@ def index() -> Index:
 
 
 @cache
-def _places() -> Sequence[tuple[File, str, list[str | None]]]:
-    """The texts by their numbers."""
+def _places() -> Sequence[tuple[str, str, list[str | None]]]:
+    """The texts by their numbers, with tool and row."""
     return [
-        (content, row, text)
-        for content in files().values()
+        (tool, row, text)
+        for tool, content in files().items()
         for row, texts in content["templates"].items()
         for text in texts
     ]
@@ -104,16 +107,17 @@ def templates() -> tuple[Template, ...]:
 @cache
 def numbered(number: int) -> Template:
     """The text with a number of the index."""
-    content, row, (text, since, until, place) = _places()[number]
+    tool, row, (text, since, until, place) = _places()[number]
+    before = files()[tool]["before"]
     pieces, numbers = divided(text or "")
     return Template(
         row,
-        content["tool"],
+        tool,
         text or "",
-        content["before"],
+        before,
         pieces,
         numbers,
-        not content["before"] and letters(pieces) < _STRONG,
+        tool in _PREFIXED and letters(pieces) < _STRONG,
         version(since),
         version(until),
         place or "",
@@ -197,7 +201,7 @@ def _begins(line: str, at: int, template: Template) -> bool:
         return False
     if not ahead:
         return True
-    if template.tool in _ANYWHERE:
+    if template.tool in _ANYWHERE and _OF_A_TYPE.search(ahead):
         return not (line[at - 1].isalnum() or line[at - 1] == "_")
     return ahead[-1] in _BORDERS
 

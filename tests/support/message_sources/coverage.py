@@ -6,18 +6,21 @@ import json
 import re
 from collections import Counter
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 from kdiag.knowledge.texts.templates import File, divided, letters, words
+from kdiag.knowledge.tools.catalogue import catalogue
 from kdiag.knowledge.tools.messages import patterns
 from tests.support.message_sources.standing import Sources, Stands
 
 HERE = Path(__file__).parent
 SHORT = "too short to be told from the messages of other programs"
-#: Letters between the conversions: without a word of the tool's own in front of it, a shorter text is anybody's.
-_LETTERS = 12
-_LETTERS_BEHIND = 8
+#: Letters between the conversions: a shorter text is anybody's, unless a word of the tool's own comes before it, as
+#: `ERROR: ` and `Error: ` do with bpftrace and bpftool, and other lines of its log with the kernel.
+_LETTERS = {"bpftrace": 12, "bpftool": 13, "kernel": 14, "bcc": 16}
+_LETTERS_ELSE, _LETTERS_MACHINE, _LETTERS_BEHIND = 20, 14, 8
 
 
 class Held(NamedTuple):
@@ -57,7 +60,7 @@ def held(tool: str, read: Sources, table: File) -> Held:
             left_out.setdefault(rules[rule].reason, []).append(one)
         elif (row := by_pattern(one.text, table["before"])) is not None:
             rows.setdefault(row, []).append(one)
-        elif short(one.text, bool(table["before"])):
+        elif short(one.text, _least(tool, known.get(one.text), table["before"])):
             left_out.setdefault(SHORT, []).append(one)
         elif one.text in known:
             rows.setdefault(known[one.text], []).append(one)
@@ -67,10 +70,24 @@ def held(tool: str, read: Sources, table: File) -> Held:
     return Held(rows, left_out, lacking, idle)
 
 
-def short(text: str, behind: bool) -> bool:
+def _least(tool: str, row: str | None, before: str) -> int:
+    """How many letters a text must have. What is about the machine is worth more doubt."""
+    if before:
+        return _LETTERS_BEHIND
+    least = _LETTERS.get(tool, _LETTERS_ELSE)
+    return min(least, _LETTERS_MACHINE) if row in machine_rows() else least
+
+
+@cache
+def machine_rows() -> frozenset[str]:
+    """The rows that name a cause on the machine, or a system call whose error number does."""
+    return frozenset(row.id for row in catalogue() if row.findings or row.call)
+
+
+def short(text: str, least: int) -> bool:
     """Whether a text has too few letters of its own, or no word that stands free."""
     pieces, _ = divided(text)
-    return letters(pieces) < (_LETTERS_BEHIND if behind else _LETTERS) or not words(pieces)
+    return letters(pieces) < least or not words(pieces)
 
 
 def by_pattern(text: str, before: str) -> str | None:
@@ -83,7 +100,7 @@ def sample(text: str, before: str = "") -> str:
     """A line that has the text."""
     pieces, numbers = divided(text)
     line = pieces[0] + "".join(
-        ("7" if number else "it") + piece for number, piece in zip(numbers, pieces[1:], strict=True)
+        ("7" if number else "something") + piece for number, piece in zip(numbers, pieces[1:], strict=True)
     )
     return f"{before.split('|', maxsplit=1)[0]}: {line}" if before else line
 

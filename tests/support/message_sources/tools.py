@@ -103,14 +103,17 @@ TOOLS: Mapping[str, Tool] = {
     "ebpf": Tool(
         r"v(\d+\.\d+(?:\.\d+)?)",
         (0, 1),
-        r"^(?!.*(_test\.go|/testutils|/testdata|^examples/|/examples/|^cmd/|internal/cmd)).*\.go$",
+        r"^(?!.*(_test\.go|_windows\.go|_other\.go|internal/efw|/testutils|/testdata|^examples/|/examples/|^cmd/|internal/cmd)).*\.go$",
         _calls("go", *_EBPF),
     ),
     "libbpf-rs": Tool(
-        r"v(\d+\.\d+(?:\.\d+)?)", (0, 19), r"^(libbpf-rs|libbpf-cargo)/src/.*\.rs$", _calls("rust", *_RUST)
+        r"v(\d+\.\d+(?:\.\d+)?)", (0, 19), r"^libbpf-rs/src/(?!error\.rs).*\.rs$", _calls("rust", *_RUST)
     ),
     "aya": Tool(
-        r"aya-v(\d+\.\d+(?:\.\d+)?)", (0, 10), r"^(aya|aya-obj|aya-log)/src/.*\.rs$", _calls("rust", *_RUST)
+        r"aya-v(\d+\.\d+(?:\.\d+)?)",
+        (0, 10),
+        r"^(aya|aya-obj|aya-log)/src/(?!test_helpers).*\.rs$",
+        _calls("rust", *_RUST),
     ),
     "kernel": Tool(
         r"v(\d+\.\d+)",
