@@ -118,6 +118,14 @@ def test_constants_of_enums_and_defines_are_known(about) -> None:  # type: ignor
     assert about(text).outcome == "works"
 
 
+def test_modes_of_stacks_types_and_truth_are_no_constants(about) -> None:  # type: ignore[no-untyped-def]
+    text = (
+        "BEGIN { @[kstack(perf, 3)] = count(); $a = 1 ? true : false; print(sizeof(uint8) + sizeof(int)); }"
+    )
+    assert about(text).outcome == about(text, "0.17.0").outcome == "works"
+    assert about(text, "0.16.0").outcome == "fails"
+
+
 def test_types_of_the_script_are_its_own(about) -> None:  # type: ignore[no-untyped-def]
     text = "struct mine { int a; };\nkprobe:tcp_connect { print(((struct mine *)arg0)->whatever) }"
     assert about(text).outcome == "works"

@@ -139,6 +139,11 @@ def test_conditions_that_do_not_close_are_refused(text: str) -> None:
         lines(parse(text).directives, {})
 
 
+def test_casts_of_numbers_are_no_names() -> None:
+    found = chains(parse("BEGIN { @ = (int8)-20 + (uint64)$x - (a) - 1; }"), 0)
+    assert found == {"$x", "a"}
+
+
 def test_a_script_that_is_too_large_is_refused_at_once() -> None:
     with pytest.raises(ScriptError, match="is the most that kdiag reads"):
         words("x" * (LARGEST + 1))

@@ -9,7 +9,7 @@ from kdiag.explain.probe import types
 from kdiag.explain.script import fields
 from kdiag.explain.script.value import Need
 from kdiag.knowledge.scripts.language import forms, names
-from kdiag.parse.bpftrace.uses import Chain
+from kdiag.parse.bpftrace.uses import TYPE_NAMES, Chain
 from kdiag.parse.btf import BtfError
 
 if TYPE_CHECKING:
@@ -62,6 +62,8 @@ def _newer(name: str, since: Version, instead: str, release: Version | None, lin
 
 def _constant(name: str, line: int, script: Script, guarded: list[Line], here: Here) -> Iterator[Need]:
     """A name that is neither bpftrace's nor the script's: of an enum of the kernel, or of a header."""
+    if name in TYPE_NAMES or name.endswith("_t"):
+        return
     if any(name == word.text for one in script.definitions for word in one.body if one.kind == "enum"):
         return
     included = any(one.kind == "include" for one in guarded)

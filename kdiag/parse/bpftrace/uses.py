@@ -40,6 +40,9 @@ _OWN = frozenset(
     ("string", "inet", "buffer", "usym_t", "ksym_t", "timestamp", "macaddr_t", "kstack_t", "ustack_t")
 )
 
+#: Types that are one word, in casts and in sizeof().
+TYPE_NAMES = _OF_C | _NUMBERS | _OWN
+
 
 class Step(NamedTuple):
     """One step on the way: `.` or `->` to a member, `[]` to an element, `*` to what a pointer points to, `&` back."""
@@ -234,7 +237,8 @@ class _Walker:
         if not inside or depth or following is None or not is_type(inside):
             return None
         begins = following.kind != "sign" or following.text in ("(", "*", "&", "-", "!", "~")
-        plain = inside[0].text not in (*_KINDS, *_OF_C) and len(inside) == 1
+        # `(size_t)-1` is a cast, `(pid_t_of_mine) - 1` is not
+        plain = len(inside) == 1 and inside[0].text not in (*_OF_C, *_NUMBERS, *_OWN)
         if not begins or (plain and following.kind == "sign" and following.text != "("):
             return None
         self.at = end + 1
