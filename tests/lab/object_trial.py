@@ -66,6 +66,11 @@ def tools() -> list[str]:
     ]
 
 
+def tool_name(path: str) -> str:
+    """A tool's name, whatever Debian's release puts behind it."""
+    return os.path.basename(path).removesuffix("-libbpf")
+
+
 class Prediction(NamedTuple):
     """What kdiag says of a file; loads: of loading alone, attaching apart."""
 
@@ -103,7 +108,7 @@ def loads(path: str) -> tuple[bool, str]:
 
 def runs(path: str) -> tuple[bool, str]:
     """Whether a tool still runs, without complaint, after a while."""
-    name = os.path.basename(path)
+    name = tool_name(path)
     with tempfile.TemporaryFile() as said:
         tool = subprocess.Popen(
             [path, *ARGUMENTS.get(name, ())],
@@ -173,7 +178,7 @@ def main(directories: list[str]) -> int:
         print(f"{len(objects)} objects judged in {time.monotonic() - started:.1f} s", flush=True)
         for path, said in zip(objects, answers, strict=True):
             score.add("loads", path, said, said.loads, loads(path))
-    tried = [path for path in found if os.path.basename(path) not in APART and not loads_only]
+    tried = [path for path in found if tool_name(path) not in APART and not loads_only]
     for path, said in zip(tried, predicted(tried) if tried else [], strict=True):
         score.add("runs", path, said, said.outcome, runs(path))
     return score.end()
