@@ -1,4 +1,4 @@
-"""Loads one small CO-RE program with the libbpf that is installed, and tells what it saw. Run on its own and never
+"""Loads one small CO-RE program with the libbpf that is installed, and tells what it saw. Run on its own, never
 imported by kdiag, as `python -I -S -B -c <this file> LIBRARY version`, `... LIBRARY OBJECT NAME` or `... LIBRARY load`.
 
 OBJECT: the object in base64. NAME: of the process whose events count. It prints `tracing` once the program is attached,

@@ -40,6 +40,7 @@ def machine(kernel: str = "kernel") -> Description:
         machines.mounted(machines.linux())
         .file("/sys/kernel/btf/vmlinux", types)
         .file(LISTED, "do_thing\nbpf_fentry_test1\n")
+        .file("/proc/kallsyms", "ffffffff81000000 T do_thing\n")
     )
     return described.probe(f"bpf:fentry:{btf.find('bpf_fentry_test1', (Kind.FUNC,))}", 0)
 
@@ -198,6 +199,21 @@ def test_arguments_that_a_tracepoint_does_not_have() -> None:
     assert (answer.outcome, answer.because) == (
         "fails",
         "program: it reads argument 2 of thing_done, which has 1 in this kernel",
+    )
+
+
+def test_a_function_that_has_types_and_no_symbol() -> None:
+    """Inlined, or renamed to do_thing.isra.0: the verifier finds no address."""
+    described = machine().file("/proc/kallsyms", "ffffffff81000000 t do_thing.isra.0\n")
+    programs = rows(said("targets", described), "Programs")
+    assert programs["at_entry"][3] == "does not load"
+
+
+def test_a_helper_that_its_program_type_may_not_call() -> None:
+    answer = said("forbidden", machine())
+    assert (answer.outcome, answer.because) == (
+        "fails",
+        "program: programs of type KPROBE may not call bpf_skb_load_bytes",
     )
 
 

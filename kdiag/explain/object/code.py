@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from kdiag.explain.object.trouble import Trouble, unknown
-from kdiag.knowledge.bpf.tables import helpers
+from kdiag.knowledge.bpf.tables import allowed, helpers
 from kdiag.parse.bpf.btf_ext import CoreKind
-from kdiag.parse.bpf.core.apply import Refused, patched
+from kdiag.parse.bpf.core.apply import POISON, Refused, patched
 from kdiag.parse.bpf.core.resolve import Resolved, resolve
 from kdiag.parse.bpf.linked import Linked, Symbols
 from kdiag.system import Unavailable
@@ -50,6 +50,20 @@ class Code(NamedTuple):
             return []
         text = f"it reads argument {beyond + 1} of {what}, which has {most} in this kernel"
         return [Trouble(text, certain=reach.complete)]
+
+    def forbidden(self, program: Function, kind: str) -> list[Trouble]:
+        """Helpers that it comes to and that programs of its type may not call."""
+        may = allowed().get(kind)
+        if may is None:
+            return []
+        found = []
+        for one in self.linked.parts(program):
+            for number, nth in one.helpers().items():
+                known = helpers().get(number)
+                if known and number not in may and self.linked.reach(program).has(one, nth):
+                    text = f"programs of type {kind} may not call bpf_{known.name}"
+                    found.append(Trouble(text, certain=self.linked.reach(program).complete))
+        return found
 
     def troubles(self, program: Function) -> list[Trouble]:
         """What a program comes to."""
@@ -95,8 +109,8 @@ def judged(found: Object, kernel: KernelFacts, *, set_later: bool) -> Code:
             refused.append(
                 Trouble(f"libbpf refuses a CO-RE relocation of {function.name} at instruction {nth}: {error}")
             )
-        if one.missing or not one.resizes:
-            bad.setdefault(_key(function), {})[nth] = Trouble(f"{missing(one)}")
+        if changes.get(_key(function), {}).get(nth) == POISON:
+            bad.setdefault(_key(function), {})[nth] = Trouble(missing(one))
     absent, present = set[str](), set[str]()
     for name, weak in found.externs.items():
         for trouble in _extern(found, name, kernel, absent, present):

@@ -61,15 +61,13 @@ def _state(resolved: Resolved, one: Judged, asked: bool) -> str:
     kind, target = resolved.kind, resolved.target
     if kind in _WORDS:
         return f"{_WORDS[kind]}{module}"
-    if not resolved.resizes:
-        return f"of another size{module}"
     if kind is CoreKind.ENUMVAL_VALUE:
         changed = (
             "" if resolved.own.number == resolved.here.number else f" (compiled with {resolved.own.number})"
         )
         return f"{resolved.here.number}{changed}{module}"
     own = resolved.local.bits if resolved.local else 0
-    where = f"{_place(target.bits)}{module}"
+    where = f"{_place(target.bits)}{'' if resolved.resizes else ', of another size'}{module}"
     return f"{where} (compiled for {_place(own)})" if _has_moved(resolved) else where
 
 

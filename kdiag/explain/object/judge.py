@@ -138,6 +138,7 @@ def _program(function: Function, code: Code, kernel: KernelFacts, *, set_later: 
         with suppress(Unavailable):
             troubles += code.arguments(function, kernel.arguments(known, what.rpartition(":")[2]), what)
         troubles += attach_point(known, what, kernel, set_later=set_later)
+        troubles += code.forbidden(function, known.program)
     troubles += code.troubles(function)
     return Program(
         function, known, what, not function.section.startswith("?"), tuple(dict.fromkeys(troubles))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from kdiag.explain.object.trouble import Trouble, unknown
@@ -164,6 +165,13 @@ def target(section: Section, what: str, kernel: KernelFacts) -> Iterator[Trouble
             "LSM_CGROUP": "LSM hook",
         }
         yield Trouble(f"the kernel's BTF has no {nouns.get(section.attach, 'function')} {name}")
+    elif section.attach in _TRAMPOLINE:
+        with suppress(Unavailable):
+            # kernel/bpf/verifier.c, bpf_check_attach_target(): "The address of function ... cannot be found"
+            if not kernel.symbol(name):
+                yield Trouble(
+                    f"the kernel's BTF has function {name}, and its symbols do not: it was inlined or renamed"
+                )
 
 
 def map_type(one: Map, kernel: KernelFacts, *, set_later: bool) -> Iterator[Trouble]:

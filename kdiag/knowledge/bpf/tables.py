@@ -96,6 +96,18 @@ def sections() -> tuple[Section, ...]:
     return tuple(Section(row[0], row[1], row[2], tuple(row[3].split()), row[4]) for row in rows)
 
 
+@cache
+def allowed() -> Mapping[str, frozenset[int]]:
+    """The helpers that programs of a type may call, for those types where that is known whatever they attach to.
+
+    Read in data/helpers-functions.yaml of isovalent/ebpf-docs (18ec5e93ea4b), which follows the kernel's source, and
+    asked of Linux 6.18, which was given a program of one call for each; what either allows is allowed. Kernels have
+    allowed more with time, so that what is not here no kernel up to that allows.
+    """
+    rows = cast("dict[str, list[int]]", table("bpf/allowed"))
+    return {name: frozenset(numbers) for name, numbers in rows.items()}
+
+
 def section(name: str) -> Section | None:
     """The definition for a section's name, None if libbpf has none. A `?` before it only means `not by default`."""
     plain = name.removeprefix("?")

@@ -4,6 +4,7 @@ enum bpf_map_type { BPF_MAP_TYPE_HASH = 1, BPF_MAP_TYPE_ARRAY = 2 };
 enum bpf_func_id {
 	BPF_FUNC_map_update_elem = 2,
 	BPF_FUNC_probe_read = 4,
+	BPF_FUNC_skb_load_bytes = 26,
 	BPF_FUNC_probe_read_kernel = 113,
 };
 

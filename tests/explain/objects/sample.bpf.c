@@ -218,4 +218,14 @@ int left(unsigned long long *context)
 {
 	return put(context[1]);
 }
+
+#elif defined(FORBIDDEN)
+SEC("kprobe/do_thing")
+int program(void *context)
+{
+	long bytes = 0;
+
+	bpf_skb_load_bytes(context, 0, &bytes, sizeof(bytes));
+	return put(bytes);
+}
 #endif
