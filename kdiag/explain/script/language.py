@@ -9,7 +9,8 @@ from kdiag.explain.probe import types
 from kdiag.explain.script import fields
 from kdiag.explain.script.value import Need
 from kdiag.knowledge.scripts.language import forms, names
-from kdiag.parse.bpftrace.uses import TYPE_NAMES, Chain
+from kdiag.parse.bpftrace.c_types import TYPE_NAMES
+from kdiag.parse.bpftrace.uses import Chain
 from kdiag.parse.btf import BtfError
 
 if TYPE_CHECKING:

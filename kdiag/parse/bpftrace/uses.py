@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
+from kdiag.parse.bpftrace.c_types import KINDS, NUMBERS, OF_C, OWN, is_type
 from kdiag.parse.bpftrace.lexer import Word
 
 Root = Literal["cast", "variable", "map", "name", "call", "value"]
@@ -25,23 +26,6 @@ KEYWORDS = frozenset(
 )
 #: Values inside of values; stock scripts have eight.
 _DEEPEST = 60
-_KINDS = ("struct", "union", "enum")
-_OF_C = frozenset(
-    (
-        *("void", "char", "short", "int", "long", "unsigned", "signed", "bool", "size_t"),
-        *("const", "volatile", "float", "double"),
-    )
-)
-#: As C's, and bpftrace's own.
-_NUMBERS = frozenset(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)) | frozenset(
-    f"{letter}{bits}" for letter in ("u", "s", "__u", "__s", "__be", "__le") for bits in (8, 16, 32, 64)
-)
-_OWN = frozenset(
-    ("string", "inet", "buffer", "usym_t", "ksym_t", "timestamp", "macaddr_t", "kstack_t", "ustack_t")
-)
-
-#: Types that are one word, in casts and in sizeof().
-TYPE_NAMES = _OF_C | _NUMBERS | _OWN
 
 
 class Step(NamedTuple):
@@ -238,7 +222,7 @@ class _Walker:
             return None
         begins = following.kind != "sign" or following.text in ("(", "*", "&", "-", "!", "~")
         # `(size_t)-1` is a cast, `(pid_t_of_mine) - 1` is not
-        plain = len(inside) == 1 and inside[0].text not in (*_OF_C, *_NUMBERS, *_OWN)
+        plain = len(inside) == 1 and inside[0].text not in (*OF_C, *NUMBERS, *OWN)
         if not begins or (plain and following.kind == "sign" and following.text != "("):
             return None
         self.at = end + 1
@@ -248,7 +232,7 @@ class _Walker:
         self.at += 1
         if word.text in KEYWORDS:
             return None
-        if word.text in _KINDS:
+        if word.text in KINDS:
             name = self._peek()
             if name is not None and name.kind == "name":
                 self.at += 1
@@ -282,7 +266,7 @@ class _Walker:
     def _of_type(self, word: Word) -> Chain | None:
         """`sizeof(TYPE)`, `offsetof(TYPE, member.member)`."""
         kind = self._peek()
-        if kind is not None and kind.text in _KINDS and self._is(",", 2):
+        if kind is not None and kind.text in KINDS and self._is(",", 2):
             name = self._peek(1)
             text = f"{kind.text} {name.text if name is not None else ''}"
             self.at += 3
@@ -323,22 +307,3 @@ class _Walker:
         longer = chain._replace(steps=(*chain.steps, step))
         self.found.append(longer)
         return longer
-
-
-def is_type(words: Sequence[Word]) -> bool:
-    """Whether words between brackets name a type: `struct sock *`, `uint64`, `u8[4]`."""
-    texts = [word.text for word in words]
-    stars = len(texts)
-    while (stars and texts[stars - 1] in ("*", "]", "[")) or (stars and words[stars - 1].kind == "number"):
-        stars -= 1
-    names, after = texts[:stars], texts[stars:]
-    if not names or any(words[at].kind != "name" for at in range(stars)):
-        return False
-    if names[0] in _KINDS:
-        return len(names) == 2
-    if all(name in _OF_C for name in names):
-        return True
-    if len(names) != 1:
-        return all(name in _OF_C for name in names[:-1])
-    name = names[0]
-    return name in _NUMBERS or name in _OWN or name.endswith("_t") or "*" in after
