@@ -32,10 +32,13 @@ Key = tuple[str, int]
 
 class Code(NamedTuple):
     """An object's instructions on this kernel. resolved: its CO-RE relocations, in order, empty where the kernel's
-    types cannot be had; refused: why libbpf refuses the whole object; bad: what is wrong at an instruction.
+    types cannot be had; refused: why libbpf refuses the whole object; bad: what is wrong at an instruction. settings:
+    the same with other constants, which a program that carries the object may set: what is not reached with all of
+    these, it may do without.
     """
 
     linked: Linked
+    settings: tuple[Linked, ...]
     resolved: tuple[Resolved, ...]
     refused: tuple[Trouble, ...]
     bad: Mapping[Key, Mapping[int, Trouble]]
@@ -48,8 +51,15 @@ class Code(NamedTuple):
         beyond = max((at // 8 for at in reach.context), default=-1)
         if beyond < most:
             return []
+        always = all(any(at // 8 >= most for at in one.reach(program).context) for one in self.settings)
         text = f"it reads argument {beyond + 1} of {what}, which has {most} in this kernel"
-        return [Trouble(text, certain=reach.complete)]
+        return [Trouble(text, certain=reach.complete and always)]
+
+    def _certain(self, program: Function, one: Function, nth: int) -> bool:
+        """Whether it comes to an instruction whatever its constants are set to."""
+        return self.linked.reach(program).complete and all(
+            linked.reach(program).has(one, nth) for linked in self.settings
+        )
 
     def forbidden(self, program: Function, kind: str) -> list[Trouble]:
         """Helpers that it comes to and that programs of its type may not call."""
@@ -62,7 +72,7 @@ class Code(NamedTuple):
                 known = helpers().get(number)
                 if known and number not in may and self.linked.reach(program).has(one, nth):
                     text = f"programs of type {kind} may not call bpf_{known.name}"
-                    found.append(Trouble(text, certain=self.linked.reach(program).complete))
+                    found.append(Trouble(text, certain=self._certain(program, one, nth)))
         return found
 
     def troubles(self, program: Function) -> list[Trouble]:
@@ -74,9 +84,11 @@ class Code(NamedTuple):
         if not suspects:
             return []
         reach = self.linked.reach(program)
-        found = [trouble for one, nth, trouble in suspects if reach.has(one, nth)]
-        if not reach.complete:
-            found = [trouble._replace(certain=False) for trouble in found]
+        found = [
+            trouble._replace(certain=trouble.certain and self._certain(program, one, nth))
+            for one, nth, trouble in suspects
+            if reach.has(one, nth)
+        ]
         return list(dict.fromkeys(found))
 
     def comes_to(self, program: Function, relocation: Resolved) -> bool:
@@ -123,7 +135,12 @@ def judged(found: Object, kernel: KernelFacts, *, set_later: bool) -> Code:
     options = {} if kernel.version_code is None else {"LINUX_KERNEL_VERSION": kernel.version_code}
     symbols = Symbols(options, frozenset(absent), frozenset(present))
     linked = Linked(found, changes, symbols, constants=not set_later)
-    return Code(linked, tuple(resolved), tuple(refused), bad)
+    settings = (
+        tuple(Linked(found, changes, symbols, constants=True, filled=filled) for filled in (None, 0, 1))
+        if set_later
+        else ()
+    )
+    return Code(linked, settings, tuple(resolved), tuple(refused), bad)
 
 
 def _key(function: Function) -> Key:

@@ -30,7 +30,8 @@ class Symbols(NamedTuple):
 
 class Linked:
     """An object whose instructions are relocated. changes: by function's section and start, and instruction; constants:
-    whether .rodata is as the file has it (a program that carries the object may write to it before it loads it).
+    whether .rodata is as the file has it (a program that carries the object may write to it before it loads it);
+    filled: the number that all constants have instead.
     """
 
     def __init__(
@@ -40,8 +41,10 @@ class Linked:
         symbols: Symbols = Symbols(),  # noqa: B008  it does not change
         *,
         constants: bool,
+        filled: int | None = None,
     ) -> None:
         self.object, self._changes, self._constants, self._symbols = found, changes, constants, symbols
+        self._filled = filled
         self._reaches: dict[tuple[str, int], Reach] = {}
         self._codes: dict[tuple[str, int], Mapping[int, Instruction]] = {}
 
@@ -110,6 +113,8 @@ class Linked:
             return None
         if not 0 <= place.offset <= section.size - size:
             return None
+        if self._filled is not None:
+            return self._filled
         at = section.at + place.offset
         return int.from_bytes(image.data[at : at + size], "little" if image.order == "<" else "big")
 
