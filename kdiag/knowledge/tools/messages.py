@@ -93,17 +93,26 @@ def recognised(line: str) -> Recognised | None:
     return next(all_recognised(line), None)
 
 
+def first_by_pattern(line: str) -> Message | None:
+    """The row of the first pattern that fits, for less work than all that is known of the line."""
+    return next((message for message, _ in _by_pattern(line)), None)
+
+
+def _by_pattern(line: str) -> Iterator[tuple[Message, re.Match[str]]]:
+    for number in candidates(_index(), line):
+        if (match := _compiled(number).search(line)) is not None:
+            yield patterns()[number], match
+
+
 def all_recognised(line: str) -> Iterator[Recognised]:
     """Every entry that fits: the patterns in the catalogue's order, then the texts, the one that says most first."""
     texts = fitting(line)
     ages = {text.row: (text.since, text.until) for text in reversed(texts)}
     seen = set()
-    for number in candidates(_index(), line):
-        if (match := _compiled(number).search(line)) is not None:
-            message = patterns()[number]
-            seen.add(message.id)
-            named = tuple((name, value) for name, value in match.groupdict().items() if value is not None)
-            yield Recognised(message, named, *ages.get(message.id, (message.since, message.until)))
+    for message, match in _by_pattern(line):
+        seen.add(message.id)
+        named = tuple((name, value) for name, value in match.groupdict().items() if value is not None)
+        yield Recognised(message, named, *ages.get(message.id, (message.since, message.until)))
     for text in texts:
         if text.row not in seen:
             seen.add(text.row)
