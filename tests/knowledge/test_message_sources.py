@@ -227,7 +227,7 @@ def test_what_the_catalogue_lacks_is_listed_and_what_it_has_brought_up_to_date(
     place = tmp_path / "texts"
     place.mkdir()
     for tool in TOOLS:
-        (place / f"{tool}.json").write_text(written(load(tool, place)))
+        (place / f"{tool}.json").write_text(written({**load(tool, place), "before": "modprobe"}))
     assert main(["kmod", str(clone)], place) == 1
     *lacking, summary = capsys.readouterr().out.splitlines()
     assert [json.loads(line)[0] for line in lacking] == ["the new message", "the old message"]
