@@ -190,7 +190,9 @@ def _lab(options: Namespace) -> str:
         options.kernel,
         "-r",
         options.root,
-        *options.more,
+        "--limit",
+        f"{options.limit}",
+        *(word for layer in options.layer for word in ("-l", layer)),
     )
     done = subprocess.run((*command, "--", guest()), capture_output=True, text=True, check=False)
     Path(options.keep).write_text(done.stdout, encoding="utf-8")
