@@ -218,4 +218,5 @@ def _rest(line: str, at: int, template: Template) -> bool:
             if at < 0:
                 return False
             at += len(piece)
-    return True
+    # A text that ends in a word ends where the word does: the words by which it is found are whole ones.
+    return not (line[at - 1 : at].isalnum() and line[at : at + 1].isalnum() and template.pieces[-1])
