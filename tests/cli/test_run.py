@@ -102,7 +102,7 @@ def test_the_keyboard_interrupts_the_command_once_and_kdiag_says_nothing(tmp_pat
         "while not came: time.sleep(0.01)\n"
         "time.sleep(0.2)\n"
         "print('error: failed to load', file=sys.stderr)\n"
-        "print('came', len(came), flush=True)\n"
+        "print(f'came {len(came)}', flush=True)\n"
         "sys.exit(9)"
     )
     pid, master = pty.fork()
