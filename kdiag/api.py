@@ -16,38 +16,34 @@ raises Problem, with one line that names the file or the name. The values are th
 
 from __future__ import annotations
 
-import io
 from functools import cached_property
 from os import PathLike, fspath
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from kdiag.btf.declare import Declarer
-from kdiag.btf.finding import FUNCTIONS, find_type
 from kdiag.btf.layout import lay_out
-from kdiag.btf.sources import Damaged
 from kdiag.btf.text import definition, prototype
 from kdiag.capabilities.tools import REQUIRED
 from kdiag.checking.analysis import analyse
 from kdiag.checking.registry import discover
-from kdiag.checking.selection import UnknownName, capabilities, choose
+from kdiag.checking.selection import UnknownName, capabilities, choose, split
 from kdiag.commands.btf import Asked, source_of
-from kdiag.commands.btf_here import CannotAnswer
+from kdiag.commands.btf_here import CannotAnswer, find_functions, find_type, told
 from kdiag.commands.explain import answers
 from kdiag.commands.record import BadRecording, system_from
 from kdiag.commands.why import explain as held_against
+from kdiag.commands.why import log_in
 from kdiag.explain.here import Here
 from kdiag.explain.value import NotKnown
 from kdiag.machine import Machine
 from kdiag.parse.btf.kinds import COMPOSITES, Kind
 from kdiag.report.story.next_step import RECORDED
-from kdiag.why.joining import join
-from kdiag.why.reading import Reading
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    from kdiag.btf.finding import Found
     from kdiag.btf.sources import Source
-    from kdiag.checking.registry import Registry
     from kdiag.explain.value import Answer
     from kdiag.model import Report
     from kdiag.system import System
@@ -56,6 +52,7 @@ if TYPE_CHECKING:
 __all__ = ["Field", "Problem", "Type", "Types", "btf", "check", "explain", "why"]
 
 Path = str | PathLike[str]
+T = TypeVar("T")
 
 
 class Problem(Exception):
@@ -78,13 +75,13 @@ def check(  # noqa: PLR0913  an option of the command each
     bpftool; only, skip: ids or globs of checks. Raises Problem for a recording that cannot be read, and for a name
     that nothing has.
     """
-    if unknown := [tool for tool in tools if tool not in REQUIRED]:
+    wanted = split(tools)
+    if unknown := [tool for tool in wanted if tool not in REQUIRED]:
         raise Problem(f"a tool is one of {', '.join(REQUIRED)}, not {unknown[0]!r}")
-    machine, known = _machine(recording, host), _checks(plugins)
+    machine, known = _machine(recording, host), discover(plugins=plugins)
     try:
-        return analyse(
-            machine, known, choose(known.checks, [*only], [*skip]), capabilities([*require]), [*tools]
-        )
+        chosen = choose(known.checks, split(only), split(skip))
+        return analyse(machine, known, chosen, capabilities(split(require)), wanted)
     except UnknownName as error:
         raise Problem(str(error)) from None
 
@@ -98,7 +95,7 @@ def why(
     """
     raw = text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text
     found = report if report is not None else check(recording, host=host)
-    return held_against(join(Reading(io.BytesIO(raw))), found, recorded=bool(recording))
+    return held_against(log_in(raw), found, recorded=bool(recording))
 
 
 def explain(*names: str, recording: Path = "", host: Path = "", plugins: bool = True) -> tuple[Answer, ...]:
@@ -106,7 +103,7 @@ def explain(*names: str, recording: Path = "", host: Path = "", plugins: bool = 
 
     Raises Problem for a name that nothing has.
     """
-    machine, known = _machine(recording, host), _checks(plugins)
+    machine, known = _machine(recording, host), discover(plugins=plugins)
     here = Here(
         machine,
         lambda: known,
@@ -153,49 +150,45 @@ class Types:
 
     @cached_property
     def _source(self) -> Source:
-
-        try:
-            return source_of(Asked(recording=self._recording, file=self._file))
-        except CannotAnswer as error:
-            raise Problem(str(error)) from None
+        return source_of(Asked(recording=self._recording, file=self._file))
 
     def struct(self, name: str, module: str = "") -> Type:
         """A struct, union, enum or typedef. Raises Problem where there is none, or no BTF."""
+        return _answered(lambda: self._struct(name, module))
 
-        source = self._source
-        try:
-            found = find_type(source, name, module)
-            if found is None:
-                raise Problem(f"{source.name} has no type {name!r} in its BTF")
-            graph, type_id = found.types.graph, found.type_id
-            kind, declare = graph.kind(type_id), Declarer(graph).declare
-            places = lay_out(graph, type_id).places if kind in COMPOSITES else ()
-            fields = tuple(
-                Field(p.name, declare(p.type_id), p.at // 8, p.size, p.at % 8 if p.bits else 0, p.bits)
-                for p in places
-            )
-            return Type(
-                graph.name(type_id),
-                Kind(kind).name.lower(),
-                graph.size(type_id),
-                found.types.module,
-                fields,
-                definition(found),
-            )
-        except Damaged as error:
-            raise Problem(f"{source.name}: {error}") from None
+    def _struct(self, name: str, module: str) -> Type:
+        found = find_type(self._source, module, name)
+        return told(found.types.place, lambda: _described(found))
 
     def func(self, name: str, module: str = "") -> str:
         """The prototype of a function. Raises Problem where there is none, or no BTF."""
+        return _answered(lambda: self._func(name, module))
 
-        source = self._source
-        try:
-            found = find_type(source, name, module, FUNCTIONS)
-            if found is None:
-                raise Problem(f"{source.name} has no function {name!r} in its BTF")
-            return prototype(*found)
-        except Damaged as error:
-            raise Problem(f"{source.name}: {error}") from None
+    def _func(self, name: str, module: str) -> str:
+        found = find_functions(self._source, module, name)[0]
+        return told(found[0].place, lambda: prototype(*found))
+
+
+def _answered(ask: Callable[[], T]) -> T:
+    try:
+        return ask()
+    except CannotAnswer as error:
+        raise Problem(str(error)) from None
+
+
+def _described(found: Found) -> Type:
+    graph, type_id = found.types.graph, found.type_id
+    kind, declare = graph.kind(type_id), Declarer(graph).declare
+    places = lay_out(graph, type_id).places if kind in COMPOSITES else ()
+    fields = tuple(
+        Field(p.name, declare(p.type_id), p.at // 8, p.size, p.at % 8 if p.bits else 0, p.bits)
+        for p in places
+    )
+    return Type(
+        *(graph.name(type_id), Kind(kind).name.lower(), graph.size(type_id), found.types.module),
+        fields,
+        definition(found),
+    )
 
 
 def btf(recording: Path = "", *, file: Path = "") -> Types:
@@ -204,7 +197,6 @@ def btf(recording: Path = "", *, file: Path = "") -> Types:
 
 
 def _machine(recording: Path, host: Path) -> Machine:
-
     return Machine(_system(fspath(recording), fspath(host)))
 
 
@@ -216,13 +208,7 @@ def _system(recording: str, host: str) -> System:
             return system_from(recording)
         except BadRecording as error:
             raise Problem(str(error)) from None
-
     # Not where recordings are read: they are read on systems that have none of what the live machine is asked with.
     from kdiag.checking.versions import system_at
 
     return system_at("/", host)
-
-
-def _checks(plugins: bool) -> Registry:
-
-    return discover(plugins=plugins)

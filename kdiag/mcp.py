@@ -10,6 +10,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from kdiag import __version__, api
+from kdiag.explain import json as explanations
+from kdiag.report.faces import json as reports
+from kdiag.why import json as meanings
 
 if TYPE_CHECKING:
     from mcp.server import MCPServer
@@ -46,28 +49,21 @@ def check(recording: str = "", require: str = "") -> str:
     """What can be traced on this machine (or on a recorded one), what cannot, why, and what to do: a kdiag.report/1
     document as JSON. require: capabilities that must work, separated by commas.
     """
-    from kdiag.report.faces.json import render
-
-    wanted = [name.strip() for name in require.split(",") if name.strip()]
-    return _answered(lambda: render(api.check(recording, require=wanted)))
+    return _answered(lambda: reports.render(api.check(recording, require=[require])))
 
 
 def why(text: str, recording: str = "") -> str:
     """What the messages of a tracing tool (bpftrace, BCC, libbpf, bpftool, the verifier) mean on this machine or on
     a recorded one: a kdiag.why/1 document as JSON. text: the messages, or a whole log.
     """
-    from kdiag.why.json import render
-
-    return _answered(lambda: render(api.why(text, recording)))
+    return _answered(lambda: meanings.render(api.why(text, recording)))
 
 
 def explain(name: str, recording: str = "") -> str:
     """What a check, a capability, a kernel option, a right, a sysctl, a concept or a probe is, what it requires, and
     how it stands on this machine or on a recorded one: a kdiag.explain/1 document as JSON.
     """
-    from kdiag.explain.json import render
-
-    return _answered(lambda: render(api.explain(name, recording=recording)))
+    return _answered(lambda: explanations.render(api.explain(name, recording=recording)))
 
 
 def btf_struct(name: str, recording: str = "", module: str = "") -> str:
