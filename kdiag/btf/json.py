@@ -91,10 +91,7 @@ class _Values:
         value: dict[str, object] = {
             "name": place.name,
             "type": Declarer(graph).declare(place.type_id),
-            "offset": place.at // 8,
-            "bit": place.at % 8 if place.bits else 0,
-            "bits": place.bits,
-            "size": place.size,
+            **_lies(place),
             "hole_after": place.hole,
             "bit_hole_after": place.bit_hole,
         }
@@ -124,10 +121,7 @@ def _step(graph: Graph, step: Step) -> dict[str, object]:
         "in": graph.name(step.owner),
         "member": step.text,
         "type": Declarer(graph).declare(step.type_id),
-        "offset": step.at // 8,
-        "bit": step.at % 8 if step.bits else 0,
-        "bits": step.bits,
-        "size": step.size,
+        **_lies(step),
     }
 
 
@@ -203,12 +197,16 @@ def diff_value(found: Difference, second: Source) -> dict[str, object]:
 def _spot(spot: Spot | None) -> dict[str, object] | None:
     if spot is None:
         return None
+    return {"type": spot.type, **_lies(spot)}
+
+
+def _lies(one: Place | Step | Spot) -> dict[str, object]:
+    """Where a member lies: its byte and size, and of a bit field its bit in that byte and how many it has."""
     return {
-        "type": spot.type,
-        "offset": spot.at // 8,
-        "bit": spot.at % 8 if spot.bits else 0,
-        "bits": spot.bits,
-        "size": spot.size,
+        "offset": one.at // 8,
+        "bit": one.at % 8 if one.bits else 0,
+        "bits": one.bits,
+        "size": one.size,
     }
 
 

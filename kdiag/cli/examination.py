@@ -116,6 +116,7 @@ def report_on(recording: str, host: str) -> Report:
 
 def here(recording: str, host: str, *, no_plugins: bool = False) -> Here:
     """The machine of an explanation: this one, or a recording; examined when a subject requires it."""
+    from kdiag.commands.requirement import own_profiles
     from kdiag.explain.here import Here
 
     if host and recording:
@@ -126,8 +127,6 @@ def here(recording: str, host: str, *, no_plugins: bool = False) -> Here:
     def examined() -> Report:
         report = analyse(machine, known(), known().checks)
         return report if recording else for_this_user(report, host_directory(host))
-
-    from kdiag.commands.requirement import own_profiles
 
     own = own_profiles(settings_of("auto"))
     return Here(machine, known, examined, RECORDED if recording else "", own)

@@ -17,8 +17,6 @@ from kdiag.checking.registry import discover
 from kdiag.checking.selection import capabilities
 from kdiag.commands.messages import judged_here
 from kdiag.commands.runners import runners
-from kdiag.knowledge.tools.bpftrace import behaviour
-from kdiag.knowledge.tools.bpftrace_history import NEWEST_READ
 from kdiag.machine import Machine
 from kdiag.smoke import PROGRAMS, TIME_LIMIT, run, select, worked
 from kdiag.smoke.json import render as render_json
@@ -85,8 +83,7 @@ def prove(  # noqa: PLR0913
         proof = run(
             programs,
             runners=runners(machine.tools, _hints(report)),
-            # Of a release that does not say which it is, the newest is the likeliest.
-            behaviour=machine.tools.behaviour or behaviour(NEWEST_READ),
+            behaviour=machine.tools.likeliest_behaviour,
             predictions={one.id: one.status for one in report.capabilities},
             env=env,
             listener=listener,

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from kdiag.knowledge.tools.bpftrace import behaviour, parse_version
+from kdiag.knowledge.tools.bpftrace_history import NEWEST_READ
 from kdiag.machine.programs.build import BuildFacts
 from kdiag.machine.programs.libbpf import LibbpfFacts
 from kdiag.machine.programs.loader import Loader
@@ -255,6 +256,11 @@ class Tools:
         """How the installed bpftrace behaves; None if none is installed or its version is not known."""
         tool = self.bpftrace
         return behaviour(tool.version) if tool is not None and tool.version is not None else None
+
+    @property
+    def likeliest_behaviour(self) -> Behaviour:
+        """That of the installed bpftrace; of one that does not say its release, and without one, the newest known."""
+        return self.behaviour or behaviour(NEWEST_READ)
 
     @cached_property
     def bpftrace_triggers(self) -> Triggers | None:

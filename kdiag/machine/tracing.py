@@ -151,11 +151,18 @@ class Tracing:
         return None if text is None else tuple(text.splitlines())
 
     @cached_property
+    def function_list(self) -> bytes | None:
+        """available_filter_functions as the kernel writes it, read once, None where it is not there. Raises
+        Unavailable.
+        """
+        return self._system.read(f"{self._need_root()}/{_LIST}", _LIST_LIMIT)
+
+    @cached_property
     def _functions(self) -> frozenset[bytes]:
-        """The names in available_filter_functions: some 60,000, read once. Unavailable without the file."""
-        path = f"{self._need_root()}/{_LIST}"
-        data = self._system.read(path, _LIST_LIMIT)
+        """The names in available_filter_functions: some 60,000. Unavailable without the file."""
+        data = self.function_list
         if not data:
+            path = f"{self._need_root()}/{_LIST}"
             raise Unavailable(f"{path} is {'empty' if data is not None else 'not there'}")
         # `name`, or `name [module]`
         return frozenset(line.split(b" ", 1)[0] for line in data.splitlines())

@@ -8,8 +8,6 @@ from collections.abc import Mapping, Sequence
 from kdiag.commands.messages import printed
 from kdiag.commands.runners import runners
 from kdiag.fix.verify import SmokeSummary
-from kdiag.knowledge.tools.bpftrace import behaviour
-from kdiag.knowledge.tools.bpftrace_history import NEWEST_READ
 from kdiag.machine import Machine
 from kdiag.smoke import run, select
 from kdiag.smoke.model import Outcome
@@ -24,7 +22,7 @@ def summary(values: Mapping[str, str], asked: Sequence[str] = ()) -> SmokeSummar
     report = run(
         select((), asked),
         runners=runners(tools),
-        behaviour=tools.behaviour or behaviour(NEWEST_READ),
+        behaviour=tools.likeliest_behaviour,
         predictions={},
         env={**os.environ, **values},
     )

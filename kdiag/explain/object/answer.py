@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from kdiag.explain.here import Here
     from kdiag.explain.object.trouble import Trouble
     from kdiag.explain.value import Outcome
-    from kdiag.machine import Machine
     from kdiag.parse.bpf.maps import Map
     from kdiag.parse.bpf.program import Function
 
@@ -51,14 +50,14 @@ def explain(word: str, here: Here) -> Answer:
 def judged(word: str, here: Here) -> tuple[Source, list[Judged]]:
     """The objects of a file on this machine. Raises NotKnown."""
     source = open_source(word)
-    kernel = facts(here.machine)
+    kernel = facts(here)
     return source, [judge(one, kernel, embedded=source.embedded) for one in source.objects]
 
 
 @lru_cache(maxsize=1)
-def facts(machine: Machine) -> KernelFacts:
+def facts(here: Here) -> KernelFacts:
     """What the kernel has, read once for all files that are asked about."""
-    return KernelFacts(machine)
+    return KernelFacts(here)
 
 
 def _title(source: Source) -> str:

@@ -6,15 +6,16 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from kdiag.btf.sources import NoTypes, Source, of_kernel
+from kdiag.btf.sources import NoTypes
 from kdiag.parse.bpf.core.resolve import Kernel
 from kdiag.parse.btf import BtfError, Kind
 from kdiag.parse.utsrelease import version_code
 from kdiag.system import Unavailable
 
 if TYPE_CHECKING:
+    from kdiag.btf.sources import Source
+    from kdiag.explain.here import Here
     from kdiag.knowledge.bpf.tables import Section
-    from kdiag.machine import Machine
     from kdiag.parse.btf.graph import Graph
     from kdiag.system import ProbeResult
 
@@ -33,31 +34,27 @@ _CONTEXTS: dict[str, tuple[str, Kind, int]] = {
 class KernelFacts:
     """Answers are kept. Three of them: a thing is there, it is not, or Unavailable is raised with the reason."""
 
-    def __init__(self, machine: Machine) -> None:
-        self.machine = machine
+    def __init__(self, here: Here) -> None:
+        self.machine = here.machine
+        self._here = here
         self._enums: dict[str, dict[str, int]] = {}
         self._functions: dict[str, bool] = {}
-
-    @cached_property
-    def _source(self) -> Source | NoTypes:
-        try:
-            return of_kernel(self.machine.system, "the kernel")
-        except NoTypes as error:
-            return error
 
     @property
     def source(self) -> Source:
         """The kernel's types. Raises Unavailable."""
-        if isinstance(self._source, NoTypes):
-            raise Unavailable(str(self._source))
-        return self._source
+        try:
+            return self._here.types
+        except NoTypes as none:
+            raise Unavailable(str(none)) from None
 
     @property
     def has_types(self) -> bool | None:
         """Whether the kernel provides BTF, None where that cannot be seen."""
-        if isinstance(self._source, Source):
-            return True
-        return False if self._source.known else None
+        try:
+            return bool(self._here.types)
+        except NoTypes as none:
+            return False if none.known else None
 
     @property
     def fallback(self) -> str:
@@ -171,12 +168,7 @@ class KernelFacts:
 
     def symbol(self, name: str) -> bool:
         """Whether the kernel or a module has a symbol. Raises Unavailable."""
-        text = name.encode("utf-8", "surrogateescape")
-        return any(b" %b%b" % (text, end) in self._symbols for end in (b"\n", b"\t"))
-
-    @cached_property
-    def _symbols(self) -> bytes:
-        data = self.machine.system.read("/proc/kallsyms")
-        if not data:
-            raise Unavailable("/proc/kallsyms is not there, or empty")
-        return data
+        text, known = name.encode("utf-8", "surrogateescape"), self.machine.names.kallsyms
+        if known == b"\n":
+            raise Unavailable("/proc/kallsyms is empty")
+        return any(b" %b%b" % (text, end) in known for end in (b"\n", b"\t"))

@@ -36,7 +36,7 @@ class Judged(NamedTuple):
 
 def judge(profile: Profile, here: Here) -> Iterator[Judged]:
     """Every line."""
-    kernel = facts(here.machine)
+    kernel = facts(here)
     for line in profile.lines:
         try:
             yield _line(line, kernel, here)

@@ -55,17 +55,11 @@ class Functions:
 
     @cached_property
     def _listed(self) -> bytes | Unavailable:
-        root = None
         try:
-            root = self._machine.tracing.root
-            if root is None:
-                return Unavailable("tracefs is not mounted")
-            data = self._system.read(f"{root}/available_filter_functions")
+            data = self._machine.tracing.function_list
         except Unavailable as gap:
             return gap
-        if data is None:
-            return Unavailable(f"{root}/available_filter_functions is absent")
-        return b"\n" + data
+        return Unavailable(f"{self.list_path} is absent") if data is None else b"\n" + data
 
     @property
     def _list(self) -> bytes:
@@ -117,19 +111,24 @@ class Functions:
             return gap
         return Unavailable("/proc/kallsyms is absent") if data is None else b"\n" + data
 
+    @property
+    def kallsyms(self) -> bytes:
+        """/proc/kallsyms behind a line break, so that each line has one before it; read once. Raises Unavailable."""
+        if isinstance(self._kallsyms, Unavailable):
+            raise self._kallsyms
+        return self._kallsyms
+
     def symbols(self, name: str, *, copies: bool = False) -> tuple[Symbol, ...]:
         """The symbols of this name, or with `copies` those that a compiler made out of it (`NAME.constprop.0`). Raises
         Unavailable.
         """
-        if isinstance(self._kallsyms, Unavailable):
-            raise self._kallsyms
         exact = re.escape(name.encode("utf-8", "surrogateescape")) + (_COPIES if copies else b"")
         expression = re.compile(
             rb"\n[0-9a-fA-F]+ ([a-zA-Z?]) (" + exact + rb")(?:[ \t]+\[([^\]\n]*)\])?(?=\n|$)"
         )
         return tuple(
             Symbol(found[2].decode(), found[1].decode(), (found[3] or b"").decode("utf-8", "replace"))
-            for found in expression.finditer(self._kallsyms)
+            for found in expression.finditer(self.kallsyms)
         )
 
     def near(self, name: str) -> tuple[str, ...]:
