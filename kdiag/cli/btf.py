@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from kdiag.cli.common import CommandGroup, Settings, one_of, terminal
-from kdiag.cli.quick import answered
-from kdiag.commands import btf, btf_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from kdiag.commands.btf_here import Answer
 
 From = Annotated[
     str, typer.Option("--from", metavar="FILE|DIR", help="The kernel of a recording, not this one.")
@@ -54,9 +54,11 @@ def struct(  # noqa: PLR0913, PLR0917  a parameter is an option
 
     Exit status: 0 shown, 1 there is no such type or member, 2 usage, 3 the BTF cannot be read.
     """
+    from kdiag.commands import btf
+
     one_of("--format", output_format, btf.TYPE_FORMATS)
     asked = btf.Asked(recording, file, base, module, output_format)
-    raise typer.Exit(answered(lambda: btf.show_type(asked, name, members)))
+    _end(lambda: btf.show_type(asked, name, members))
 
 
 def func(  # noqa: PLR0913, PLR0917
@@ -74,9 +76,11 @@ def func(  # noqa: PLR0913, PLR0917
 
     Exit status: 0 shown, 1 there is no such function in the BTF, 2 usage, 3 the BTF cannot be read.
     """
+    from kdiag.commands import btf
+
     one_of("--format", output_format, btf.FORMATS)
     asked = btf.Asked(recording, file, base, module, output_format)
-    raise typer.Exit(answered(lambda: btf.show_function(asked, name)))
+    _end(lambda: btf.show_function(asked, name))
 
 
 def find(  # noqa: PLR0913, PLR0917
@@ -100,9 +104,11 @@ def find(  # noqa: PLR0913, PLR0917
 
     Exit status: 0 something matches, 1 nothing does, 2 usage, 3 the BTF cannot be read.
     """
+    from kdiag.commands import btf
+
     one_of("--format", output_format, btf.FORMATS)
     asked = btf.Asked(recording, file, base, module, output_format)
-    raise typer.Exit(answered(lambda: btf.find(asked, pattern, kind)))
+    _end(lambda: btf.find(asked, pattern, kind))
 
 
 def diff(  # noqa: PLR0913, PLR0917
@@ -129,9 +135,11 @@ def diff(  # noqa: PLR0913, PLR0917
 
     Exit status: 0 nothing changed, 1 something did, 2 usage, 3 the BTF cannot be read.
     """
+    from kdiag.commands import btf, btf_whole
+
     one_of("--format", output_format, btf.FORMATS)
     how = btf_whole.How(every, verbose, terminal().width)
-    raise typer.Exit(answered(lambda: btf_whole.show_diff((first, second), names, output_format, how)))
+    _end(lambda: btf_whole.show_diff((first, second), names, output_format, how))
 
 
 def alone(  # noqa: PLR0913, PLR0917
@@ -151,9 +159,18 @@ def alone(  # noqa: PLR0913, PLR0917
                 f"options come after the command: kdiag btf {context.invoked_subcommand} ... --file FILE"
             )
         return
+    from kdiag.commands import btf, btf_whole
+
     one_of("--format", output_format, btf.FORMATS)
     asked = btf.Asked(recording, file, base, "", output_format)
-    raise typer.Exit(answered(lambda: btf_whole.show_sizes(asked, dwarf, terminal().width)))
+    _end(lambda: btf_whole.show_sizes(asked, dwarf, terminal().width))
+
+
+def _end(ask: Callable[[], Answer]) -> NoReturn:
+    """Print the answer, or why there is none, and end."""
+    from kdiag.cli.quick import answered
+
+    raise typer.Exit(answered(ask))
 
 
 GROUP = CommandGroup(
