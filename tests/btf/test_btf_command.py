@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,11 +12,15 @@ from jsonschema import Draft202012Validator
 from kdiag.btf.json import schema_text
 from kdiag.cli import app, quick
 from tests.support.btf_encoder import SAMPLE_BYTES
-from tests.support.waiting import HANG
+from tests.support.typed import kdiag as typed
 
 ROOT = Path(__file__).parent.parent.parent
 RECORDING = str(ROOT / "fixtures" / "debian-6.12-headers")
 VALIDATOR = Draft202012Validator(json.loads(schema_text()))
+
+
+def kdiag(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return typed("btf", *arguments)
 
 
 @pytest.fixture
@@ -26,17 +29,6 @@ def sample(tmp_path: Path) -> str:
     file = tmp_path / "sample.btf"
     file.write_bytes(SAMPLE_BYTES)
     return str(file)
-
-
-def kdiag(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "kdiag", "btf", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=HANG,
-        check=False,
-        cwd=ROOT,
-    )
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ from kdiag.parse.btf.sections import sections
 from kdiag.system.recording import Recording
 from tests.support.btf_encoder import SAMPLE_BYTES, Encoder, Ref, Words, composite, record
 from tests.support.needs import need_program
+from tests.support.typed import kdiag as typed
 from tests.support.waiting import HANG
 
 ROOT = Path(__file__).parent.parent.parent
@@ -27,14 +27,7 @@ _LONG = record(Kind.INT, "long", 8, 0x01000040)
 
 
 def kdiag(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "kdiag", "btf", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=HANG,
-        check=False,
-        cwd=ROOT,
-    )
+    return typed("btf", *arguments)
 
 
 def written(path: Path, *records: Words) -> str:

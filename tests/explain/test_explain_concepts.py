@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from pathlib import Path
 
 import pytest
@@ -16,27 +15,22 @@ from kdiag.explain.text import render
 from kdiag.explain.value import Answer, NotKnown
 from kdiag.knowledge.bpf.profiles import profiles
 from kdiag.knowledge.names.concepts import concepts, of_capability
-from kdiag.machine import Machine
 from kdiag.report.terminal.page import Page
 from kdiag.system.recording import Recording
 from tests.support import machines
 from tests.support.description import Description
-from tests.support.reports import builtin, report_on
+from tests.support.explained import here
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 NAMES = [one.name for one in concepts()]
 
 
 def on(described: Description) -> Here:
-    recorded = described.recording()
-    report = cache(lambda: report_on(recorded))
-    return Here(Machine(recorded), builtin, report, "the recorded machine")
+    return here(described, types=False)
 
 
 def played(name: str) -> Here:
-    recorded = Recording(FIXTURES / name)
-    report = cache(lambda: report_on(recorded))
-    return Here(Machine(recorded), builtin, report, "the recorded machine")
+    return here(Recording(FIXTURES / name))
 
 
 def healthy(version: str = "0.23.2") -> Description:

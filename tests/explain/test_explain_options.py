@@ -5,7 +5,6 @@ value here and where it was read, what rests on them by the expressions, and wha
 from __future__ import annotations
 
 import re
-from functools import cache
 from pathlib import Path
 
 import pytest
@@ -23,28 +22,24 @@ from kdiag.knowledge.names.settings import settings
 from kdiag.knowledge.options import by_name, findings_of, options, ways_of
 from kdiag.knowledge.tools.behaviour import Behaviour
 from kdiag.knowledge.tools.bpftrace import behaviour
-from kdiag.machine import Machine
 from kdiag.machine.privileges import CAPABILITIES, SYSCTLS
 from kdiag.report.terminal.page import Page
 from kdiag.system.recording import Recording
 from tests.support import machines
 from tests.support.description import Description
-from tests.support.reports import builtin, report_on
+from tests.support.explained import here
+from tests.support.reports import builtin
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 RELEASES = [behaviour(version) for version in ((0, 11, 0), (0, 17, 0), (0, 20, 0), (0, 23, 0), (0, 27, 0))]
 
 
 def on(described: Description) -> Here:
-    recorded = described.recording()
-    report = cache(lambda: report_on(recorded))
-    return Here(Machine(recorded), builtin, report, "the recorded machine")
+    return here(described, types=False)
 
 
 def played(name: str) -> Here:
-    recorded = Recording(FIXTURES / name)
-    report = cache(lambda: report_on(recorded))
-    return Here(Machine(recorded), builtin, report, "the recorded machine")
+    return here(Recording(FIXTURES / name))
 
 
 def healthy(**options: str | None) -> Description:

@@ -173,9 +173,8 @@ def main(directories: list[str]) -> int:
                 target = Path(scratch) / f"{os.path.basename(path)}{f'-{nth}' if nth else ''}.bpf.o"
                 target.write_bytes(data)
                 objects.append(str(target))
-        started = time.monotonic()
         answers = predicted(objects)
-        print(f"{len(objects)} objects judged in {time.monotonic() - started:.1f} s", flush=True)
+        print(f"{len(objects)} objects judged", flush=True)
         for path, said in zip(objects, answers, strict=True):
             score.add("loads", path, said, said.loads, loads(path))
     tried = [path for path in found if tool_name(path) not in APART and not loads_only]

@@ -31,6 +31,7 @@ from kdiag.smoke.programs import Scene
 from kdiag.system.recording import Recording
 from tests.support import machines
 from tests.support.description import Description
+from tests.support.explained import here
 from tests.support.reports import builtin, report_on
 from tests.support.waiting import ends, wait_until
 
@@ -170,10 +171,8 @@ def test_another_user_is_told_that_root_can() -> None:
 
 
 def test_nothing_is_run_on_a_recording() -> None:
-    recorded = Recording(FIXTURE)
-    here = Here(Machine(recorded), builtin, cache(lambda: report_on(recorded)), "the recorded machine")
     reader = Reader()
-    assert learn(here, reader.teacher(), refuse, "a file.tar.zst") == exits.READY
+    assert learn(here(Recording(FIXTURE)), reader.teacher(), refuse, "a file.tar.zst") == exits.READY
     assert reader.said.count("It is not run") == 4
     assert "kdiag explain hello --from 'a file.tar.zst'" in reader.said
 

@@ -101,12 +101,12 @@ def here(system: System | Description, *, types: bool = True) -> Here:
     """The machine of an explanation, with its report. A described one has all types of a kernel; the report is on the
     few that its answers to calls are about, which takes a tenth of the time.
     """
-    played = system.recording() if isinstance(system, Description) else system
-    report = report_on(played)
+    examined = played = system.recording() if isinstance(system, Description) else system
+    report = cache(lambda: report_on(examined))
     if isinstance(system, Description) and types:
         system.file("/sys/kernel/btf/vmlinux", kernel_types(), mode=0o444).remove("/sys/kernel/btf/xfs")
         played = system.recording()
-    return Here(Machine(played), builtin, lambda: report, "the recorded machine")
+    return Here(Machine(played), builtin, report, "the recorded machine")
 
 
 def cells(answer: Answer, title: str) -> tuple[tuple[str, ...], ...]:
