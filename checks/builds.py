@@ -46,7 +46,7 @@ def build(machine: Machine) -> Iterator[Finding]:
     if behaviour is not None and found.llvm is not None:
         newest = behaviour.llvm_newest
         if found.llvm < behaviour.llvm_oldest or (newest is not None and found.llvm > newest):
-            release = ".".join(map(str, behaviour.version))
+            release = behaviour.release
             between = (
                 f"{behaviour.llvm_oldest} to {newest}" if newest else f"{behaviour.llvm_oldest} or newer"
             )

@@ -162,7 +162,7 @@ def _use(machine: Machine, feature: Feature) -> str:
     behaviour = machine.tools.behaviour
     if feature.bpftrace is None or behaviour is None:
         return ""
-    release = ".".join(map(str, behaviour.version))
+    release = behaviour.release
     return f"bpftrace {release} {'uses' if feature.bpftrace(behaviour) else 'does not use'} them"
 
 

@@ -21,7 +21,7 @@ def warning(machine: Machine) -> Iterator[Finding]:
     if behaviour is None or behaviour.header_warning == "never":
         yield skip("no bpftrace that prints it is installed")
         return
-    release = ".".join(map(str, behaviour.version))
+    release = behaviour.release
     chosen = machine.headers.for_bpftrace
     # A variable is taken as it is, whether something is there or not.
     if chosen is not None or machine.headers.variable("BPFTRACE_KERNEL_SOURCE") is not None:

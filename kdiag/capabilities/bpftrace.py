@@ -37,10 +37,6 @@ LOOKED_AT = ("syscalls", "sock", "sched")
 # -- pieces ---------------------------------------------------------------------------------------------------------
 
 
-def _release(b: Behaviour) -> str:
-    return ".".join(map(str, b.version))
-
-
 def _privileged(b: Behaviour) -> Expression:
     """Up to 0.24 the effective uid is asked for, later the capabilities; without those the kernel refuses either."""
     held = need("privileges.capabilities")
@@ -252,7 +248,7 @@ def _detach(b: Behaviour) -> Expression:
 
 def struct(b: Behaviour) -> Expression:
     if b.btf_types == "none":
-        return never(f"bpftrace {_release(b)} cannot take types from BTF", "tools.bpftrace")
+        return never(f"bpftrace {b.release} cannot take types from BTF", "tools.bpftrace")
     return all_of(_any_probe(b), _btf(b), _clang(b, types=True))
 
 
@@ -273,7 +269,7 @@ def include(b: Behaviour) -> Expression:
 
 def fentry(b: Behaviour) -> Expression:
     if not b.fentry_names:
-        return never(f"bpftrace {_release(b)} has no fentry (kfunc) probes", "tools.bpftrace")
+        return never(f"bpftrace {b.release} has no fentry (kfunc) probes", "tools.bpftrace")
     parts = [_runs(b), _btf(b), need("bpf.fentry")]
     if b.btf_source == "kernel-id":
         # BTF out of BPFTRACE_BTF has no object id to attach by.

@@ -312,6 +312,6 @@ def _machine(behaviour: Behaviour) -> MachineInfo:
         release=name.release,
         version=name.version,
         arch=name.machine,
-        bpftrace=".".join(map(str, behaviour.version)),
+        bpftrace=behaviour.release,
         user="root" if os.geteuid() == 0 else f"uid {os.geteuid()}",
     )

@@ -73,7 +73,7 @@ def behaviour_here(here: Here) -> Behaviour:
 
 def with_bpftrace(here: Here) -> str:
     """Of which release the behaviour is."""
-    release = ".".join(map(str, behaviour_here(here).version))
+    release = behaviour_here(here).release
     known = installed(here) is not None
     return f"with bpftrace {release}" + ("" if known else ", the newest that kdiag knows: none is seen")
 

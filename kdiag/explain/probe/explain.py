@@ -117,7 +117,7 @@ def _release(point: AttachPoint, here: Here) -> str:
     behaviour = here.machine.tools.behaviour
     if behaviour is None:
         return ""
-    release = ".".join(map(str, behaviour.version))
+    release = behaviour.release
     since = SINCE.get(point.spelled, (0, 0, 0))
     if behaviour.version < since:
         older = next(

@@ -32,7 +32,7 @@ def found(point: AttachPoint, here: Here) -> Found:
         return Found("unknown", f"kdiag does not look at loaded programs of BPF, and {name} is one's")
     behaviour = here.machine.tools.behaviour
     if module and point.kind not in _TYPED and behaviour is not None and behaviour.version < KPROBE_MODULES:
-        release = ".".join(map(str, behaviour.version))
+        release = behaviour.release
         return Found(
             "fails",
             f"bpftrace {release} takes no module in a kprobe (0.20 does first): write {point.kind}:{name}",

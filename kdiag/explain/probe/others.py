@@ -73,7 +73,7 @@ def iterator(point: AttachPoint, here: Here) -> Found:
     name = point.parts[0]
     behaviour = here.machine.tools.behaviour
     if behaviour is not None and behaviour.iterators == "listed" and name not in _LISTED:
-        release = ".".join(map(str, behaviour.version))
+        release = behaviour.release
         return Found("fails", f"bpftrace {release} knows the iterators {', '.join(_LISTED)} (0.19 takes any)")
     try:
         source = here.types

@@ -106,7 +106,7 @@ def _taken(here: Here) -> str:
     behaviour = here.machine.tools.behaviour
     if behaviour is None:
         return "bpftrace reads a tracepoint's fields in tracefs."
-    release = ".".join(map(str, behaviour.version))
+    release = behaviour.release
     write = f"A script writes args{behaviour.args_operator}FIELD."
     if behaviour.args_need_btf:
         return f"bpftrace {release} reads the fields in tracefs and looks their types up in BTF. {write}"

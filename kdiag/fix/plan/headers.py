@@ -62,7 +62,7 @@ def _otherwise(subject: Subject) -> tuple[str, ...]:
     mine = {c.id for c in subject.report.capabilities if c.tool == "bpftrace"}
     if mine.intersection(subject.stands_in_the_way(*HEADERS)):
         return ()
-    version = ".".join(map(str, behaviour.version))
+    version = behaviour.release
     return (f"bpftrace {version} would load the module and unpack it into /tmp; this takes its place.",)
 
 

@@ -147,6 +147,11 @@ class Behaviour(NamedTuple):
     """Tools that include <sys/socket.h>, a header of libc's development package."""
 
     @property
+    def release(self) -> str:
+        """`version` as its tag has it: `0.17.0`."""
+        return ".".join(map(str, self.version))
+
+    @property
     def args_operator(self) -> str:
         """The operator to write: `->` before 0.19, `.` since."""
         return self.args_operators[0]
