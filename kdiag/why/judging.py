@@ -8,7 +8,7 @@ from kdiag.capabilities.causes import causes_first
 from kdiag.capabilities.repair import remedy_of
 from kdiag.console import exits
 from kdiag.knowledge.tools import errnos
-from kdiag.model import Finding, Remedy, Report, Status
+from kdiag.model import Finding, Remedy, Report, Status, Works
 from kdiag.why.ages import age, suited
 from kdiag.why.value import Answer, Explanation, Log, Outcome, Told, Verdict
 
@@ -31,13 +31,23 @@ def explained(log: Log, report: Report, place: str = "") -> Explanation:
     """What the log means on the machine of the report."""
     by_id = {finding.id: finding for finding in report.findings}
     tolds = (suited(told, report.machine) for told in log.told)
-    answers = [judged(told, by_id)._replace(release=age(told, report.machine)) for told in tolds]
+    absent = _absent(report)
+    answers = [judged(told, by_id, absent)._replace(release=age(told, report.machine)) for told in tolds]
     answers.sort(key=lambda one: _LAST.get(one.outcome, 0))  # stable: else as the log has them
     return Explanation(report.machine, tuple(answers), log, place)
 
 
-def judged(told: Told, by_id: Mapping[str, Finding]) -> Answer:
-    """What one message means here."""
+def _absent(report: Report) -> frozenset[str]:
+    """Ids of findings that a check skipped because the kernel has no such thing, and that decide by that that a
+    capability fails. A message about that very thing has its cause in them.
+    """
+    skipped = {finding.id for finding in report.findings if finding.status is Status.SKIP}
+    firsts = (one.findings[0] for one in report.capabilities if one.status is Works.FAILS and one.findings)
+    return frozenset(name for name in firsts if name in skipped)
+
+
+def judged(told: Told, by_id: Mapping[str, Finding], absent: frozenset[str] = frozenset()) -> Answer:
+    """What one message means here. absent: ids of skipped findings that are causes nevertheless."""
     message = told.message
     errno = errnos.answer(message.call, errnos.errno_in(told.text)) if message.call else None
     causes = message.findings if errno is None else errno.causes
@@ -45,9 +55,10 @@ def judged(told: Told, by_id: Mapping[str, Finding]) -> Answer:
     listed = [by_id[name] for name in causes if name in by_id]
     perhaps = [f for f in listed if f.id in _PERHAPS and f.status is Status.WARN]
     wrong = [f for kind in _WRONG for f in listed if f.status is kind and f not in perhaps]
+    wrong += [f for f in listed if f.id in absent]
     open_ = tuple(f for f in listed if f.status is Status.UNKNOWN or f in perhaps)
     fine = tuple(f for f in listed if f.status is Status.OK)
-    skipped = tuple(f for f in listed if f.status is Status.SKIP)
+    skipped = tuple(f for f in listed if f.status is Status.SKIP and f.id not in absent)
     if message.weight == "harmless" or _harmless(message.harmless_if, by_id):
         needed = tuple(by_id[name] for name in message.harmless_if if name in by_id)
         return Answer(told, "harmless", next(iter((*wrong, *perhaps)), None), ruled_out=needed)

@@ -16,10 +16,22 @@ from kdiag.commands.why import FORMATS, rendered
 from kdiag.console.terminal import Terminal
 from kdiag.console.wrap import columns
 from kdiag.knowledge.tools.catalogue import catalogue
-from kdiag.model import Evidence, Finding, MachineInfo, Remedy, Status, WrongRemedy
+from kdiag.model import (
+    Capability,
+    Evidence,
+    Finding,
+    MachineInfo,
+    Readiness,
+    Remedy,
+    Report,
+    Status,
+    Verdict,
+    Works,
+    WrongRemedy,
+)
 from kdiag.why.joining import join
 from kdiag.why.json import document, schema_text
-from kdiag.why.judging import judged, verdict
+from kdiag.why.judging import explained, judged, verdict
 from kdiag.why.reading import Reading
 from kdiag.why.value import Answer, Explanation, Log, Outcome, Refusal, Strange, Told
 
@@ -162,3 +174,21 @@ def test_what_was_not_looked_at_is_not_ruled_out() -> None:
     )[0]
     assert "not      a: a is ok" in shown
     assert "skipped  b: b is skip" in shown
+
+
+def test_what_the_kernel_does_not_have_is_the_cause_of_what_lacks_it() -> None:
+    """A check that is skipped because the kernel has no such thing decides a capability, and so a message."""
+    text = "libbpf: extern (func ksym) 'bpf_rcu_read_lock': not found in kernel or module BTFs"
+    absent = finding("btf.kfuncs", Status.SKIP)
+    fails = Capability("core-kfunc", "kfuncs", "libbpf", Works.FAILS, "", ("btf.kfuncs",))
+    works = fails._replace(status=Works.WORKS)
+
+    def answer(capability: Capability) -> Answer:
+        fine = finding("btf.vmlinux", Status.OK)
+        report = Report(
+            "", "", MachineInfo(), (fine, absent), (capability,), (), Verdict(Readiness.READY, "")
+        )
+        return explained(join(text.splitlines()), report).answers[0]
+
+    assert answer(fails).cause == absent
+    assert answer(works).outcome == "candidates"

@@ -57,6 +57,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     keep.add_argument("--name", default="", help="of the directory, for a single cell (default: the cell's)")
     keep.set_defaults(action=_record)
+    said = commands.add_parser("why", help="hold `kdiag why` against every message that a cell printed")
+    _cells(said)
+    said.set_defaults(action=_why)
     show = commands.add_parser("show", help="a cell's programs, one by one")
     _cells(show)
     show.set_defaults(action=_show)
@@ -154,6 +157,13 @@ def _record(arguments: argparse.Namespace) -> int:
         raise LabError(f"--name is for one cell, not for {len(cells)}", "choose one by its whole name")
     for cell in cells:
         print(record.record(cell, arguments.into / (arguments.name or cell.file)))
+    return 0
+
+
+def _why(arguments: argparse.Namespace) -> int:
+    from . import messages
+
+    print(messages.table([*messages.pairs(_results(arguments))]), end="")
     return 0
 
 
