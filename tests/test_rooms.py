@@ -37,14 +37,15 @@ MAY_IMPORT = {
     "why": "capabilities console knowledge model report",
     "explain": "btf capabilities checking console knowledge machine model parse report system trust words",
     "learn": "explain knowledge model parse report smoke",
+    "completion": "btf capabilities checking explain knowledge machine parse report smoke system trust",
     "smoke": "capabilities checking console knowledge model parse report system trust words",
     "pytest_plugin": "capabilities checking machine model report system trust words",
     "api": "btf capabilities checking commands explain machine model parse report system why",
     "mcp": "api explain report why",
     "commands": "btf capabilities checking compare config console explain fix knowledge learn machine model recording "
     "report smoke system trust why",
-    "cli": "capabilities checking commands compare config console explain fix machine mcp model report smoke system "
-    "trust words",
+    "cli": "capabilities checking commands compare completion config console explain fix machine mcp model report smoke "
+    "system trust words",
     "__main__": "cli console trust",
     "__init__": "",
 }

@@ -25,9 +25,21 @@ def root_options(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
     ] = False,
+    install_completion: Annotated[
+        bool,
+        typer.Option(
+            "--install-completion",
+            help="Make your shell complete the command line (or name it behind: bash, zsh or fish).",
+        ),
+    ] = False,
+    show_completion: Annotated[
+        bool, typer.Option("--show-completion", help="Print the script that does it.")
+    ] = False,
 ) -> None:
-    """Options before the command."""
+    """Options before the command. Those of completion are for `kdiag.cli.shell`, where they come first."""
     del version
+    if install_completion or show_completion:
+        raise typer.BadParameter("--install-completion and --show-completion come first, without a command")
 
 
 def _show_help(context: typer.Context, _option: object, asked: bool) -> None:

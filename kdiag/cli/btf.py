@@ -23,7 +23,7 @@ Base = Annotated[
     str, typer.Option("--base", metavar="FILE", help="What the split BTF of --file is on top of.")
 ]
 Module = Annotated[
-    str, typer.Option("--module", metavar="NAME", help="Look in this module (default: all, if need be).")
+    str, typer.Option("--module", metavar="MODULE", help="Look in this module (default: all, if need be).")
 ]
 Format = Annotated[str, typer.Option("--format", metavar="text|json", help="How to print it.")]
 TypeFormat = Annotated[
@@ -32,7 +32,7 @@ TypeFormat = Annotated[
 
 
 def struct(  # noqa: PLR0913, PLR0917  a parameter is an option
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A struct, union, enum or typedef.")],
+    name: Annotated[str, typer.Argument(metavar="TYPE", help="A struct, union, enum or typedef.")],
     members: Annotated[
         list[str],
         typer.Argument(metavar="[MEMBER]...", help="Say only where these lie: se.vruntime, comm[3], mm.pgd."),
@@ -62,7 +62,7 @@ def struct(  # noqa: PLR0913, PLR0917  a parameter is an option
 
 
 def func(  # noqa: PLR0913, PLR0917
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A function of the kernel or of a module.")],
+    name: Annotated[str, typer.Argument(metavar="FUNCTION", help="A function of the kernel or of a module.")],
     recording: From = "",
     file: File = "",
     base: Base = "",
@@ -117,7 +117,7 @@ def diff(  # noqa: PLR0913, PLR0917
     ],
     second: Annotated[str, typer.Argument(metavar="B", help="What it is compared with.")],
     names: Annotated[
-        list[str], typer.Argument(metavar="[NAME]...", help="Compare these structs and unions only.")
+        list[str], typer.Argument(metavar="[TYPE]...", help="Compare these structs and unions only.")
     ] = [],  # noqa: B006
     every: Annotated[
         bool, typer.Option("--all", help="All structs and unions, not only those that tracing tools read.")

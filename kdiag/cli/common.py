@@ -46,7 +46,9 @@ Skip = Annotated[
 Require = Annotated[
     list[str],
     typer.Option(
-        "--require", metavar="NAME,...", help="Capabilities that must work (default: a first session's)."
+        "--require",
+        metavar="CAPABILITY,...",
+        help="Capabilities that must work (default: a first session's).",
     ),
 ]
 RequireFrom = Annotated[
@@ -61,14 +63,14 @@ Profiles = Annotated[
     list[str],
     typer.Option(
         "--profile",
-        metavar="NAME,...",
+        metavar="PROFILE,...",
         help="What a well-known tool requires, or [profile.NAME] of kdiag.toml (`kdiag list` shows them).",
     ),
 ]
 Tool = Annotated[
     list[str],
     typer.Option(
-        "--tool", metavar="NAME,...", help="bpftrace, bcc, libbpf or bpftool (default: what is installed)."
+        "--tool", metavar="TOOL,...", help="bpftrace, bcc, libbpf or bpftool (default: what is installed)."
     ),
 ]
 Color = Annotated[
@@ -87,7 +89,7 @@ Formats = Annotated[
     list[str],
     typer.Option(
         "--format",
-        metavar="NAME",
+        metavar="FORMAT",
         help="text, json, markdown, html, junit, sarif, github, tap or prometheus.",
     ),
 ]

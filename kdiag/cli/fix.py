@@ -84,7 +84,7 @@ def _smoke(tools: tuple[str, ...]) -> Smoke | None:
 
 def smoke(  # noqa: PLR0913, PLR0917  a parameter is an option
     only: Annotated[
-        list[str], typer.Option("--only", metavar="ID,...", help="Run these programs only.")
+        list[str], typer.Option("--only", metavar="PROGRAM,...", help="Run these programs only.")
     ] = [],  # noqa: B006
     tool: Tool = [],  # noqa: B006
     require: Require = [],  # noqa: B006
