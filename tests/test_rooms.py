@@ -44,8 +44,8 @@ MAY_IMPORT = {
     "mcp": "api explain report why",
     "commands": "btf capabilities checking compare config console explain fix knowledge learn machine model recording "
     "report smoke system trust why",
-    "cli": "capabilities checking commands compare completion config console explain fix machine mcp model report smoke "
-    "system trust words",
+    "cli": "capabilities checking commands compare completion config console explain fix machine mcp model report "
+    "smoke system trust words",
     "__main__": "cli console trust",
     "__init__": "",
 }
