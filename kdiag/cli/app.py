@@ -131,6 +131,14 @@ _UsageError = cast("type[typer.BadParameter]", typer.BadParameter.__mro__[1])
 
 def run(arguments: list[str]) -> int:
     """Run the command of these arguments; its exit status."""
+    if any("nagios" in argument for argument in arguments):
+        nagios = import_module("kdiag.cli.nagios")
+        if nagios.asked(arguments):
+            return int(nagios.run(lambda: _run(arguments)))
+    return _run(arguments)
+
+
+def _run(arguments: list[str]) -> int:
     command = typer.main.get_command(application(arguments))
     try:
         # typer's own main() would print what is wrong, with whatever is in an argument.

@@ -15,6 +15,7 @@ from kdiag.cli.common import (
     Only,
     Outputs,
     Profiles,
+    Quiet,
     Require,
     RequireFrom,
     Settings,
@@ -40,6 +41,7 @@ def check(  # noqa: PLR0913, PLR0917  a parameter is an option
     profile: Profiles = [],  # noqa: B006
     formats: Formats = [],  # noqa: B006
     outputs: Outputs = [],  # noqa: B006
+    quiet: Quiet = False,
     verbose: Verbose = False,
     color: Color = None,
     smoke: Annotated[
@@ -74,6 +76,7 @@ def check(  # noqa: PLR0913, PLR0917  a parameter is an option
         *(smoke, root, recording, config, no_plugins, print_run, host),
         require_from=tuple(require_from),
         profiles=tuple(profile),
+        quiet=quiet,
     )
     raise typer.Exit(run(asked))
 

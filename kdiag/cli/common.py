@@ -90,8 +90,11 @@ Formats = Annotated[
     typer.Option(
         "--format",
         metavar="FORMAT",
-        help="text, json, markdown, html, junit, sarif, github, tap or prometheus.",
+        help="text, line, json, markdown, html, junit, sarif, github, tap, prometheus or nagios.",
     ),
+]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", help="One line: the verdict and the next step (--format line).")
 ]
 Outputs = Annotated[
     list[str],

@@ -54,6 +54,7 @@ class Asked(NamedTuple):
     host: str
     require_from: tuple[str, ...] = ()
     profiles: tuple[str, ...] = ()
+    quiet: bool = False
 
 
 class Examined(NamedTuple):
@@ -67,8 +68,8 @@ class Examined(NamedTuple):
 def run(asked: Asked) -> int:
     """Check, report, and the exit status that says how it stands."""
     settings = settings_of(asked.config)
-    default = [settings.format] if settings.format and not asked.outputs else []
-    planned = planned_outputs(asked.formats or default, asked.outputs)
+    default = [settings.format] if settings.format and not asked.outputs and not asked.quiet else []
+    planned = planned_outputs(asked.formats or default, asked.outputs, quiet=asked.quiet)
     _check_options(asked, planned)
     examined = _examine(asked, settings)
     if asked.print_run:
@@ -96,6 +97,15 @@ def run(asked: Asked) -> int:
         color=_color(asked.color, settings),
         place=RECORDED if asked.recording else f"the system in {asked.root}" if asked.root != "/" else "",
     )
+    return status_of(report, planned)
+
+
+def status_of(report: Report, planned: Sequence[Output]) -> int:
+    """The exit status that says how it stands: a plug-in's where its line is on standard output."""
+    if Output("nagios") in planned:
+        from kdiag.report.faces.nagios import state
+
+        return state(report)
     return exits.of(report.verdict.status)
 
 
@@ -140,7 +150,7 @@ def _check_options(asked: Asked, planned: Sequence[Output]) -> None:
         fail("--smoke runs programs on this machine, and joins text and json only")
     if asked.print_run:
         one_of("--print-run", asked.print_run, ENGINES)
-        if asked.smoke or asked.formats or asked.outputs or asked.root != "/":
+        if asked.smoke or asked.formats or asked.outputs or asked.quiet or asked.root != "/":
             fail("--print-run prints a command for a running kernel, and nothing else")
     tool_names(asked.tool)
     root_directory(asked.root)
@@ -200,9 +210,9 @@ def _print_run(examined: Examined, engine: str) -> int:
     return exits.READY
 
 
-def planned_outputs(formats: list[str], outputs: list[str]) -> list[Output]:
+def planned_outputs(formats: list[str], outputs: list[str], *, quiet: bool) -> list[Output]:
     try:
-        return plan(formats, outputs)
+        return plan(formats, outputs, quiet=quiet)
     except BadOutputs as error:
         fail(str(error))
 
@@ -288,12 +298,13 @@ def emit(  # noqa: PLR0913
     verbose: bool,
     color: bool | None,
     place: str = "",
+    name: str = "",
 ) -> None:
     """The report in every format that was asked for, where it was asked for. place: where the examined machine is, if
-    it is not this one.
+    it is not this one. name: what one of several reports is called.
     """
     shown = terminal(color)
-    options = Options(shown.width, shown.color, verbose, shown.unicode, explainer(known), place)
+    options = Options(shown.width, shown.color, verbose, shown.unicode, explainer(known), place, name)
     try:
         emit_all(report, planned, options)
     except WriteError as error:

@@ -13,6 +13,7 @@ from kdiag.cli.common import (
     NoPlugins,
     Only,
     Outputs,
+    Quiet,
     Require,
     Settings,
     Skip,
@@ -126,32 +127,36 @@ def compare(  # noqa: PLR0913, PLR0917  a parameter is an option
     raise typer.Exit(found.status)
 
 
-def report(
+def report(  # noqa: PLR0913, PLR0917  a parameter is an option
     files: Files,
     formats: Formats = [],  # noqa: B006
     outputs: Outputs = [],  # noqa: B006
+    quiet: Quiet = False,
     verbose: Verbose = False,
     color: Color = None,
 ) -> None:
     """Show reports that were kept, in any format."""
-    from kdiag.cli.examination import emit, planned_outputs
+    from kdiag.cli.examination import emit, planned_outputs, status_of
     from kdiag.commands.report import reports, worst
-    from kdiag.compare.inputs import BadInput
+    from kdiag.compare.inputs import BadInput, paths
 
-    planned = planned_outputs(formats, outputs)
+    planned = planned_outputs(formats, outputs, quiet=quiet)
     known = registry(plugins=False)
     statuses: list[int] = []
     try:
+        several = len(list(paths(files))) > 1
         for name, one in reports(files):
             if statuses and any(o.path != "-" for o in planned):
                 fail(
                     f"one file cannot hold several reports: leave out -o, or give one report ({name} is the next)"
                 )
-            emit(one, planned, known, verbose=verbose, color=color)
-            statuses.append(exits.of(one.verdict.status))
+            if statuses and any(o.format == "nagios" for o in planned):
+                fail(f"--format nagios is one line about one report: give one ({name} is the next)")
+            emit(one, planned, known, verbose=verbose, color=color, name=name if several else "")
+            statuses.append(status_of(one, planned))
     except BadInput as error:
         fail(str(error))
-    raise typer.Exit(worst(statuses))
+    raise typer.Exit(statuses[0] if len(statuses) == 1 else worst(statuses))
 
 
 COMMANDS: tuple[tuple[str, Callable[..., None], Settings], ...] = (

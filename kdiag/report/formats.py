@@ -33,7 +33,8 @@ class Format(NamedTuple):
 class Options(NamedTuple):
     """What renderers may need to know besides the report. The first four are for `text` only; explain: for
     `sarif` and `html`, which carry the checks' own words. place: where the examined machine is, if it is not this one;
-    in `json` what is to be done on the examined machine is `here` wherever that is.
+    in `json` what is to be done on the examined machine is `here` wherever that is. name: of one of several reports,
+    for `line`.
     """
 
     width: int = 80
@@ -42,12 +43,14 @@ class Options(NamedTuple):
     unicode: bool = True
     explain: Explain | None = None
     place: str = ""
+    name: str = ""
 
 
 FORMATS: dict[str, Format] = {
     f.name: f
     for f in (
         Format("text", "for a person at a terminal", (".txt",), utf8=False),
+        Format("line", "one line, as --quiet prints: a message of the day", utf8=False),
         Format("json", "everything, for programs; its schema: kdiag schema", (".json",)),
         Format("markdown", "for a job's summary, an issue, a chat", (".md", ".markdown")),
         Format("html", "one file for a browser, without scripts", (".html", ".htm")),
@@ -56,6 +59,7 @@ FORMATS: dict[str, Format] = {
         Format("github", "annotations in a log of GitHub Actions"),
         Format("tap", "TAP 13 for test harnesses", (".tap",)),
         Format("prometheus", "metrics for node_exporter's textfile collector", (".prom",)),
+        Format("nagios", "one line of a monitoring plug-in, with its exit statuses", utf8=False),
     )
 }
 
@@ -106,6 +110,10 @@ def render_as(name: str, report: Report, options: Options | None = None) -> str:
             verbose=options.verbose,
             unicode=options.unicode,
         )
+    if name == "line":
+        from kdiag.report.faces.line import render as one_line
+
+        return one_line(report, options.name)
     if name in ("sarif", "html"):
         return cast(_ExplainingRenderer, module).render(report, options.explain)
     return cast(_Renderer, module).render(report)

@@ -5,7 +5,8 @@ The rules:
 - one --format and no -o: to standard output;
 - as many --format as -o: the first goes to the first, the second to the second, and so on;
 - -o without any --format: the name of each file says its format (.html, .json, .xml, .sarif, ...);
-- `-o -` is standard output, for one of them at most.
+- `-o -` is standard output, for one of them at most;
+- --quiet is one line there, beside files.
 Everything else is refused: an option parser does not tell which --format an -o stood beside.
 """
 
@@ -36,13 +37,19 @@ class Output(NamedTuple):
     path: str = STDOUT
 
 
-def plan(formats: Sequence[str], outputs: Sequence[str]) -> list[Output]:
+def plan(formats: Sequence[str], outputs: Sequence[str], *, quiet: bool = False) -> list[Output]:
     """Pair formats and files as the rules above say. Raises BadOutputs, before anything is examined."""
     try:
         names = [named(name).name for name in formats]
     except UnknownFormat as error:
         raise BadOutputs(f"--format: {error}") from None
-    paired = _paired(names, outputs)
+    paired = _paired(names, outputs) if names or outputs or not quiet else []
+    if quiet:
+        if any(output.path == STDOUT for output in paired):
+            raise BadOutputs(
+                "--quiet is one line on standard output: give each --format an -o FILE, or leave it out"
+            )
+        paired = [Output("line"), *paired]
     _each_once([os.path.realpath(o.path) if o.path != STDOUT else STDOUT for o in paired])
     for output in paired:
         _writable(output.path)

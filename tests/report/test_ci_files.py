@@ -23,6 +23,7 @@ from tests.support.needs import need, need_program
 from tests.support.paths import REPOSITORY
 
 ACTION = REPOSITORY / "action.yml"
+HOOKS = REPOSITORY / ".pre-commit-hooks.yaml"
 GITLAB = REPOSITORY / "docs" / "gitlab-ci.yml"
 BIN = Path(sys.executable).parent
 
@@ -45,6 +46,18 @@ def test_valid_by_the_public_schema(path: Path, options: tuple[str, ...], tmp_pa
         path.read_text().replace("using: composite", "using: 3").replace("stage: test", "stage: [{}]")
     )
     assert subprocess.run([*command, str(broken)], capture_output=True, check=False).returncode != 0
+
+
+def test_the_hooks_of_pre_commit_are_commands() -> None:
+    """The manifest by the words of pre-commit.com; each entry is a command that there is."""
+    hooks = yaml.safe_load(HOOKS.read_text(encoding="utf-8"))
+    assert [hook["id"] for hook in hooks] == ["kdiag-scripts", "kdiag-check"]
+    for hook in hooks:
+        assert hook["language"] == "python" and hook["name"] and hook["description"]
+        assert "files" in hook or (hook["always_run"] and not hook["pass_filenames"])
+        program, command = hook["entry"].split()
+        assert (program, command in ("explain", "check")) == ("kdiag", True)
+    assert re.search(hooks[0]["files"], "tools/opensnoop.bt") and not re.search(hooks[0]["files"], "a.bt.txt")
 
 
 def test_inputs_reach_scripts_only_through_the_environment() -> None:

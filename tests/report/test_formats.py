@@ -77,7 +77,7 @@ def test_file_names_mean_formats(path: str, name: str | None) -> None:
 def test_an_unknown_format_is_told_with_the_nearest() -> None:
     with pytest.raises(UnknownFormat, match=r"no format is called 'junitt'; did you mean junit\?"):
         named("junitt")
-    with pytest.raises(UnknownFormat, match=r"\(text, json, markdown, html, "):
+    with pytest.raises(UnknownFormat, match=r"\(text, line, json, markdown, html, "):
         render_as("zzz", everything())
 
 
