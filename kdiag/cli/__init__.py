@@ -24,7 +24,7 @@ def run(arguments: list[str]) -> int:
     if arguments[:1] == ["btf"]:
         status = import_module("kdiag.cli.quick").run(arguments[1:])
     elif arguments and arguments[0] in ("--show-completion", "--install-completion", "__complete"):
-        status = import_module("kdiag.cli.shell").run(arguments)
+        status = import_module("kdiag.cli.shell.entry").run(arguments)
     if status is None:
         status = int(import_module("kdiag.cli.app").run(arguments))
     return status

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from importlib import import_module
-from typing import Annotated, Any, cast
+from typing import Annotated, cast
 
 import typer
-from typer.core import TyperCommand, TyperGroup
 
 from kdiag import __version__
 from kdiag.cli.common import CommandGroup
+from kdiag.cli.help.layout import Command, Group
 from kdiag.console import exits, output, printable
 
 
@@ -42,33 +42,7 @@ def root_options(
         raise typer.BadParameter("--install-completion and --show-completion come first, without a command")
 
 
-def _show_help(context: typer.Context, _option: object, asked: bool) -> None:
-    if asked and not context.resilient_parsing:
-        output.text(f"{context.get_help()}\n")
-        context.exit()
-
-
-class _Command(TyperCommand):
-    """A command whose help the console prints."""
-
-    def get_help_option(self, ctx: typer.Context) -> Any:  # type: ignore[override]
-        return _printed(super().get_help_option(ctx))
-
-
-class _Group(TyperGroup):
-    """The same for all commands together."""
-
-    def get_help_option(self, ctx: typer.Context) -> Any:  # type: ignore[override]
-        return _printed(super().get_help_option(ctx))
-
-
-def _printed(option: Any) -> Any:
-    if option is not None:
-        option.callback = _show_help
-    return option
-
-
-#: Which module has which command, in the order of the help text.
+#: Which module has which command.
 _MODULES = {
     "check": ("check", "list", "schema"),
     "explain": ("explain",),
@@ -87,7 +61,7 @@ def application(arguments: list[str]) -> typer.Typer:
     takes every command apart that it knows (10 ms for all of them, a tenth of a whole check).
     """
     app = typer.Typer(
-        cls=_Group,
+        cls=Group,
         add_completion=False,
         no_args_is_help=True,
         rich_markup_mode=None,
@@ -106,7 +80,7 @@ def application(arguments: list[str]) -> typer.Typer:
         here = import_module(f"kdiag.cli.{module}")
         for name, function, settings in here.COMMANDS:
             if one is None or name == asked:
-                app.command(name, cls=_Command, **settings)(function)
+                app.command(name, cls=Command, **settings)(function)
         if group := getattr(here, "GROUP", None):
             app.add_typer(_grouped(group), name=group.name)
     return app
@@ -115,13 +89,13 @@ def application(arguments: list[str]) -> typer.Typer:
 def _grouped(group: CommandGroup) -> typer.Typer:
     """A command that has commands of its own, and does something without one."""
     inner = typer.Typer(
-        cls=_Group, rich_markup_mode=None, invoke_without_command=True, help=group.help, epilog=group.epilog
+        cls=Group, rich_markup_mode=None, invoke_without_command=True, help=group.help, epilog=group.epilog
     )
     inner.callback()(group.alone)
     for name, function in group.commands:
-        inner.command(name, cls=_Command)(function)
+        inner.command(name, cls=Command)(function)
     for name, function in group.aliases:
-        inner.command(name, cls=_Command, hidden=True)(function)
+        inner.command(name, cls=Command, hidden=True)(function)
     return inner
 
 

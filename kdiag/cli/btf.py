@@ -45,11 +45,6 @@ def struct(  # noqa: PLR0913, PLR0917  a parameter is an option
 ) -> None:
     """Show a struct, union, enum or typedef: as C with offsets and holes, or where members of it lie.
 
-    \b
-    kdiag btf struct task_struct
-    kdiag btf struct task_struct se.vruntime 'comm[3]' mm.pgd
-    kdiag btf struct nft_chain --module nf_tables --format c
-
     The words union, enum and type in the place of struct do the same.
 
     Exit status: 0 shown, 1 there is no such type or member, 2 usage, 3 the BTF cannot be read.
@@ -70,9 +65,6 @@ def func(  # noqa: PLR0913, PLR0917
     output_format: Format = "text",
 ) -> None:
     """Show the prototype of a function, and which module has it.
-
-    \b
-    kdiag btf func vfs_read
 
     Exit status: 0 shown, 1 there is no such function in the BTF, 2 usage, 3 the BTF cannot be read.
     """
@@ -98,9 +90,6 @@ def find(  # noqa: PLR0913, PLR0917
     output_format: Format = "text",
 ) -> None:
     """List the types and functions whose names match a pattern.
-
-    \b
-    kdiag btf find 'tcp_*connect*' --kind func
 
     Exit status: 0 something matches, 1 nothing does, 2 usage, 3 the BTF cannot be read.
     """
@@ -128,10 +117,6 @@ def diff(  # noqa: PLR0913, PLR0917
     output_format: Format = "text",
 ) -> None:
     """Show what changed between two kernels in the structs that tracing tools read.
-
-    \b
-    kdiag btf diff kdiag-old.tar.zst here
-    kdiag btf diff here vmlinux-6.12 task_struct sock -v
 
     Exit status: 0 nothing changed, 1 something did, 2 usage, 3 the BTF cannot be read.
     """
@@ -175,7 +160,8 @@ def _end(ask: Callable[[], Answer]) -> NoReturn:
 
 GROUP = CommandGroup(
     "btf",
-    "Show what the kernel's type information (BTF) says of structs and functions; without a command, what it takes.",
+    "Show what the kernel's type information (BTF) says of structs and functions.\n\n"
+    "Without a command: how many types there are, and how many bytes they take.",
     "Exit status: 0 answered, 1 there is no such thing or (diff) something changed, 2 usage, 3 the BTF cannot be read.",
     alone,
     (("struct", struct), ("func", func), ("find", find), ("diff", diff)),

@@ -25,7 +25,7 @@ def env(
         typer.Option("--format", metavar="|".join(ENV_FORMATS), help="For which shell (default: $SHELL's)."),
     ] = "",
 ) -> None:
-    """Print the variables that lead tools to the headers: eval "$(kdiag env)"."""
+    """Print the variables that lead tools to the headers."""
     from kdiag.commands import env as commands
 
     one_of("--format", output_format, ("", *ENV_FORMATS))
@@ -43,8 +43,10 @@ def run(
     argv: Annotated[list[str], typer.Argument(metavar="-- COMMAND...", help="What to run.")],
     why: Annotated[bool, typer.Option("--why/--no-why", help="Say why it failed, where it fails.")] = True,
 ) -> None:
-    """Run a command with the variables of `kdiag env`; its exit status and signals are its own. Where it fails, kdiag
-    says below its last words what they mean on this machine.
+    """Run a command with the variables of `kdiag env`.
+
+    Its exit status and signals are its own. Where it fails, kdiag says below its last words what they mean on this
+    machine.
     """
     from kdiag.commands import run as commands
 

@@ -54,7 +54,7 @@ def fix(  # noqa: PLR0913, PLR0917  a parameter is an option
     tool: Tool = [],  # noqa: B006
     host: Host = "",
 ) -> None:
-    """Put kernel headers in place, prove it with the real tools; or take it back."""
+    """Repair what can be repaired: show the plan, ask, change it, prove it; or take it back."""
     from kdiag.commands.repair.fix import Request, Surroundings
     from kdiag.commands.repair.fix import fix as run_fix
     from kdiag.console.progress import console
@@ -101,7 +101,7 @@ def smoke(  # noqa: PLR0913, PLR0917  a parameter is an option
     color: Color = None,
     no_plugins: NoPlugins = False,
 ) -> None:
-    """Prove it: run small programs that cause the very events they look for."""
+    """Run small programs that cause the very events they look for."""
     from kdiag.checking.selection import UnknownName, split
     from kdiag.commands import smoke as command
     from kdiag.smoke import SmokeError

@@ -11,9 +11,10 @@ if TYPE_CHECKING:
 
 
 def mcp() -> None:
-    """Answer a program that speaks the Model Context Protocol, on standard input and output; read-only.
+    """Answer a program that speaks the Model Context Protocol.
 
-    Its tools are check, why, explain, btf_struct and btf_func. It ends when its input ends.
+    It reads requests on standard input, answers on standard output, and changes nothing. Its tools are check, why,
+    explain, btf_struct and btf_func. It ends when its input ends.
     """
     from kdiag.mcp import NotInstalled, server
 

@@ -27,7 +27,7 @@ def why(  # noqa: PLR0913, PLR0917  a parameter is an option
     color: Color = None,
     host: Host = "",
 ) -> None:
-    """Say what a tool's message means on this machine: bpftrace ... 2>&1 | kdiag why
+    """Say what a tool's message means on this machine, and what helps.
 
     Exit status: 0 its meaning and its cause are known, 1 its meaning is known and no cause is established here, 3 kdiag
     does not know the message.

@@ -6,7 +6,7 @@ import platform
 import sys
 import traceback
 
-from kdiag import __version__
+from kdiag import HOME, __version__
 from kdiag.trust import scratch
 
 
@@ -21,5 +21,5 @@ def write_report(error: BaseException) -> str:
     try:
         path = scratch.kept("kdiag-report-", ".txt", text.encode("utf-8", "backslashreplace"))
     except OSError:
-        return f"{head}\n\n{text}"
-    return f"{head}\nPlease report it with the details in {path}"
+        return f"{head}\nPlease report it at {HOME}/issues, with all of this:\n\n{text}"
+    return f"{head}\nPlease report it at {HOME}/issues, with the file {path} and the command that you typed."

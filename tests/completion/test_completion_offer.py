@@ -6,7 +6,7 @@ import pytest
 import typer
 
 from kdiag.cli.app import application
-from kdiag.cli.completing import offered
+from kdiag.cli.shell.completing import offered
 from kdiag.completion.kinds import meaning
 from kdiag.completion.line import split, unquoted
 from kdiag.completion.many import MOST

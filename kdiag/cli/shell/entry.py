@@ -39,7 +39,7 @@ def run(arguments: Sequence[str]) -> int:
 def _complete(arguments: Sequence[str]) -> int:
     """A defect or a machine that cannot be read must not write into the line that is being typed."""
     try:
-        import_module("kdiag.cli.completing").answer(arguments)
+        import_module("kdiag.cli.shell.completing").answer(arguments)
     except Exception:
         return exits.FAILED
     return exits.READY

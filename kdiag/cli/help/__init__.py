@@ -1,0 +1,1 @@
+"""The help of every command: its summaries in sections, its examples."""

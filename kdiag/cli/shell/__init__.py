@@ -1,0 +1,1 @@
+"""Completion in the shell: what `kdiag __complete`, `--show-completion` and `--install-completion` do."""
