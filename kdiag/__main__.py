@@ -1,11 +1,23 @@
-"""The console script, and `python -m kdiag`: import the command line and run it."""
+"""The console script, and `python -m kdiag`: import the command line and run it.
+
+An old Python comes as far as this: nothing here is newer than Python 3.6 until it was asked for its version.
+"""
 
 import gc
 import os
 import sys
 
+#: With the version and the path of the Python that is too old.
+OLD = (
+    "kdiag requires Python 3.10 or newer, and {1} is Python {0}: run it with a newer one, "
+    "or use the stand-alone build (kdiag-VERSION-linux-ARCH), which requires no Python"
+)
+if sys.version_info < (3, 10):  # noqa: UP036  what asks pip is not `python -m kdiag` in a clone, nor an archive
+    print(OLD.format(sys.version.split()[0], sys.executable), file=sys.stderr)
+    sys.exit(3)  # kdiag cannot tell
 
-def _trusted_path() -> list[str]:
+
+def _trusted_path() -> "list[str]":
     """sys.path without the current directory, which `python -m` and PYTHONPATH put first: kdiag runs as root, and a
     directory that another user can write must not hold a typer.py for it. A checkout keeps it, last.
     """

@@ -38,7 +38,13 @@ def key() -> str | None:
 
 
 def _code() -> list[str]:
+    """The files of the code that reads it; the one file that all of kdiag is in, if it is."""
     home = os.path.join(os.path.dirname(parse.__file__), "btf")
+    archive = home
+    while not os.path.exists(archive):
+        archive = os.path.dirname(archive)
+    if not os.path.isdir(archive):
+        return [archive]
     return [
         home,
         *(entry.path for entry in sorted(os.scandir(home), key=lambda e: e.name) if entry.is_file()),

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import pkgutil
 import re
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import kdiag.smoke
 from kdiag.knowledge.tools.bpftrace import says_bpftrace
 from kdiag.smoke.programs import Runner, Runners
 
@@ -40,7 +39,7 @@ def _bcc(tools: Tools, hint: str) -> Runner:
 
 
 def _source(name: str) -> str:
-    return (Path(kdiag.smoke.__file__).parent / name).read_text(encoding="utf-8")
+    return (pkgutil.get_data("kdiag.smoke", name) or b"").decode("utf-8")
 
 
 def _libbpf(tools: Tools) -> Runner:

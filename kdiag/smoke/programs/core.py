@@ -5,20 +5,19 @@ that distributions build of BCC's libbpf-tools, each with a libbpf of its own.
 from __future__ import annotations
 
 import base64
+import pkgutil
 import re
 from collections.abc import Callable
-from pathlib import Path
 
 from kdiag.smoke.programs.program import Program, Scene, Shown, Skip
 from kdiag.trust.program import distrusted
 
-_OBJECTS = Path(__file__).resolve().parents[1] / "objects"
 _TRACING = rb"^tracing$"
 
 
 def _object(name: str) -> Callable[[Scene], tuple[str, ...]]:
     return lambda scene: (
-        base64.b64encode((_OBJECTS / f"{name}.bpf.o").read_bytes()).decode("ascii"),
+        base64.b64encode(pkgutil.get_data("kdiag.smoke", f"objects/{name}.bpf.o") or b"").decode("ascii"),
         scene.cause.comm,
     )
 
