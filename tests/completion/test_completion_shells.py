@@ -7,6 +7,7 @@ import pty
 import re
 import select
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -42,7 +43,6 @@ class Shell:
         path.write_text(script(name))
         program = place / "kdiag"
         program.write_text(f'#!/bin/sh\nexec {sys.executable} -m kdiag "$@"\n')
-        program.chmod(0o755)
         environment = {
             "PATH": f"{place}:{os.environ['PATH']}",
             "HOME": str(place),
@@ -50,18 +50,14 @@ class Shell:
             "LANG": "C.UTF-8",
             "PYTHONPATH": os.getcwd(),
         }
-        main, other = pty.openpty()
-        self.terminal = main
-        self.process = subprocess.Popen(
-            [need_program(name), *_COMMANDS[name]],
-            stdin=other,
-            stdout=other,
-            stderr=other,
-            cwd=place,
-            env=environment,
-            start_new_session=True,
-        )
-        os.close(other)
+        for tool in (program, place / "a-tool-of-the-test"):
+            tool.touch()
+            tool.chmod(0o755)
+        command = [need_program(name), *_COMMANDS[name]]
+        self.process, self.terminal = pty.fork()  # fish ends without a terminal that is its own
+        if not self.process:
+            os.chdir(place)
+            os.execve(command[0], command, environment)
         self.type(_SET_UP[name].format(script=path, dump=place / "zcompdump"))
         self.type("echo set''tled\n")
         self.until("settled\r")
@@ -81,8 +77,8 @@ class Shell:
 
     def close(self) -> None:
         """End the shell."""
-        self.process.kill()
-        self.process.wait()
+        os.kill(self.process, signal.SIGKILL)
+        os.waitpid(self.process, 0)
         os.close(self.terminal)
 
 
@@ -116,9 +112,7 @@ def test_files_are_the_shells_own(shell: Shell, tmp_path: Path) -> None:
     shell.until("recording-of-a-machine.tar.zst")
 
 
-def test_a_command_behind_run_is_completed(shell: Shell, tmp_path: Path) -> None:
-    (tmp_path / "a-tool-of-the-test").write_text("#!/bin/sh\n")
-    (tmp_path / "a-tool-of-the-test").chmod(0o755)
+def test_a_command_behind_run_is_completed(shell: Shell) -> None:
     shell.type("kdiag run -- a-tool-of\t")
     shell.until("a-tool-of-the-test")
 
