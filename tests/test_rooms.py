@@ -31,7 +31,7 @@ MAY_IMPORT = {
     "checking": "capabilities check console knowledge machine model parse remedies system trust words",
     "config": "capabilities checking model trust words",
     "report": "capabilities checking config console knowledge model trust words",
-    "compare": "console model report trust",
+    "compare": "console model parse report trust words",
     "recording": "capabilities checking console knowledge machine model parse report system trust",
     "fix": "console knowledge machine model parse remedies system trust",
     "why": "capabilities console knowledge model report",

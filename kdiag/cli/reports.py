@@ -146,7 +146,11 @@ def report(  # noqa: PLR0913, PLR0917  a parameter is an option
     try:
         several = len(list(paths(files))) > 1
         for name, one in reports(files):
-            if statuses and any(o.path != "-" for o in planned):
+            if isinstance(one, BadInput):
+                console.note(str(one))
+                statuses.append(exits.USAGE)
+                continue
+            if any(s != exits.USAGE for s in statuses) and any(o.path != "-" for o in planned):
                 fail(
                     f"one file cannot hold several reports: leave out -o, or give one report ({name} is the next)"
                 )

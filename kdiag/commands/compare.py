@@ -18,8 +18,9 @@ from kdiag.compare.summary import MachineSummary, Reader
 from kdiag.compare.text import render as render_text
 from kdiag.console import exits, printable
 from kdiag.machine import Machine
-from kdiag.recording.pack import opened
+from kdiag.recording.pack import archive, opened
 from kdiag.report.document import BadReport
+from kdiag.system.recording import Recording
 from kdiag.system.recording_index import BadRecording
 
 if TYPE_CHECKING:
@@ -90,13 +91,15 @@ def summarise(document: Document, reader: Reader, kernels: list[Information]) ->
     """What a document says; what its kernel says of itself is added to `kernels`. Raises BadInput with its name and the
     place.
     """
+    if document.problem:
+        raise BadInput(f"{document.name}: {document.problem}")
     try:
         if not document.recording:
             summary = reader.read(document.text)
             if len(kernels) <= _INFORMED:
                 kernels.append(unseen(document.name, summary.machine.release))
             return summary
-        system = opened(document.name)
+        system = recording(document)
         machine = Machine(system)
         summary = reader.of(_examined(machine))
         if len(kernels) <= _INFORMED:
@@ -107,9 +110,14 @@ def summarise(document: Document, reader: Reader, kernels: list[Information]) ->
         raise BadInput(told if told.startswith(document.name) else f"{document.name}: {told}") from None
 
 
-def played_back(path: str) -> Report:
+def recording(document: Document) -> Recording:
+    """The recording that a document is, or leads to. Raises BadRecording."""
+    return Recording(archive(document.text, document.name)) if document.text else opened(document.name)
+
+
+def played_back(document: Document) -> Report:
     """The report on a recording, by the checks of this kdiag. Raises BadRecording."""
-    return _examined(Machine(opened(path)))
+    return _examined(Machine(recording(document)))
 
 
 def _examined(machine: Machine) -> Report:

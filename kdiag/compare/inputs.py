@@ -1,28 +1,28 @@
 """What is compared: reports and recordings, from files, directories, patterns and standard input, one at a time.
 
-A report is a JSON document as `kdiag check --format json` prints it; a file or standard input may hold many, one per
-line or one after the other. A recording is examined again by the checks of this kdiag.
+A report is a JSON document as `kdiag check --format json` prints it; a file or standard input may hold many
+(`stream`). A recording is examined again by the checks of this kdiag.
 """
 
 from __future__ import annotations
 
 import glob
-import io
 import os
 import stat as stat_bits
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
+from kdiag.compare.framing import is_archive
+from kdiag.compare.stream import Document
+from kdiag.compare.stream import documents as stream_documents
 from kdiag.console.printable import line
-from kdiag.report.document import DOCUMENT_LIMIT
 from kdiag.trust import read
 
-_CHUNK = 1024 * 1024
+__all__ = ["BadInput", "Document", "documents", "paths"]
+
 _SUFFIXES = (".json", ".jsonl", ".ndjson", ".tar.zst", ".tar.xz")
 _DEEPEST = 16
-#: zstd, xz, gzip; an uncompressed tar says so further on.
-_ARCHIVES = (b"\x28\xb5\x2f\xfd", b"\xfd7zXZ\x00", b"\x1f\x8b\x08")
 
 
 class BadInput(ValueError):
@@ -32,14 +32,6 @@ class BadInput(ValueError):
 
     def __init__(self, message: str, more: Iterable[str] = ()) -> None:
         super().__init__("\n".join(map(line, (message, *more))))
-
-
-class Document(NamedTuple):
-    """One report's text, or (`recording`) the path of a recording to play back. name: for people."""
-
-    name: str
-    text: bytes = b""
-    recording: bool = False
 
 
 def paths(given: Sequence[str]) -> Iterator[str]:
@@ -77,14 +69,9 @@ def _walk(directory: str, depth: int) -> Iterator[str]:
 
 
 def documents(path: str) -> Iterator[Document]:
-    """The reports in a file or on standard input, or the one recording at a path. Raises BadInput."""
+    """The reports and recordings in a file or on standard input, or the one recording at a path. Raises BadInput."""
     if path == "-":
-        stream = sys.stdin.buffer
-        # What was peeked at is read again.
-        if isinstance(stream, io.BufferedReader) and _archive(stream.peek(512)):
-            yield Document(path, recording=True)
-        else:
-            yield from _split(stream, "standard input")
+        yield from _taken_apart(sys.stdin.buffer, "standard input", path=False)
         return
     if os.path.isdir(path) or os.path.basename(path) == "recording.json":
         yield Document(path, recording=True)
@@ -92,10 +79,10 @@ def documents(path: str) -> Iterator[Document]:
     try:
         with read.opened(path) as file:
             # `<(command)` of a shell cannot be read twice.
-            if _archive(file.peek(512)) and stat_bits.S_ISREG(os.fstat(file.fileno()).st_mode):
+            if is_archive(file.peek(512)) and stat_bits.S_ISREG(os.fstat(file.fileno()).st_mode):
                 yield Document(path, recording=True)
             else:
-                yield from _split(file, path)
+                yield from _taken_apart(file, path, path=True)
     except OSError as error:
         raise BadInput(f"{path}: {error.strerror or error}") from None
     except ValueError as error:
@@ -104,43 +91,10 @@ def documents(path: str) -> Iterator[Document]:
         raise BadInput(f"{path!a}: not a path") from None
 
 
-def _archive(start: bytes) -> bool:
-    """Whether a file that begins like this is packed, or a tar."""
-    return start.startswith(_ARCHIVES) or start[257:262] == b"ustar"
-
-
-def _split(stream: BinaryIO, name: str) -> Iterator[Document]:
-    buffer, count, more = b"", 0, True
-    while more:
-        chunk = stream.read(_CHUNK)
-        more = len(chunk) == _CHUNK
-        buffer = buffer + chunk if buffer else chunk
-        start = 0
-        while (end := _end(buffer, start)) >= 0:
-            document = buffer[start:end]
-            start = end
-            if not document.isspace():
-                count += 1
-                yield Document(f"{name}#{count}", document)
-        buffer = buffer[start:] if start else buffer
-        if len(buffer) > DOCUMENT_LIMIT:
-            raise BadInput(f"{name}: a document of more than {DOCUMENT_LIMIT} bytes")
-    if buffer.strip():
-        yield Document(f"{name}#{count + 1}" if count else name, buffer)
-    elif not count:
+def _taken_apart(stream: BinaryIO, name: str, *, path: bool) -> Iterator[Document]:
+    empty = True
+    for document in stream_documents(stream, name, path=path):
+        empty = False
+        yield document
+    if empty:
         raise BadInput(f"{name}: empty; expected a report, as `kdiag check --format json` prints it")
-
-
-def _end(buffer: bytes, start: int) -> int:
-    """Where the first of several documents ends, -1 if it is the only one so far: one on a line of its own, or one
-    that ends with a brace on a line of its own, before one that begins with such.
-    """
-    while buffer[start : start + 1] == b"\n":
-        start += 1
-    line = buffer.find(b"\n", start)
-    if line < 0:
-        return -1
-    if buffer.endswith((b"}", b"}\r", b"} "), start, line):
-        return line + 1
-    end = buffer.find(b"\n}\n{", line - 1)
-    return end + 3 if end >= 0 else -1

