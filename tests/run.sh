@@ -13,7 +13,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 python=${PYTHON:-python3}
-tools="bpftrace bpftool busybox chromium fish fonts-dejavu-core xz-utils zsh zstd"
+tools="bpftrace bpftool busybox chromium fish fonts-dejavu-core groff-base mandoc xz-utils zsh zstd"
 
 install=yes
 fast=

@@ -172,7 +172,7 @@ def wheel(sources: Path, tmp_path_factory: pytest.TempPathFactory) -> zipfile.Zi
 def test_the_wheel_has_no_checks_of_its_own(wheel: zipfile.ZipFile) -> None:
     names = wheel.namelist()
     top = {name.split("/")[0] for name in names}
-    assert {t for t in top if not t.endswith(".dist-info")} == {"kdiag", "kdiag_checks"}
+    assert {t for t in top if not t.endswith((".dist-info", ".data"))} == {"kdiag", "kdiag_checks"}
     assert not [n for n in names if n.startswith(("checks/", "tests/", "fixtures/", "benchmarks/"))]
 
 
@@ -183,6 +183,13 @@ def test_the_wheel_is_whole(wheel: zipfile.ZipFile) -> None:
             assert str(path.relative_to(REPOSITORY)) in names
     for path in (REPOSITORY / "checks").rglob("*.py"):
         assert f"kdiag_checks/{path.relative_to(REPOSITORY / 'checks')}" in names
+    shared = {name.partition(".data/data/")[2] for name in names if ".data/" in name}
+    assert shared == {
+        "share/man/man1/kdiag.1",
+        "share/bash-completion/completions/kdiag",
+        "share/zsh/site-functions/_kdiag",
+        "share/fish/vendor_completions.d/kdiag.fish",
+    }
     entry = next(name for name in names if name.endswith("entry_points.txt"))
     text = wheel.read(entry).decode()
     assert "[kdiag.checks]\nbuiltin = kdiag_checks" in text
