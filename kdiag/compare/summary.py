@@ -1,9 +1,9 @@
 """What a comparison needs of a report, and reading just that quickly: ten thousand reports of 90 kB in seconds.
 
-kdiag writes reports one way (report/json.py), so a finding that two machines share is the same bytes in both files.
-Such a block is read and validated once, by the reader of whole reports, and then known by its bytes. In a document of
-any other layout, such as one report per line, findings are known by their values instead. Whatever is odd in any way
-goes through the reader of whole reports.
+Programs write reports in few layouts (kdiag.compare.layouts), so a finding that two machines share is the same bytes in
+both files. Such a block is read and validated once, by the reader of whole reports, and then known by its bytes; one
+that only has other evidence is known by the rest, and its evidence is validated. In a document of any other layout,
+findings are known by their values instead. Whatever is odd in any way goes through the reader of whole reports.
 """
 
 from __future__ import annotations
@@ -14,11 +14,14 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
-from kdiag.model import Capability, Finding, MachineInfo, Report, Status
-from kdiag.report.document import BadReport, load
+from kdiag.compare.layouts import Layout, cut, without_evidence
+from kdiag.model import Capability, Finding, MachineInfo, Readiness, Report, Status
+from kdiag.report.document import EVIDENCE, BadReport, load
 
 #: Bytes of blocks that are remembered. Machines that share nothing must not fill the memory.
-_REMEMBERED = 48 * 1024 * 1024
+_REMEMBERED = 24 * 1024 * 1024
+#: The most answers of one report: kdiag's have some 220 findings and 45 capabilities. Each answer is remembered.
+MOST_ANSWERS = 5000
 
 
 class Fact(NamedTuple):
@@ -34,7 +37,7 @@ class Fact(NamedTuple):
 
 class MachineSummary(NamedTuple):
     """What is compared of a report. answers: what makes two machines the same, as a value to look up: the
-    status of every capability and every finding, and the causes.
+    status of every capability and every finding, and the causes. created: when the report was made.
     """
 
     machine: MachineInfo
@@ -42,6 +45,8 @@ class MachineSummary(NamedTuple):
     capabilities: tuple[Capability, ...]
     facts: tuple[Fact, ...]
     answers: tuple[int, ...]
+    verdict: Readiness = Readiness.UNKNOWN
+    created: str = ""
 
     def fact(self, fact_id: str) -> Fact | None:
         """The finding of this id, or None."""
@@ -54,18 +59,23 @@ def fact_of(finding: Finding) -> Fact:
     return Fact(finding.id, finding.title, finding.status, finding.summary, finding.causes, command)
 
 
-_Shell = tuple[MachineInfo, tuple[str, ...]]
+class _Shell(NamedTuple):
+    """What is around the two lists."""
 
-_FINDINGS = b'\n  "findings": [\n    {\n      "id": '
-_CAPABILITIES = b'\n    }\n  ],\n  "capabilities": [\n    {\n      "id": '
-_REST = b'\n    }\n  ],\n  "required": '
-_NEXT = b'\n    },\n    {\n      "id": '
-_CREATED = re.compile(
-    rb'(?<=[\n{,] "created": ")[0-9TZ:.+-]{1,40}(?=",[ \n])|(?<=\n  "created": ")[0-9TZ:.+-]{1,40}(?=",\n)'
-)
+    machine: MachineInfo
+    required: tuple[str, ...]
+    verdict: Readiness
+
+
+_CREATED = re.compile(rb'((?:\n  |[{,] ?)"created": ?")([0-9TZ:.+-]{1,40})(?=",)')
 _FRAME = (
     b'{"schema":"kdiag.report/1","kdiag":"","created":"","machine":{},"findings":[%s],"capabilities":[%s],"required":[],'
     b'"verdict":{"status":"unknown","summary":""}}'
+)
+#: In the place of the two lists: a document may have lists of these names further on, too, and the last ones count.
+_MARKS = (
+    b'{"id":"-","status":"ok","summary":""}',
+    b'{"id":"-","title":"","tool":"","status":"works","because":""}',
 )
 
 
@@ -88,25 +98,50 @@ class Reader:
         return quick if quick is not None else self.of(load(document))
 
     def of(self, report: Report) -> MachineSummary:
-        """The summary of a report."""
+        """The summary of a report. Raises BadReport for one with more answers than any machine has."""
+        if len(report.findings) + len(report.capabilities) > MOST_ANSWERS:
+            raise BadReport(f"more than {MOST_ANSWERS} findings and capabilities; a report has some 300")
         facts = tuple(fact_of(finding) for finding in report.findings)
         answers = [self._number(_answer(c)) for c in report.capabilities]
         answers += [self._number(_answer(f)) for f in facts]
-        return MachineSummary(report.machine, report.required, report.capabilities, facts, tuple(answers))
+        return MachineSummary(
+            report.machine,
+            report.required,
+            report.capabilities,
+            facts,
+            tuple(answers),
+            report.verdict.status,
+            report.created,
+        )
 
     def _quickly(self, document: bytes) -> MachineSummary | None:
-        """The summary of a document in kdiag's own layout, None for any other. Line feeds stand between JSON's
-        tokens only, never inside a string, so that cutting there is safe: every piece is checked to be whole.
-        """
-        head, found, body = document.partition(_FINDINGS)
-        findings, second, body = body.partition(_CAPABILITIES)
-        capabilities, third, rest = body.partition(_REST)
-        if not (found and second and third):
+        """The summary of a document in a layout that can be cut, None for any other. All pieces are checked."""
+        pieces = cut(document)
+        if pieces is None:
             return None
-        shell = self._shell(head, rest)
+        shell = self._shell(pieces.head, pieces.rest)
         if shell is None:
             return None
-        return self._put_together(shell, findings.split(_NEXT), capabilities.split(_NEXT), _whole)
+        self._known(pieces.findings, pieces.layout)
+        found = self._put_together(shell, pieces.findings, pieces.capabilities, _whole)
+        created = _CREATED.search(pieces.head)
+        return found._replace(created=created[2].decode() if created else "") if found else None
+
+    def _known(self, findings: list[bytes], layout: Layout) -> None:
+        """See to it that findings are known which only have other evidence than a known one; it is validated. Raises
+        BadReport, or ValueError.
+        """
+        known = self._facts
+        for block in findings:
+            parts = None if block in known else without_evidence(block, layout)
+            if parts is None:
+                continue
+            bare, evidence = parts
+            EVIDENCE.read(json.loads(evidence))
+            if bare not in known:
+                self._learn([bare], [], _whole)
+            known[block] = known[bare]
+            self._remembered += len(block)
 
     def _by_values(self, document: bytes) -> MachineSummary | None:
         """The summary of a document in any layout; None if it is not a report at first sight."""
@@ -116,32 +151,43 @@ class Reader:
         lists = [value.pop(name, None) for name in ("findings", "capabilities")]
         if not all(isinstance(some, list) for some in lists):
             return None
+        created = value.get("created")
         required = json.dumps(value.pop("required", None)).encode()
         head = json.dumps(value).encode()
-        shell = self._shell(head[:-1] + b", ", required + b"}")
+        shell = self._shell(head[:-1] + b", ", b'"required": ' + required + b"}")
         blocks, works = ([marshal.dumps(item, 2) for item in some] for some in lists)
-        return None if shell is None else self._put_together(shell, blocks, works, _written)
+        found = None if shell is None else self._put_together(shell, blocks, works, _written)
+        return found._replace(created=str(created)) if found else None
 
     def _put_together(
         self, shell: _Shell, blocks: list[bytes], works: list[bytes], written: Callable[[bytes], bytes]
     ) -> MachineSummary | None:
+        if len(blocks) + len(works) > MOST_ANSWERS:
+            return None
         self._learn(blocks, works, written)
         facts = [self._facts[block] for block in blocks]
         able = [self._capabilities[block] for block in works]
         if len({fact.id for fact, _ in facts}) != len(facts) or len({c.id for c, _ in able}) != len(able):
             return None
         answers = tuple([number for _, number in able] + [number for _, number in facts])
-        return MachineSummary(*shell, tuple([c for c, _ in able]), tuple([f for f, _ in facts]), answers)
+        return MachineSummary(
+            shell.machine,
+            shell.required,
+            tuple([c for c, _ in able]),
+            tuple([f for f, _ in facts]),
+            answers,
+            shell.verdict,
+        )
 
     def _shell(self, head: bytes, rest: bytes) -> _Shell | None:
         """What is around the two lists; None if the lists are somewhere else, and this is not what it seems."""
-        key = _CREATED.sub(b"", head, count=1) + rest
+        key = _CREATED.sub(rb"\1", head, count=1) + rest
         known = self._shells.get(key)
         if known is None:
-            report = load(b'%s"findings": [], "capabilities": [], "required": %s' % (head, rest))
-            if report.findings or report.capabilities:
+            report = load(b'%s"findings": [%s], "capabilities": [%s], %s' % (head, *_MARKS, rest))
+            if [f.id for f in report.findings] != ["-"] or [c.id for c in report.capabilities] != ["-"]:
                 return None
-            known = self._shells[key] = report.machine, report.required
+            known = self._shells[key] = _Shell(report.machine, report.required, report.verdict.status)
             self._remembered += len(key)
         return known
 
@@ -171,7 +217,7 @@ class Reader:
 
 def _whole(block: bytes) -> bytes:
     """A block that was cut out of a document, if it is whole. Raises ValueError."""
-    text = b'{"id": %s}' % block
+    text = b'{"id":%s}' % block
     json.loads(text)
     return text
 

@@ -27,7 +27,7 @@ from kdiag.model import (
 from kdiag.report.shapes import BadReport, Choice, Day, Each, Key, Perhaps, Record, Schema, Text, described
 from kdiag.words import found_instead
 
-__all__ = ["DOCUMENT_LIMIT", "KINDS", "SCHEMA", "BadReport", "document", "load", "schema"]
+__all__ = ["DOCUMENT_LIMIT", "EVIDENCE", "KINDS", "SCHEMA", "BadReport", "document", "load", "schema"]
 
 SCHEMA = "kdiag.report/1"
 KINDS = ("safe", "unsafe", "manual")
@@ -97,6 +97,9 @@ _EVIDENCE = Record(
     },
 )
 
+#: What a finding has of it.
+EVIDENCE = Each(_EVIDENCE)
+
 _REMEDY = Record(
     Remedy,
     {
@@ -145,7 +148,7 @@ _FINDING = Record(
         "summary": Key(_TEXT, "The answer in one line."),
         "reason": Key(_TEXT, "Why, or what follows from it; may be empty.", ""),
         "evidence": Key(
-            Each(_EVIDENCE), "What was looked at and what was seen there, every path tried included.", ()
+            EVIDENCE, "What was looked at and what was seen there, every path tried included.", ()
         ),
         "causes": Key(_IDS, "Ids of findings that explain this one.", ()),
         "remedies": Key(Each(_REMEDY), "Ways to repair it, the right one for this machine first.", ()),

@@ -213,7 +213,7 @@ print(found.comparison.total, peak.split()[1])
 
 def test_many_machines_take_little(tmp_path: Path) -> None:
     """A thousand reports of 90 kB, 90 MB in all, are not held in memory."""
-    from benchmarks.compare import make
+    from benchmarks.reports import make
 
     need(Path("/proc/self/status").exists(), "Linux")
     assert make(tmp_path, 1000) > 40_000_000

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from kdiag.compare.inputs import BadInput, Document, documents, paths
 from kdiag.compare.summary import MachineSummary, Reader
 from kdiag.report.document import DOCUMENT_LIMIT, BadReport, load
 from kdiag.report.faces.json import render
-from tests.support.comparison_samples import SAMPLE, broken, report
+from tests.support.comparison_samples import SAMPLE, broken, finding, report
 from tests.support.paths import FIXTURES
 
 
@@ -40,14 +41,56 @@ def test_any_layout_says_the_same(indent: int | None) -> None:
     assert whole(Reader().read(other)) == whole(slowly(document))
 
 
-def test_the_quick_way_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    """kdiag's own layout is never read as a whole: that would be 25 times as slow."""
-    document = render(broken()).encode()
-    expected = whole(slowly(document))
+LAYOUTS: dict[str, dict[str, object]] = {
+    "own": {"indent": 2},
+    "on one line": {},
+    "tight": {"separators": (",", ":")},
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_the_quick_way_is_taken(monkeypatch: pytest.MonkeyPatch, layout: str) -> None:
+    """Layouts that programs write are neither read as a whole nor by values: that would be ten times as slow."""
+    for one in (SAMPLE.read_bytes(), render(broken()).encode()):
+        document = text(json.loads(one), **LAYOUTS[layout])
+        expected = slowly(document)
+        reader = Reader()
+        with monkeypatch.context() as patched:
+            patched.setattr(Reader, "of", lambda *_: pytest.fail("read as a whole"))
+            patched.setattr(Reader, "_by_values", lambda *_: pytest.fail("read by values"))
+            assert reader.read(document)._replace(answers=()) == expected._replace(answers=())
+            later = reader.read(document.replace(expected.created.encode(), b"2027-02-02T00:00:00Z"))
+            assert later._replace(answers=()) == expected._replace(answers=(), created="2027-02-02T00:00:00Z")
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_other_evidence_is_another_block_only_to_be_checked(layout: str) -> None:
+    """What no two machines have alike must not cost what a new finding costs, and is not taken unseen either."""
+    document = text(json.loads(render(broken())), **LAYOUTS[layout])
     reader = Reader()
-    monkeypatch.setattr(Reader, "of", lambda *_: pytest.fail("read as a whole"))
-    assert whole(reader.read(document)) == expected
-    assert whole(reader.read(document.replace(b"2026-01-01", b"2027-02-02"))) == expected
+    known = reader.read(document)
+    read = []
+    reader._learn = lambda new, able, written: read.extend(new)  # type: ignore[method-assign,assignment,func-returns-value]
+    assert reader.read(document.replace(b'"Linux"', b'"Linux 0xffff \\u202e"')) == known
+    assert not [block for block in read if block not in reader._facts]
+    for odd in (b"7", b'"x"}, 8, {"source": "s"', b'"x"]'):
+        with pytest.raises(BadReport) as told:
+            reader.read(document.replace(b'"Linux"', odd, 1))
+        with pytest.raises(BadReport) as expected:
+            slowly(document.replace(b'"Linux"', odd, 1))
+        assert str(told.value) == str(expected.value)
+
+
+def test_more_answers_than_any_machine_has_are_refused() -> None:
+    """Each answer is remembered for the next machine: one hostile report must not fill the memory."""
+    one = report()
+    many = tuple(finding(f"x.{number}") for number in range(reading.MOST_ANSWERS))
+    for document in (
+        render(replace(one, findings=many)).encode(),
+        text(json.loads(render(replace(one, findings=many))), indent=1),
+    ):
+        with pytest.raises(BadReport, match="more than 5000 findings and capabilities"):
+            Reader().read(document)
 
 
 def test_answers_tell_machines_apart() -> None:
@@ -72,21 +115,25 @@ def test_what_is_remembered_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 DOCUMENT = SAMPLE.read_bytes()
+TIGHT = text(json.loads(DOCUMENT), separators=(",", ":"))
 
 
 @settings(deadline=None, max_examples=150)
 @given(st.data())
 def test_damage_is_told_as_by_the_reader_of_whole_reports(data: st.DataObject) -> None:
-    spot = data.draw(st.integers(0, len(DOCUMENT) - 1))
+    document = data.draw(st.sampled_from([DOCUMENT, TIGHT]))
+    spot = data.draw(st.integers(0, len(document) - 1))
     kind = data.draw(st.sampled_from(["cut", "flip", "drop", "insert"]))
     piece = data.draw(
-        st.sampled_from([b"", b'"', b"}", b"{", b",", b"]", b"\n", b"null", b'\n    },\n    {\n      "id": '])
+        st.sampled_from(
+            [b"", b'"', b"}", b"{", b",", b"]", b"\n", b"null", b'\n    },\n    {\n      "id": ', b'},{"id":']
+        )
     )
     damaged = {
-        "cut": DOCUMENT[:spot],
-        "flip": DOCUMENT[:spot] + bytes([DOCUMENT[spot] ^ 1]) + DOCUMENT[spot + 1 :],
-        "drop": DOCUMENT[:spot] + DOCUMENT[spot + data.draw(st.integers(1, 200)) :],
-        "insert": DOCUMENT[:spot] + piece + DOCUMENT[spot:],
+        "cut": document[:spot],
+        "flip": document[:spot] + bytes([document[spot] ^ 1]) + document[spot + 1 :],
+        "drop": document[:spot] + document[spot + data.draw(st.integers(1, 200)) :],
+        "insert": document[:spot] + piece + document[spot:],
     }[kind]
     try:
         expected: object = whole(slowly(damaged))
