@@ -1,4 +1,4 @@
-"""The README shows what kdiag says on two recorded machines; where a change is meant, it is written anew by
+"""docs/first-session.md shows what kdiag says on two recorded machines; where a change is meant, it is written anew by
 
 python -c 'import tests.report.test_readme as t; t.write()'
 """
@@ -15,7 +15,7 @@ from kdiag.report.formats import Options, render_as
 from tests.support.paths import FIXTURES
 from tests.support.reports import report_on
 
-README = FIXTURES.parent / "README.md"
+SESSION = FIXTURES.parent / "docs" / "first-session.md"
 #: Recorded machine -> what stands before its block.
 SHOWN = {"lab-6.12-btf-kheaders": "no headers installed:", "wrong-recipe": "kdiag knows:"}
 
@@ -35,17 +35,17 @@ def _block(name: str) -> re.Pattern[str]:
 
 
 def write() -> None:
-    text = README.read_text(encoding="utf-8")
+    text = SESSION.read_text(encoding="utf-8")
     for name in SHOWN:
         found = _block(name).search(text)
         assert found is not None
         text = f"{text[: found.start(2)]}{said(name)}{text[found.end(2) :]}"
-    README.write_text(text, encoding="utf-8")
+    SESSION.write_text(text, encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", SHOWN)
-def test_the_readme_shows_what_is_said(name: str) -> None:
-    found = _block(name).search(README.read_text(encoding="utf-8"))
+def test_the_first_session_shows_what_is_said(name: str) -> None:
+    found = _block(name).search(SESSION.read_text(encoding="utf-8"))
     assert found is not None
     # Every new check is one more that nothing waits for: that number may be of an earlier day.
     shown, now = (

@@ -2,7 +2,7 @@
 
     python -m tests.support.why_document
 
-writes both anew, in the README too; tests/why holds them against what is printed.
+writes both anew; tests/why holds them against what is printed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from kdiag.console.terminal import Terminal
 from tests.support.paths import FIXTURES, REPOSITORY
 from tests.support.why_agreement import counted, table
 
-DOCUMENT, README = REPOSITORY / "docs" / "why.md", REPOSITORY / "README.md"
+DOCUMENT = REPOSITORY / "docs" / "why.md"
 _RELEASE = "6.12.107+deb13-cloud-amd64"
 WARNING = (
     "WARNING: Could not find kernel headers in /lib/modules/6.15.11/source or /lib/modules/6.15.11/build. To specify a "
@@ -68,8 +68,6 @@ TRANSCRIPTS = {
     "python": Transcript("kind-node", "ModuleNotFoundError: No module named 'bcc'"),
     "unknown": Transcript("minimal", "error: failed to make the map: Invalid argument"),
 }
-#: Those that the README shows too.
-IN_README = ("harmless", "not-harmless", "log")
 
 
 def printed(name: str) -> str:
@@ -110,9 +108,8 @@ def _renewed(text: str) -> str:
 
 
 def write() -> None:
-    """Write both documents anew."""
-    for path in (DOCUMENT, README):
-        path.write_text(_renewed(path.read_text(encoding="utf-8")), encoding="utf-8")
+    """Write them anew."""
+    DOCUMENT.write_text(_renewed(DOCUMENT.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 if __name__ == "__main__":
