@@ -22,6 +22,7 @@ from kdiag.cli.common import (
     Skip,
     Tool,
     Verbose,
+    fail,
     one_of,
     registry,
     terminal,
@@ -50,6 +51,21 @@ def check(  # noqa: PLR0913, PLR0917  a parameter is an option
     root: Annotated[
         str, typer.Option("--root", metavar="DIR", help="Examine a mounted system's files.")
     ] = "/",
+    kernel: Annotated[
+        str,
+        typer.Option(
+            "--kernel",
+            metavar="RELEASE",
+            help="Examine a kernel that is installed and not running, by its files.",
+        ),
+    ] = "",
+    losses: Annotated[
+        bool,
+        typer.Option(
+            "--losses",
+            help="With --kernel: only what the running kernel has and that one has not; 1 if required.",
+        ),
+    ] = False,
     recording: Annotated[
         str, typer.Option("--from", metavar="FILE|DIR", help="Judge a recording, not this machine.")
     ] = "",
@@ -78,6 +94,12 @@ def check(  # noqa: PLR0913, PLR0917  a parameter is an option
         profiles=tuple(profile),
         quiet=quiet,
     )
+    if kernel:
+        from kdiag.cli.installed import run as run_installed
+
+        raise typer.Exit(run_installed(asked, kernel, only_losses=losses))
+    if losses:
+        fail("--losses compares an installed kernel with the running one: name it with --kernel")
     raise typer.Exit(run(asked))
 
 

@@ -54,6 +54,32 @@ _FINDINGS = {
     "config": ("config.source",),
     "load_modules": ("kernel.modules",),
 }
+#: Findings, and the options without which they fail on any kernel; what is merely recommended is not here. Each option
+#: compiles the part in: kernel/bpf/Makefile (BPF_SYSCALL), kernel/trace/Makefile and Kconfig (BPF_EVENTS, FPROBE,
+#: the tracers), check_attach_btf_id in kernel/bpf/verifier.c and kernel/bpf/trampoline.c (DEBUG_INFO_BTF, BPF_JIT),
+#: kernel/Makefile (IKHEADERS, KALLSYMS, KPROBES), lib/Kconfig.debug (DEBUG_INFO_BTF_MODULES).
+INDISPENSABLE: Mapping[str, tuple[str, ...]] = {
+    "bpf.map": ("BPF_SYSCALL",),
+    "bpf.prog.tracepoint": ("BPF_SYSCALL", "BPF_EVENTS"),
+    "bpf.prog.raw_tracepoint": ("BPF_SYSCALL", "BPF_EVENTS"),
+    "bpf.prog.kprobe": ("BPF_SYSCALL", "BPF_EVENTS"),
+    "bpf.prog.perf_event": ("BPF_SYSCALL", "BPF_EVENTS"),
+    "bpf.fentry": ("BPF_SYSCALL", "BPF_EVENTS", "BPF_JIT", "DEBUG_INFO_BTF"),
+    "bpf.iter": ("BPF_SYSCALL", "DEBUG_INFO_BTF"),
+    "bpf.kprobe_multi": ("BPF_EVENTS", "FPROBE"),
+    "btf.vmlinux": ("DEBUG_INFO_BTF",),
+    "btf.modules": ("DEBUG_INFO_BTF_MODULES",),
+    "kernel.modules": ("MODULES",),
+    "kheaders.archive": ("IKHEADERS",),
+    "perf.events": ("PERF_EVENTS",),
+    "perf.output": ("PERF_EVENTS",),
+    "tracing.functions": ("FUNCTION_TRACER", "DYNAMIC_FTRACE"),
+    "tracing.kallsyms": ("KALLSYMS",),
+    "tracing.kprobes": ("KPROBES", "KPROBE_EVENTS"),
+    "tracing.syscalls": ("FTRACE_SYSCALLS",),
+    "tracing.tracefs": ("TRACING",),
+    "tracing.uprobes": ("UPROBES", "UPROBE_EVENTS"),
+}
 #: What a part helps along that can be had in other ways: the archive of headers can become a tree of headers.
 _WAYS = {"kheaders": ("headers.tree", "headers.bcc")}
 

@@ -35,9 +35,20 @@ if TYPE_CHECKING:
 class Machine:
     """All facts about the machine behind `system`; a fact's module is imported when it is first asked for."""
 
-    def __init__(self, system: System, survey: Callable[[], Survey] | None = None) -> None:
-        """survey: where the kernel's BTF was, or is being, read already; else it is read when it is asked for."""
+    def __init__(
+        self,
+        system: System,
+        survey: Callable[[], Survey] | None = None,
+        installed: str = "",
+        running: Machine | None = None,
+    ) -> None:
+        """survey: where the kernel's BTF was, or is being, read already; else it is read when it is asked for.
+        installed: the release of the kernel that is examined by its files, if that is not the running one; running:
+        this machine on the running one, whose surroundings it shares.
+        """
         self.system = system
+        self.installed = installed
+        self._running = running
         self._survey = survey
 
     def survey(self) -> Survey:
@@ -146,6 +157,8 @@ class Machine:
 
     @cached_property
     def environment(self) -> Environment:
+        if self._running is not None:
+            return self._running.environment
         from kdiag.machine.environment import Environment
 
         return Environment(self)

@@ -118,7 +118,9 @@ class ConfigFacts:
     def _paths(self) -> tuple[str, ...]:
         asked = self._env("KDIAG_KCONFIG")
         try:
-            arch = self._machine.kernel.arch
+            arch = (
+                self._machine.kernel.uname.machine
+            )  # `arch` may come from the configuration that is looked for
         except Unavailable:
             arch = "x86_64"
         own = candidate_paths(self._machine.kernel.release, arch)

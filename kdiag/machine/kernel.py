@@ -44,6 +44,9 @@ _SOURCE_ARCH = {
     "mips64": "mips",
 }
 
+#: Options that are on for one machine of `uname -m` only (arch/*/Kconfig).
+_CONFIGURED_ARCH = (("X86_64", "x86_64"), ("ARM64", "aarch64"), ("S390", "s390x"))
+
 #: Machines of `uname -m` whose kernels are big-endian, and those that are either.
 _BIG_ENDIAN = (
     "s390x",
@@ -77,10 +80,12 @@ class Kernel:
 
     @cached_property
     def release(self) -> str:
-        """`uname -r`; for a mounted root the release of the only kernel installed in it.
+        """The release that was asked for, or `uname -r`; for a mounted root that of the only kernel installed in it.
 
         Raises Unavailable where there is none, or more than one.
         """
+        if self._machine.installed:
+            return self._machine.installed
         try:
             return self.uname.release
         except Unavailable as gap:
@@ -177,8 +182,24 @@ class Kernel:
 
     @property
     def arch(self) -> str:
-        """`uname -m`. Under emulation of user space this is not the kernel's: see `true_arch`."""
-        return self.uname.machine
+        """`uname -m`, or for a kernel that is not running what its configuration says. Under emulation of user space
+        this is not the kernel's: see `true_arch`.
+        """
+        try:
+            return self.uname.machine
+        except Unavailable:
+            found = self._configured_arch()
+            if found is None:
+                raise
+            return found
+
+    def _configured_arch(self) -> str | None:
+        """`uname -m` of the kernels whose configuration leaves no choice of it."""
+        try:
+            value = self._machine.config.value
+            return next((machine for option, machine in _CONFIGURED_ARCH if value(option) == "y"), None)
+        except Unavailable:
+            return None
 
     @cached_property
     def byteorder(self) -> str | None:

@@ -41,7 +41,7 @@ def recover(data: bytes) -> bytes | None:
     """
     seen: list[str] = []
     damage: ParseError | None = None
-    for kernel in _candidates(data):
+    for kernel in kernels(data):
         try:
             found = _find_config(_noting(kernel, seen))
         except ParseError as error:
@@ -62,10 +62,10 @@ def image_release(data: bytes) -> str | None:
     """
     if release := _bzimage_release(data):
         return release
-    return next((release for kernel in _candidates(data) if (release := _find_release(kernel))), None)
+    return next((release for kernel in kernels(data) if (release := _find_release(kernel))), None)
 
 
-def _candidates(data: bytes) -> Iterator[Iterable[bytes]]:
+def kernels(data: bytes) -> Iterator[Iterable[bytes]]:
     """What may be the unpacked kernel, in pieces, the likeliest first.
 
     Packed data is not searched as it stands: zstd and lz4 keep stretches of text as they are, so that the
@@ -128,18 +128,23 @@ def _unpacked(data: bytes) -> Iterator[bytes] | None:
     """The kernel in a compressed file or in an image whose header tells the place, in pieces; else None."""
     if compression.identify(data):
         return compression.stream(data, limit=_KERNEL_LIMIT)
-    place = _bzimage_payload(data) or _zboot_payload(data)
+    place = payload(data)
     if place:
         start, size = place
         if start + size > len(data):
             raise ParseError(
                 f"the image ends early: its kernel should reach to byte {start + size}", len(data)
             )
-        payload = data[start : start + size]
-        if compression.identify(payload):
-            return compression.stream(payload, limit=_KERNEL_LIMIT)
-        return iter([payload])
+        packed = data[start : start + size]
+        if compression.identify(packed):
+            return compression.stream(packed, limit=_KERNEL_LIMIT)
+        return iter([packed])
     return None
+
+
+def payload(data: bytes) -> tuple[int, int] | None:
+    """Start and size of the packed kernel in an image whose header tells the place."""
+    return _bzimage_payload(data) or _zboot_payload(data)
 
 
 def _noting(pieces: Iterable[bytes], seen: list[str]) -> Iterator[bytes]:
