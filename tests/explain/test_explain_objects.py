@@ -20,7 +20,7 @@ from kdiag.explain.json import schema_text
 from kdiag.explain.object.answer import explain
 from kdiag.explain.object.source import looks_like_one
 from kdiag.explain.text import render
-from kdiag.explain.value import Answer, NotKnown
+from kdiag.explain.value import Answer, NotKnown, Section
 from kdiag.machine import Machine
 from kdiag.parse.btf import Kind, parse
 from kdiag.report.terminal.page import Page
@@ -63,6 +63,10 @@ def said(name: str | Path, described: Description) -> Answer:
 def rows(answer: Answer, title: str) -> dict[str, tuple[str, ...]]:
     section = next(one for one in answer.sections if one.title == title)
     return {row[0]: row for row in section.rows}
+
+
+def section(answer: Answer, title: str) -> Section:
+    return next(one for one in answer.sections if one.title == title)
 
 
 FIELDS = "Fields and types of the kernel (CO-RE)"
@@ -214,6 +218,64 @@ def test_a_helper_that_its_program_type_may_not_call() -> None:
     assert (answer.outcome, answer.because) == (
         "fails",
         "program: programs of type KPROBE may not call bpf_skb_load_bytes",
+    )
+
+
+def test_operations_that_the_kernel_takes() -> None:
+    answer = said("operations", machine())
+    assert answer.outcome == "works", answer.verdict
+    assert [row[1:] for row in section(answer, "Operations (struct_ops)").rows] == [
+        ("start", "start", "yes"),
+        ("stop", "stop", "yes"),
+        ("any", "never", "no, only on request"),
+    ]
+    assert "the types of those not compared" in str(section(answer, "What was not looked at"))
+
+
+def test_operations_that_this_kernel_has_not() -> None:
+    """A program may be left out by libbpf; a value that the kernel has no place for is refused."""
+    answer = said("operations", machine("changed"))
+    assert (answer.outcome, answer.because) == (
+        "unknown",
+        "stop: struct thing_ops of this kernel has no member stop: libbpf 1.4.2 and newer leave it out, older ones "
+        "load nothing",
+    )
+    refused = said("flagged", machine("changed"))
+    assert (refused.outcome, refused.because) == (
+        "fails",
+        "flagged sets flags, and struct thing_ops of this kernel has no such member",
+    )
+
+
+def test_a_program_that_no_operations_have() -> None:
+    answer = said("flagged", machine())
+    assert (answer.outcome, answer.because) == (
+        "fails",
+        "alone: no operations of the object have it in a member, and so it has no type (struct_ops)",
+    )
+
+
+def test_a_program_that_replaces_another_s_function() -> None:
+    answer = said("replacing", machine())
+    assert (answer.outcome, "it replaces function old_function of another BPF program" in answer.because) == (
+        "unknown",
+        True,
+    )
+
+
+def test_a_kprobe_that_names_no_function_is_attached_by_the_program_that_carries_it(tmp_path: Path) -> None:
+    """As gethostlatency of libbpf-tools does, whose kprobe programs become uprobes of libc."""
+    without = machine()
+    without.file("/sys/bus/event_source/devices/uprobe/type", "7\n")
+    without.remove("/sys/bus/event_source/devices/kprobe/type")
+    alone = said("placeholder", without)
+    assert (alone.outcome, "does not attach" in alone.verdict) == ("fails", True), alone.verdict
+    file = tmp_path / "tool"
+    object_ = (OBJECTS / "placeholder.bpf.o").read_bytes()
+    file.write_bytes(b"\x7fELF\2\1\1" + b"\0" * 9 + b"\2\0\x3e\0" + b"x" * 501 + object_)
+    carried = said(file, without)
+    assert (carried.outcome, "decides where it attaches" in carried.verdict) == ("unknown", True), (
+        carried.verdict
     )
 
 

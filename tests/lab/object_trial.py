@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -107,7 +108,7 @@ def loads(path: str) -> tuple[bool, str]:
 
 
 def runs(path: str) -> tuple[bool, str]:
-    """Whether a tool still runs, without complaint, after a while."""
+    """Whether a tool still runs, without complaint and with a program loaded, after a while."""
     name = tool_name(path)
     with tempfile.TemporaryFile() as said:
         tool = subprocess.Popen(
@@ -117,14 +118,7 @@ def runs(path: str) -> tuple[bool, str]:
             stderr=said,
             start_new_session=True,
         )
-        end = time.monotonic() + PATIENCE * 4
-        status = None
-        started = time.monotonic()
-        while status is None and time.monotonic() < end:
-            time.sleep(0.2)
-            status = tool.poll()
-            if time.monotonic() - started > PATIENCE and status is None:
-                break
+        status, held = watch(tool)
         if status is None:
             tool.send_signal(signal.SIGINT)
             try:
@@ -135,7 +129,35 @@ def runs(path: str) -> tuple[bool, str]:
         said.seek(0)
         text = said.read(200_000).decode("utf-8", "replace")
     complaint = next((line for line in text.splitlines() if any(word in line for word in REFUSED)), "")
+    if status is None and not held:
+        return False, complaint or "it runs, and has no BPF program loaded"
     return not complaint and status in (None, 0), complaint or (f"ended with {status}" if status else "")
+
+
+def watch(tool: subprocess.Popen[bytes]) -> tuple[int | None, bool]:
+    """The status that a tool ended with, None if it still runs after a while with a BPF program open, or after four
+    times that without one; and whether it has one open.
+    """
+    started, held_since = time.monotonic(), 0.0
+    while time.monotonic() - started < PATIENCE * 4:
+        time.sleep(0.2)
+        status = tool.poll()
+        if status is not None:
+            return status, bool(held_since)
+        if not held_since and holds_programs(tool.pid):
+            held_since = time.monotonic()
+        if held_since and time.monotonic() - held_since > PATIENCE:
+            break
+    return None, bool(held_since)
+
+
+def holds_programs(pid: int) -> bool:
+    """Whether a process has a BPF program open: some go on where they could attach nothing, and show nothing."""
+    for fd in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(OSError):
+            if os.readlink(fd) == "anon_inode:bpf-prog":
+                return True
+    return False
 
 
 class Score:

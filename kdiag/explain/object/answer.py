@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from kdiag.explain.object.fields import fields
 from kdiag.explain.object.judge import Judged, Program, judge, needed_capabilities
 from kdiag.explain.object.kernel import KernelFacts
+from kdiag.explain.object.operations import section as operations
 from kdiag.explain.object.source import Source, open_source
 from kdiag.explain.value import Answer, Section
 from kdiag.knowledge.bpf.tables import helpers, map_types, program_types
@@ -79,6 +80,9 @@ def verdict(one: Judged, source: Source, here: Here) -> str:
     if decision.outcome == "fails":
         if decision.stage == "attach":
             return f"It loads {place} and does not attach, because {because}{more}."
+        if decision.stage == "run" and all(trouble.attach for trouble in decision.troubles):
+            # A program may take out what it cannot attach, and go on without (libbpf-tools/statsnoop.c).
+            return f"Nothing of it attaches {place}, because {because}{more}. If it starts, it will show nothing."
         verb = "load" if decision.stage == "load" else "run"
         return f"It will not {verb} {place}, because {because}{more}."
     certain = [trouble for trouble in decision.troubles if trouble.certain]
@@ -111,8 +115,10 @@ def _sections(one: Judged, source: Source, here: Here) -> Iterator[Section]:
     yield Section(
         "Functions of the kernel (kfuncs)", head=("function", "called by"), rows=_kfuncs(one.object.functions)
     )
+    yield operations(one.object, facts(here), place)
     yield fields(one, place)
     yield _requires(one)
+    yield _not_looked_at(one, source)
     yield _yourself(one, source)
 
 
@@ -204,6 +210,24 @@ def _requires(one: Judged) -> Section:
         rows.append(("kernel", text))
     commands = (f"kdiag explain {' '.join(dict.fromkeys(more))}",)
     return Section("What it requires", rows=tuple(rows), commands=commands)
+
+
+def _not_looked_at(one: Judged, source: Source) -> Section:
+    """What only the kernel's verifier decides, or the program that carries the object."""
+    text = [
+        "The kernel's verifier was not asked: which memory a program reads and writes, the types of what it gives to "
+        "helpers and functions, how many instructions it runs through, and how much stack it takes."
+    ]
+    types = {program.section.program for program in one.programs if program.section}
+    if "STRUCT_OPS" in types:
+        text.append(
+            "Of operations (struct_ops) their members were looked up by name, and the types of those not compared."
+        )
+    if "EXT" in types:
+        text.append("What a program of type EXT (freplace) replaces is in another BPF program.")
+    if source.embedded:
+        text.append("The program that carries the object may leave out programs, and attach them elsewhere.")
+    return Section("What was not looked at", tuple(text))
 
 
 def _newest(one: Judged) -> tuple[str, str] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from kdiag.explain.object.trouble import Trouble, unknown
@@ -24,7 +25,8 @@ def attach_point(section: Section, what: str, kernel: KernelFacts, *, set_later:
     carries the object, and may attach its programs elsewhere than their sections say.
     """
     kind = _DYNAMIC.get(section.name)
-    common = list(_events(section, kind, kernel))
+    elsewhere = _elsewhere(section, what, kernel) if set_later else None
+    common = [elsewhere] if elsewhere else list(_events(section, kind, kernel))
     yield from common
     if common or not what:
         return
@@ -39,6 +41,24 @@ def attach_point(section: Section, what: str, kernel: KernelFacts, *, set_later:
 def _placed(found: Iterator[Trouble], *, set_later: bool) -> Iterator[Trouble]:
     for one in found:
         yield one._replace(attach=True, certain=one.certain and not set_later)
+
+
+def _elsewhere(section: Section, what: str, kernel: KernelFacts) -> Trouble | None:
+    """That a section named for a kprobe names no function of the kernel: the program that carries the object attaches
+    it where it likes. Kprobes and uprobes are programs of one type (libbpf-tools/gethostlatency.bpf.c has
+    `kprobe/handle_entry`, and gethostlatency.c attaches it to getaddrinfo of libc). None where the name decides.
+    """
+    if section.name not in _KPROBES or list(_symbol(what.partition("+")[0], kernel)) == []:
+        return None
+    with suppress(Unavailable):
+        kinds = [kind for kind in ("kprobe", "uprobe") if _has_dynamic(kind, kernel)]
+        if not kinds:
+            return None
+        only = f"; this kernel has {kinds[0]}s only" if len(kinds) == 1 else ""
+        where = f"its section {section.name.rstrip('+')}/{what} names no function of the kernel"
+        text = f"{where}, so that the program which carries it decides where it attaches{only}"
+        return unknown(text)._replace(attach=True)
+    return None
 
 
 def _events(section: Section, kind: str | None, kernel: KernelFacts) -> Iterator[Trouble]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from kdiag.explain.object import operations
 from kdiag.explain.object.attach import attach_point
 from kdiag.explain.object.code import Code, judged
 from kdiag.explain.object.trouble import Trouble, unknown
@@ -120,13 +121,16 @@ def _outcome(troubles: tuple[Trouble, ...]) -> Outcome:
 def judge(found: Object, kernel: KernelFacts, *, embedded: bool) -> Judged:
     """Judge an object. embedded: a program carries it."""
     code = judged(found, kernel, set_later=embedded)
-    programs = tuple(_program(one, code, kernel, set_later=embedded) for one in found.programs)
+    programs = tuple(_program(one, found, code, kernel, set_later=embedded) for one in found.programs)
     kept = tuple((one, tuple(_map(one, kernel, set_later=embedded))) for one in found.maps)
-    common = (*_allowed(programs, kernel), *code.refused)
+    given = operations.refused(found, kernel, set_later=embedded)
+    common = (*_allowed(programs, kernel), *code.refused, *given)
     return Judged(found, embedded, tuple(dict.fromkeys(common)), programs, kept, code)
 
 
-def _program(function: Function, code: Code, kernel: KernelFacts, *, set_later: bool) -> Program:
+def _program(
+    function: Function, found: Object, code: Code, kernel: KernelFacts, *, set_later: bool
+) -> Program:
     known = section(function.section)
     what = function.section.removeprefix("?").partition("/")[2] if known and known.name.endswith("+") else ""
     troubles: list[Trouble] = []
@@ -135,6 +139,8 @@ def _program(function: Function, code: Code, kernel: KernelFacts, *, set_later: 
     else:
         troubles += program_type(known, kernel)
         troubles += target(known, what, kernel)
+        if known.program == "STRUCT_OPS":
+            troubles += operations.of_program(function, found, kernel, set_later=set_later)
         with suppress(Unavailable):
             troubles += code.arguments(function, kernel.arguments(known, what.rpartition(":")[2]), what)
         troubles += attach_point(known, what, kernel, set_later=set_later)

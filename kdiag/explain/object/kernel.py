@@ -106,6 +106,21 @@ class KernelFacts:
         """Whether they have a struct. Raises Unavailable."""
         return self._has(name, Kind.STRUCT)
 
+    def operations(self, name: str) -> frozenset[str] | None:
+        """The members of a struct of operations that BPF programs may give to the kernel, None where it takes none of
+        that name. Raises Unavailable.
+        """
+        value = f"bpf_struct_ops_{name}"
+        source = self.source
+        try:
+            for types in (source.main, *source.others(value.encode("utf-8", "surrogateescape"))):
+                struct = types.btf.find(name, (Kind.STRUCT,))
+                if struct is not None and types.btf.find(value, (Kind.STRUCT,)) is not None:
+                    return frozenset(one.name for one in types.btf.members(struct, flatten=True))
+        except BtfError as error:
+            raise Unavailable(f"the kernel's BTF is damaged: {error}") from None
+        return None
+
     def _has(self, name: str, kind: Kind) -> bool:
         key = f"{kind.name} {name}"
         if key not in self._functions:

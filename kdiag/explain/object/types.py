@@ -46,10 +46,10 @@ _PREFIX = {
 }
 
 #: What kdiag does not look into.
-_NOT_JUDGED = {
-    "EXT": "it replaces a function of another program, which is not in the object",
-    "STRUCT_OPS": "whether the kernel has the operations that it implements (struct_ops) is not looked at",
-}
+_REPLACES = (
+    "it replaces {what} of another BPF program, which the program that loads it names; "
+    "kdiag does not look at loaded programs"
+)
 
 _HASHES = ("HASH", "PERCPU_HASH", "LRU_HASH", "LRU_PERCPU_HASH", "HASH_OF_MAPS", "LPM_TRIE")
 _ARRAYS = ("ARRAY", "PERCPU_ARRAY", "PROG_ARRAY", "CGROUP_ARRAY", "ARRAY_OF_MAPS")
@@ -137,8 +137,8 @@ def _option(option: str, what: str, kernel: KernelFacts) -> Iterator[Trouble]:
 
 def target(section: Section, what: str, kernel: KernelFacts) -> Iterator[Trouble]:
     """Whether the kernel's types have what a program attaches to; for those where loading looks it up."""
-    if section.program in _NOT_JUDGED:
-        yield unknown(_NOT_JUDGED[section.program])
+    if section.program == "EXT":
+        yield unknown(_REPLACES.format(what=f"function {what}" if what else "a function"))
         return
     if "btf" not in section.flags:
         return

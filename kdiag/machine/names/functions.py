@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 _WHOLE = 64 * 1024
 #: What a compiler appends to the name of a copy of a function that it made (gcc/ipa-*.cc, LLVM's PartialInlining).
 _COPIES = rb"(?:\.(?:constprop|isra|part|cold|llvm|specialized|warm)(?:\.[0-9]+)*)+"
+_SYMBOL = re.compile(rb"[0-9a-fA-F]+ ([a-zA-Z?]) ([^ \t]+)(?:[ \t]+\[([^\]]*)\])?")
+_COPY = re.compile(rb"[0-9a-fA-F]+ ([a-zA-Z?]) ([^ \t]+?" + _COPIES + rb")(?:[ \t]+\[([^\]]*)\])?")
+_COPIED = re.compile(_COPIES + rb"$")
+_LISTED = re.compile(rb"([^ \t]+)(?:[ \t]+\[([^\]]*)\])?")
 
 
 class Symbol(NamedTuple):
@@ -83,7 +87,11 @@ class Functions:
 
     def traceable(self, name: str) -> tuple[Traceable, ...]:
         """The functions of this name that can be traced, none if there is none. Raises Unavailable."""
-        found = tuple(self._lines(re.escape(name.encode("utf-8", "surrogateescape"))))
+        wanted = name.encode("utf-8", "surrogateescape")
+        lines = _lines_with(self._list, b"\n" + wanted)
+        found = tuple(
+            _traceable(one) for line in lines if (one := _LISTED.fullmatch(line)) and one[1] == wanted
+        )
         if not found:
             self._must_be_whole()
         return found
@@ -98,10 +106,7 @@ class Functions:
 
     def _lines(self, pattern: bytes) -> Iterator[Traceable]:
         expression = re.compile(rb"\n(" + pattern + rb")(?:[ \t]+\[([^\]\n]*)\])?(?=\n|$)")
-        for found in expression.finditer(self._list):
-            yield Traceable(
-                found[1].decode("utf-8", "surrogateescape"), (found[2] or b"").decode("utf-8", "replace")
-            )
+        yield from map(_traceable, expression.finditer(self._list))
 
     @cached_property
     def _kallsyms(self) -> bytes | Unavailable:
@@ -122,13 +127,12 @@ class Functions:
         """The symbols of this name, or with `copies` those that a compiler made out of it (`NAME.constprop.0`). Raises
         Unavailable.
         """
-        exact = re.escape(name.encode("utf-8", "surrogateescape")) + (_COPIES if copies else b"")
-        expression = re.compile(
-            rb"\n[0-9a-fA-F]+ ([a-zA-Z?]) (" + exact + rb")(?:[ \t]+\[([^\]\n]*)\])?(?=\n|$)"
-        )
+        whole = _SYMBOL if not copies else _COPY
+        wanted = name.encode("utf-8", "surrogateescape")
         return tuple(
             Symbol(found[2].decode(), found[1].decode(), (found[3] or b"").decode("utf-8", "replace"))
-            for found in expression.finditer(self.kallsyms)
+            for line in _lines_with(self.kallsyms, b" " + wanted + (b"." if copies else b""))
+            if (found := whole.fullmatch(line)) and _owner(found[2], copies=copies) == wanted
         )
 
     def near(self, name: str) -> tuple[str, ...]:
@@ -161,6 +165,30 @@ class Functions:
             return None
         found = re.search(rb"^alias symbol:" + re.escape(name.encode()) + rb" (\S+)$", data, re.MULTILINE)
         return None if found is None else found[1].decode("utf-8", "replace")
+
+
+def _lines_with(data: bytes, text: bytes) -> Iterator[bytes]:
+    """The lines of a list with a text, which may begin with the line break before: a search for bytes takes a tenth of
+    what an expression takes that is tried at each line.
+    """
+    at = data.find(text)
+    while at >= 0:
+        start = at + 1 if text.startswith(b"\n") else data.rfind(b"\n", 0, at) + 1
+        end = data.find(b"\n", at + 1)
+        end = len(data) if end < 0 else end
+        yield data[start:end]
+        at = data.find(text, end)
+
+
+def _owner(name: bytes, *, copies: bool) -> bytes:
+    """The function that a symbol is of, or a copy of."""
+    return _COPIED.sub(b"", name) if copies else name
+
+
+def _traceable(found: re.Match[bytes]) -> Traceable:
+    return Traceable(
+        found[1].decode("utf-8", "surrogateescape"), (found[2] or b"").decode("utf-8", "replace")
+    )
 
 
 def glob(pattern: str) -> bytes:

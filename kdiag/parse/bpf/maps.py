@@ -63,11 +63,17 @@ def datasecs(graph: Graph, name: str) -> list[int]:
 
 def variables(graph: Graph, type_id: int) -> list[int]:
     """The variables, or functions, of a section."""
+    return [variable for variable, _ in placed(graph, type_id)]
+
+
+def placed(graph: Graph, type_id: int) -> list[tuple[int, int]]:
+    """The variables, or functions, of a section, each with the byte that it begins at."""
     words, at = graph.btf.record(type_id)
     count = graph.count(type_id)
     if count > _MOST:
         raise graph.error(type_id, f"describes {count} variables, kdiag reads {_MOST}")
-    return list(words[at + 2 : at + 2 + 3 * count : 3])
+    rows = words[at + 2 : at + 2 + 3 * count]
+    return list(zip(rows[::3], rows[1::3], strict=True))
 
 
 def _of_old(image: Image, section: Section) -> list[Map]:

@@ -8,6 +8,7 @@ from kdiag.parse.bpf.btf_ext import CoreRelocation, core_relocations
 from kdiag.parse.bpf.image import MAGIC, Image
 from kdiag.parse.bpf.maps import Map, maps
 from kdiag.parse.bpf.program import Function, functions
+from kdiag.parse.bpf.struct_ops import Operations, operations
 from kdiag.parse.btf import BtfError, parse
 from kdiag.parse.btf.graph import Graph
 from kdiag.parse.errors import ParseError
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 
 class Object(NamedTuple):
     """An object. at: where in the file it begins; license: "" for none; graph: its BTF, None without; externs: what it
-    expects of the kernel by name, `.ksyms` (functions and variables) and `.kconfig`, weak ones with True.
+    expects of the kernel by name, `.ksyms` (functions and variables) and `.kconfig`, weak ones with True; operations:
+    what it gives to the kernel (struct_ops).
     """
 
     at: int
@@ -29,6 +31,7 @@ class Object(NamedTuple):
     relocations: tuple[CoreRelocation, ...]
     graph: Graph | None
     externs: dict[str, bool]
+    operations: tuple[Operations, ...] = ()
 
     @property
     def programs(self) -> tuple[Function, ...]:
@@ -49,7 +52,7 @@ def read(data: bytes, at: int = 0) -> Object:
     found = functions(image)
     graph = _graph(image)
     try:
-        kept = maps(image, graph)
+        kept, given = maps(image, graph), operations(image, graph, found)
     except BtfError as error:
         raise _placed(image, error) from None
     section = image.named("license")
@@ -59,7 +62,7 @@ def read(data: bytes, at: int = 0) -> Object:
         for one in image.symbols
         if one.name and not one.section and one.bind in (1, 2)
     }
-    return Object(at, image, text, found, kept, core_relocations(image), graph, externs)
+    return Object(at, image, text, found, kept, core_relocations(image), graph, externs, given)
 
 
 def _graph(image: Image) -> Graph | None:

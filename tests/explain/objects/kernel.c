@@ -1,5 +1,6 @@
 /* The types of two kernels; build.sh takes the BTF of each. */
-enum bpf_prog_type { BPF_PROG_TYPE_KPROBE = 2, BPF_PROG_TYPE_TRACING = 26, BPF_PROG_TYPE_LSM = 29 };
+enum bpf_prog_type { BPF_PROG_TYPE_KPROBE = 2, BPF_PROG_TYPE_TRACING = 26, BPF_PROG_TYPE_STRUCT_OPS = 27, BPF_PROG_TYPE_EXT = 28,
+	BPF_PROG_TYPE_LSM = 29 };
 enum bpf_map_type { BPF_MAP_TYPE_HASH = 1, BPF_MAP_TYPE_ARRAY = 2 };
 enum bpf_func_id {
 	BPF_FUNC_map_update_elem = 2,
@@ -43,6 +44,18 @@ struct thing {
 };
 int bpf_thing(void) { return 1; }
 #endif
+
+struct thing_ops {
+	int (*start)(struct thing *);
+#ifndef CHANGED
+	int (*stop)(struct thing *);
+	int flags;
+#endif
+	char name[8];
+};
+struct bpf_struct_ops_thing_ops {
+	struct thing_ops data;
+};
 typedef int number_t;
 typedef void (*btf_trace_thing_done)(void *, struct thing *);
 
@@ -56,3 +69,4 @@ enum bpf_func_id func_id;
 enum colour colour;
 number_t number;
 btf_trace_thing_done done;
+struct bpf_struct_ops_thing_ops thing_ops;

@@ -228,4 +228,74 @@ int program(void *context)
 	bpf_skb_load_bytes(context, 0, &bytes, sizeof(bytes));
 	return put(bytes);
 }
+
+#elif defined(OPERATIONS)
+struct thing_ops___v1 {
+	int (*start)(struct thing *);
+	int (*stop)(struct thing *);
+	int flags;
+	char name[8];
+};
+struct other_ops {
+	int (*any)(void);
+};
+
+SEC("struct_ops/start")
+int start(unsigned long long *context)
+{
+	return put(1);
+}
+
+SEC("struct_ops/stop")
+int stop(unsigned long long *context)
+{
+	return put(2);
+}
+
+SEC("?struct_ops/never")
+int never(unsigned long long *context)
+{
+	return put(3);
+}
+
+SEC(".struct_ops")
+struct thing_ops___v1 ours = { .start = (void *)start, .stop = (void *)stop, .name = "ours" };
+
+SEC("?.struct_ops.link")
+struct other_ops others = { .any = (void *)never };
+
+#elif defined(FLAGGED)
+struct thing_ops {
+	int (*start)(struct thing *);
+	int flags;
+};
+
+SEC("struct_ops/start")
+int start(unsigned long long *context)
+{
+	return put(1);
+}
+
+SEC("struct_ops/alone")
+int alone(unsigned long long *context)
+{
+	return put(1);
+}
+
+SEC(".struct_ops.link")
+struct thing_ops flagged = { .start = (void *)start, .flags = 1 };
+
+#elif defined(REPLACING)
+SEC("freplace/old_function")
+int replacing(void *context)
+{
+	return put(1);
+}
+
+#elif defined(PLACEHOLDER)
+SEC("kprobe/placeholder")
+int placeholder(void *context)
+{
+	return put(1);
+}
 #endif
