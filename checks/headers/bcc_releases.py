@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from kdiag.check import check
-from kdiag.knowledge.tools.bcc_history import NAMESPACES, NETWORK, enough, unmet
+from kdiag.knowledge.tools.bcc_history import NAMESPACES, NET_TCP, NETWORK, enough, unmet
 from kdiag.machine import Machine
-from kdiag.machine.compilers.bcc import Bcc
-from kdiag.model import Evidence, Finding, Remedy, expect, expected, fail, ok, skip
+from kdiag.machine.compilers.bcc import Bcc, expected_way
+from kdiag.model import Evidence, Finding, Remedy, expect, expected, fail, ok, skip, warn
 from kdiag.system import Unavailable
 
 
@@ -50,7 +50,8 @@ def bcc_age(machine: Machine) -> Iterator[Finding]:
     clang ends with `incomplete type 'struct bpf_wq'`, `use of undeclared identifier`, `no member named`. Both are
     looked at, BCC's own header in its library and the kernel's in the tree; where one is not to be seen, a table of
     releases says what is expected. What is lacked in bpf.h concerns the network's tools, and not those that include
-    fs.h or pid_namespace.h only (headers.bcc-structs, headers.bcc-namespaces). See it yourself: `strings $(ldconfig -p
+    fs.h or pid_namespace.h only (headers.bcc-structs, headers.bcc-namespaces). From 5.17 to 6.9 only net/tcp.h leads to
+    bpf.h, which two tools include. See it yourself: `strings $(ldconfig -p
     | grep -o '/.*libbcc.so.0') | grep bpf_wq`.
     """
     library, bcc = machine.tools.libbcc, Bcc(machine)
@@ -84,8 +85,8 @@ def _judged(machine: Machine, bcc: Bcc, scope: _Scope, path: str, version: tuple
             else evidence,
         )
     widest = lacks[-1]
-    evidence += _stopped(machine, widest.file)
-    return fail(
+    evidence += _stopped(machine, widest.file, few=widest.few)
+    return (warn if widest.few else fail)(
         f"{name} lacks {widest.names[0]}, on which these headers rely",
         reason="; ".join(f"{lack.file} relies on {_some(lack.names)}" for lack in lacks)
         + f": {widest.what} do not compile, the other tools do",
@@ -94,9 +95,17 @@ def _judged(machine: Machine, bcc: Bcc, scope: _Scope, path: str, version: tuple
     )
 
 
-def _stopped(machine: Machine, file: str) -> tuple[Evidence, ...]:
+def _stopped(machine: Machine, file: str, *, few: bool = False) -> tuple[Evidence, ...]:
     """The installed tools that do not compile without what this file relies on, where it is a few."""
-    named = NETWORK if file == _BPF_H else (*NETWORK, *NAMESPACES) if file in _NAMESPACES else ()
+    named = (
+        NET_TCP
+        if few
+        else NETWORK
+        if file == _BPF_H
+        else (*NETWORK, *NAMESPACES)
+        if file in _NAMESPACES
+        else ()
+    )
     found = machine.tools.bcc_installed(named)
     return (Evidence(f"{machine.tools.bcc_tools}", f"do not compile: {', '.join(found)}"),) if found else ()
 
@@ -135,10 +144,12 @@ def _by_release(  # noqa: PLR0913, PLR0917  what the sentence is made of
             evidence=(*evidence, expect("BCC's releases", "none is known to lack anything for this kernel")),
         )
     first = ".".join(map(str, lacks.bcc))
-    evidence += _stopped(machine, lacks.file)
-    return fail(
+    few = lacks.file == _BPF_H and expected_way(machine.kernel.version_numbers) == "net/tcp.h"
+    evidence += _stopped(machine, lacks.file, few=few)
+    hits = "the tools that include net/tcp.h (tcpcong, tcpretrans)" if few else lacks.hits
+    return (warn if few else fail)(
         f"{name} is too old for the headers of {kernel}, which have {lacks.what}",
-        reason=f"BCC reads them from {first} on: {lacks.hits} do not compile, the other tools do",
+        reason=f"BCC reads them from {first} on: {hits} do not compile, the other tools do",
         evidence=(*evidence, expect("BCC's releases", f"{first} is the first that can")),
         remedies=_newer(lacks.bcc),
     )

@@ -22,6 +22,8 @@ _CONSTANT = r"\b[A-Z_][A-Z0-9_]{3,}\b"
 #: Indented: a declaration at the left edge only announces the name.
 _UNNAMED = r"(?m)^[ \t]+(struct|union)\s+(\w+)\s*;"
 
+_INCLUDE = r"(?m)^[ \t]*#[ \t]*include[ \t]+[<\"]([^>\"\n]+)[>\"]"
+
 #: Members that are looked for by name.
 MEMBERS = ("__state",)
 
@@ -63,10 +65,15 @@ def has_member(text: str, name: str) -> bool:
     return re.search(rf"(?m)^[ \t]+[^\n;]*\b{re.escape(name)}\s*;", plain(text)) is not None
 
 
+def includes(text: str) -> tuple[str, ...]:
+    """The names of the headers that a header includes, whatever the preprocessor decides."""
+    return tuple(dict.fromkeys(re.findall(_INCLUDE, plain(text))))
+
+
 def digest(text: str) -> str:
     """A small header that answers the questions above as this one does."""
     kinds = ("struct ", "union ", "enum ")
-    lines = []
+    lines = [f"#include <{name}>" for name in includes(text)]
     for name in sorted(defined(text)):
         lines.append(f"{name} {{ }};" if name.startswith(kinds) else f"#define {name}")
     for name in relies_on(text):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kdiag.knowledge.tools.bcc_history import enough, unmet
+from kdiag.machine.compilers.bcc import expected_way
 from kdiag.model import Finding, Report, Status, Works
 from kdiag.parse import cheaders, libbcc
 from tests.support import machines
@@ -111,6 +112,50 @@ def test_headers_that_rely_on_nothing_new_are_compiled_by_an_old_one() -> None:
     assert age(described).status is Status.OK
 
 
+def chain(described: Description, place: str, *headers: str) -> Description:
+    """Headers of which each includes the next."""
+    for one, following in zip(headers, (*headers[1:], "linux/types.h"), strict=True):
+        described.file(f"{place}/include/{one}", f"#ifndef A\n#  include <{following}>\n#endif\n")
+    return described
+
+
+@pytest.mark.parametrize(
+    ("ways", "status"),
+    [
+        ([("net/sock.h", "linux/security.h", "linux/bpf.h")], Status.FAIL),
+        ([("net/sock.h", "linux/a.h", "net/b.h", "uapi/linux/c.h", "linux/bpf.h")], Status.FAIL),
+        ([("net/sock.h", "linux/a.h"), ("net/tcp.h", "linux/filter.h", "linux/bpf.h")], Status.WARN),
+        ([("net/sock.h", "linux/a.h"), ("net/tcp.h", "net/sock.h")], Status.OK),
+        ([("net/sock.h", "linux/a.h", "net/sock.h"), ("net/tcp.h",)], Status.OK),
+    ],
+)
+def test_only_tools_whose_headers_lead_to_bpf_h_are_stopped(
+    ways: list[tuple[str, ...]], status: Status
+) -> None:
+    """Seen: BCC 0.18 compiles <net/sock.h> of Debian's 6.1, whose bpf.h it could not compile."""
+    described, place = looked_at("struct bpf_timer {\n};\n")
+    for way in ways:
+        chain(described, place, *(one for one in way if one != "linux/bpf.h"))
+        if way[-1] == "linux/bpf.h":
+            described.file(f"{place}/include/{way[-2]}", "#include <linux/bpf.h>\n")
+    described.file(f"{place}/include/linux/bpf.h", KERNEL)
+    finding = age(described)
+    assert finding.status is status
+    if status is Status.WARN:
+        assert "net/tcp.h" in finding.reason
+        network = next(c for c in report_on(described.recording()).capabilities if c.id == "bcc-net")
+        assert network.status is Works.CAVEAT
+
+
+def test_where_the_way_was_not_seen_the_release_tells() -> None:
+    kinds = {release: expected_way(release) for release in ((5, 16, 9), (5, 17, 0), (6, 9, 12), (6, 10, 0))}
+    assert [*kinds.values()] == ["net/sock.h", "net/tcp.h", "net/tcp.h", "net/sock.h"]
+    finding = with_bcc("6.5.0-14-generic", "0.18.0").finding("headers.bcc-age")
+    assert finding is not None
+    assert finding.status is Status.WARN
+    assert "net/tcp.h" in finding.reason
+
+
 def test_constants_count_too() -> None:
     described, _ = looked_at(
         "struct bpf_wq {\n};\n", kernel=f"{KERNEL}int g(void)\n{{\n\treturn BPF_F_NEW;\n}}\n"
@@ -157,5 +202,5 @@ def test_what_was_looked_at_survives_in_a_recording_that_was_reduced() -> None:
     assert libbcc.parse(libbcc.digest(data)) == libbcc.parse(data)
     assert libbcc.parse(data).llvm == 14
     text = many + KERNEL + "struct x {\n\tstruct y;\n\tstruct z field;\n};\n"
-    for question in (cheaders.defined, cheaders.relies_on, cheaders.unnamed_members):
+    for question in (cheaders.defined, cheaders.relies_on, cheaders.unnamed_members, cheaders.includes):
         assert question(cheaders.digest(text)) == question(text)

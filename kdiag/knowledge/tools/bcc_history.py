@@ -71,6 +71,8 @@ NETWORK = (
     ),
     *("tcpretrans", "tcprtt", "tcpstates", "tcpsubnet", "tcpsynbl", "tcptop", "tcptracer"),
 )
+#: Those of them that include net/tcp.h.
+NET_TCP = ("tcpcong", "tcpretrans")
 NAMESPACES = ("mountsnoop", "runqlat", "runqslower")
 
 

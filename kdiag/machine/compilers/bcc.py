@@ -27,12 +27,27 @@ _KCONFIG_DECIDES = (0, 22, 0)
 _TMPDIR = (0, 26, 0)
 
 
+#: The headers that tools for the network include: all of them the first, tcpcong and tcpretrans the second, too.
+_SOCK, _TCP = "net/sock.h", "net/tcp.h"
+#: Of 7.3's some 860 lie below net/sock.h.
+_CLOSURE = 3000
+_SOCK_WITHOUT, _SOCK_AGAIN = (5, 17, 0), (6, 10, 0)
+
+
 class Lack(NamedTuple):
-    """What is missing, in which file of the tree it is relied on, and which tools include that file."""
+    """What is missing, in which file of the tree it is relied on, and which tools include that file. few: so few that
+    the others are not stopped.
+    """
 
     names: tuple[str, ...]
     file: str
     what: str
+    few: bool = False
+
+
+def expected_way(kernel: Version) -> str:
+    """`Bcc.way_to_bpf_h` by the kernel's release, where its headers were not looked into."""
+    return _TCP if _SOCK_WITHOUT <= kernel < _SOCK_AGAIN else _SOCK
 
 
 class Bcc:
@@ -140,8 +155,49 @@ class Bcc:
             raise Unavailable("BCC's own bpf.h was not found in its library")
         missing = cheaders.defined(user) - library.names
         names = tuple(name for name in cheaders.relies_on(theirs) if name in missing)
+        way = self.way_to_bpf_h if names else ""
+        if not way:
+            return None
         what = "tools for the network (tcpconnect, tcptop, ...), whose headers include linux/bpf.h"
-        return Lack(names, "include/linux/bpf.h", what) if names else None
+        if way == _TCP:
+            what = "the tools that include net/tcp.h (tcpcong, tcpretrans), which leads to linux/bpf.h,"
+        return Lack(names, "include/linux/bpf.h", what, way == _TCP)
+
+    @cached_property
+    def way_to_bpf_h(self) -> str:
+        """By which header the tools for the network come to linux/bpf.h, "" if by none: kernels differ. Before 5.17
+        net/sock.h includes it (b6459415b384, aef2feda97b8), from 6.10 on again (by linux/security.h: iovisor/bcc#5231),
+        in between only net/tcp.h does (iovisor/bcc#4866). The tree decides where it is whole.
+        """
+        for start in (_SOCK, _TCP):
+            found = self._leads(start)
+            if found is None:
+                return expected_way(self._machine.kernel.version_numbers)
+            if found:
+                return start
+        return ""
+
+    def _leads(self, start: str) -> bool | None:
+        """Whether this header of the tree leads to linux/bpf.h; None where not every header on the way was seen."""
+        seen, todo, whole = {start}, [start], True
+        for name in todo:
+            if len(seen) > _CLOSURE:
+                return None
+            try:
+                text = self._header(name)
+            except Unavailable:
+                text, whole = None, False
+            if text is None:
+                if name == start:
+                    return None
+                continue
+            for one in cheaders.includes(text):
+                if one == "linux/bpf.h":
+                    return True
+                if one not in seen and one.startswith(("linux/", "net/", "uapi/linux/")):
+                    seen.add(one)
+                    todo.append(one)
+        return False if whole else None
 
     def _members(self, library: libbcc.Library) -> Lack | None:
         """Linux builds with -fms-extensions since 6.19; BCC since 0.37 (its c3f35ecc)."""
