@@ -32,6 +32,7 @@ MAY_IMPORT = {
     "config": "capabilities checking model trust words",
     "report": "capabilities checking config console knowledge model trust words",
     "compare": "console model parse report trust words",
+    "fleet": "compare console model report trust words",
     "recording": "capabilities checking console knowledge machine model parse report system trust",
     "fix": "console knowledge machine model parse remedies system trust",
     "why": "capabilities console knowledge model report",
@@ -44,8 +45,8 @@ MAY_IMPORT = {
     "mcp": "api explain report why",
     "commands": "btf capabilities checking compare config console explain fix knowledge learn machine model recording "
     "report smoke system trust why",
-    "cli": "capabilities checking commands compare completion config console explain fix machine mcp model report "
-    "smoke system trust words",
+    "cli": "capabilities checking commands compare completion config console explain fix fleet machine mcp model "
+    "report smoke system trust words",
     "__main__": "cli console trust",
     "__init__": "",
 }

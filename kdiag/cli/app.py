@@ -52,6 +52,7 @@ _MODULES = {
     "fix": ("fix", "smoke"),
     "env": ("env", "run"),
     "reports": ("record", "compare", "report"),
+    "fleet": ("history",),
     "mcp": ("mcp",),
 }
 

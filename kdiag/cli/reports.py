@@ -25,6 +25,17 @@ from kdiag.cli.common import (
     root_directory,
     terminal,
 )
+from kdiag.cli.fleet import (
+    FailAbove,
+    Fleet,
+    GroupBy,
+    History,
+    Labels,
+    Shown,
+    Since,
+    Wanted,
+)
+from kdiag.cli.fleet import run as run_fleet
 from kdiag.console import exits
 from kdiag.console import output as console
 
@@ -96,8 +107,18 @@ def compare(  # noqa: PLR0913, PLR0917  a parameter is an option
         bool, typer.Option("--verbose", "-v", help="Every column and every difference.")
     ] = False,
     color: Color = None,
+    fleet: Fleet = False,
+    group_by: GroupBy = "",
+    since: Since = "",
+    history: History = "",
+    fail_above: FailAbove = [],  # noqa: B006
+    labels: Labels = "",
 ) -> None:
-    """Show machines side by side; with a baseline, exit 1 when something that worked no longer does."""
+    """Show machines side by side; with a baseline, exit 1 when something that worked no longer does.
+
+    With --fleet or an option below it, machines are counted: by what they have in common, by cause, and since the
+    last collection.
+    """
     from kdiag.cli.examination import settings_of
     from kdiag.commands.compare import FORMATS, rendered
     from kdiag.commands.compare import compare as compared
@@ -106,6 +127,13 @@ def compare(  # noqa: PLR0913, PLR0917  a parameter is an option
     from kdiag.report.write import WriteError, write_atomically
 
     one_of("--format", output_format, FORMATS)
+    wanted = Wanted(group_by, since, history, fail_above, labels)
+    if fleet or any(wanted):
+        if baseline:
+            fail(
+                "--baseline is one machine that the others are held against, --since is a collection: use one of them"
+            )
+        run_fleet(files, wanted, Shown(output_format, output, verbose, color))
     try:
         found = compared(
             files, baseline or settings_of("auto").baseline, every_column=verbose or output_format == "json"

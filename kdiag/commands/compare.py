@@ -24,6 +24,8 @@ from kdiag.system.recording import Recording
 from kdiag.system.recording_index import BadRecording
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from kdiag.checking.registry import Registry
     from kdiag.compare.value import Comparison
     from kdiag.model import Report
@@ -87,7 +89,13 @@ def _only(path: str, reader: Reader, kernels: list[Information]) -> MachineSumma
     return summarise(found[0], reader, kernels)
 
 
-def summarise(document: Document, reader: Reader, kernels: list[Information]) -> MachineSummary:
+def reading() -> Callable[[Document], MachineSummary]:
+    """A reader of one document after the other, as `summarise` reads them."""
+    reader = Reader()
+    return lambda document: summarise(document, reader, None)
+
+
+def summarise(document: Document, reader: Reader, kernels: list[Information] | None) -> MachineSummary:
     """What a document says; what its kernel says of itself is added to `kernels`. Raises BadInput with its name and the
     place.
     """
@@ -96,13 +104,13 @@ def summarise(document: Document, reader: Reader, kernels: list[Information]) ->
     try:
         if not document.recording:
             summary = reader.read(document.text)
-            if len(kernels) <= _INFORMED:
+            if kernels is not None and len(kernels) <= _INFORMED:
                 kernels.append(unseen(document.name, summary.machine.release))
             return summary
         system = recording(document)
         machine = Machine(system)
         summary = reader.of(_examined(machine))
-        if len(kernels) <= _INFORMED:
+        if kernels is not None and len(kernels) <= _INFORMED:
             kernels.append(gather(document.name, machine, system.reduced))
         return summary
     except (BadReport, BadRecording) as bad:

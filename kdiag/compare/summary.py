@@ -37,7 +37,8 @@ class Fact(NamedTuple):
 
 class MachineSummary(NamedTuple):
     """What is compared of a report. answers: what makes two machines the same, as a value to look up: the
-    status of every capability and every finding, and the causes. created: when the report was made.
+    status of every capability and every finding, and the causes. created: when the report was made. labels: what who
+    collected it wrote into it, such as the name of the host.
     """
 
     machine: MachineInfo
@@ -47,6 +48,7 @@ class MachineSummary(NamedTuple):
     answers: tuple[int, ...]
     verdict: Readiness = Readiness.UNKNOWN
     created: str = ""
+    labels: tuple[tuple[str, str], ...] = ()
 
     def fact(self, fact_id: str) -> Fact | None:
         """The finding of this id, or None."""
@@ -68,6 +70,8 @@ class _Shell(NamedTuple):
 
 
 _CREATED = re.compile(rb'((?:\n  |[{,] ?)"created": ?")([0-9TZ:.+-]{1,40})(?=",)')
+#: The names of hosts and the like; such values have no braces.
+_LABELS = re.compile(rb'((?:\n  |[{,] ?)"labels": ?)(\{[^{}]*\})')
 _FRAME = (
     b'{"schema":"kdiag.report/1","kdiag":"","created":"","machine":{},"findings":[%s],"capabilities":[%s],"required":[],'
     b'"verdict":{"status":"unknown","summary":""}}'
@@ -95,7 +99,8 @@ class Reader:
             quick = self._quickly(document) or self._by_values(document)
         except (BadReport, ValueError, RecursionError):
             quick = None  # the reader of whole documents knows the place
-        return quick if quick is not None else self.of(load(document))
+        summary = quick if quick is not None else self.of(load(document))
+        return summary._replace(labels=_labels(document)) if b'"labels"' in document else summary
 
     def of(self, report: Report) -> MachineSummary:
         """The summary of a report. Raises BadReport for one with more answers than any machine has."""
@@ -182,6 +187,8 @@ class Reader:
     def _shell(self, head: bytes, rest: bytes) -> _Shell | None:
         """What is around the two lists; None if the lists are somewhere else, and this is not what it seems."""
         key = _CREATED.sub(rb"\1", head, count=1) + rest
+        if b'"labels"' in key:
+            key = _LABELS.sub(rb"\1{}", key, count=1)
         known = self._shells.get(key)
         if known is None:
             report = load(b'%s"findings": [%s], "capabilities": [%s], %s' % (head, *_MARKS, rest))
@@ -213,6 +220,15 @@ class Reader:
     def _number(self, answer: object) -> int:
         """A small number that stands for an answer: the same for the same one."""
         return self._numbers.setdefault(answer, len(self._numbers))
+
+
+def _labels(document: bytes) -> tuple[tuple[str, str], ...]:
+    found = _LABELS.search(document)
+    try:
+        value = json.loads(found[2]) if found else {}
+    except ValueError:
+        return ()
+    return tuple((k, v) for k, v in value.items() if isinstance(v, str))
 
 
 def _whole(block: bytes) -> bytes:

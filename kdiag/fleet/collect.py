@@ -1,0 +1,189 @@
+"""Reports into the database, one after the other: one collection. Memory grows with the number of different answers,
+not with the number of machines.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from kdiag.compare.grouping import properties
+from kdiag.compare.inputs import BadInput, Document, documents, paths
+from kdiag.compare.summary import MachineSummary
+from kdiag.compare.value import PROPERTIES
+from kdiag.fleet.kinds import content, digest
+
+#: The label that names a machine, where reports are not one to a file of its name.
+HOST = "host"
+#: Inputs that could not be read which are told one by one.
+TOLD = 100
+_SUFFIXES = (".json", ".jsonl", ".ndjson", ".tar.zst", ".tar.xz")
+Read = Callable[[Document], MachineSummary]
+
+
+class Collected(NamedTuple):
+    """What became of the inputs. number: of the collection in the database; repeated: reports that a newer one of the
+    same machine was preferred to; unread: how many could not be read, `skipped`: the first of them, with the reason.
+    """
+
+    number: int
+    machines: int
+    repeated: int
+    unread: int
+    skipped: tuple[tuple[str, str], ...]
+
+
+def collect(
+    database: sqlite3.Connection,
+    given: Sequence[str],
+    read: Read,
+    labels: Mapping[str, Mapping[str, str]],
+    taken: str = "",
+) -> Collected:
+    """Put what is given into the database as its newest collection, all of it or nothing. read: a document's summary;
+    labels: by the name of a machine; taken: when, else when the newest report was made. Raises BadInput for what is not
+    there.
+    """
+    database.execute("BEGIN IMMEDIATE")
+    try:
+        one = _Collection(database, labels)
+        unread = 0
+        skipped: list[tuple[str, str]] = []
+        for name, found in summaries(given, read):
+            if isinstance(found, MachineSummary):
+                one.add(name, found)
+                continue
+            unread += 1
+            if len(skipped) < TOLD:
+                skipped.append((name, found))
+        one.finish(taken, unread)
+        database.execute("COMMIT")
+    except BaseException:
+        if database.in_transaction:
+            database.execute("ROLLBACK")
+        raise
+    return Collected(one.number, one.machines, one.repeated, unread, tuple(skipped))
+
+
+def summaries(given: Sequence[str], read: Read) -> Iterator[tuple[str, MachineSummary | str]]:
+    """The names of machines with what they answered, or with the reason why that cannot be read."""
+    for start in given:
+        base = start.rstrip("/") + "/" if os.path.isdir(start) else ""
+        for path in paths((start,)):
+            try:
+                for document in documents(path):
+                    try:
+                        yield _name(document.name, base), read(document)
+                    except BadInput as bad:
+                        yield document.name, str(bad).removeprefix(f"{document.name}: ")
+            except BadInput as bad:
+                yield path, str(bad).removeprefix(f"{path}: ")
+
+
+def _name(document: str, base: str) -> str:
+    """A machine's name: that of its file, with the directories below the one that was given."""
+    name = document.removeprefix(base) if base else os.path.basename(document)
+    return next((name.removesuffix(end) for end in _SUFFIXES if name.endswith(end)), name)
+
+
+class _Collection:
+    """The newest collection while it is read."""
+
+    def __init__(self, database: sqlite3.Connection, labels: Mapping[str, Mapping[str, str]]) -> None:
+        self._database, self._labels = database, labels
+        self.before: int = database.execute("SELECT coalesce(max(id), 0) FROM collection").fetchone()[0]
+        self.number = self.before + 1
+        self.machines = self.repeated = 0
+        self._newest = ""
+        self._now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        self._kinds: dict[tuple[object, ...], int] = {}
+        self._places: dict[tuple[object, ...], int] = {}
+
+    def add(self, name: str, summary: MachineSummary) -> None:
+        """One more machine."""
+        own = dict(summary.labels)
+        name = own.pop(HOST, "") or name
+        row = (self._kind(summary), self._place(name, summary, own), summary.verdict.value)
+        self._newest = max(self._newest, summary.created) if summary.created <= self._now else self._newest
+        machine = self._machine(name)
+        if self._is_newer(machine, summary.created):
+            self._put(machine, row, summary.created)
+
+    def finish(self, taken: str, unread: int) -> None:
+        """Count what there is."""
+        run = self._database.execute
+        run("INSERT INTO collection VALUES (?, ?, ?)", (self.number, taken or self._newest, unread))
+        run(
+            "INSERT INTO tally SELECT last, kind, place, verdict, count(*) FROM seen WHERE last = ?"
+            " GROUP BY kind, place, verdict",
+            (self.number,),
+        )
+
+    def _machine(self, name: str) -> int:
+        number = self._database.execute("SELECT id FROM machine WHERE name = ?", (name,)).fetchone()
+        if number is None:
+            return self._database.execute("INSERT INTO machine (name) VALUES (?)", (name,)).lastrowid or 0
+        return int(number[0])
+
+    def _is_newer(self, machine: int, created: str) -> bool:
+        """Whether this is the machine's first report in this collection, or newer than the one before, which goes."""
+        row = self._database.execute(
+            "SELECT first, created FROM seen WHERE machine = ? AND last = ?", (machine, self.number)
+        ).fetchone()
+        if row is None:
+            self.machines += 1
+            return True
+        self.repeated += 1
+        first, before = row
+        if created < before:
+            return False
+        how = "DELETE FROM seen" if first == self.number else "UPDATE seen SET last = last - 1"
+        self._database.execute(f"{how} WHERE machine = ? AND last = ?", (machine, self.number))
+        return True
+
+    def _put(self, machine: int, row: tuple[int, int, str], created: str) -> None:
+        """Say that the machine's answers are the same as before, or what they are now."""
+        run = self._database.execute
+        longer = run(
+            "UPDATE seen SET last = ?, created = ? WHERE machine = ? AND last = ? AND kind = ? AND place = ?"
+            " AND verdict = ?",
+            (self.number, created, machine, self.before, *row),
+        )
+        if not longer.rowcount:
+            run(
+                "INSERT INTO seen VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (machine, self.number, self.number, *row, created),
+            )
+
+    def _kind(self, summary: MachineSummary) -> int:
+        key = summary.answers, summary.required
+        found = self._kinds.get(key)
+        if found is None:
+            found = self._kinds[key] = self._known(
+                "kind", "digest", digest(summary), lambda: content(summary)
+            )
+        return found
+
+    def _place(self, name: str, summary: MachineSummary, own: dict[str, str]) -> int:
+        values = properties(summary.machine)
+        more = {**own, **self._labels.get(name, {})}
+        key = (*values, *sorted(more.items()))
+        found = self._places.get(key)
+        if found is None:
+            text = json.dumps([dict(zip(PROPERTIES, values, strict=True)), more], sort_keys=True)
+            found = self._places[key] = self._known("place", "content", text, None)
+        return found
+
+    def _known(self, table: str, key: str, value: object, rest: Callable[[], bytes] | None) -> int:
+        """The number of a row, made where there is none."""
+        run = self._database.execute
+        row = run(f"SELECT id FROM {table} WHERE {key} = ?", (value,)).fetchone()  # noqa: S608  names of ours
+        if row is not None:
+            return int(row[0])
+        values = (value,) if rest is None else (value, rest())
+        marks = ", ".join("?" for _ in values)
+        return run(f"INSERT INTO {table} VALUES (NULL, {marks})", values).lastrowid or 0  # noqa: S608
