@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
+
 from kdiag.compare.value import Column, Comparison
+
+#: What names of files end in that are no part of a machine's name.
+_SUFFIXES = (".json", ".jsonl", ".ndjson", ".tar.zst", ".tar.xz", ".tar.gz", ".tar")
 
 _PLURALS = {
     "release": "kernel releases",
@@ -26,7 +32,7 @@ def common_values(comparison: Comparison) -> tuple[str, ...]:
         )
         if same and values[0][0]:
             same_kernel = ": one kernel, so what it decides is the same" if name == "release" else ""
-            common.append(f"{_words(name, values[0][0])}{same_kernel}")
+            common.append(f"{in_words(name, values[0][0])}{same_kernel}")
     return tuple(common)
 
 
@@ -39,12 +45,13 @@ def own_values(column: Column, common: tuple[str, ...]) -> tuple[str, ...]:
             continue
         if len(known) > 1:
             words.append(f"{len(known)} {_PLURALS[name]}")
-        elif known and not any(word.startswith(_words(name, known[0])) for word in common):
-            words.append(_words(name, known[0]))
+        elif known and not any(word.startswith(in_words(name, known[0])) for word in common):
+            words.append(in_words(name, known[0]))
     return tuple(words)
 
 
-def _words(name: str, value: str) -> str:
+def in_words(name: str, value: str) -> str:
+    """The value of a property as it is said alone."""
     if name == "bpftrace":
         return f"bpftrace {value}"
     return f"as {value}" if name == "user" else value
@@ -60,6 +67,26 @@ def directory_of(comparison: Comparison) -> str:
         (i for i, (a, b) in enumerate(zip(low, high, strict=False)) if a != b), min(len(low), len(high))
     )
     return low[: low.rfind("/", 0, same) + 1]
+
+
+def machine_names(inputs: Sequence[str]) -> tuple[str, ...]:
+    """What the machines behind these inputs are called: the last part of the path, without what files end in; of those
+    that are called alike, as many parts before it as tell them apart.
+    """
+    parts = [[part for part in _bare(name).split("/") if part] or [name] for name in inputs]
+    told = [1] * len(parts)
+    while True:
+        called = ["/".join(part[-count:]) for part, count in zip(parts, told, strict=True)]
+        often = Counter(called)
+        again = [i for i, name in enumerate(called) if often[name] > 1 and told[i] < len(parts[i])]
+        if not again:
+            return tuple(called)
+        for index in again:
+            told[index] += 1
+
+
+def _bare(name: str) -> str:
+    return next((name.removesuffix(s) for s in _SUFFIXES if name.endswith(s) and name != s), name)
 
 
 def names(column: Column, start: str, most: int) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from kdiag.compare.naming import in_words, machine_names
 from kdiag.report.faces.html_view import STATUSES, WORKS, Mark
 from kdiag.report.faces.plain import line
 
@@ -145,6 +146,8 @@ _MARKS = {
     **{status.value: mark for status, mark in STATUSES.items()},
     **{works.value: mark for works, mark in WORKS.items()},
 }
+#: The words of capabilities come first.
+_WORDS = {mark.word: -1 for mark in WORKS.values()}
 _TONES = ("good", "care", "bad", "open", "none")
 _KINDS = {
     "lost": Mark("no", "worked before, fails now", "bad"),
@@ -156,9 +159,12 @@ _KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column's head. about: its properties in words; more: machines that are not named."""
+    """A column's head. title: the machine, or what several have in common; name: the input; about: its properties in
+    words; more: machines that are not named.
+    """
 
     key: str
+    title: str
     name: str
     count: int
     about: str
@@ -226,7 +232,12 @@ class Matrix(NamedTuple):
 
 def matrix(comparison: Comparison) -> Matrix:
     """The comparison as what the template shows. Raises ValueError if a row has not a cell for every column."""
-    columns = tuple(_column(c, index == comparison.baseline) for index, c in enumerate(comparison.columns))
+    called = iter(machine_names([c.name for c in comparison.columns if c.count == 1]))
+    titles = [next(called) if c.count == 1 else c.name for c in comparison.columns]
+    columns = tuple(
+        _column(c, title, index == comparison.baseline)
+        for index, (c, title) in enumerate(zip(comparison.columns, titles, strict=True))
+    )
     every = {(row.kind, row.id): row for group in comparison.groups for row in group.rows}
     capabilities = tuple(_row(row, columns) for (kind, _), row in every.items() if kind == "capability")
     causes = tuple(_cause(group, columns) for group in comparison.groups)
@@ -244,7 +255,7 @@ def matrix(comparison: Comparison) -> Matrix:
         capabilities=capabilities,
         causes=causes,
         changes=tuple(_changes(comparison)),
-        legend=tuple(sorted(marks, key=lambda mark: (_TONES.index(mark.tone), mark.word))),
+        legend=_legend(marks),
         worse=any(cell.worse for cell in shown),
         same=comparison.same,
         rest=f"{hidden:,} more columns ({machines:,} machines) are not shown" if hidden else "",
@@ -252,19 +263,30 @@ def matrix(comparison: Comparison) -> Matrix:
     )
 
 
-def _column(column: ComparisonColumn, baseline: bool) -> Column:
+def _legend(marks: Iterable[Mark]) -> tuple[Mark, ...]:
+    """Each sign once, with all words that stand for it: a capability `works`, a finding is `ok`."""
+    words: dict[tuple[str, str], list[str]] = {}
+    for mark in sorted(
+        marks, key=lambda mark: (_TONES.index(mark.tone), _WORDS.get(mark.word, 0), mark.word)
+    ):
+        words.setdefault((mark.icon, mark.tone), []).append(mark.word)
+    return tuple(Mark(icon, ", ".join(said), tone) for (icon, tone), said in words.items())
+
+
+def _column(column: ComparisonColumn, title: str, baseline: bool) -> Column:
     names = tuple(line(name, 200) for name in column.machines[:_NAMES])
     told = []
-    for _, values in column.values:
-        if values:
-            first, _ = values[0]
+    for name, values in column.values:
+        if values and values[0][0]:
+            first = in_words(name, values[0][0])
             others = len(values) - 1
             told.append(line(first, 200) + (f" (and {others} more)" if others else ""))
     return Column(
         line(column.key, 40),
+        line(title, 100),
         line(column.name, 200),
         column.count,
-        " · ".join(filter(None, told)),
+        " · ".join(told),
         names,
         max(0, column.count - len(names)),
         baseline,

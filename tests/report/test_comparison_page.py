@@ -9,6 +9,7 @@ import pytest
 from test_html import TAGS, Page, ask, without_policy
 
 from kdiag.compare.html import render as render_comparison
+from kdiag.compare.naming import machine_names
 from kdiag.compare.value import Cell, Change, Column, Comparison, Group, Link, Row
 from kdiag.compare.view import Comparison as Wanted
 from kdiag.compare.view import matrix
@@ -97,6 +98,38 @@ def test_the_matrix_as_values() -> None:
     assert second.rows == ()
 
 
+def test_the_legend_names_each_sign_once() -> None:
+    wanted = sample(len(STATUSES))
+    legend = matrix(wanted).legend
+    assert [mark.word for mark in legend] == [
+        "works, ok",
+        "with a caveat, warning",
+        "does not work, fails",
+        "cannot tell",
+        "does not arise, not asked",
+    ]
+    assert len({(mark.icon, mark.tone) for mark in legend}) == len(legend)
+
+
+def test_columns_are_titled_by_machine() -> None:
+    inputs = ("/srv/a/web1.json", "/srv/b/web1.json", "fleet/db.tar.xz", "-", "images/", ".json", "a/b", "b")
+    assert machine_names(inputs) == ("a/web1", "b/web1", "db", "-", "images", ".json", "a/b", "b")
+    assert machine_names(()) == ()
+    assert machine_names(("x/a.json", "x/a.json")) == ("x/a", "x/a"), "the same input twice"
+    columns = tuple(
+        Column(f"K{i}", name, count, (name,) * count, ())
+        for i, (name, count) in enumerate(
+            (("/srv/a/web1.json", 1), ("6.1 · Debian", 3), ("db.tar.xz", 1), ("x", 1))
+        )
+    )
+    view = matrix(sample()._replace(columns=columns))
+    assert [column.title for column in view.columns] == ["web1", "6.1 · Debian", "db", "x"]
+    page = Page(render_comparison(sample()._replace(columns=columns)))
+    heads = [words for tag, words in page.texts if tag == "span"]
+    assert heads.count("web1") == len([tag for tag, _ in page.tags if tag == "thead"])
+    assert "/srv/a/web1.json" in page.text
+
+
 def test_what_changed_for_one_reason_is_told_together() -> None:
     lost, gained = matrix(sample()).changes
     assert lost.titles == ("fentry title", "kprobe title")
@@ -129,6 +162,15 @@ def test_the_page() -> None:
     cells = [attributes for tag, attributes in page.tags if tag == "td"]
     assert len(cells) == 2 * 4
     assert sum("worse" in str(a["class"]) for a in cells) == 2
+
+
+def test_landmarks_are_told_apart() -> None:
+    """What a screen reader lists by name: no two are called alike, and each name is on the page."""
+    tags = Page(render_comparison(sample())).tags
+    labels = [attributes["aria-labelledby"] for _, attributes in tags if "aria-labelledby" in attributes]
+    ids = [attributes["id"] for _, attributes in tags if "id" in attributes]
+    assert len(labels) == len(set(labels)) > 4 and len(ids) == len(set(ids))
+    assert {name for label in labels if label for name in label.split()} <= set(ids)
 
 
 @pytest.mark.parametrize("text", HOSTILE)
