@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from kdiag.btf.declare import Declarer
 from kdiag.btf.layout import lay_out
+from kdiag.btf.sources import of_kernel
 from kdiag.btf.text import definition, prototype
 from kdiag.capabilities.tools import REQUIRED
 from kdiag.checking.analysis import analyse
@@ -95,7 +96,13 @@ def why(
     """
     raw = text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text
     found = report if report is not None else check(recording, host=host)
-    return held_against(log_in(raw), found, recorded=bool(recording))
+
+    def types() -> Source:
+        return of_kernel(_machine(recording, host).system, RECORDED if recording else "this kernel")
+
+    # Whose machine a given report is about is not known here, unless its recording is given too.
+    known = report is None or bool(recording)
+    return held_against(log_in(raw), found, types if known else None, recorded=bool(recording))
 
 
 def explain(*names: str, recording: Path = "", host: Path = "", plugins: bool = True) -> tuple[Answer, ...]:

@@ -35,7 +35,7 @@ MAY_IMPORT = {
     "fleet": "compare console model report trust words",
     "recording": "capabilities checking console knowledge machine model parse report system trust",
     "fix": "console knowledge machine model parse remedies system trust",
-    "why": "capabilities console knowledge model report",
+    "why": "btf capabilities console knowledge model parse report",
     "explain": "btf capabilities checking console knowledge machine model parse report system trust words",
     "learn": "explain knowledge model parse report smoke",
     "completion": "btf capabilities checking explain knowledge machine parse report smoke system trust",
@@ -45,7 +45,7 @@ MAY_IMPORT = {
     "mcp": "api explain report why",
     "commands": "btf capabilities checking compare config console explain fix knowledge learn machine model recording "
     "report smoke system trust why",
-    "cli": "capabilities checking commands compare completion config console explain fix fleet machine mcp model "
+    "cli": "btf capabilities checking commands compare completion config console explain fix fleet machine mcp model "
     "report smoke system trust words",
     "__main__": "cli console trust",
     "__init__": "",

@@ -181,7 +181,14 @@ def _member(graph: Graph, plain: int, name: str, at: int, text: str) -> tuple[in
     members = graph.flat_members(plain)
     found = next((member for member in members if member.name == name), None)
     if found is None:
-        hint = _deeper(graph, plain, name) or did_you_mean(name, (one.name for one in members if one.name))
+        names = [one.name for one in members if one.name]
+        # Fields that are no longer to be used directly get underscores: task_struct's state, inode's i_ctime.
+        renamed = next((one for one in names if one.strip("_") == name.strip("_")), "")
+        hint = (
+            f"; did you mean {renamed}?"
+            if renamed
+            else _deeper(graph, plain, name) or did_you_mean(name, names)
+        )
         raise NoMember(f"{what} has no member {name}{hint}")
     return found.type_id, at + found.bit_offset, found.bits
 

@@ -131,7 +131,7 @@ def here(recording: str, host: str, *, no_plugins: bool = False) -> Here:
 
     if host and recording:
         fail("--host is about this running machine, and --from plays back another: use one of them")
-    machine = Machine(_system("/", recording, host))
+    machine = Machine(system_of("/", recording, host))
     known = cache(lambda: registry(plugins=not no_plugins))
 
     def examined() -> Report:
@@ -159,7 +159,7 @@ def _check_options(asked: Asked, planned: Sequence[Output]) -> None:
 
 
 def _examine(asked: Asked, settings: Config) -> Examined:
-    system = _system(asked.root, asked.recording, asked.host)
+    system = system_of(asked.root, asked.recording, asked.host)
     only, skip = split(asked.only) or settings.only, split(asked.skip) or settings.skip
     # The tools print their versions, and the BTF is read, while the checks are imported.
     ahead = _ahead(system) if system.live else None
@@ -255,7 +255,7 @@ def _check_names(settings: Config, known: Registry) -> None:
         fail(str(error))
 
 
-def _system(root: str, recording: str, host: str = "") -> System:
+def system_of(root: str, recording: str, host: str = "") -> System:
     if recording:
         from kdiag.commands.record import BadRecording, system_from
 

@@ -6,7 +6,7 @@ import io
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -18,11 +18,13 @@ from kdiag.why.joining import join
 from kdiag.why.json import render as render_json
 from kdiag.why.judging import explained, status
 from kdiag.why.markdown import render as render_markdown
+from kdiag.why.named import held
 from kdiag.why.reading import Reading
 from kdiag.why.text import BRIEF
 from kdiag.why.text import render as render_text
 
 if TYPE_CHECKING:
+    from kdiag.btf.sources import Source
     from kdiag.console.terminal import Terminal
     from kdiag.model import Report
     from kdiag.why.value import Explanation, Log
@@ -103,10 +105,15 @@ def _names_file(text: str) -> bool:
     return text.startswith(("/", "./", "../")) or text.endswith(_ENDINGS)
 
 
-def explain(log: Log, report: Report, *, recorded: bool = False) -> Explanation:
-    """The log held against a report. recorded: of a machine that was recorded, not of this one."""
+def explain(
+    log: Log, report: Report, types: Callable[[], Source] | None = None, *, recorded: bool = False
+) -> Explanation:
+    """The log held against a report, and the names in it against the kernel's types. types: may raise NoTypes; None
+    where they are not to be had. recorded: of a machine that was recorded, not of this one.
+    """
     place = RECORDED if recorded else ""
-    return explained(log, elsewhere(report, place) if place else report, place)
+    explanation = explained(log, elsewhere(report, place) if place else report, place)
+    return explanation if types is None else held(explanation, types)
 
 
 def rendered(

@@ -1,0 +1,86 @@
+"""What a message names of the kernel is looked up in its types: BTF that is made here, with two names in it."""
+
+from __future__ import annotations
+
+import pytest
+
+from kdiag.btf.sources import NoTypes, Source, Types
+from kdiag.model import Finding, MachineInfo, Readiness, Report, Status, Verdict
+from kdiag.parse.btf import Kind, parse
+from kdiag.parse.btf.graph import Graph
+from kdiag.why.joining import join
+from kdiag.why.judging import explained
+from kdiag.why.named import held
+from kdiag.why.value import Answer
+from tests.support.btf_encoder import Encoder, composite, record
+
+#: As Linux has them: the field got underscores, the function lost a prefix.
+INODE = composite(Kind.STRUCT, "inode", ("__i_ctime", 1, 0), ("i_ino", 1, 32), size=8)
+DATA = (
+    Encoder()
+    .add(
+        record(Kind.INT, "int", 4, 0x01000020),
+        INODE,
+        record(Kind.FUNC_PROTO, "", 0),
+        record(Kind.FUNC, "do_unlinkat", 3),
+    )
+    .encode()
+)
+FUNCTION = "libbpf: prog 'a': failed to find kernel BTF type ID of '{}': -3"
+RELOCATION = (
+    "libbpf: prog 'a': relo #12: <byte_off> [423] struct inode.{} (0:15 @ offset 88): bad CO-RE relocation"
+)
+SCRIPT = "stdin:1:1-3: ERROR: Struct/union of type 'struct inode' does not contain a field named '{}'"
+
+
+def types() -> Source:
+    graph = Graph(parse(DATA, lazy=True))
+    return Source("this kernel", "6.12.1", Types("/sys/kernel/btf/vmlinux", "", graph, DATA))
+
+
+def answer(text: str, *findings: Finding, source: object = types) -> Answer:
+    """What is said first."""
+    report = Report("", "", MachineInfo(), findings, (), (), Verdict(Readiness.READY, ""))
+    assert callable(source)
+    return held(explained(join(text.splitlines()), report), source).answers[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (RELOCATION.format("i_ctime"), "has no member i_ctime; did you mean __i_ctime?"),
+        (SCRIPT.format("i_ctime"), "has no member i_ctime; did you mean __i_ctime?"),
+        (FUNCTION.format("do_unlinkat2"), "no function do_unlinkat2; did you mean do_unlinkat?"),
+        (RELOCATION.replace("inode", "gone").format("a"), "this kernel has no struct gone"),
+    ],
+)
+def test_a_name_that_the_kernel_does_not_have_is_the_cause(text: str, says: str) -> None:
+    found = answer(text)
+    assert found.outcome == "established"
+    assert found.cause is not None
+    assert says in found.cause.summary
+    assert found.cause.evidence[0].source == "/sys/kernel/btf/vmlinux"
+
+
+@pytest.mark.parametrize("text", [RELOCATION.format("i_ino"), FUNCTION.format("do_unlinkat")])
+def test_a_name_that_the_kernel_has_is_ruled_out(text: str) -> None:
+    found = answer(text)
+    assert found.outcome != "established"
+    assert [one.id for one in found.ruled_out if one.status is Status.OK] == ["btf.names"]
+
+
+def test_another_cause_that_is_established_stands_and_nothing_is_read() -> None:
+    def never() -> Source:
+        raise AssertionError("read for nothing")
+
+    none = Finding(Status.FAIL, "the kernel has no BTF", id="btf.vmlinux")
+    found = answer(FUNCTION.format("do_unlinkat2"), none, source=never)
+    assert found.cause == none
+    assert answer("ERROR: failed to create map: '@': Operation not permitted", source=never)
+
+
+def test_without_types_the_answer_stays_as_it_was() -> None:
+    def nothing() -> Source:
+        raise NoTypes("there is no BTF", known=True)
+
+    assert answer(FUNCTION.format("do_unlinkat2"), source=nothing).outcome != "established"
