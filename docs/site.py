@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from mkdocs.config.defaults import MkDocsConfig
@@ -27,6 +27,22 @@ ELSEWHERE = {
 }
 #: Code, or a link: what is code is left alone.
 _LINK = re.compile(r"```.*?```|`[^`\n]+`|(!?\[[^\]]*\])\(([^)\s#]+)(#[^)\s]*)?\)", re.DOTALL)
+
+
+def on_config(config: MkDocsConfig) -> None:
+    """A page that `nav` does not name yet is listed at its end, so that none is lost."""
+    named = set(_pages(config.nav))
+    rest = sorted(path.name for path in (REPOSITORY / "docs").glob("*.md") if path.name not in named)
+    if rest and config.nav is not None:
+        config.nav.append({"More": rest})
+
+
+def _pages(nav: object) -> Iterator[str]:
+    """The pages that a navigation names, at any depth."""
+    if isinstance(nav, str):
+        yield nav
+    for part in nav.values() if isinstance(nav, dict) else nav if isinstance(nav, list) else ():
+        yield from _pages(part)
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:

@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import pytest
 
@@ -57,3 +57,10 @@ def test_what_is_no_page_is_named_and_what_is_nowhere_is_told() -> None:
     assert linked(text, "docs/ci.md", "ci.md", lambda path: False) == (
         "action.yml [x](nowhere.md) `[c](../action.yml)` [`d`](#here)"
     )
+
+
+def test_a_page_without_a_place_is_listed_at_the_end() -> None:
+    config = SimpleNamespace(nav=[{"Begin": [{"A": "first-session.md"}, "install.md"]}, "index.md"])
+    hook().on_config(config)
+    (more,) = config.nav[2].values()
+    assert "security.md" in more and not {"first-session.md", "install.md", "index.md"} & set(more)
