@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import sys
 from importlib import import_module
-from typing import Annotated, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from kdiag import __version__
-from kdiag.cli.common import CommandGroup
 from kdiag.cli.help.layout import Command, Group
+from kdiag.cli.older import fitted, prepare
 from kdiag.console import exits, output, printable
+
+if TYPE_CHECKING:
+    from kdiag.cli.common import CommandGroup
 
 
 def _version(value: bool) -> None:
@@ -61,6 +64,7 @@ def application(arguments: list[str]) -> typer.Typer:
     """The command line for these arguments: with the one command that is asked for, where that is clear, since typer
     takes every command apart that it knows (10 ms for all of them, a tenth of a whole check).
     """
+    prepare()
     app = typer.Typer(
         cls=Group,
         add_completion=False,
@@ -72,7 +76,7 @@ def application(arguments: list[str]) -> typer.Typer:
         epilog="Exit status: 0 ready, 1 not ready or a regression, 2 usage, 3 cannot tell, 4 a fix or a smoke test "
         "failed, 70 kdiag is broken.",
     )
-    app.callback()(root_options)
+    app.callback()(fitted(root_options))
     asked = arguments[0] if arguments else ""
     one = next((module for module, names in _MODULES.items() if asked in names), None)
     if asked == "--version":
@@ -81,7 +85,7 @@ def application(arguments: list[str]) -> typer.Typer:
         here = import_module(f"kdiag.cli.{module}")
         for name, function, settings in here.COMMANDS:
             if one is None or name == asked:
-                app.command(name, cls=Command, **settings)(function)
+                app.command(name, cls=Command, **settings)(fitted(function))
         if group := getattr(here, "GROUP", None):
             app.add_typer(_grouped(group), name=group.name)
     return app
@@ -92,11 +96,11 @@ def _grouped(group: CommandGroup) -> typer.Typer:
     inner = typer.Typer(
         cls=Group, rich_markup_mode=None, invoke_without_command=True, help=group.help, epilog=group.epilog
     )
-    inner.callback()(group.alone)
+    inner.callback()(fitted(group.alone))
     for name, function in group.commands:
-        inner.command(name, cls=Command)(function)
+        inner.command(name, cls=Command)(fitted(function))
     for name, function in group.aliases:
-        inner.command(name, cls=Command, hidden=True)(function)
+        inner.command(name, cls=Command, hidden=True)(fitted(function))
     return inner
 
 

@@ -70,8 +70,20 @@ def _write_examples(context: Any, formatter: Any) -> None:
                 formatter.write(f"{'':>{formatter.current_indent}}    # {one.what}\n")
 
 
+def _format(command: Any, context: Any, formatter: Any) -> None:
+    """click's own way: typer before 0.16 draws boxes where rich is installed."""
+    command.format_usage(context, formatter)
+    command.format_help_text(context, formatter)
+    command.format_options(context, formatter)
+    command.format_epilog(context, formatter)
+
+
 class Command(TyperCommand):
     """A command."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """The whole help."""
+        _format(self, ctx, formatter)
 
     def get_help_option(self, ctx: typer.Context) -> Any:  # type: ignore[override]
         """The option --help."""
@@ -85,6 +97,10 @@ class Command(TyperCommand):
 
 class Group(TyperGroup):
     """A command with commands of its own."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """The whole help."""
+        _format(self, ctx, formatter)
 
     def get_help_option(self, ctx: typer.Context) -> Any:  # type: ignore[override]
         """The option --help."""
