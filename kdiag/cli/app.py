@@ -54,7 +54,7 @@ _MODULES = {
     "learn": ("learn",),
     "fix": ("fix", "smoke"),
     "env": ("env", "run"),
-    "reports": ("record", "compare", "report"),
+    "reports": ("record", "collector", "compare", "report"),
     "fleet": ("history",),
     "mcp": ("mcp",),
 }

@@ -97,6 +97,10 @@ def run(asked: Asked) -> int:
         color=_color(asked.color, settings),
         place=RECORDED if asked.recording else f"the system in {asked.root}" if asked.root != "/" else "",
     )
+    if asked.recording:
+        from kdiag.commands.record import by_collector
+
+        console.note(by_collector(examined.machine.system, report))
     return status_of(report, planned)
 
 

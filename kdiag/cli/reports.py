@@ -94,6 +94,19 @@ def record(  # noqa: PLR0913, PLR0917  a parameter is an option
     console.note(answer.note)
 
 
+def collector(only: Only = [], skip: Skip = [], no_plugins: NoPlugins = False) -> None:  # noqa: B006
+    """Print a shell script that records a machine without Python; it requires sh, cat and tar."""
+    from kdiag.checking.selection import UnknownName, choose, split
+    from kdiag.commands.record import collector as program
+
+    known = registry(plugins=not no_plugins)
+    try:
+        chosen = choose(known.checks, split(only), split(skip))
+    except UnknownName as error:
+        fail(str(error))
+    console.text(program(known, chosen))
+
+
 def compare(  # noqa: PLR0913, PLR0917  a parameter is an option
     files: Files,
     baseline: Annotated[
@@ -193,6 +206,7 @@ def report(  # noqa: PLR0913, PLR0917  a parameter is an option
 
 COMMANDS: tuple[tuple[str, Callable[..., None], Settings], ...] = (
     ("record", record, {}),
+    ("collector", collector, {}),
     ("compare", compare, {}),
     ("report", report, {}),
 )

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from kdiag.machine import Machine
+from kdiag.model import Status
 from kdiag.recording import pack, secrets
 from kdiag.recording.clean import replaced
 from kdiag.recording.make import make
@@ -18,11 +19,13 @@ from kdiag.system.recording_index import BadRecording
 
 if TYPE_CHECKING:
     from kdiag.checking.registry import Registered, Registry
+    from kdiag.model import Report
     from kdiag.recording.make import Made
     from kdiag.recording.secrets import Secrets
+    from kdiag.system import System
     from kdiag.system.live import Live
 
-__all__ = ["Answer", "BadRecording", "CannotWrite", "record", "system_from"]
+__all__ = ["Answer", "BadRecording", "CannotWrite", "by_collector", "collector", "record", "system_from"]
 
 
 class Answer(NamedTuple):
@@ -39,6 +42,27 @@ def system_from(path: str) -> Recording:
     Raises BadRecording, whose message names the file and the place.
     """
     return opened(path)
+
+
+def collector(registry: Registry, chosen: Sequence[Registered]) -> str:
+    """The text of the shell program that records a machine, with the questions of these checks."""
+    from kdiag.recording.collector.asking import asked
+    from kdiag.recording.collector.render import collector as rendered
+
+    return rendered(asked(registry, chosen))
+
+
+def by_collector(system: System, report: Report) -> str:
+    """What a recording of the collector leaves unknown and why, in one line; "" for any other system."""
+    if not isinstance(system, Recording) or not system.collector:
+        return ""
+    unknown = [finding.id for finding in report.findings if finding.status is Status.UNKNOWN]
+    some = ", ".join(unknown[:3]) + (", ..." if len(unknown) > 3 else "")
+    return (
+        f"recorded by the collector of kdiag {system.collector}, which makes no bpf(2) and perf_event_open(2), runs no "
+        f"programs and does not read the kernel's log: {len(unknown)} of {len(report.findings)} findings are unknown"
+        + (f" ({some})" if some else "")
+    )
 
 
 def record(  # noqa: PLR0913  an option each

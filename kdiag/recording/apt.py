@@ -19,11 +19,13 @@ _PUBLIC_FILES = re.compile(
     r"(?:debian|ubuntu|ubuntu-esm-\w+|backports|[a-z]+-backports|raspi|pve-\w+|proxmox|kali|xanmod\w*|liquorix|docker|"
     r"zabbly-\w+|armbian|linux-surface)\.(?:list|sources)"
 )
-_PUBLIC = re.compile(
-    r"https?://(?:[\w.-]+\.)?(?:debian\.org|ubuntu\.com|launchpadcontent\.net|launchpad\.net|kali\.org|proxmox\.com|"
-    r"raspberrypi\.(?:com|org)|raspbian\.org|armbian\.com|xanmod\.org|liquorix\.net|zabbly\.com|surfacelinux\.com|"
-    r"system76\.com|nvidia\.com|tuxedocomputers\.com|mxrepo\.com)(?:/[\w.~+/-]*)?"
-)
+_PUBLIC_NAMES = """
+    debian.org ubuntu.com launchpadcontent.net launchpad.net kali.org proxmox.com raspberrypi.com raspberrypi.org
+    raspbian.org armbian.com xanmod.org liquorix.net zabbly.com surfacelinux.com system76.com nvidia.com
+    tuxedocomputers.com mxrepo.com
+"""
+PUBLIC_HOSTS = tuple(_PUBLIC_NAMES.split())
+_PUBLIC = re.compile(rf"https?://(?:[\w.-]+\.)?(?:{'|'.join(map(re.escape, PUBLIC_HOSTS))})(?:/[\w.~+/-]*)?")
 
 
 def reduced(path: str, data: bytes) -> tuple[bytes, str] | None:

@@ -18,6 +18,11 @@ _MODULE_NAMES = (
 _SIZE = r"(?:\d{1,7}[KMGTkmgt]|\d{1,4})"
 _CPUS = r"(?:all|nohz|domain|managed_irq|\d{1,5}(?:-\d{1,5})?(?::\d{1,5}/\d{1,5})?)"
 _SWITCH = r"-?\d|on|off|yes|no|y|n|true|false"
+#: The words among the values of the shape `_SIMPLE`, and the names of security modules; numbers are the others.
+_SIMPLE_WORDS = (
+    "on off yes no y n true false auto force none legacy strict lazy full integrity confidentiality"
+)
+SIMPLE_VALUES = (*_SIMPLE_WORDS.split(), *_MODULE_NAMES.split("|"))
 _SIMPLE = rf"-?\d{{1,4}}|{_SWITCH}|auto|force|none|legacy|strict|lazy|full"
 _TRACERS = (
     "nop|function|function_graph|hwlat|irqsoff|preemptoff|preemptirqsoff|wakeup|wakeup_rt|wakeup_dl|mmiotrace"
@@ -88,7 +93,7 @@ _WORDS_NAMES = """
     retain_initrd systemd.debug-shell fips module.sig_enforce rd.debug rd.shell rd.auto rd.break
     transparent_hugepage
 """
-_WORDS = frozenset(_WORDS_NAMES.split())
+WORDS = frozenset(_WORDS_NAMES.split())
 _DEVICE = (
     r"/dev/(?:(?:[shv]d|xvd)[a-z]\d{0,3}|(?:nvme\d\d?n\d|mmcblk\d|nbd\d)(?:p\d{1,3})?|ram\d|pmem\d|md\d{1,3})"
 )
@@ -113,6 +118,11 @@ def _shapes() -> dict[str, re.Pattern[str]]:
     return {name: re.compile("|".join(f"(?:{s})" for s in shapes)) for name, shapes in by_name.items()}
 
 
+def simple() -> frozenset[str]:
+    """The parameters whose values are numbers or of SIMPLE_VALUES, which can tell nothing else."""
+    return frozenset(f"{_SHAPES[_SIMPLE]} lsm security".split())
+
+
 def command_line(text: str, redactor: Redactor) -> str:
     """/proc/cmdline: known parameters with known values stay, all others and what is meant for init do not."""
     return " ".join(_words(text, redactor)) + text[len(text.rstrip()) :]
@@ -122,7 +132,7 @@ def _words(text: str, redactor: Redactor) -> Iterator[str]:
     ours = True
     for word in _WORD.findall(text):
         key, has_value, value = word.partition("=")
-        if word == "--" or (ours and not has_value and word in _WORDS):
+        if word == "--" or (ours and not has_value and word in WORDS):
             ours = ours and word != "--"
             yield word
         elif ours and value and not value.startswith("=") and (key in _shapes() or _KEY.fullmatch(key)):

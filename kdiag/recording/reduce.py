@@ -31,7 +31,8 @@ Wanted = Callable[[str], bool]
 _WORTH_IT = 16 * 1024
 #: A database of a hundred packages has some 40 kB.
 _LARGEST_RPM = 64 * 1024 * 1024
-_INTERESTING = re.compile(
+#: Packages whose names have one of these parts are asked for.
+INTERESTING = re.compile(
     r"linux|kernel|header|devel|bpf|bcc|libc6|glibc|musl|kmod|clang|llvm|trac|perf|dwarves|pahole|base-files"
 )
 
@@ -47,7 +48,7 @@ def reduced(path: str, data: bytes, named: frozenset[str] = frozenset(), log: by
         return None
 
     def wanted(name: str) -> bool:
-        return name in named or _INTERESTING.search(name) is not None
+        return name in named or INTERESTING.search(name) is not None
 
     name = path.rpartition("/")[2]
     try:

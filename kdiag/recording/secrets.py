@@ -26,7 +26,7 @@ _COMMON_NAMES = """
     ip6-loopback ip6-localnet ip6-mcastprefix ip6-allnodes ip6-allrouters broadcasthost postgres mysql redis nginx git
     gitlab-runner jenkins kvm qemu libvirt
 """
-_COMMON = frozenset(_COMMON_NAMES.split())
+COMMON = frozenset(_COMMON_NAMES.split())
 #: Files whose whole content names this one machine (man 5 machine-id; drivers/firmware/dmi-id.c).
 _IDS = (
     "/etc/machine-id",
@@ -146,7 +146,7 @@ def _longest_first(*names: tuple[str, ...]) -> tuple[str, ...]:
 
 def distinct(name: str) -> bool:
     """Whether a name can be replaced wherever it stands as a word without harm to other words."""
-    return (len(name) >= 3 or dense(name)) and name.casefold() not in _COMMON and not name.isdigit()
+    return (len(name) >= 3 or dense(name)) and name.casefold() not in COMMON and not name.isdigit()
 
 
 def public(domain: str) -> bool:
@@ -183,7 +183,7 @@ def _real_names(gecos: str) -> tuple[str, ...]:
     """The full name of passwd(5)'s comment field, where it is one."""
     name = gecos.partition(",")[0].strip()
     words = name.casefold().split()
-    said = len(words) > 1 and not all(word in _COMMON for word in words)
+    said = len(words) > 1 and not all(word in COMMON for word in words)
     return (name,) if said or dense(name) else ()
 
 

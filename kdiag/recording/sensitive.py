@@ -19,6 +19,7 @@ from kdiag.recording.redact import Redactor
 Rule = Callable[[str, Redactor], str]
 
 #: Environment variables whose values are about the tools, not about the person.
+PLAIN_VARIABLES = ("HOME", "PATH", "LANG", "TERM", "SHELL", "TMPDIR", "SNAP", "container", "NO_COLOR")
 ENVIRONMENT = re.compile(
     r"(?:KDIAG|BPFTRACE|BCC|LIBBPF|DEBUGINFOD|SNAP|XDG|LC)_\w+|HOME|PATH|LANG|TERM|SHELL|TMPDIR|SNAP|container|NO_COLOR"
 )
@@ -138,7 +139,7 @@ def kernel_version(text: str, redactor: Redactor) -> str:
     """/proc/version: who built a distribution's kernel is public, who built one at home is not."""
 
     def builder(match: re.Match[str]) -> str:
-        if any(sign in match[0] for sign in _public_builders()):
+        if any(sign in match[0] for sign in public_builders()):
             return match[0]
         user, _, host = match[2].partition("@")
         who = user if user in ("root", "builder", "build") else redactor.learn("user", user)
@@ -148,7 +149,7 @@ def kernel_version(text: str, redactor: Redactor) -> str:
 
 
 @cache
-def _public_builders() -> tuple[str, ...]:
+def public_builders() -> tuple[str, ...]:
     """What the knowledge table looks for in /proc/version, and the builders of distributions that it knows else by."""
     signs = {
         "(gcc",
@@ -250,16 +251,17 @@ _OPAQUE = (b"\x9f\xeb", b"\xeb\x9f", b"\x7fELF", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd
 
 def text(path: str, content: str, redactor: Redactor) -> str:
     """The content of a text file, or what was quoted of it, as it may go out."""
-    return (_rule(path) or Redactor.text_of)(content, redactor)
+    return (rule_of(path) or Redactor.text_of)(content, redactor)
 
 
-def _rule(path: str) -> Rule | None:
+def rule_of(path: str) -> Rule | None:
+    """What is done to a file that is known to hold secrets, None for any other."""
     return next((rule for pattern, rule in _RULES if pattern.fullmatch(path)), None)
 
 
 def redacted(path: str, data: bytes, redactor: Redactor) -> bytes:
     """A file as it may go out."""
-    rule = _rule(path)
+    rule = rule_of(path)
     if data.startswith(b"\x1f\x8b"):
         return _inside(data, rule, redactor)
     if data.startswith(_OPAQUE):

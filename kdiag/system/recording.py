@@ -77,6 +77,11 @@ class Recording:
         """The files of which only a part was recorded."""
         return self._index.reduced
 
+    @property
+    def collector(self) -> str:
+        """The version of the collector that made it, "" if none did."""
+        return self._index.collector
+
     def _size(self, path: str) -> int | None:
         """Bytes of the file that stands for `path`, None if the recording holds none."""
         if path in self._unpacked:
@@ -217,13 +222,16 @@ class Recording:
         del timeout
         outcome = self._index.commands.get(argv)
         if outcome is None:
-            raise Unavailable(f"{' '.join(argv)}: not recorded")
+            why = "the collector runs no programs" if self.collector else "not recorded"
+            raise Unavailable(f"{' '.join(argv)}: {why}")
         if isinstance(outcome, Unavailable):
             raise Unavailable(outcome.reason, outcome.errno)
         return outcome
 
     def probe(self, name: str) -> ProbeResult:
         if name not in self._index.probes:
+            if self.collector:
+                raise Unavailable(f"{name}: a system call, which the collector cannot make")
             raise self._not_recorded(f"probe {name}", name)
         return self._index.probes[name]
 

@@ -46,7 +46,7 @@ class Index(NamedTuple):
     unavailable: reason and errno by path, by `read PATH` where one question had an answer of its own, and by
     `$NAME`, `which NAME`, `probe NAME`, `uname`, `identity`, `distribution`. heads: files of which only the
     first bytes are stored. packed: files stored xz-compressed as `PATH.xz`, with their own size. reduced: files
-    of which a part was kept.
+    of which a part was kept. collector: the version of the shell program that made it, "" for `kdiag record`.
     """
 
     absent: frozenset[str]
@@ -68,6 +68,7 @@ class Index(NamedTuple):
     packed: dict[str, int]
     pieces: dict[str, Pieces]
     reduced: frozenset[str] = frozenset()
+    collector: str = ""
 
 
 def read_index(raw: bytes, where: str) -> Index:
@@ -105,6 +106,7 @@ def read_index(raw: bytes, where: str) -> Index:
         packed=each("packed", _file_size),
         pieces=each("pieces", _pieces),
         reduced=frozenset(each("reduced", text)),
+        collector=text(index.get("collector", ""), f"{where}: collector"),
     )
 
 

@@ -95,6 +95,10 @@ EXAMPLES: dict[tuple[str, ...], tuple[Example, ...]] = {
         ("kdiag record -o kdiag-host.tar.zst", "to send it, or to compare"),
         ("kdiag record --list", "what would be in it"),
     ),
+    ("collector",): _of(
+        ("kdiag collector > collect.sh", "for machines without Python: sh collect.sh -o FILE.tar"),
+        ("kdiag collector | ssh HOST sh -s | kdiag check --from -", "ask such a machine over ssh"),
+    ),
     ("compare",): _of(
         ("kdiag compare laptop.tar.zst server.tar.zst", "two machines side by side"),
         ("kdiag compare --baseline good.json now.json", "exit status 1 if something got worse"),

@@ -19,7 +19,7 @@ SECTIONS = (
     ("Every day", ("check", "why", "explain", "fix", "smoke")),
     ("Look up and learn", ("btf", "learn", "list")),
     ("With other programs", ("run", "env", "mcp", "schema")),
-    ("Other machines, other days", ("record", "compare", "history", "report")),
+    ("Other machines, other days", ("record", "collector", "compare", "history", "report")),
 )
 _MORE = "More commands"
 
