@@ -132,7 +132,7 @@ secret_names() {
 # Whether a text has one of these names in it, or what looks like an address of the network or a key.
 telling() {
     case $1 in
-    *://*:*@* | *-----BEGIN* | *[Pp]assword* | *[Ss]ecret* | *[Tt]oken=*) return 0 ;;
+    *://*:*@* | *-----BEGIN* | *[Pp]assword[=:]* | *[Ss]ecret[=:]* | *[Tt]oken[=:]*) return 0 ;;
     esac
     for name in $names; do
         case $1 in *"$name"*) return 0 ;; esac
@@ -291,6 +291,8 @@ listdir() {
 # The magic of the file system that is mounted exactly there, else of the one around it.
 filesystem() {
     found 'statfs ' "$1" || return 0
+    # Looking into debugfs/tracing mounts tracefs there.
+    if [ -e "$1/." ]; then cat /proc/self/mountinfo >"$room/mountinfo" 2>/dev/null || :; fi
     type='' best=''
     while read -r _ _ _ _ at _ tail; do
         case $1/ in "${at%/}"/*) ;; *) continue ;; esac

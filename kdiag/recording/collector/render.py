@@ -16,7 +16,7 @@ from kdiag.recording.secrets import COMMON
 #: A larger file would make the recording too large for a terminal's patience: kernel images, rpm's database.
 KEEP = 32 * 1024 * 1024
 #: What kdiag record does to a file, and the shell's function for it. Any other file with a rule is left out.
-_RULES = {
+_RULES: dict[sensitive.Rule, str] = {
     parameters.command_line: "command_line",
     sensitive.environment: "environment",
     sensitive.mounts: "mounts",
@@ -33,7 +33,10 @@ _OF_FORMAT = (
     (re.compile(r".*/apk/db/installed"), "apk"),
     (re.compile(r".*/available_filter_functions"), "functions"),
     (re.compile(r".*/etc/apt/.*"), "sources"),
-    (re.compile(r"/sys/kernel/btf/.*|/sys/kernel/notes|.*/kheaders\.tar\.xz"), "opaque"),
+    (
+        re.compile(r"/sys/kernel/btf/.*|/sys/kernel/notes|.*/kheaders\.tar\.xz|.*/modules/[^/]*/modules\..*"),
+        "opaque",
+    ),
 )
 #: What may lie around such a place, or under it when it is not mounted (include/uapi/linux/magic.h).
 _MAGICS = {
