@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from functools import cache
-from itertools import islice
+from itertools import chain, islice
 
 from kdiag.knowledge.texts.templates import index
 from kdiag.knowledge.tools.message_literals import literals
-from kdiag.knowledge.tools.messages import COMPLAINT, RANK, all_recognised, first_by_pattern, patterns
+from kdiag.knowledge.tools.messages import COMPLAINT, RANK, all_recognised, by_pattern, patterns
 from kdiag.why.nearest import nearest
 from kdiag.why.reading import Reading
 from kdiag.why.refusing import SOURCE, Verifier
@@ -76,11 +76,13 @@ class _Joined:
         """The key of the message of a shape that was not seen before; whether it complains where there is none."""
         if SOURCE.match(line):
             return False
-        row = first_by_pattern(line)
-        if row is not None and (before := self.told.get(f"{row.id} ")) is not None:
-            self.told[f"{row.id} "] = before._replace(times=before.times + 1)
-            return f"{row.id} "
-        fits = tuple(islice(all_recognised(line), _FITTING))
+        patterned = by_pattern(line)
+        first = next(patterned, None)
+        if first is not None and (before := self.told.get(f"{first[0].id} ")) is not None:
+            self.told[f"{first[0].id} "] = before._replace(times=before.times + 1)
+            return f"{first[0].id} "
+        every = () if first is None else chain((first,), patterned)
+        fits = tuple(islice(all_recognised(line, every), _FITTING))
         if not fits:
             return COMPLAINT.search(line) is not None
         known = fits[0]

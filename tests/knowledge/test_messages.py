@@ -15,7 +15,7 @@ from kdiag.knowledge.tools import messages
 from kdiag.knowledge.tools.catalogue import catalogue
 from kdiag.knowledge.tools.message import Message
 from kdiag.knowledge.tools.message_literals import literals
-from kdiag.knowledge.tools.messages import explain, recognised
+from kdiag.knowledge.tools.messages import by_pattern, explain, patterns, recognised
 from tests.support.known_machines import debian_12, orbstack_container
 from tests.support.patterns import Counted
 from tests.support.reports import report_on
@@ -321,6 +321,14 @@ def _nested(pattern: Iterable[tuple[object, Any]], *, inside: bool) -> bool:
 )
 def test_literals(pattern: str, found: tuple[str, ...]) -> None:
     assert literals(pattern) == found
+
+
+@pytest.mark.parametrize("before", ["", "ERROR: ", "x"])
+def test_the_index_leaves_out_no_pattern_that_fits(before: str) -> None:
+    for message in catalogue():
+        line = f"{before}{message.example}"
+        fits = [one.id for one in patterns() if re.search(one.pattern, line)]
+        assert [one.id for one, _ in by_pattern(line)] == fits, line
 
 
 def test_every_pattern_has_a_literal_so_that_few_are_tried_on_a_line() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -20,12 +20,19 @@ _DYNAMIC = {
 }
 
 
-def attach_point(section: Section, what: str, kernel: KernelFacts, *, set_later: bool) -> Iterator[Trouble]:
+#: bpf_probe_read_kernel() and bpf_probe_read_kernel_str(): an object that calls them looks into the kernel's memory.
+_READ_KERNEL = frozenset((113, 115))
+
+
+def attach_point(
+    section: Section, what: str, kernel: KernelFacts, *, set_later: bool, calls: Iterable[int]
+) -> Iterator[Trouble]:
     """Whether the place is there. Those that loading looks up are judged with the program's type. set_later: a program
-    carries the object, and may attach its programs elsewhere than their sections say.
+    carries the object, and may attach its programs elsewhere than their sections say; calls: the object's helpers.
     """
     kind = _DYNAMIC.get(section.name)
-    elsewhere = _elsewhere(section, what, kernel) if set_later else None
+    movable = set_later and _READ_KERNEL.isdisjoint(calls)
+    elsewhere = _elsewhere(section, what, kernel) if movable else None
     common = [elsewhere] if elsewhere else list(_events(section, kind, kernel))
     yield from common
     if common or not what:
@@ -46,7 +53,8 @@ def _placed(found: Iterator[Trouble], *, set_later: bool) -> Iterator[Trouble]:
 def _elsewhere(section: Section, what: str, kernel: KernelFacts) -> Trouble | None:
     """That a section named for a kprobe names no function of the kernel: the program that carries the object attaches
     it where it likes. Kprobes and uprobes are programs of one type (libbpf-tools/gethostlatency.bpf.c has
-    `kprobe/handle_entry`, and gethostlatency.c attaches it to getaddrinfo of libc). None where the name decides.
+    `kprobe/handle_entry`, and gethostlatency.c attaches it to getaddrinfo of libc). What reads the kernel's memory is
+    meant for the kernel's functions, whatever this kernel calls them. None where the name decides.
     """
     if section.name not in _KPROBES or list(_symbol(what.partition("+")[0], kernel)) == []:
         return None

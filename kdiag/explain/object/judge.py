@@ -143,7 +143,8 @@ def _program(
             troubles += operations.of_program(function, found, kernel, set_later=set_later)
         with suppress(Unavailable):
             troubles += code.arguments(function, kernel.arguments(known, what.rpartition(":")[2]), what)
-        troubles += attach_point(known, what, kernel, set_later=set_later)
+        calls = [number for one in found.functions for number in one.helpers()]
+        troubles += attach_point(known, what, kernel, set_later=set_later, calls=calls)
         troubles += code.forbidden(function, known.program)
     troubles += code.troubles(function)
     return Program(

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import NamedTuple, TypedDict, cast
 
 from kdiag.knowledge.tables import table
@@ -155,15 +155,20 @@ def words(pieces: tuple[str, ...]) -> set[str]:
 
 def fitting(line: str) -> list[Template]:
     """The texts that a line has, the one that says most first."""
-    known = index()["by_word"]
-    found = [
-        template
-        for word in known.keys() & set(_WORD.findall(line.lower()))
-        for template in map(numbered, known[word])
-        if stands(line, template)
-    ]
+    known = frozenset(index()["by_word"].keys() & set(_WORD.findall(line.lower())))
+    found = [template for piece, template in _with_words(known) if piece in line and stands(line, template)]
     found.sort(key=lambda one: (-sum(map(len, one.pieces)), TOOLS.index(one.tool), one.text))
     return found
+
+
+@lru_cache(maxsize=4096)
+def _with_words(known: frozenset[str]) -> tuple[tuple[str, Template], ...]:
+    """The texts that are known by these words, each with its longest piece: most lines that say something have the
+    same few of them.
+    """
+    by_word = index()["by_word"]
+    found = [numbered(number) for word in sorted(known) for number in by_word[word]]
+    return tuple((max(template.pieces, key=len), template) for template in found)
 
 
 def stands(line: str, template: Template) -> bool:

@@ -8,7 +8,7 @@ line is often not the one that matters (the RLIMIT_MEMLOCK line is printed by ru
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import NamedTuple
 
@@ -29,6 +29,10 @@ COMPLAINT = re.compile(
 _MAX_LINES = 20_000
 _MAX_LINE = 2_000
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+
+
+#: A row, and where its pattern fits.
+Fit = tuple[Message, re.Match[str]]
 
 
 class Explained(NamedTuple):
@@ -93,23 +97,21 @@ def recognised(line: str) -> Recognised | None:
     return next(all_recognised(line), None)
 
 
-def first_by_pattern(line: str) -> Message | None:
-    """The row of the first pattern that fits, for less work than all that is known of the line."""
-    return next((message for message, _ in _by_pattern(line)), None)
-
-
-def _by_pattern(line: str) -> Iterator[tuple[Message, re.Match[str]]]:
+def by_pattern(line: str) -> Iterator[Fit]:
+    """The rows whose pattern fits a line, in the catalogue's order."""
     for number in candidates(_index(), line):
         if (match := _compiled(number).search(line)) is not None:
             yield patterns()[number], match
 
 
-def all_recognised(line: str) -> Iterator[Recognised]:
-    """Every entry that fits: the patterns in the catalogue's order, then the texts, the one that says most first."""
+def all_recognised(line: str, fits: Iterable[Fit] | None = None) -> Iterator[Recognised]:
+    """Every entry that fits: the patterns in the catalogue's order, then the texts, the one that says most first.
+    fits: what `by_pattern` gives, where that was asked already.
+    """
     texts = fitting(line)
     ages = {text.row: (text.since, text.until) for text in reversed(texts)}
     seen = set()
-    for message, match in _by_pattern(line):
+    for message, match in by_pattern(line) if fits is None else fits:
         seen.add(message.id)
         named = tuple((name, value) for name, value in match.groupdict().items() if value is not None)
         yield Recognised(message, named, *ages.get(message.id, (message.since, message.until)))
