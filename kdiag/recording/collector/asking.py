@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import re
 import struct
+import zlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
@@ -34,7 +35,21 @@ NAMES = {
     "os-release": "*release",
     "linux-headers-6.12.0-common": "linux-headers-*",
 }
-
+#: A module with BTF.
+_MODULE = "kdiag-module"
+NAMES[_MODULE] = "*"
+#: Names that are the same everywhere.
+_LISTED = (
+    *("x86_64-linux-gnu", "aarch64-linux-gnu", "software", "tracepoint", "kprobe", "uprobe", "cpu"),
+    *(
+        "events",
+        "kprobe_events",
+        "uprobe_events",
+        "available_filter_functions",
+        "trace",
+        "deb.debian.org_x_InRelease",
+    ),
+)
 
 #: What a variable of the environment holds, and where a command is, in a machine that is only thought of.
 ENV = "/ENV@"
@@ -70,7 +85,34 @@ class Questions(NamedTuple):
         return tuple(found.items())
 
 
-MANNERS = ("empty", "refused", "full", "led", "bare", "outside")
+#: How many machines have an arbitrary part of all there could be, the same ones each time.
+MIXED = 18
+MANNERS = ("empty", "refused", "full", "led", "bare", "outside", *(f"mixed-{n}" for n in range(MIXED)))
+#: Releases of bpftrace that behave differently (kdiag.knowledge.tools).
+_RELEASES = ("0.12.0", "0.16.0", "0.17.0", "0.20.4", "0.21.0", "0.23.2", "0.25.0")
+_OPTIONS = (
+    *(
+        "MODULES",
+        "IKCONFIG",
+        "IKHEADERS",
+        "KPROBES",
+        "KPROBE_EVENTS",
+        "BPF",
+        "BPF_SYSCALL",
+        "BPF_JIT",
+        "BPF_EVENTS",
+    ),
+    *(
+        "PERF_EVENTS",
+        "DEBUG_INFO_BTF",
+        "DEBUG_INFO_BTF_MODULES",
+        "DEBUG_FS",
+        "FTRACE",
+        "FUNCTION_TRACER",
+        "UPROBES",
+    ),
+    *("DYNAMIC_FTRACE", "FTRACE_SYSCALLS", "UPROBE_EVENTS", "TRACEPOINTS", "SECURITY_LOCKDOWN_LSM"),
+)
 #: What a machine has not that has headers of user space only, and one that is no container.
 _WITHOUT = {
     "bare": re.compile(r"^/(?:usr/)?lib/modules/[^/]*/(?:build|source)|^/usr/src|kheaders|^/sys/kernel/btf"),
@@ -98,10 +140,6 @@ _CONTENTS = (
     (re.compile(r"/kernel\.release$"), f"{RELEASE}\n"),
     (re.compile("^/proc/version$"), f"Linux version {RELEASE} (a@b) (gcc) #1 SMP\n"),
     (re.compile(r"/modules\.dep$"), "".join(f"kernel/kernel/{n}.ko:\n" for n in ("configs", "kheaders"))),
-    (
-        re.compile(r"config(?:\.gz|-[^/]*)?$"),
-        "CONFIG_MODULES=y\nCONFIG_IKCONFIG=m\nCONFIG_IKHEADERS=m\nCONFIG_KPROBES=y\n",
-    ),
     (
         re.compile("/proc/self/status$"),
         f"Uid:\t0\t0\t0\t0\nCapEff:\t{'0' * 6}1ffffffffff\nCapBnd:\t{'0' * 6}1ffffffffff\nSeccomp:\t0\n",
@@ -139,12 +177,30 @@ class Asked:
             raise Unavailable(f"{name}: EACCES: Permission denied", errno.EACCES)
 
     def _there(self, path: str) -> bool:
+        if self._manner.startswith("mixed"):
+            return self._drawn(path, 12) < (3, 8, 10)[self._drawn("how much", 3)]
         absent = _WITHOUT.get(self._manner)
         return self._manner in ("full", "led") or (absent is not None and absent.search(path) is None)
 
+    def _drawn(self, name: str, of: int) -> int:
+        """A number below `of` for a name: an arbitrary one, the same each time."""
+        return zlib.crc32(f"{self._manner} {name}".encode()) % of
+
     def read(self, path: str, limit: int = READ_LIMIT) -> bytes | None:
         self._note("read", path, limit)
-        return _content(path) if self._there(path) else None
+        return self._content(path) if self._there(path) else None
+
+    def _content(self, path: str) -> bytes:
+        """What a file says, so that the checks go on asking."""
+        if path.startswith("/sys/kernel/btf/"):
+            return _BTF
+        if re.search(r"config(?:\.gz|-[^/]*)?$", path):
+            values = (
+                (name, "ynm"[self._drawn(name, 3)] if "-" in self._manner else "ym"[name == "IKHEADERS"])
+                for name in _OPTIONS
+            )
+            return "".join(f"CONFIG_{name}={value}\n" for name, value in values).encode()
+        return next((text.encode() for form, text in _CONTENTS if form.search(path)), b"")
 
     def head(self, path: str, size: int) -> bytes | None:
         self._note("head", path, size)
@@ -176,8 +232,7 @@ class Asked:
         self._note("listdir", path)
         if not self._there(path):
             return None
-        # What is beside the kernel's BTF is that of modules, which is read for programs that take it by id.
-        return ("vmlinux",) if path == "/sys/kernel/btf" else (RELEASE, *NAMES)
+        return ("vmlinux", _MODULE) if path == "/sys/kernel/btf" else (RELEASE, *NAMES, *_LISTED)
 
     def filesystem(self, path: str) -> int | None:
         self._note("filesystem", path)
@@ -196,16 +251,19 @@ class Asked:
         del timeout
         self._note("run", " ".join(argv))
         if "bpftrace" in argv[0]:
-            return CommandResult(argv, 0, "bpftrace v0.21.0\n", "")
+            return CommandResult(
+                argv, 0, f"bpftrace v{_RELEASES[self._drawn('release', len(_RELEASES))]}\n", ""
+            )
         return CommandResult(argv, 0, "bpftool v7.5.0\nusing libbpf v1.5\n", "")
 
     def probe(self, name: str) -> ProbeResult:
         self._note("probe", name)
-        return ProbeResult(errno.EPERM)
+        return ProbeResult(errno.EPERM * (self._drawn(name, 2) if "-" in self._manner else 1))
 
     def env(self, name: str) -> str | None:
         self._note("env", name)
-        return f"{ENV}{name}" if self._manner == "led" else None
+        led = self._manner == "led" or ("-" in self._manner and self._drawn(name, 4) == 0)
+        return f"{ENV}{name}" if led else None
 
     def distribution(self) -> tuple[str, str, str] | None:
         return None
@@ -217,23 +275,15 @@ class Asked:
         return Identity(self._uid, self._uid, (self._uid,), (-1, -1), "")
 
 
-def _content(path: str) -> bytes:
-    """What a file says, so that the checks go on asking."""
-    if path.startswith("/sys/kernel/btf/"):
-        return _BTF
-    return next((text.encode() for form, text in _CONTENTS if form.search(path)), b"")
-
-
 def asked(registry: Registry, chosen: Sequence[Registered]) -> Questions:
     """Every question of the checks."""
     found: dict[Question, None] = {}
     functions: frozenset[str] = frozenset()
-    for arch in ARCHES:
-        for manner in MANNERS:
-            for uid in (0, 1000):
-                thought = Asked(manner, arch, uid)
-                machine = Machine(thought)
-                analyse(machine, registry, chosen)
-                found |= thought.questions
-                functions |= machine.tracing.asked
+    for number, manner in enumerate(MANNERS):
+        for arch in ARCHES if number < len(MANNERS) - MIXED else ARCHES[number % 2 :][:1]:
+            thought = Asked(manner, arch, 1000 if manner in ("refused", "mixed-1") else 0)
+            machine = Machine(thought)
+            analyse(machine, registry, chosen)
+            found |= thought.questions
+            functions |= machine.tracing.asked
     return Questions(tuple(found), functions)
