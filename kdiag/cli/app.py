@@ -55,7 +55,7 @@ _MODULES = {
     "fix": ("fix", "smoke"),
     "env": ("env", "run"),
     "reports": ("record", "collector", "compare", "report"),
-    "fleet": ("history",),
+    "fleet.history": ("history",),
     "mcp": ("mcp",),
 }
 

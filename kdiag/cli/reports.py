@@ -25,7 +25,7 @@ from kdiag.cli.common import (
     root_directory,
     terminal,
 )
-from kdiag.cli.fleet import (
+from kdiag.cli.fleet.counting import (
     FailAbove,
     Fleet,
     GroupBy,
@@ -35,7 +35,7 @@ from kdiag.cli.fleet import (
     Since,
     Wanted,
 )
-from kdiag.cli.fleet import run as run_fleet
+from kdiag.cli.fleet.counting import run as run_fleet
 from kdiag.console import exits
 from kdiag.console import output as console
 

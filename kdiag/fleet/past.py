@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from kdiag.compare.causes import Machine
 from kdiag.compare.inputs import BadInput
 from kdiag.compare.regressions import changes_since
+from kdiag.compare.value import Change
 from kdiag.fleet import database
 from kdiag.fleet.asking import Asking, as_of
 from kdiag.fleet.text import machines, when
@@ -78,13 +79,24 @@ def _machine(base: sqlite3.Connection, name: str, page: Page) -> Iterator[str]:
         yield f"  since {when(since)}{gone}  {verdict} ({many} collection{'s' * (many > 1)})"
         now = Machine(asking.summary(kind))
         if before is not None:
-            for change in changes_since(before, [("", 1, now)]):
-                mark = page.works_mark(Works(change.now or "unknown"))
-                yield f"    {mark} {page.clean(change.title)}: {_KINDS[change.kind]}"
-                root = change.chain[-1] if change.chain else None
-                words = f"{root.id}: {root.summary}" if root else change.because
-                yield from page.text(words, 8) if words else ()
+            yield from _changes(tuple(changes_since(before, [("", 1, now)])), page)
         before = now
     latest = rows[-1]
     if latest[3] != asking.number:
         yield f"  not in the newest collection, of {machines(asking.counts().machines)}"
+
+
+def _changes(changes: Sequence[Change], page: Page) -> Iterator[str]:
+    """What became of a machine: things that changed alike for the same cause together."""
+    alike: dict[tuple[str, str], list[Change]] = {}
+    for change in changes:
+        root = change.chain[-1] if change.chain else None
+        words = f"{root.id}: {root.summary}" if root else change.because
+        alike.setdefault((change.kind, words if change.kind != "gained" else ""), []).append(change)
+    for (kind, words), some in alike.items():
+        mark = page.works_mark(Works(some[0].now or "unknown"))
+        titles = ", ".join(change.title for change in some)
+        first, *rest = page.text(f"{_KINDS[kind]}: {titles}", 6)
+        yield f"    {mark} {first.strip()}"
+        yield from rest
+        yield from page.text(words, 8) if words else ()

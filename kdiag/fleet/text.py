@@ -79,20 +79,20 @@ def _since(since: Since, fleet: Fleet, page: Page) -> Iterator[str]:
     yield from page.text(f"{since.same:,} of {machines(fleet.counts.machines)} answer as before", 2)
     yield ""
     for kind, heading in _CHANGED.items():
-        some = [change for change in since.changes if change.kind == kind]
-        if not some:
+        found = [change for change in since.changes if change.kind == kind]
+        if not found:
             continue
         yield page.paint(heading, "bold")
         yield ""
         if kind in ("worse", "gained") and not page.verbose:
-            yield from page.text(", ".join(dict.fromkeys(change.title for change in some)), 2)
+            yield from page.text(", ".join(dict.fromkeys(change.title for change in found)), 2)
             yield ""
             continue
-        shown = some if page.verbose else some[:_CHANGES]
+        shown = found if page.verbose else found[:_CHANGES]
         for change in shown:
             yield from _change(change, page)
-        if len(some) > len(shown):
-            yield from (*page.text(f"and {len(some) - len(shown)} more: --verbose has all", 2), "")
+        if len(found) > len(shown):
+            yield from (*page.text(f"and {len(found) - len(shown)} more: --verbose has all", 2), "")
 
 
 def _change(change: Change, page: Page) -> Iterator[str]:
@@ -101,7 +101,7 @@ def _change(change: Change, page: Page) -> Iterator[str]:
     yield f"{page.works_mark(Works(change.now or 'unknown'))} {first.strip()}"
     yield from rest
     yield from page.labelled("because", _caused(change.cause, change.because))
-    yield from page.labelled("machines", _some(Names(change.machines, change.examples)))
+    yield from page.labelled("machines", some(Names(change.machines, change.examples)))
     if change.next:
         yield page.command(change.next, "try")
     yield ""
@@ -168,7 +168,7 @@ def _cause(cause: Cause, page: Page) -> Iterator[str]:
         f" and {len(cause.waiting) - len(waiting)} not required" if len(cause.waiting) > len(waiting) else ""
     )
     yield from page.labelled("waiting", ", ".join(waiting) + more)
-    yield from page.labelled("machines", _some(Names(cause.machines, cause.examples)))
+    yield from page.labelled("machines", some(Names(cause.machines, cause.examples)))
     if cause.next:
         yield page.command(cause.next, "try")
     yield ""
@@ -192,13 +192,14 @@ def _trend(fleet: Fleet, page: Page) -> Iterator[str]:
     yield ""
 
 
-def _named(label: str, some: Names, page: Page) -> list[str]:
-    return page.text(f"{some.machines:,} {label}: {_some(some)}", 2, rest=4)
+def _named(label: str, names: Names, page: Page) -> list[str]:
+    return page.text(f"{names.machines:,} {label}: {some(names)}", 2, rest=4)
 
 
-def _some(some: Names) -> str:
-    more = some.machines - len(some.examples)
-    return ", ".join(some.examples) + (f" and {more:,} more" if more > 0 else "")
+def some(names: Names) -> str:
+    """The examples, and how many more there are."""
+    more = names.machines - len(names.examples)
+    return ", ".join(names.examples) + (f" and {more:,} more" if more > 0 else "")
 
 
 def _caused(cause: str, words: str) -> str:

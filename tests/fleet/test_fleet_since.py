@@ -63,7 +63,7 @@ def test_a_history_says_since_when(tmp_path: Path) -> None:
     assert sorted(rows) == [(1, 2), (1, 5), (3, 4), (5, 5)]
     told = show(path, "web", Page(80))
     assert told.count("since ") == 3
-    assert "Do one: worked, fails" in told
+    assert "worked, fails: Do one" in told
     assert "x.c: c is missing" in told
     with pytest.raises(BadInput, match="no machine of this name in the history; did you mean web"):
         show(path, "wbe", Page(80))

@@ -87,17 +87,23 @@ def _sections(report: Report, force: InForce, explain: Explain | None) -> Iterab
     yield _Section("skipped", "Does not arise here", "", skipped, folded=True, calm=True)
 
 
-def page(template: str, **values: object) -> str:
-    """A page of ours from one of the templates, ending in a newline."""
-    css = _css()
-    digest = b64encode(sha256(css.encode()).digest()).decode()
-    policy = (
-        f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'; form-action 'none'"
-    )
-    text: str = _environment().get_template(template).render(values, css=css, policy=policy)
-    # No value is in the style sheet, which must stay as it is: its hash is in the policy.
+def page(template: str, assets: str = "", **values: object) -> str:
+    """A page of ours from one of the templates, ending in a newline. assets: the name of a style sheet and a script of
+    ours beside the template, which a page with nothing to sort or to filter does not have.
+    """
+    css = _css() + (_template(f"{assets}.css") or "" if assets else "")
+    script = _template(f"{assets}.js") or "" if assets else ""
+    policy = f"default-src 'none'; style-src {_hash(css)}; img-src data:; base-uri 'none'; form-action 'none'"
+    policy += f"; script-src {_hash(script)}" if script else ""
+    text: str = _environment().get_template(template).render(values, css=css, script=script, policy=policy)
+    # No value is in the style sheet and the script, which must stay as they are: their hashes are in the policy.
     head, styled, rest = text.rstrip("\n").partition(css)
-    return in_markup(head) + styled + in_markup(rest) + "\n"
+    body, scripted, tail = rest.rpartition(script) if script else (rest, "", "")
+    return in_markup(head) + styled + in_markup(body) + scripted + in_markup(tail) + "\n"
+
+
+def _hash(source: str) -> str:
+    return f"'sha256-{b64encode(sha256(source.encode()).digest()).decode()}'"
 
 
 @cache

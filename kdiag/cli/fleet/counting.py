@@ -1,4 +1,4 @@
-"""`kdiag compare` for a fleet, and `kdiag history`."""
+"""`kdiag compare` for a fleet: its options, and what it does with them."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from kdiag.cli.common import Color, Settings, fail, one_of, terminal
+from kdiag.cli.common import fail, terminal
 from kdiag.console import exits
 from kdiag.console import output as console
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from kdiag.fleet.limits import Judged
     from kdiag.fleet.run import Found
@@ -83,7 +83,6 @@ def run(files: list[str], wanted: Wanted, shown: Shown) -> None:
     from kdiag.fleet.run import Asked, fleet
     from kdiag.report.write import WriteError, write_atomically
 
-    one_of("--format", shown.output_format, ("text", "json", "markdown"))
     keys = list(dict.fromkeys(key.strip() for key in wanted.group_by.split(",") if key.strip()))
     try:
         kept = limits.parse(wanted.fail_above)
@@ -112,6 +111,10 @@ def _rendered(found: Found, judged: Sequence[Judged], shown: Shown) -> str:
         from kdiag.fleet.json import render as render_json
 
         return render_json(found.fleet, found.asking, judged)
+    if shown.output_format == "html":
+        from kdiag.fleet.html import render as render_html
+
+        return render_html(found.fleet, found.asking, judged)
     if shown.output_format == "markdown":
         from kdiag.fleet.markdown import render as render_markdown
 
@@ -122,29 +125,3 @@ def _rendered(found: Found, judged: Sequence[Judged], shown: Shown) -> str:
     page = terminal(shown.color)
     colored = page.color and shown.output == "-"
     return render(found.fleet, Page(page.width, colored, shown.verbose, page.unicode), judged)
-
-
-def history(
-    database: Annotated[
-        str, typer.Argument(metavar="FILE", help="A history that `kdiag compare --history` keeps.")
-    ],
-    machine: Annotated[
-        str, typer.Argument(metavar="[MACHINE]", help="Since when it answers as it does.")
-    ] = "",
-    color: Color = None,
-) -> None:
-    """Show the collections of a history, or since when a machine answers as it does."""
-    from kdiag.compare.inputs import BadInput
-    from kdiag.fleet.past import show
-    from kdiag.report.terminal.page import Page
-
-    page = terminal(color)
-    try:
-        text = show(database, machine, Page(page.width, page.color, False, page.unicode))
-    except BadInput as error:
-        console.note(str(error))
-        raise typer.Exit(exits.USAGE) from None
-    console.rendering(text, exact=False, color=page.color)
-
-
-COMMANDS: tuple[tuple[str, Callable[..., None], Settings], ...] = (("history", history, {}),)

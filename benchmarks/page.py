@@ -1,0 +1,126 @@
+"""How long the page of a fleet takes to open, and what axe-core says of it, in a headless Chromium:
+
+    python -m benchmarks.page FILE.html [--chromium PROGRAM] [--axe axe.min.js] [--dark] [--width N]
+
+FILE.html is what `kdiag compare --fleet --format html` writes. A copy of it gets a script that writes the times into
+the page; the page's own policy would not let it in, and is taken out of the copy. Printed are milliseconds from the
+start of the navigation: when the page is read and its script has run, and when the next picture is drawn; then how
+long a filter takes. With --axe, the violations of axe-core (npm install axe-core) by rule and element.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.server
+import json
+import queue
+import re
+import subprocess
+import tempfile
+import threading
+from pathlib import Path
+from typing import Any
+
+_POLICY = re.compile(r'<meta http-equiv="Content-Security-Policy"[^>]*>')
+_MEASURE = """
+<script>
+addEventListener("load", () => {
+  const ready = performance.now();
+  const drawn = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+  drawn().then(async () => {
+    const result = { script: Math.round(ready), drawn: Math.round(performance.now()) };
+    const words = document.getElementById("words");
+    const start = performance.now();
+    words.value = "machine 7";
+    words.dispatchEvent(new Event("input"));
+    await new Promise((done) => setTimeout(done, 130));
+    result.filter = Math.round(performance.now() - start);
+    words.value = "";
+    words.dispatchEvent(new Event("input"));
+    await new Promise((done) => setTimeout(done, 300));
+    for (const one of document.querySelectorAll("details")) if (!one.closest("#list")) one.open = true;
+    const first = document.querySelector("#list details");
+    if (first) first.open = true;
+    await drawn();
+    if (window.axe) {
+      const found = await axe.run(document, { resultTypes: ["violations"] });
+      const nodes = (v) => v.nodes.slice(0, 3).map((n) => n.html);
+      result.axe = found.violations.map((v) => [v.id, v.impact, v.nodes.length, nodes(v)]);
+    }
+    await fetch("/measured", { method: "POST", body: JSON.stringify(result) });
+  });
+});
+</script>
+"""
+
+
+def main() -> None:
+    """Open the page, print what was measured."""
+    about = argparse.ArgumentParser(description="Open the page of a fleet in a headless Chromium.")
+    about.add_argument("page", type=Path)
+    about.add_argument("--chromium", default="chromium")
+    about.add_argument("--axe", type=Path)
+    about.add_argument("--dark", action="store_true")
+    about.add_argument("--width", type=int, default=1280)
+    asked = about.parse_args()
+    measured = measure(asked.page.read_text(encoding="utf-8"), asked)
+    print(f"read, and its script run  {measured['script']:6} ms")
+    print(f"drawn                     {measured['drawn']:6} ms")
+    print(f"filtered                  {measured['filter']:6} ms, of which 120 are waited for the next key")
+    for rule, impact, count, nodes in measured.get("axe", ()):
+        print(f"axe: {rule} ({impact}), {count} times", *nodes, sep="\n  ")
+    if asked.axe is not None:
+        print(f"axe: {len(measured['axe'])} violations")
+
+
+def measure(page: str, asked: argparse.Namespace) -> dict[str, Any]:
+    """What the script in the copy of the page found; it sends that back."""
+    axe = f"<script>{asked.axe.read_text(encoding='utf-8')}</script>" if asked.axe else ""
+    text = _POLICY.sub("", page).replace("</body>", f"{axe}{_MEASURE}</body>").encode()
+    found: queue.Queue[dict[str, Any]] = queue.Queue()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html; charset=utf-8")
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text)
+
+        def do_POST(self) -> None:
+            found.put(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Nothing."""
+
+    with (
+        http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server,
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as directory,
+    ):
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        command = [
+            asked.chromium,
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            f"--user-data-dir={directory}",
+        ]
+        command += [f"--window-size={asked.width},900", "--remote-debugging-port=0"]
+        command += ["--blink-settings=preferredColorScheme=0"] if asked.dark else []
+        browser = subprocess.Popen(
+            [*command, f"http://127.0.0.1:{server.server_port}/"],
+            stderr=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+        )
+        try:
+            return found.get(timeout=240)
+        finally:
+            browser.terminate()
+            browser.wait()
+            server.shutdown()
+
+
+if __name__ == "__main__":
+    main()
