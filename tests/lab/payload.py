@@ -11,6 +11,8 @@ import sys
 from pathlib import Path
 from typing import cast
 
+from kdiag import __version__
+
 from . import cache, cpio, layers, python, roots, tools
 from .cpio import Node
 from .errors import LabError
@@ -41,6 +43,7 @@ def read_project(place: Path = PROJECT) -> dict[str, object]:
     whole = tools.toml(path.read_text())
     setuptools = whole.get("tool", {}).get("setuptools", {})
     return {
+        "version": __version__,  # pyproject.toml has it from there
         **whole["project"],
         "package-dir": setuptools.get("package-dir", {}),
         "packages": setuptools["packages"],

@@ -32,7 +32,6 @@ NAMES = {
     "python3": "python3*",
     "debian.sources": "*.sources",
     "some.list": "*.list",
-    "os-release": "*release",
     "linux-headers-6.12.0-common": "linux-headers-*",
 }
 #: A module with BTF.

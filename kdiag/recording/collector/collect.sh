@@ -4,7 +4,7 @@
 #   sh collect.sh -o FILE.tar                 then, where kdiag is:  kdiag check --from FILE.tar
 #   ssh HOST sh -s < collect.sh > FILE.tar    or:  ssh HOST sh -s < collect.sh | kdiag check --from -
 #
-# Requires sh, cat and tar; uses ls, awk, gzip, tr, id and uname where they are. Changes nothing, runs no program of
+# Requires sh, cat and tar (with mkdir and rm); uses ls, awk, gzip, tr, id, dd and uname where they are. Changes nothing, runs no program of
 # the machine but these, makes no calls of eBPF, and writes only into a private directory that it removes. Names,
 # addresses and parameters that may be secrets are replaced or left out. Made by kdiag @VERSION@; do not edit.
 set -eu
@@ -42,7 +42,7 @@ Writes a recording of this machine that `kdiag check --from FILE` reads.
   -z        compress with gzip (FILE ending in .gz or .tgz does so as well)
   -h        show this text
 
-It requires sh, cat and tar, and a directory that it can write to: $TMPDIR, /tmp, /var/tmp, /dev/shm or /run.
+It requires sh, cat and tar (with mkdir and rm), and a directory that it can write to: $TMPDIR, /tmp, /var/tmp, /dev/shm or /run.
 What only system calls can tell (bpf(2), perf_event_open(2)) is unknown in the recording.
 USAGE
 }
@@ -186,6 +186,10 @@ found() {
 # `ls FLAGS PATH`, taken apart: KIND MODE OWNER GROUP SIZE TARGET.
 look() {
     path=$2
+    if ! has ls; then
+        E=null W='the collector found no ls to tell its owner and mode'
+        return 1
+    fi
     if ! line=$(ls "$1" "$path" 2>&1); then
         why "$line"
         return 1
@@ -264,7 +268,7 @@ listdir() {
         absent "listdir $P"
         return 0
     fi
-    if ! said=$(ls "$1" 2>&1 >/dev/null); then
+    if has ls && ! said=$(ls "$1" 2>&1 >/dev/null); then
         why "$said"
         gap "listdir $P" "$P: $W" "$E"
         return 0
@@ -403,6 +407,10 @@ head_of() {
     target=$room/recording/root$P
     if [ -e "$target" ]; then return 0; fi
     mkdir -p "${target%/*}"
+    if ! has dd; then
+        gap "head $P" "$P: the collector found no dd to read its first bytes"
+        return 0
+    fi
     if ! dd if="$2" bs="$1" count=1 >"$room/copy" 2>"$room/said"; then
         why "$(cat "$room/said")"
         gap "head $P" "$P: $W" "$E"
@@ -735,7 +743,7 @@ main() {
     case $output in *.gz | *.tgz) compress=yes ;; esac
     if [ -n "$output" ] && { [ -e "$output" ] || [ -L "$output" ]; }; then die "$output exists; name a new file"; fi
     case $output in '' | /*) ;; *) output=$(pwd)/$output ;; esac
-    for tool in cat tar; do has "$tool" || die "$tool is not there, which is required"; done
+    for tool in cat tar mkdir rm; do has "$tool" || die "$tool is not there, which is required"; done
     if [ -n "$compress" ]; then has gzip || die 'gzip is not there: leave out -z'; fi
     [ -r /proc/self/mountinfo ] || say '/proc is not mounted: most answers will be unknown'
     room=
