@@ -30,6 +30,7 @@ import bundle  # noqa: E402
 import pyz  # noqa: E402
 
 from tests.lab import mirror  # noqa: E402  which knows how this machine's apt reaches Debian
+from tests.lab.errors import LabError  # noqa: E402
 
 SUITE, PYTHON = "trixie", "python3.13"
 #: By the name that the loader looks for; those of the last line are asked for by libraries of older distributions.
@@ -225,7 +226,7 @@ def main() -> None:
             if options.update:
                 update(debs)
             print(build(verified(debs), options.output, options.wheels, __version__))
-    except (bundle.CannotBuild, mirror.LabError, OSError) as error:
+    except (bundle.CannotBuild, LabError, OSError) as error:
         sys.exit(f"build.py: {error}")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import runpy
+import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,6 +12,7 @@ from types import SimpleNamespace
 import pytest
 
 from tests.support.paths import REPOSITORY
+from tests.support.waiting import HANG
 
 SCRIPTS = REPOSITORY / "packaging/release"
 LOG = "# Changelog\n\n## [Unreleased]\n\n### Added\n\n- A thing.\n\n## [0.1.0] - 2026-01-02\n\n- The first.\n"
@@ -92,3 +94,19 @@ def test_the_libraries_of_the_bundle_are_those_of_the_project(script: type[Simpl
     required = {line.strip(' ",').partition(">")[0] for line in project.splitlines() if line.strip()}
     pinned = set(script("bundle").pinned())
     assert required - pinned == {"zstandard"}
+
+
+def test_the_workflow_calls_the_script_and_follows_the_schema() -> None:
+    """check-jsonschema brings the schema of GitHub's workflows with it."""
+    workflow = REPOSITORY / ".github/workflows/release.yml"
+    command = [
+        sys.executable,
+        "-m",
+        "check_jsonschema",
+        "--builtin-schema",
+        "vendor.github-workflows",
+        str(workflow),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=HANG, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "packaging/release/release.py --all --twice -o dist" in workflow.read_text()
