@@ -121,15 +121,15 @@ FORMS: dict[str, Callable[[Work], None]] = {
 }
 
 
-def make(root: Path, out: Path, wheels: Path, forms: Sequence[str]) -> dict[str, str]:
-    """Make these forms of the last commit in an empty directory. The forms that are missing, and why."""
+def make(commit: str, out: Path, wheels: Path, forms: Sequence[str]) -> dict[str, str]:
+    """Make these forms of a commit in an empty directory. The forms that are missing, and why."""
     out.mkdir(parents=True)
     missing = {}
     with tempfile.TemporaryDirectory() as place:
         source = Path(place) / "kdiag"
         source.mkdir()
         packed = Path(place) / "commit.tar"
-        run(["git", "archive", "-o", str(packed), "HEAD"], root)
+        run(["git", "archive", "-o", str(packed), commit], bundle.ROOT)
         archive.unpack(packed, source)
         version = version_of(source)
         for form in forms:
@@ -191,15 +191,17 @@ def main() -> None:
     try:
         if options.output.exists():
             raise bundle.CannotBuild(f"{options.output} is there already")
-        os.environ["SOURCE_DATE_EPOCH"] = run(["git", "log", "-1", "--format=%ct"], bundle.ROOT).strip()
+        # Asked once: there may be another commit before all is made for the second time.
+        commit, moment = run(["git", "log", "-1", "--format=%H %ct"], bundle.ROOT).split()
+        os.environ["SOURCE_DATE_EPOCH"] = moment
         with tempfile.TemporaryDirectory() as place:
             wheels = options.wheels or Path(place) / "wheels"
             if options.wheels is None:
                 bundle.download(wheels)
-            missing = make(bundle.ROOT, options.output, wheels, forms)
+            missing = make(commit, options.output, wheels, forms)
             if options.twice:
                 os.umask(0o027)
-                make(bundle.ROOT, Path(place) / "again", wheels, forms)
+                make(commit, Path(place) / "again", wheels, forms)
                 if different := differing(options.output, Path(place) / "again"):
                     raise bundle.CannotBuild(f"made twice, these differ: {', '.join(different)}")
                 print("made twice: the same bytes")
