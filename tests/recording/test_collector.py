@@ -23,6 +23,7 @@ from kdiag.commands.record import collector as program
 from kdiag.machine import Machine
 from kdiag.model import Report, Status
 from kdiag.recording.collector import asking
+from kdiag.recording.collector.render import collector as rendered
 from kdiag.recording.collector.render import rule
 from kdiag.recording.pack import archive
 from kdiag.system import Unavailable
@@ -41,9 +42,19 @@ SHELLS = [
 
 
 @cache
-def script() -> str:
+def questions() -> asking.Questions:
     registry = discover(plugins=False)
-    return program(registry, registry.checks)
+    return asking.asked(registry, registry.checks)
+
+
+@cache
+def script() -> str:
+    return rendered(questions())
+
+
+@cache
+def without_questions() -> str:
+    return rendered(asking.Questions((), frozenset()))
 
 
 def run(
@@ -61,7 +72,7 @@ def run(
 def rule_of(name: str, text: str, names: str = "") -> str:
     """What a rule of the script leaves of a text."""
     room = "room=$(mktemp -d); cat >$room/copy; "
-    functions = script().removesuffix('main "$@"\n')
+    functions = without_questions().removesuffix('main "$@"\n')
     done = run(
         ["sh"],
         f"{functions}\n{room}names='{names}'; {name} <$room/copy; status=$?; rm -r $room; exit $status",
@@ -87,7 +98,7 @@ LED = re.compile(
 def test_what_the_checks_ask_of_recorded_machines_is_asked() -> None:
     """Not a list of its own: a check that asks for another file has it in the collector."""
     registry = discover(plugins=False)
-    every = {(q.kind, q.name) for q in asking.asked(registry, registry.checks).every}
+    every = {(q.kind, q.name) for q in questions().every}
     missing = set()
     for fixture in ("debian-6.12-headers", "firecracker", "kind-node", "orbstack-container", "talos"):
         system = Recording(FIXTURES / fixture)
@@ -200,11 +211,11 @@ def test_every_shell_reads_it(shell: list[str], tmp_path: Path) -> None:
     path = tmp_path / "collect.sh"
     path.write_text(script())
     subprocess.run([*shell, "-n", str(path)], check=True, timeout=HANG)
-    told = run(shell, script(), b"", "-h")
+    told = run(shell, without_questions(), b"", "-h")
     assert (told.returncode, told.stderr) == (0, b"")
     assert told.stdout.startswith(b"usage: ")
     quoted = 'quoted "$1" && printf %s "$Q"'
-    functions = script().removesuffix('main "$@"\n')
+    functions = without_questions().removesuffix('main "$@"\n')
     for text in ("plain", 'a "b" \\ c', "\\", '"', "$x `y` 'z'", ""):
         assert json.loads(run(shell, f"{functions}\n{quoted}", b"", text).stdout) == text
     assert run(shell, f"{functions}\n{quoted}", b"", "caf\u00e9").returncode != 0
@@ -227,14 +238,14 @@ def test_shellcheck(tmp_path: Path) -> None:
     ],
 )
 def test_mistakes(arguments: tuple[str, ...], message: bytes) -> None:
-    done = run(["sh"], script(), b"", *arguments)
+    done = run(["sh"], without_questions(), b"", *arguments)
     assert done.returncode == 2
     assert message in done.stderr
     assert done.stdout == b""
 
 
 def test_where_nothing_can_be_written(tmp_path: Path) -> None:
-    functions = script().removesuffix('main "$@"\n')
+    functions = without_questions().removesuffix('main "$@"\n')
     done = run(["sh"], f"{functions}\nmktemp() {{ return 1; }}; mkdir() {{ return 1; }}; make_room")
     assert done.returncode == 2
     assert b"mount -t tmpfs tmpfs /mnt" in done.stderr
