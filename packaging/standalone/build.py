@@ -144,10 +144,14 @@ def application(debian: Path, app: Path, wheels: Path | None) -> None:
 
 
 def compiled(place: Path) -> None:
-    """Compile all code: of the standard library only that is kept, of kdiag the source, too, for what a crash shows."""
+    """Compile all code: of the standard library only that is kept, of kdiag the source, too, for what a crash shows.
+
+    -B: what the compiler itself imports would be kept with the time of the build.
+    """
     words = (
         "-I",
         "-S",
+        "-B",
         "-m",
         "compileall",
         "-q",
