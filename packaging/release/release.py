@@ -200,8 +200,9 @@ def main() -> None:
                 bundle.download(wheels)
             missing = make(commit, options.output, wheels, forms)
             if options.twice:
-                os.umask(0o027)
+                usual = os.umask(0o027)
                 make(commit, Path(place) / "again", wheels, forms)
+                os.umask(usual)
                 if different := differing(options.output, Path(place) / "again"):
                     raise bundle.CannotBuild(f"made twice, these differ: {', '.join(different)}")
                 print("made twice: the same bytes")
