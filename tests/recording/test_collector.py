@@ -193,6 +193,7 @@ def test_other_rules() -> None:
     assert rule_of("rule_kernel_version", debian) == debian
     assert rule_of("rule_text", "a line of db7\n", "db7") == "left out"
     assert rule_of("rule_text", "a line\n", "db7") == "a line\n"
+    assert rule_of("rule_text", "Slab: 1 kB\n", "lab") == "Slab: 1 kB\n", "a word, and no part of one"
     assert "Serial" not in rule_of("rule_processors", "model: x\nSerial : 0001\n")
     symbols = rule_of("rule_symbols", "ffffffff81000000 T _stext\n0000000000000000 T x\n")
     assert symbols == "ffffffffff000001 T _stext\n0000000000000000 T x\n"

@@ -135,7 +135,7 @@ telling() {
     *://*:*@* | *-----BEGIN* | *[Pp]assword[=:]* | *[Ss]ecret[=:]* | *[Tt]oken[=:]*) return 0 ;;
     esac
     for name in $names; do
-        case $1 in *"$name"*) return 0 ;; esac
+        case " $1 " in *[!A-Za-z0-9]"$name"[!A-Za-z0-9]*) return 0 ;; esac
     done
     return 1
 }
