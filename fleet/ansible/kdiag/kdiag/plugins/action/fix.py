@@ -35,7 +35,9 @@ class ActionModule(ActionBase):
         host = Host(self)
         try:
             way, starter = host.way(("pyz", "standalone"))
-            kdiag = f"TERM=dumb NO_COLOR=1 timeout {given['timeout']} {starter} {shlex.quote(host.send(way))} fix"
+            kdiag = (
+                f"TERM=dumb NO_COLOR=1 timeout {given['timeout']} {starter} {shlex.quote(host.send(way))} fix"
+            )
             options = " --packages" if given["packages"] else ""
             if given["state"] == "absent":
                 return self._undo(host, kdiag, result)
