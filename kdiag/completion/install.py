@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kdiag.completion.shells import SHELLS, script
-from kdiag.trust import write
+from kdiag.trust import names, write
 from kdiag.trust.read import user_file
 
 #: What bash-completion is loaded from, where it is installed (its README, "Installation").
@@ -73,7 +73,7 @@ def _directories(path: str) -> None:
     """Make what is missing of a path."""
     if not os.path.isdir(path):
         _directories(os.path.dirname(path))
-        os.mkdir(path)
+        names.mkdir(Path(path), 0o755)
 
 
 def _add(path: str, line: str) -> None:

@@ -49,6 +49,14 @@ def modules(start: str, _before: tuple[str, ...]) -> Iterable[Candidate]:
     return offered(source.modules(), start) if source is not None else ()
 
 
+def releases(start: str, _before: tuple[str, ...]) -> Iterable[Candidate]:
+    """The kernels that are installed."""
+    try:
+        return offered(Live().listdir("/lib/modules") or (), start)
+    except Unavailable:
+        return ()
+
+
 def members(start: str, before: tuple[str, ...]) -> Iterable[Candidate]:
     """Members of the struct that is named before, behind a dot those of the member's own type."""
     source = _source()

@@ -26,6 +26,7 @@ _SOURCES = {
     "PATTERN": "kernel:names",
     "MODULE": "kernel:modules",
     "MEMBER": "kernel:members",
+    "RELEASE": "kernel:releases",
 }
 _BY_SHELL: dict[str, ByShell] = {
     "FILE": "files",
@@ -36,9 +37,18 @@ _BY_SHELL: dict[str, ByShell] = {
     "NAME": "files",
     "COMMAND": "command",
     "SECONDS": "nothing",
+    "MACHINE": "nothing",
+    "KEY": "nothing",
+    "OLD": "files",
+    "LIMIT": "nothing",
 }
 #: Words of which each is a value of its own, beside the names that are looked up.
-_FIXED = {"A": ("here",), "B": ("here",)}
+_FIXED = {
+    "A": ("here",),
+    "B": ("here",),
+    "KEY": ("kernel", "distribution", "arch", "container", "vm", "bpftrace", "user"),
+    "LIMIT": ("not-ready=", "unknown=", "regressed=", "missing=", "unread="),
+}
 
 
 class Meaning(NamedTuple):

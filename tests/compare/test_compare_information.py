@@ -11,6 +11,7 @@ from jsonschema import Draft202012Validator
 
 from kdiag.commands.compare import compare, rendered
 from kdiag.compare.information import Information, Piece, same
+from kdiag.compare.inputs import documents
 from kdiag.compare.json import schema_text
 from kdiag.report.formats import Options
 
@@ -107,7 +108,7 @@ def test_reports_have_no_content_to_compare(tmp_path: Path) -> None:
     from kdiag.report.faces.json import render
 
     for name in ("a", "b"):
-        (tmp_path / f"{name}.json").write_text(render(played_back(str(BTF))))
+        (tmp_path / f"{name}.json").write_text(render(played_back(next(documents(str(BTF))))))
     assert compare([str(tmp_path / "a.json"), str(tmp_path / "b.json")]).comparison.information == ()
     mixed = compare([str(BTF), str(tmp_path / "a.json")]).comparison.information
     assert mixed[1] == "BTF of a.json is not known: a report does not hold it (`kdiag record` does)."

@@ -20,7 +20,7 @@ from kdiag.commands.record import system_from
 from kdiag.machine import Machine
 from kdiag.report.faces.prometheus import render
 from tests.support.reports import builtin
-from tests.support.waiting import wait_until
+from tests.support.waiting import HANG, wait_until
 
 FLEET = Path(__file__).parents[2] / "fleet"
 RULES = FLEET / "prometheus" / "kdiag.rules.yml"
@@ -61,7 +61,7 @@ class Asked:
 
     def query(self, expression: str) -> list[Any]:
         address = f"{self._url}/query?{urllib.parse.urlencode({'query': expression})}"
-        with urllib.request.urlopen(address, timeout=30) as answer:
+        with urllib.request.urlopen(address, timeout=HANG) as answer:
             return list(json.load(answer)["data"]["result"])
 
     def scraped(self) -> bool:

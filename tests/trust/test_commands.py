@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -112,7 +113,9 @@ def test_the_details_of_a_crash_stay_out_of_another_users_directory(theirs: Path
         check=True,
         env={**os.environ, "TMPDIR": str(theirs)},
     )
-    path = Path(done.stdout.rstrip().rpartition(" ")[2])
+    found = re.search(r"with the file (\S+) and", done.stdout)
+    assert found, done.stdout
+    path = Path(found[1])
     try:
         assert path.is_file() and not path.is_relative_to(theirs)
     finally:

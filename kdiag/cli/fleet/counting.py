@@ -42,7 +42,7 @@ FailAbove = Annotated[
     list[str],
     typer.Option(
         "--fail-above",
-        metavar="[WHAT=]N|N%,...",
+        metavar="LIMIT,...",
         help="Exit 1 for more: not-ready (default), unknown, regressed, missing, unread.",
     ),
 ]
