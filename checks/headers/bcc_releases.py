@@ -7,9 +7,17 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from kdiag.check import check
-from kdiag.knowledge.tools.bcc_history import NAMESPACES, NET_TCP, NETWORK, enough, unmet
+from kdiag.knowledge.tools.bcc_history import (
+    NAMESPACES,
+    NET_TCP,
+    NET_TCP_HITS,
+    NETWORK,
+    enough,
+    only_by_tcp,
+    unmet,
+)
 from kdiag.machine import Machine
-from kdiag.machine.compilers.bcc import Bcc, expected_way
+from kdiag.machine.compilers.bcc import Bcc
 from kdiag.model import Evidence, Finding, Remedy, expect, expected, fail, ok, skip, warn
 from kdiag.system import Unavailable
 
@@ -97,15 +105,11 @@ def _judged(machine: Machine, bcc: Bcc, scope: _Scope, path: str, version: tuple
 
 def _stopped(machine: Machine, file: str, *, few: bool = False) -> tuple[Evidence, ...]:
     """The installed tools that do not compile without what this file relies on, where it is a few."""
-    named = (
-        NET_TCP
-        if few
-        else NETWORK
-        if file == _BPF_H
-        else (*NETWORK, *NAMESPACES)
-        if file in _NAMESPACES
-        else ()
-    )
+    named: tuple[str, ...] = ()
+    if file == _BPF_H:
+        named = NET_TCP if few else NETWORK
+    elif file in _NAMESPACES:
+        named = (*NETWORK, *NAMESPACES)
     found = machine.tools.bcc_installed(named)
     return (Evidence(f"{machine.tools.bcc_tools}", f"do not compile: {', '.join(found)}"),) if found else ()
 
@@ -144,9 +148,9 @@ def _by_release(  # noqa: PLR0913, PLR0917  what the sentence is made of
             evidence=(*evidence, expect("BCC's releases", "none is known to lack anything for this kernel")),
         )
     first = ".".join(map(str, lacks.bcc))
-    few = lacks.file == _BPF_H and expected_way(machine.kernel.version_numbers) == "net/tcp.h"
+    few = lacks.file == _BPF_H and only_by_tcp(machine.kernel.version_numbers)
     evidence += _stopped(machine, lacks.file, few=few)
-    hits = "the tools that include net/tcp.h (tcpcong, tcpretrans)" if few else lacks.hits
+    hits = NET_TCP_HITS if few else lacks.hits
     return (warn if few else fail)(
         f"{name} is too old for the headers of {kernel}, which have {lacks.what}",
         reason=f"BCC reads them from {first} on: {hits} do not compile, the other tools do",

@@ -71,9 +71,18 @@ NETWORK = (
     ),
     *("tcpretrans", "tcprtt", "tcpstates", "tcpsubnet", "tcpsynbl", "tcptop", "tcptracer"),
 )
-#: Those of them that include net/tcp.h.
+#: Those of them that include net/tcp.h, and these in words.
 NET_TCP = ("tcpcong", "tcpretrans")
+NET_TCP_HITS = "the tools that include net/tcp.h (tcpcong, tcpretrans)"
 NAMESPACES = ("mountsnoop", "runqlat", "runqslower")
+
+
+def only_by_tcp(kernel: Version) -> bool:
+    """Whether of the network's headers only net/tcp.h leads to linux/bpf.h (iovisor/bcc#4866, Debian's 6.1), for a
+    kernel whose headers were not looked into. Before 5.17 net/sock.h does too (b6459415b384, aef2feda97b8), and again
+    from 6.10 on, by linux/security.h (iovisor/bcc#5231).
+    """
+    return (5, 17, 0) <= kernel < (6, 10, 0)
 
 
 def unmet(kernel: Version, bcc: Version) -> tuple[Requirement, ...]:

@@ -6,6 +6,7 @@ import re
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
+from kdiag.knowledge.tools.bcc_history import NET_TCP_HITS, only_by_tcp
 from kdiag.parse import cheaders, libbcc
 from kdiag.system import Unavailable
 
@@ -31,7 +32,6 @@ _TMPDIR = (0, 26, 0)
 _SOCK, _TCP = "net/sock.h", "net/tcp.h"
 #: Of 7.3's some 860 lie below net/sock.h.
 _CLOSURE = 3000
-_SOCK_WITHOUT, _SOCK_AGAIN = (5, 17, 0), (6, 10, 0)
 
 
 class Lack(NamedTuple):
@@ -43,11 +43,6 @@ class Lack(NamedTuple):
     file: str
     what: str
     few: bool = False
-
-
-def expected_way(kernel: Version) -> str:
-    """`Bcc.way_to_bpf_h` by the kernel's release, where its headers were not looked into."""
-    return _TCP if _SOCK_WITHOUT <= kernel < _SOCK_AGAIN else _SOCK
 
 
 class Bcc:
@@ -160,19 +155,18 @@ class Bcc:
             return None
         what = "tools for the network (tcpconnect, tcptop, ...), whose headers include linux/bpf.h"
         if way == _TCP:
-            what = "the tools that include net/tcp.h (tcpcong, tcpretrans), which leads to linux/bpf.h,"
+            what = f"{NET_TCP_HITS}, which leads to linux/bpf.h,"
         return Lack(names, "include/linux/bpf.h", what, way == _TCP)
 
     @cached_property
     def way_to_bpf_h(self) -> str:
-        """By which header the tools for the network come to linux/bpf.h, "" if by none: kernels differ. Before 5.17
-        net/sock.h includes it (b6459415b384, aef2feda97b8), from 6.10 on again (by linux/security.h: iovisor/bcc#5231),
-        in between only net/tcp.h does (iovisor/bcc#4866). The tree decides where it is whole.
+        """By which header the tools for the network come to linux/bpf.h, "" if by none: kernels differ. The tree
+        decides where it is whole, else the release.
         """
         for start in (_SOCK, _TCP):
             found = self._leads(start)
             if found is None:
-                return expected_way(self._machine.kernel.version_numbers)
+                return _TCP if only_by_tcp(self._machine.kernel.version_numbers) else _SOCK
             if found:
                 return start
         return ""
