@@ -68,8 +68,7 @@ class Examined(NamedTuple):
 def run(asked: Asked) -> int:
     """Check, report, and the exit status that says how it stands."""
     settings = settings_of(asked.config)
-    default = [settings.format] if settings.format and not asked.outputs and not asked.quiet else []
-    planned = planned_outputs(asked.formats or default, asked.outputs, quiet=asked.quiet)
+    planned = outputs_of(asked, settings)
     _check_options(asked, planned)
     examined = _examine(asked, settings)
     if asked.print_run:
@@ -113,9 +112,9 @@ def status_of(report: Report, planned: Sequence[Output]) -> int:
     return exits.of(report.verdict.status)
 
 
-def report_on(recording: str, host: str) -> Report:
-    """The whole report on this machine, or on a recording, as `kdiag check` makes it; without waivers, which say what
-    is to be lived with and not what is the case.
+def report_on(recording: str, host: str) -> tuple[Report, System]:
+    """The whole report on this machine, or on a recording, as `kdiag check` makes it, and what it is made from; without
+    waivers, which say what is to be lived with and not what is the case.
     """
     if host and recording:
         fail("--host is about this running machine, and --from plays back another: use one of them")
@@ -124,18 +123,17 @@ def report_on(recording: str, host: str) -> Report:
         *(nothing, nothing, nothing, nothing, nothing, nothing, False, None),
         *(False, "/", recording, "", False, "", host),
     )
-    report = _examine(asked, Config()).report
-    return report if recording else for_this_user(report, host_directory(host))
+    machine, report, _ = _examine(asked, Config())
+    return report if recording else for_this_user(report, host_directory(host)), machine.system
 
 
 def here(recording: str, host: str, *, no_plugins: bool = False) -> Here:
     """The machine of an explanation: this one, or a recording; examined when a subject requires it."""
-    from kdiag.commands.requirement import own_profiles
-    from kdiag.explain.here import Here
+    from kdiag.commands.requirement import Here, own_profiles
 
     if host and recording:
         fail("--host is about this running machine, and --from plays back another: use one of them")
-    machine = Machine(system_of("/", recording, host))
+    machine = Machine(_system("/", recording, host))
     known = cache(lambda: registry(plugins=not no_plugins))
 
     def examined() -> Report:
@@ -163,7 +161,7 @@ def _check_options(asked: Asked, planned: Sequence[Output]) -> None:
 
 
 def _examine(asked: Asked, settings: Config) -> Examined:
-    system = system_of(asked.root, asked.recording, asked.host)
+    system = _system(asked.root, asked.recording, asked.host)
     only, skip = split(asked.only) or settings.only, split(asked.skip) or settings.skip
     # The tools print their versions, and the BTF is read, while the checks are imported.
     ahead = _ahead(system) if system.live else None
@@ -187,23 +185,23 @@ def _examine(asked: Asked, settings: Config) -> Examined:
 
 def _requiring(examined: Examined, asked: Asked, settings: Config) -> Examined:
     """The report with what files and profiles require, instead of what is required where nothing is said."""
-    from kdiag.commands.requirement import of_files, of_profiles, own_profiles, with_required
-    from kdiag.explain.here import Here
-    from kdiag.explain.value import NotKnown
+    from kdiag.commands import requirement
 
-    own = own_profiles(settings)
-    place = Here(examined.machine, lambda: examined.known, lambda: examined.report, "", own)
+    own = requirement.own_profiles(settings)
+    place = requirement.Here(examined.machine, lambda: examined.known, lambda: examined.report, "", own)
     try:
-        found, also = of_profiles(split(asked.profiles), place)
-    except NotKnown as error:
+        found, also = requirement.of_profiles(split(asked.profiles), place)
+    except requirement.NotKnown as error:
         fail(f"--profile: {error}")
     try:
-        found += of_files(asked.require_from, place)
-    except NotKnown as error:
+        found += requirement.of_files(asked.require_from, place)
+    except requirement.NotKnown as error:
         fail(f"--require-from: {error}")
     said = bool(asked.require or asked.tool or settings.require or settings.tool)
     also = (*(examined.report.required if said else ()), *also)
-    return examined._replace(report=with_required(examined.report, found, tuple(dict.fromkeys(also))))
+    return examined._replace(
+        report=requirement.with_required(examined.report, found, tuple(dict.fromkeys(also)))
+    )
 
 
 def _print_run(examined: Examined, engine: str) -> int:
@@ -212,6 +210,12 @@ def _print_run(examined: Examined, engine: str) -> int:
     except Unavailable as gap:
         fail(gap.reason, exits.NOT_READY)
     return exits.READY
+
+
+def outputs_of(asked: Asked, settings: Config) -> list[Output]:
+    """What is asked for, else what the configuration file says."""
+    default = [settings.format] if settings.format and not asked.outputs and not asked.quiet else []
+    return planned_outputs(asked.formats or default, asked.outputs, quiet=asked.quiet)
 
 
 def planned_outputs(formats: list[str], outputs: list[str], *, quiet: bool) -> list[Output]:
@@ -259,7 +263,7 @@ def _check_names(settings: Config, known: Registry) -> None:
         fail(str(error))
 
 
-def system_of(root: str, recording: str, host: str = "") -> System:
+def _system(root: str, recording: str, host: str = "") -> System:
     if recording:
         from kdiag.commands.record import BadRecording, system_from
 

@@ -7,9 +7,9 @@ import sys
 
 import typer
 
-from kdiag.btf.sources import Source, of_kernel
+from kdiag.btf.sources import of_kernel
 from kdiag.cli.common import one_of
-from kdiag.cli.examination import report_on, system_of
+from kdiag.cli.examination import report_on
 from kdiag.commands.run import NOT_STARTED, Command
 from kdiag.commands.why import FORMATS, BadText, in_brief, log_in, log_of, rendered
 from kdiag.commands.why import explain as explained
@@ -31,16 +31,12 @@ def answer(  # noqa: PLR0913
         if more:
             output.usage(more)
         raise typer.Exit(exits.USAGE) from None
-    report = report_on(recording, host)
-    explanation = explained(log, report, lambda: _types(recording, host), recorded=bool(recording))
+    report, system = report_on(recording, host)
+    name = "the recorded kernel" if recording else "this kernel"
+    explanation = explained(log, report, lambda: of_kernel(system, name), recorded=bool(recording))
     words, status = rendered(explanation, output_format, shown, verbose=verbose)
     output.rendering(words, exact=output_format != "text", color=shown.color)
     return status
-
-
-def _types(recording: str, host: str) -> Source:
-    """This kernel's types, or the recorded one's. Raises NoTypes."""
-    return of_kernel(system_of("/", recording, host), "the recorded kernel" if recording else "this kernel")
 
 
 def explain(command: Command, said: bytes, how: str) -> None:
@@ -57,7 +53,8 @@ def explain(command: Command, said: bytes, how: str) -> None:
     os.environ.update(command.environment)
     try:
         terminal = Terminal.of(sys.stderr, None)
-        words = in_brief(explained(log, report_on("", ""), lambda: _types("", "")), terminal)
+        report, system = report_on("", "")
+        words = in_brief(explained(log, report, lambda: of_kernel(system, "this kernel")), terminal)
     except typer.Exit:
         return  # which was told
     except KeyboardInterrupt:

@@ -10,7 +10,7 @@ from kdiag.checking.installed import analyse_installed, losses
 from kdiag.checking.selection import UnknownName, capabilities, choose, split
 from kdiag.checking.versions import system_at
 from kdiag.cli.common import fail, registry, root_directory, tool_names
-from kdiag.cli.examination import emit, planned_outputs, settings_of, status_of
+from kdiag.cli.examination import emit, outputs_of, settings_of, status_of
 from kdiag.console import exits
 from kdiag.console import output as console
 from kdiag.console.command_line import for_this_user
@@ -33,8 +33,7 @@ _RELEASE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+~-]{0,127}")
 def run(asked: Asked, release: str, *, only_losses: bool) -> int:
     """Examine the files of that kernel, report, and the exit status that says how it stands."""
     settings = settings_of(asked.config)
-    default = [settings.format] if settings.format and not asked.outputs and not asked.quiet else []
-    planned = planned_outputs(asked.formats or default, asked.outputs, quiet=asked.quiet)
+    planned = outputs_of(asked, settings)
     _check_options(asked, only_losses=only_losses)
     base = system_at(asked.root)
     _check_release(base, release)

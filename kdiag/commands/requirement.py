@@ -11,6 +11,7 @@ from kdiag.capabilities.definitions import blocked
 from kdiag.capabilities.verdict import judge
 from kdiag.commands.explain import answers
 from kdiag.console.wrap import clean
+from kdiag.explain.here import Here
 from kdiag.explain.profile.answer import about, named
 from kdiag.explain.value import NotKnown
 from kdiag.knowledge.bpf.profiles import Line, Profile
@@ -18,10 +19,12 @@ from kdiag.model import Capability, Works
 
 if TYPE_CHECKING:
     from kdiag.config.values import Config
-    from kdiag.explain.here import Here
     from kdiag.explain.value import Answer, Kind, Outcome
     from kdiag.knowledge.bpf.profiles import LineKind
     from kdiag.model import Report
+
+#: With the machine and the error that are spoken of here.
+__all__ = ["Here", "NotKnown", "of_files", "of_profiles", "own_profiles", "with_required"]
 
 _WORKS: dict[Outcome, Works] = {"works": Works.WORKS, "fails": Works.FAILS, "unknown": Works.UNKNOWN}
 _TOOLS: dict[Kind, str] = {"object": "libbpf", "script": "bpftrace"}
