@@ -55,16 +55,15 @@ def fix(  # noqa: PLR0913, PLR0917  a parameter is an option
     host: Host = "",
 ) -> None:
     """Repair what can be repaired: show the plan, ask, change it, prove it; or take it back."""
-    from kdiag.commands.repair.fix import Request, Surroundings
-    from kdiag.commands.repair.fix import fix as run_fix
+    from kdiag.commands.repair import fix as command
     from kdiag.console.progress import console
     from kdiag.fix.options import Options
 
     tools = tuple(tool_names(tool))
     options = Options(packages=packages, load=load, link=link, btf=btf or None, tools=tools)
     smoke_programs = _smoke(tools) if smoke_test and not (undo or prune or dry_run) else None
-    around = Surroundings(smoke=smoke_programs, host=host_directory(host))
-    raise typer.Exit(run_fix(Request(options, yes, dry_run, undo, prune), console(), around))
+    around = command.Surroundings(smoke=smoke_programs, host=host_directory(host))
+    raise typer.Exit(command.fix(command.Request(options, yes, dry_run, undo, prune), console(), around))
 
 
 def _smoke(tools: tuple[str, ...]) -> Smoke | None:

@@ -19,11 +19,7 @@ from kdiag.cli.common import (
     Skip,
     Verbose,
     fail,
-    host_directory,
     one_of,
-    registry,
-    root_directory,
-    terminal,
 )
 from kdiag.cli.fleet.counting import (
     FailAbove,
@@ -35,9 +31,6 @@ from kdiag.cli.fleet.counting import (
     Since,
     Wanted,
 )
-from kdiag.cli.fleet.counting import run as run_fleet
-from kdiag.console import exits
-from kdiag.console import output as console
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,46 +58,16 @@ def record(  # noqa: PLR0913, PLR0917  a parameter is an option
     host: Host = "",
 ) -> None:
     """Record what kdiag reads of this machine, to send or to compare."""
-    from kdiag.checking.selection import UnknownName, capabilities, choose, split
-    from kdiag.commands.record import CannotWrite as CannotRecord
-    from kdiag.commands.record import record as make
+    from kdiag.cli.kept import recording
 
-    root_directory(root)
-    known = registry(plugins=not no_plugins)
-    try:
-        chosen = choose(known.checks, split(only), split(skip))
-        answer = make(
-            known,
-            chosen,
-            capabilities(split(require)),
-            output=output or None,
-            root=root,
-            host=host_directory(host, root),
-            redact=redact,
-            only_list=show_list,
-            unicode=terminal().unicode,
-        )
-    except UnknownName as error:
-        fail(str(error))
-    except CannotRecord as error:
-        fail(str(error), exits.FAILED if output else exits.USAGE)
-    if answer.binary:
-        console.document(answer.binary)
-    console.text(answer.text)
-    console.note(answer.note)
+    recording.record(recording.Wanted(output, show_list, redact, only, skip, require, root, no_plugins, host))
 
 
 def collector(only: Only = [], skip: Skip = [], no_plugins: NoPlugins = False) -> None:  # noqa: B006
     """Print a shell script that records a machine without Python; it requires sh, cat and tar."""
-    from kdiag.checking.selection import UnknownName, choose, split
-    from kdiag.commands.record import collector as program
+    from kdiag.cli.kept import recording
 
-    known = registry(plugins=not no_plugins)
-    try:
-        chosen = choose(known.checks, split(only), split(skip))
-    except UnknownName as error:
-        fail(str(error))
-    console.text(program(known, chosen))
+    recording.collector(only, skip, no_plugins=no_plugins)
 
 
 def compare(  # noqa: PLR0913, PLR0917  a parameter is an option
@@ -132,40 +95,19 @@ def compare(  # noqa: PLR0913, PLR0917  a parameter is an option
     With --fleet or an option below it, machines are counted: by what they have in common, by cause, and since the
     last collection.
     """
-    from kdiag.cli.examination import settings_of
-    from kdiag.commands.compare import FORMATS, rendered
-    from kdiag.commands.compare import compare as compared
-    from kdiag.compare.inputs import BadInput
-    from kdiag.report.formats import Options
-    from kdiag.report.write import WriteError, write_atomically
+    from kdiag.cli.kept import comparing
 
-    one_of("--format", output_format, FORMATS)
+    one_of("--format", output_format, comparing.FORMATS)
     wanted = Wanted(group_by, since, history, fail_above, labels)
     if fleet or any(wanted):
         if baseline:
             fail(
                 "--baseline is one machine that the others are held against, --since is a collection: use one of them"
             )
-        run_fleet(files, wanted, Shown(output_format, output, verbose, color))
-    try:
-        found = compared(
-            files, baseline or settings_of("auto").baseline, every_column=verbose or output_format == "json"
-        )
-    except BadInput as error:
-        console.note(str(error))
-        raise typer.Exit(exits.USAGE) from None
-    shown = terminal(color)
-    options = Options(shown.width, shown.color and output == "-", verbose, shown.unicode)
-    text = rendered(found.comparison, output_format, options)
-    try:
-        if output == "-":
-            console.rendering(text, exact=output_format != "text", color=options.color)
-        else:
-            write_atomically(output, text)
-    except WriteError as error:
-        fail(str(error), exits.FAILED)
-    console.note(found.note)
-    raise typer.Exit(found.status)
+        from kdiag.cli.fleet.running import run
+
+        run(files, wanted, Shown(output_format, output, verbose, color))
+    comparing.compare(files, baseline, Shown(output_format, output, verbose, color))
 
 
 def report(  # noqa: PLR0913, PLR0917  a parameter is an option
@@ -177,31 +119,11 @@ def report(  # noqa: PLR0913, PLR0917  a parameter is an option
     color: Color = None,
 ) -> None:
     """Show reports that were kept, in any format."""
-    from kdiag.cli.examination import emit, planned_outputs, status_of
-    from kdiag.commands.report import reports, worst
-    from kdiag.compare.inputs import BadInput, paths
+    from kdiag.cli.kept import comparing
 
-    planned = planned_outputs(formats, outputs, quiet=quiet)
-    known = registry(plugins=False)
-    statuses: list[int] = []
-    try:
-        several = len(list(paths(files))) > 1
-        for name, one in reports(files):
-            if isinstance(one, BadInput):
-                console.note(str(one))
-                statuses.append(exits.USAGE)
-                continue
-            if any(s != exits.USAGE for s in statuses) and any(o.path != "-" for o in planned):
-                fail(
-                    f"one file cannot hold several reports: leave out -o, or give one report ({name} is the next)"
-                )
-            if statuses and any(o.format == "nagios" for o in planned):
-                fail(f"--format nagios is one line about one report: give one ({name} is the next)")
-            emit(one, planned, known, verbose=verbose, color=color, name=name if several else "")
-            statuses.append(status_of(one, planned))
-    except BadInput as error:
-        fail(str(error))
-    raise typer.Exit(statuses[0] if len(statuses) == 1 else worst(statuses))
+    comparing.report(
+        files, comparing.planned_outputs(formats, outputs, quiet=quiet), verbose=verbose, color=color
+    )
 
 
 COMMANDS: tuple[tuple[str, Callable[..., None], Settings], ...] = (

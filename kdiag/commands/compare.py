@@ -14,6 +14,8 @@ from kdiag.compare.differences import compare as compared
 from kdiag.compare.grouping import Fold
 from kdiag.compare.information import Information, same
 from kdiag.compare.inputs import BadInput, Document, documents, paths
+from kdiag.compare.json import render as render_json
+from kdiag.compare.markdown import render as render_markdown
 from kdiag.compare.summary import MachineSummary, Reader
 from kdiag.compare.text import render as render_text
 from kdiag.console import exits, printable
@@ -147,12 +149,8 @@ def exit_status(comparison: Comparison) -> int:
 def rendered(comparison: Comparison, output_format: str, options: Options) -> str:
     """The comparison in one of FORMATS."""
     if output_format == "json":
-        from kdiag.compare.json import render as render_json
-
         return render_json(comparison)
     if output_format == "markdown":
-        from kdiag.compare.markdown import render as render_markdown
-
         return render_markdown(comparison)
     if output_format == "html":
         from kdiag.compare.html import render

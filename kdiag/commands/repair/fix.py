@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from kdiag.checking.analysis import analyse
+from kdiag.checking.registry import discover
+from kdiag.commands.repair.foresight import foreseen, outlook, readiness
 from kdiag.commands.repair.surroundings import (
     Request,
     Surroundings,
@@ -14,14 +17,20 @@ from kdiag.commands.repair.surroundings import (
 )
 from kdiag.console import exits
 from kdiag.console.progress import Console
+from kdiag.fix.earlier import earlier_fix
+from kdiag.fix.effects import describe
 from kdiag.fix.errors import FixError
+from kdiag.fix.journal import Journal
 from kdiag.fix.store.places import Places
 from kdiag.fix.store.places import places as places_of
+from kdiag.fix.store.trees import UNSETTLED
+from kdiag.fix.usage import render_usage
+from kdiag.machine import Machine
+from kdiag.system import Unavailable
 
 if TYPE_CHECKING:
     from kdiag.fix.earlier import EarlierFix
     from kdiag.fix.plan.values import Plan
-    from kdiag.machine import Machine
     from kdiag.model import Report
 
 __all__ = ["Console", "Request", "Surroundings", "fix"]
@@ -29,8 +38,6 @@ __all__ = ["Console", "Request", "Surroundings", "fix"]
 
 def fix(request: Request, console: Console, surroundings: Surroundings | None = None) -> int:
     """Run the command; its exit status (`console.exits`). An interrupt takes back what was begun and passes on."""
-    from kdiag.system import Unavailable
-
     around = surroundings or Surroundings()
     try:
         places = around.places or places_of(os.geteuid(), os.environ)
@@ -49,8 +56,6 @@ def fix(request: Request, console: Console, surroundings: Surroundings | None = 
 
 def _fix(request: Request, console: Console, around: Surroundings, places: Places) -> int:
     if around.look is None:
-        from kdiag.fix.earlier import earlier_fix
-
         found = earlier_fix(places, request.options)
         if found is not None:
             console.say(
@@ -59,8 +64,6 @@ def _fix(request: Request, console: Console, around: Surroundings, places: Place
             )
             _hand_over(found, console)
             return exits.READY
-    from kdiag.commands.repair.foresight import foreseen, outlook, readiness
-
     tools = request.options.tools
     machine, before = _look(around, {}, tools)
     seen = foreseen(machine, before, places, request.options)
@@ -82,32 +85,23 @@ def _fix(request: Request, console: Console, around: Surroundings, places: Place
 
 def _look(around: Surroundings, values: dict[str, str], tools: tuple[str, ...]) -> tuple[Machine, Report]:
     """The machine as a tool with these variables sees it, and the report on it, about these tools."""
-    from kdiag.machine import Machine
-
     machine = Machine(around.fresh(values))
     return machine, around.examine(machine) if around.examine is not None else _examine(machine, tools)
 
 
 def _examine(machine: Machine, tools: tuple[str, ...]) -> Report:
     """The built-in checks: a plan is made from nothing else."""
-    from kdiag.checking.analysis import analyse
-    from kdiag.checking.registry import discover
-
     registry = discover(plugins=False)
     return analyse(machine, registry, registry.checks, tools=tools)
 
 
 def _cut_short(places: Places) -> str:
-    from kdiag.fix.effects import describe
-    from kdiag.fix.journal import Journal
-
     return ", ".join(describe(e.effect) for e in Journal(places.journal).entries() if not e.finished)
 
 
 def _carry_out(plan: Plan, before: Report, console: Console, around: Surroundings, places: Places) -> int:
     from kdiag.commands.messages import changes
     from kdiag.fix.apply import apply
-    from kdiag.fix.journal import Journal
     from kdiag.fix.verify import repaired, still_broken
 
     smoke_before = around.smoke({}) if around.smoke is not None else None
@@ -138,9 +132,6 @@ def _carry_out(plan: Plan, before: Report, console: Console, around: Surrounding
 
 def _hand_over(result: Plan | EarlierFix, console: Console) -> None:
     """Say how to use what is there. A tree whose maker was killed before it was on the disk is brought there now."""
-    from kdiag.fix.store.trees import UNSETTLED
-    from kdiag.fix.usage import render_usage
-
     if result.tree is not None and os.path.lexists(result.tree / UNSETTLED):
         from kdiag.fix.store.extract import settle
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from kdiag.fix.options import Options
 from kdiag.fix.store.places import Places
+from kdiag.machine import Machine
 
 if TYPE_CHECKING:
     from kdiag.console.progress import Console
@@ -82,7 +83,6 @@ def holding(around: Surroundings, places: Places, console: Console) -> Iterator[
 def context_of(around: Surroundings, places: Places, fd: int | None) -> Context:
     """The machine as it is now, and what is needed to change it. fd: the lock, for children to keep."""
     from kdiag.fix.context import TRUSTED_PATH, Context, boot_id
-    from kdiag.machine import Machine
 
     system = around.fresh({})
     kernel = Machine(system).kernel
