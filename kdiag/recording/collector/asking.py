@@ -46,7 +46,7 @@ _LISTED = (
         "uprobe_events",
         "available_filter_functions",
         "trace",
-        "deb.debian.org_x_InRelease",
+        "mirror.invalid_x_InRelease",
     ),
 )
 
@@ -148,7 +148,7 @@ _CONTENTS = (
     (re.compile("/filesystems$"), "nodev\ttracefs\nnodev\tdebugfs\nnodev\tsecurityfs\nnodev\tbpf\n"),
     (re.compile("/lockdown$"), "[none] integrity confidentiality\n"),
     (re.compile("-bpfcc$"), "#!/usr/bin/python3\n"),
-    (re.compile("/debian.sources$"), "Types: deb\nURIs: http://deb.debian.org/debian\nSuites: trixie\n"),
+    (re.compile("/debian.sources$"), "Types: deb\nURIs: http://mirror.invalid/debian\nSuites: trixie\n"),
 )
 
 
