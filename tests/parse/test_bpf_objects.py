@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import struct
 from pathlib import Path
@@ -177,6 +178,20 @@ def test_a_damaged_object_is_read_or_refused(dice: random.Random, path: Path) ->
         through(bytes(data))
     except ParseError as error:
         assert str(error)
+
+
+@pytest.mark.parametrize("registers", [0xF0, 0x0F, 0xFF, 0xB1, 0x1B])
+@pytest.mark.parametrize("path", EVERY, ids=lambda path: path.name)
+def test_registers_that_there_are_not_are_no_places_in_memory(path: Path, registers: int) -> None:
+    """In each instruction of each program, one after the other: 16 fit into it, and r10 is the last that there is."""
+    data = path.read_bytes()
+    for section in {one.section for one in read(data).programs}:
+        at, size = _section(data, section)
+        for nth in range(at, at + size, 8):
+            changed = bytearray(data)
+            changed[nth + 1] = registers
+            with contextlib.suppress(ParseError):
+                through(bytes(changed))
 
 
 def _section(data: bytes, name: str) -> tuple[int, int]:

@@ -17,14 +17,21 @@ ADD, SUB, MUL, DIV, OR, AND, LSH, RSH, NEG, MOD, XOR, MOV, ARSH, END = range(0, 
 _JEQ, _JNE = 0x10, 0x50
 
 
+def held(registers: Sequence[Known], number: int) -> Known:
+    """What is known of a register. An instruction has room for 16 of them, there are 11 (r0 to r10), and the verifier
+    refuses the others: of these nothing is known.
+    """
+    return registers[number] if number < len(registers) else None
+
+
 def operate(one: Instruction, registers: Sequence[Known]) -> Known:
     """What the destination holds afterwards, None where that is not known."""
     operation = one.code & 0xF0
     narrow = one.kind == ALU
-    left: Known = registers[one.dst] if one.dst < len(registers) else None
+    left: Known = held(registers, one.dst)
     right: Known = one.imm & MASK
     if one.code & _FROM_REGISTER:
-        right = registers[one.src] if one.src < len(registers) else None
+        right = held(registers, one.src)
     if operation == MOV and not one.off:
         return right & _HALF if narrow and isinstance(right, int) else None if narrow else right
     if operation == END or one.off or right is None:
@@ -76,10 +83,10 @@ def _number(operation: int, left: int, right: int, bits: int) -> int | None:  # 
 
 def branch(one: Instruction, registers: Sequence[Known]) -> list[tuple[bool, Known]]:
     """The ways on from a conditional jump: whether it is taken, and what its first register holds then."""
-    left: Known = registers[one.dst] if one.dst < len(registers) else None
+    left: Known = held(registers, one.dst)
     right: Known = one.imm & MASK
     if one.code & _FROM_REGISTER:
-        right = registers[one.src] if one.src < len(registers) else None
+        right = held(registers, one.src)
     operation, narrow = one.code & 0xF0, one.kind == JMP32
     if isinstance(left, int) and isinstance(right, int):
         taken = _holds(operation, left, right, 32 if narrow else 64)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from kdiag.parse.bpf.arithmetic import MASK, branch, operate
+from kdiag.parse.bpf.arithmetic import MASK, branch, held, operate
 from kdiag.parse.bpf.instructions import (
     ALU,
     ALU64,
@@ -177,7 +177,7 @@ class Reach:
         return _put(state, one.dst, value)
 
     def _load(self, one: Instruction, state: State) -> Known:
-        place = state.registers[one.src]
+        place = held(state.registers, one.src)
         if one.code & 0xE0 != _MEM or not isinstance(place, Place):
             return None
         at, size = place.offset + one.off, _SIZES[one.code & 0x18]
@@ -196,7 +196,7 @@ def _put(state: State, register: int, value: Known) -> State:
 
 
 def _store(one: Instruction, state: State) -> State:
-    place = state.registers[one.dst] if one.dst <= _STACK else None
+    place = held(state.registers, one.dst)
     if not isinstance(place, Place):
         # Where it goes is not known: the verifier lets nothing be stored to the stack by an unknown place.
         return state
@@ -205,7 +205,7 @@ def _store(one: Instruction, state: State) -> State:
     at, size = place.offset + one.off, _SIZES[one.code & 0x18]
     kept = {offset: value for offset, value in state.stack if offset + 8 <= at or offset >= at + size}
     if size == 8 and one.code & 0xE0 == _MEM:
-        value = one.imm & MASK if one.kind == ST else state.registers[one.src]
+        value = one.imm & MASK if one.kind == ST else held(state.registers, one.src)
         if value is not None:
             kept[at] = value
     return state._replace(stack=tuple(sorted(kept.items())))
