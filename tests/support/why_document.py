@@ -10,9 +10,10 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, partial
 from typing import NamedTuple
 
+from kdiag.btf.sources import of_kernel
 from kdiag.cli.examination import report_on
 from kdiag.commands.why import explain, log_in, rendered
 from kdiag.console.terminal import Terminal
@@ -74,8 +75,9 @@ def printed(name: str) -> str:
     """The command and what it prints."""
     one = TRANSCRIPTS[name]
     path = f"fixtures/{one.fixture}"
-    report = report_on(str(FIXTURES / one.fixture), "")
-    explanation = explain(log_in(one.text.encode()), report, recorded=True)
+    report, system = report_on(str(FIXTURES / one.fixture), "")
+    types = partial(of_kernel, system, "the recorded kernel")
+    explanation = explain(log_in(one.text.encode()), report, types, recorded=True)
     words, _ = rendered(explanation, "text", Terminal(80, color=False, unicode=True), verbose=False)
     if "\n" in one.text:
         return f"$ cat log\n{one.text}\n$ kdiag why --from {path} log\n{words}"

@@ -5,9 +5,6 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from kdiag.checking.analysis import analyse
-from kdiag.checking.registry import discover
-from kdiag.commands.repair.foresight import foreseen, outlook, readiness
 from kdiag.commands.repair.surroundings import (
     Request,
     Surroundings,
@@ -20,7 +17,6 @@ from kdiag.console.progress import Console
 from kdiag.fix.earlier import earlier_fix
 from kdiag.fix.effects import describe
 from kdiag.fix.errors import FixError
-from kdiag.fix.journal import Journal
 from kdiag.fix.store.places import Places
 from kdiag.fix.store.places import places as places_of
 from kdiag.fix.store.trees import UNSETTLED
@@ -64,6 +60,8 @@ def _fix(request: Request, console: Console, around: Surroundings, places: Place
             )
             _hand_over(found, console)
             return exits.READY
+    from kdiag.commands.repair.foresight import foreseen, outlook, readiness
+
     tools = request.options.tools
     machine, before = _look(around, {}, tools)
     seen = foreseen(machine, before, places, request.options)
@@ -91,17 +89,23 @@ def _look(around: Surroundings, values: dict[str, str], tools: tuple[str, ...]) 
 
 def _examine(machine: Machine, tools: tuple[str, ...]) -> Report:
     """The built-in checks: a plan is made from nothing else."""
+    from kdiag.checking.analysis import analyse
+    from kdiag.checking.registry import discover
+
     registry = discover(plugins=False)
     return analyse(machine, registry, registry.checks, tools=tools)
 
 
 def _cut_short(places: Places) -> str:
+    from kdiag.fix.journal import Journal
+
     return ", ".join(describe(e.effect) for e in Journal(places.journal).entries() if not e.finished)
 
 
 def _carry_out(plan: Plan, before: Report, console: Console, around: Surroundings, places: Places) -> int:
     from kdiag.commands.messages import changes
     from kdiag.fix.apply import apply
+    from kdiag.fix.journal import Journal
     from kdiag.fix.verify import repaired, still_broken
 
     smoke_before = around.smoke({}) if around.smoke is not None else None
