@@ -11,6 +11,7 @@ from kdiag.commands.btf import Asked, of_file, of_recording, source_of
 from kdiag.commands.btf_here import Answer, CannotAnswer, described, here, told
 from kdiag.console import exits
 from kdiag.machine.btf import fallback_paths
+from kdiag.parse.compression import identify
 from kdiag.system import Unavailable
 from kdiag.trust import read
 
@@ -110,13 +111,9 @@ def _side(name: str) -> Source:
     if os.path.isdir(name) or os.path.basename(name) == "recording.json":
         return of_recording(name)
     try:
-        start = read.head(name, 4)
+        start = read.head(name, 16)
     except (OSError, ValueError) as error:
         why = error.strerror or error if isinstance(error, OSError) else "not a path"
         hint = f"; the running kernel is called {HERE}" if isinstance(error, FileNotFoundError) else ""
         raise CannotAnswer(f"{name}: {why}{hint}", exits.USAGE) from None
-    return of_recording(name) if start[:2] in _PACKED else of_file(name)
-
-
-#: zstd, xz, gzip: an archive with a recording in it.
-_PACKED = (b"\x28\xb5", b"\xfd7", b"\x1f\x8b")
+    return of_recording(name) if identify(start) else of_file(name)

@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from kdiag.parse.compression import identify
 from kdiag.report.story.next_step import RECORDED, elsewhere
 from kdiag.report.terminal.page import Page
 from kdiag.trust import read
@@ -29,8 +30,17 @@ if TYPE_CHECKING:
     from kdiag.model import Report
     from kdiag.why.value import Explanation, Log
 
-#: The first two bytes of what is compressed, and the command that unpacks it.
-_PACKED = {b"\x1f\x8b": "zcat", b"\xfd7": "xzcat", b"BZ": "bzcat", b"\x28\xb5": "zstdcat"}
+#: What unpacks a compressed text. `lz4cat` reads frames of both kinds.
+_UNPACKING = {
+    "gzip": "zcat",
+    "xz": "xzcat",
+    "lzma": "lzcat",
+    "bzip2": "bzcat",
+    "zstd": "zstdcat",
+    "lz4": "lz4cat",
+    "lz4-frame": "lz4cat",
+    "lzo": "lzop -dc",
+}
 #: One word that ends so is the name of a file that is not there, and no message.
 _ENDINGS = (".log", ".txt", ".out", ".err", ".gz", ".xz", ".zst", ".json", ".md")
 
@@ -60,9 +70,10 @@ def log_of(words: Sequence[str]) -> Log:
     if len(words) == 1 and _names_file(text):
         try:
             with read.opened(text) as file:
-                if packed := _PACKED.get(file.peek(6)[:2]):
+                if packed := identify(file.peek(16)[:16]):
                     raise BadText(
-                        f"{text} is compressed: {packed} {text} | kdiag why (a recording: --from {text})"
+                        f"{text} is compressed: {_UNPACKING[packed]} {text} | kdiag why "
+                        f"(a recording: --from {text})"
                     )
                 return join(Reading(file))
         except OSError as error:

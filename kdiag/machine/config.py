@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
-from kdiag.parse.compression import decompress
+from kdiag.parse.compression import decompress, identify
 from kdiag.parse.errors import ParseError
 from kdiag.parse.kconfig import parse
 from kdiag.system import Unavailable
@@ -167,7 +167,7 @@ class ConfigFacts:
             if data is None:
                 self._note(path, "absent")
                 return None
-            if data[:2] == b"\x1f\x8b":
+            if identify(data[:16]) == "gzip":
                 data = decompress(data, limit=16 * 1024 * 1024)
             return self._judge(path, parse(data), by_kernel=path.startswith("/proc/config"))
         except Unavailable as gap:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import lzma
 import os
 import signal
 import subprocess
@@ -144,6 +145,10 @@ def test_what_is_no_text_is_left_out_and_what_is_packed_is_refused(tmp_path: Pat
     status, out, err = why(*on("user-namespace"), str(packed))
     assert (status, out) == (2, "")
     assert f"{packed} is compressed: zcat {packed} | kdiag why" in err
+    packed.write_bytes(lzma.compress(DENIED.encode(), lzma.FORMAT_ALONE))
+    assert f"{packed} is compressed: lzcat {packed} | kdiag why" in why(*on("minimal"), str(packed))[2]
+    packed.write_bytes(b"BZ " + DENIED.encode())  # the first two letters of bzip2's magic are no archive
+    assert why(*on("user-namespace"), str(packed))[0] == 0
     status, _, err = why(*on("minimal"), "absent.log")
     assert status == 2
     assert err.endswith("cannot open absent.log: No such file or directory\n")
