@@ -18,9 +18,15 @@ if TYPE_CHECKING:
 
 def explain(  # noqa: PLR0913, PLR0917  a parameter is an option
     names: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(metavar="NAME...", help="What to explain, several at once.", show_default=False),
-    ],
+    ] = None,
+    programs: Annotated[
+        list[str] | None,
+        typer.Option(
+            "-e", metavar="SCRIPT", help="A script of bpftrace as it is typed, as `bpftrace -e` takes it."
+        ),
+    ] = None,
     recording: Annotated[
         str, typer.Option("--from", metavar="FILE|DIR", help="The machine of a recording, not this one.")
     ] = "",
@@ -46,8 +52,8 @@ def explain(  # noqa: PLR0913, PLR0917  a parameter is an option
     A concept (btf, kheaders, headers, co-re, tracepoint, kprobe-fentry, uprobe-usdt, lockdown, memlock, tracefs,
     headers-warning, capabilities, containers, ring-buffer, bpftrace-vs-bcc-vs-libbpf) takes a screen.
 
-    A script of bpftrace (opensnoop.bt) has its probes, headers, structs, fields and what requires a newer release, each
-    with its state, and whether it will run.
+    A script of bpftrace (opensnoop.bt, - for standard input, or as it is typed: 'kprobe:vfs_read { @ = count(); }') has
+    its probes, headers, structs, fields and what requires a newer release, each with its state, and whether it runs.
 
     A probe of bpftrace (tracepoint:syscalls:sys_enter_openat, kprobe:vfs_open, 'kprobe:tcp_*') has what it requires,
     where its types come from, whether it can be traced, and what is near where it cannot.
@@ -55,15 +61,20 @@ def explain(  # noqa: PLR0913, PLR0917  a parameter is an option
     Exit status: 0 explained, 1 a subject will not run here, 3 kdiag cannot tell whether it will.
     """
     from kdiag.cli.examination import here
-    from kdiag.commands.explain import FORMATS, answers, rendered, status
+    from kdiag.commands.explain import FORMATS, answers, as_script, rendered, status
     from kdiag.commands.trial import NotTried, tried
 
     one_of("--format", output_format, FORMATS)
+    words = [*(names or ()), *(as_script(one) for one in programs or ())]
+    if not words:
+        fail(
+            "nothing to explain: give a name, a probe, a script or a file, such as `kdiag explain kprobe:vfs_read`"
+        )
     if try_it and (recording or os.geteuid() != 0):
         fail("--try loads the object into the kernel of this machine, as root: without --from, with sudo")
     place = here(recording, host, no_plugins=no_plugins)
     try:
-        given = tuple(answers(names, place))
+        given = tuple(answers(words, place))
         if try_it:
             given = tuple(tried(one, place) for one in given)
     except NotKnown as error:
@@ -71,8 +82,8 @@ def explain(  # noqa: PLR0913, PLR0917  a parameter is an option
     except NotTried as error:
         fail(f"--try: {error}", exits.CANNOT_TELL)
     shown = terminal(color)
-    words = rendered(given, output_format, shown, place.place)
-    console.rendering(words, exact=output_format != "text", color=shown.color)
+    page = rendered(given, output_format, shown, place.place)
+    console.rendering(page, exact=output_format != "text", color=shown.color)
     raise typer.Exit(status(given))
 
 

@@ -15,6 +15,7 @@ from kdiag.explain.options import listing, naming
 from kdiag.explain.probe import explain as probe
 from kdiag.explain.profile import answer as profile
 from kdiag.explain.script import explain as script
+from kdiag.explain.script.source import as_script
 from kdiag.explain.text import render as render_text
 from kdiag.report.terminal.page import Page
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from kdiag.console.terminal import Terminal
     from kdiag.explain.here import Here
     from kdiag.explain.value import Answer
+
+__all__ = ["FORMATS", "answers", "as_script", "rendered", "status"]
 
 FORMATS = ("text", "json")
 
@@ -37,9 +40,9 @@ class _Subject(NamedTuple):
 _SUBJECTS: tuple[_Subject, ...] = (
     _Subject(concept.fits, concept.explain),
     _Subject(profile.fits, profile.explain),
+    _Subject(script.fits, script.explain),
     _Subject(probe.fits, probe.explain),
     _Subject(naming.fits, naming.explain),
-    _Subject(script.fits, script.explain),
     _Subject(looks_like_one, objects.explain),
     _Subject(lambda _: True, names.explain),
 )
@@ -53,7 +56,7 @@ def answers(words: Sequence[str], here: Here) -> Iterator[Answer]:
         if is_profile:
             yield profile.explain(word, here)
             continue
-        if probe.fits(word) or not listing.fits(word):
+        if probe.fits(word) or script.fits(word) or not listing.fits(word):
             yield _answer(word, here)
             continue
         fitting = listing.matching(word, here.known)

@@ -45,6 +45,7 @@ EXAMPLES: dict[tuple[str, ...], tuple[Example, ...]] = {
         ("kdiag explain CONFIG_IKHEADERS CAP_BPF", "what they are, and how they stand here"),
         ("kdiag explain kprobe:tcp_v4_connect", "what a probe requires, and its arguments"),
         ("kdiag explain opensnoop.bt", "whether a script will run here"),
+        ("kdiag explain -e 'kprobe:vfs_read { @[comm] = count(); }'", "the same of one that is typed"),
     ),
     ("why",): _of(
         ("bpftrace -e 'kprobe:nosuch { }' 2>&1 | kdiag why", "the message of a program"),

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kdiag.explain.script.needs import all_needs
+from kdiag.explain.script.source import STDIN, name_of, runs_itself, text_of, typed
 from kdiag.explain.value import Answer, NotKnown, Section
-from kdiag.parse.bpftrace.lexer import LARGEST, ScriptError
+from kdiag.parse.bpftrace.lexer import ScriptError
 from kdiag.parse.bpftrace.script import parse
-from kdiag.trust import read
 
 if TYPE_CHECKING:
     from kdiag.explain.here import Here
@@ -21,16 +21,19 @@ _STATES: dict[str, str] = {"works": "ok", "fails": "fail", "unknown": "unknown"}
 
 
 def fits(word: str) -> bool:
-    """Whether a word names a script."""
-    return word.endswith(".bt") and not word.startswith("-")
+    """Whether a word is a script, or names one."""
+    if word == STDIN or typed(word) is not None:
+        return True
+    return (word.endswith(".bt") and not word.startswith("-")) or ("/" in word and runs_itself(word))
 
 
-def explain(path: str, here: Here) -> Answer:
+def explain(word: str, here: Here) -> Answer:
     """What is said of a script. Raises NotKnown for what cannot be read or is none."""
+    name = name_of(word)
     try:
-        needs = all_needs(parse(text_of(path)), here)
+        needs = all_needs(parse(text_of(word)), here)
     except ScriptError as error:
-        raise NotKnown(f"{path}: {error}") from None
+        raise NotKnown(f"{name}: {error}") from None
     state, because = verdict(needs)
     where = f"on {here.place}" if here.place else "here"
     words = {
@@ -41,24 +44,7 @@ def explain(path: str, here: Here) -> Answer:
     sections = tuple(_section(group, needs) for group in dict.fromkeys(need.group for need in needs))
     told = words + (f": {because}" if because else "")
     decided = dict.fromkeys(name for need in needs if need.state == state for name in need.findings)
-    return Answer(path, "script", "a script of bpftrace", state, told, sections, because, tuple(decided))
-
-
-def text_of(path: str) -> str:
-    """The text of a script. Raises NotKnown."""
-    try:
-        data = read.head(path, 4 * LARGEST + 1)
-    except OSError as error:
-        raise NotKnown(f"{path}: {error.strerror or error}") from None
-    except ValueError:
-        raise NotKnown(f"{path!a}: not a path") from None
-    try:
-        return data.decode()
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        column = error.start - data.rfind(b"\n", 0, error.start)
-        what = f"a byte {data[error.start]:#04x} that is no UTF-8"
-        raise NotKnown(f"{path}: line {line}, column {column}: {what}") from None
+    return Answer(name, "script", "a script of bpftrace", state, told, sections, because, tuple(decided))
 
 
 def verdict(needs: list[Need]) -> tuple[State, str]:
