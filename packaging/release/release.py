@@ -2,7 +2,7 @@
 
 Source distribution, wheel, one-file archive, stand-alone build, Debian package, bill of materials, checksums and their
 signature. What cannot be made here is named, with the reason; with --all it is an error. `--twice` makes everything
-a second time, in another directory, and compares the bytes.
+a second time, in another directory, and compares the bytes. Addresses with a placeholder are refused; --trial lets them be.
 """
 
 from __future__ import annotations
@@ -22,10 +22,14 @@ from typing import NamedTuple
 
 import archive
 import bundle
+import placeholders
 import pyz
 import sbom
 
 _SUMS = "SHA256SUMS"
+
+#: What programs would write into their files otherwise: the modes, the order and the times of whoever makes them.
+_ALIKE = {"LC_ALL": "C.UTF-8", "TZ": "UTC", "PYTHONHASHSEED": "0"}
 
 
 class Missing(Exception):
@@ -44,7 +48,13 @@ class Work(NamedTuple):
 def run(command: Sequence[str], cwd: Path, **environment: str) -> str:
     """What a program says; CannotBuild, with its last words, where it fails."""
     done = subprocess.run(
-        command, cwd=cwd, env={**os.environ, **environment}, capture_output=True, text=True, check=False
+        command,
+        cwd=cwd,
+        env={**os.environ, **_ALIKE, **environment},
+        umask=0o022,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode:
         words = "\n".join((done.stdout + done.stderr).strip().splitlines()[-15:])
@@ -179,6 +189,7 @@ def arguments() -> argparse.Namespace:
         "--wheels", type=Path, help="where the wheels of bundle.txt are (default: pip gets them)"
     )
     parser.add_argument("--sign", type=Path, metavar="KEY", help="a private key of ssh-keygen")
+    parser.add_argument("--trial", action="store_true", help="also where an address has a placeholder")
     parser.add_argument("--all", action="store_true", help="fail where a form cannot be made here")
     parser.add_argument("--twice", action="store_true", help="make everything twice, and compare the bytes")
     return parser.parse_args()
@@ -194,6 +205,8 @@ def main() -> None:
         # Asked once: there may be another commit before all is made for the second time.
         commit, moment = run(["git", "log", "-1", "--format=%H %ct"], bundle.ROOT).split()
         os.environ["SOURCE_DATE_EPOCH"] = moment
+        if not options.trial:
+            placeholders.refuse(bundle.ROOT, commit)
         with tempfile.TemporaryDirectory() as place:
             wheels = options.wheels or Path(place) / "wheels"
             if options.wheels is None:

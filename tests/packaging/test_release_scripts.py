@@ -22,7 +22,7 @@ LOG = "# Changelog\n\n## [Unreleased]\n\n### Added\n\n- A thing.\n\n## [0.1.0] -
 def script(monkeypatch: pytest.MonkeyPatch) -> type[SimpleNamespace]:
     """What a script defines, by its name: they lie in a folder, not in a package."""
     monkeypatch.syspath_prepend(str(SCRIPTS))
-    for name in ("archive", "bundle", "pyz", "sbom"):
+    for name in ("archive", "bundle", "placeholders", "pyz", "sbom"):
         monkeypatch.delitem(sys.modules, name, raising=False)
     return lambda name: SimpleNamespace(**runpy.run_path(str(SCRIPTS / f"{name}.py")))  # type: ignore[return-value]
 
@@ -94,6 +94,42 @@ def test_the_libraries_of_the_bundle_are_those_of_the_project(script: type[Simpl
     required = {line.strip(' ",').partition(">")[0] for line in project.splitlines() if line.strip()}
     pinned = set(script("bundle").pinned())
     assert required - pinned == {"zstandard"}
+
+
+def test_a_release_with_a_placeholder_in_an_address_is_refused(
+    script: type[SimpleNamespace], tmp_path: Path
+) -> None:
+    def git(*words: str) -> None:
+        who = ("-c", "user.name=n", "-c", "user.email=n@localhost", "-c", "commit.gpgsign=false")
+        subprocess.run(["git", *who, *words], cwd=tmp_path, check=True, capture_output=True, timeout=HANG)
+
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests/invented").write_text("https://github.com/OWNER/kdiag\n")
+    (tmp_path / "fine").write_text("EOWNERDEAD, OWNER GROUP, bob@corp.example, <a@b.org>\n")
+    git("init", "-q")
+    git("add", ".")
+    git("commit", "-qm", "one")
+    refuse = script("placeholders").refuse
+    refuse(tmp_path, "HEAD")
+    (tmp_path / "control").write_text(
+        "Maintainer: a <a@host.example>\nHomepage: https://github.com/OWNER/kdiag\n"
+    )
+    refuse(tmp_path, "HEAD")  # what is not in the commit is in no release
+    git("add", ".")
+    git("commit", "-qm", "two")
+    with pytest.raises(Exception, match=r"(?s)2 lines .*--trial:\n  control:1:Maint.*\n  control:2:Home"):
+        refuse(tmp_path, "HEAD")
+
+
+def test_programs_make_files_of_the_same_modes_whoever_calls(
+    script: type[SimpleNamespace], tmp_path: Path
+) -> None:
+    usual = os.umask(0o077)
+    try:
+        script("release").run(["touch", "made"], tmp_path)
+    finally:
+        os.umask(usual)
+    assert (tmp_path / "made").stat().st_mode & 0o777 == 0o644
 
 
 def test_the_workflow_calls_the_script_and_follows_the_schema() -> None:
