@@ -2,7 +2,7 @@
 
 Source distribution, wheel, one-file archive, stand-alone build, Debian package, bill of materials, checksums and their
 signature. What cannot be made here is named, with the reason; with --all it is an error. `--twice` makes everything
-a second time, in another directory, and compares the bytes. Addresses with a placeholder are refused; --trial lets them be.
+a second time, in another directory, and compares the bytes. A placeholder in an address is refused without --trial.
 """
 
 from __future__ import annotations
