@@ -115,7 +115,7 @@ def list_all(no_plugins: NoPlugins = False) -> None:
 
 def schema(
     document: Annotated[
-        str, typer.Argument(metavar="[report|smoke|comparison|why|explain|btf]", help="Which document.")
+        str, typer.Argument(metavar="[report|smoke|comparison|fleet|why|explain|btf]", help="Which document.")
     ] = "report",
 ) -> None:
     """Print the JSON Schema of a document: of `kdiag check --format json`, or of another command's."""
@@ -128,6 +128,7 @@ _DOCUMENTS = {
     "report": "kdiag.report.faces.json",
     "smoke": "kdiag.smoke.json",
     "comparison": "kdiag.compare.json",
+    "fleet": "kdiag.fleet.json",
     "why": "kdiag.why.json",
     "explain": "kdiag.explain.json",
     "btf": "kdiag.btf.json",

@@ -75,6 +75,60 @@ class Text:
         return dict(self._schema)
 
 
+class Count:
+    """A number of things."""
+
+    expected, name = "a whole number, 0 or more", ""
+
+    def write(self, value: int) -> object:
+        return value
+
+    def read(self, value: object) -> int:
+        if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+            return value
+        raise unexpected(self, value)
+
+    def schema(self, defined: dict[str, Schema]) -> Schema:
+        del defined
+        return {"type": "integer", "minimum": 0}
+
+
+class YesNo:
+    """true or false."""
+
+    expected, name = "true or false", ""
+
+    def write(self, value: bool) -> object:
+        return value
+
+    def read(self, value: object) -> bool:
+        if isinstance(value, bool):
+            return value
+        raise unexpected(self, value)
+
+    def schema(self, defined: dict[str, Schema]) -> Schema:
+        del defined
+        return {"type": "boolean"}
+
+
+class Words:
+    """An object of strings, whose keys are the user's own."""
+
+    expected, name = "an object of strings", ""
+
+    def write(self, value: Mapping[str, str]) -> object:
+        return dict(value)
+
+    def read(self, value: object) -> dict[str, str]:
+        if isinstance(value, dict) and all(isinstance(one, str) for one in value.values()):
+            return value
+        raise unexpected(self, value)
+
+    def schema(self, defined: dict[str, Schema]) -> Schema:
+        del defined
+        return {"type": "object", "additionalProperties": {"type": "string"}}
+
+
 class Day:
     """A date, as 2027-01-31."""
 

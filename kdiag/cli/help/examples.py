@@ -40,6 +40,7 @@ EXAMPLES: dict[tuple[str, ...], tuple[Example, ...]] = {
     ("schema",): _of(
         ("kdiag schema", "of the report that kdiag check --format json writes"),
         ("kdiag schema comparison", "of the document of kdiag compare"),
+        ("kdiag schema fleet", "of that of kdiag compare --fleet"),
     ),
     ("explain",): _of(
         ("kdiag explain CONFIG_IKHEADERS CAP_BPF", "what they are, and how they stand here"),
