@@ -1,7 +1,7 @@
 """Which tools a report is about: those that were asked for, else those that are installed, else bpftrace.
 
-A tool that nobody asked for is judged as well, so that documents are complete, but it is no row of a report for people
-and stands in nobody's way.
+A tool that was not asked for is judged as well, so that documents are complete, but it is no row of a report for people
+and stands in no one's way.
 """
 
 from __future__ import annotations

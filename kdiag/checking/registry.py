@@ -6,6 +6,7 @@ imported is a value with a message, not an accident.
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 from collections.abc import Iterator
@@ -142,7 +143,6 @@ def _field(metadata: str, name: str) -> str:
 
 
 def _load(package: _Package) -> Iterator[Registered | Problem]:
-    import importlib
     import pkgutil
 
     try:

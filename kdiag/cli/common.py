@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple, NoReturn, TypedDict
 import typer
 
 from kdiag.console import exits, output
+from kdiag.console.terminal import Terminal
 from kdiag.system.below import VARIABLE, is_root
 from kdiag.words import did_you_mean
 
 if TYPE_CHECKING:
     from kdiag.checking.registry import Registry
-    from kdiag.console.terminal import Terminal
 
 
 class Settings(TypedDict, total=False):
@@ -189,6 +189,4 @@ def registry(*, plugins: bool) -> Registry:
 
 def terminal(color: bool | None = None) -> Terminal:
     """What standard output can show."""
-    from kdiag.console.terminal import Terminal
-
     return Terminal.of(sys.stdout, color)

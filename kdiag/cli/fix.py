@@ -56,14 +56,14 @@ def fix(  # noqa: PLR0913, PLR0917  a parameter is an option
 ) -> None:
     """Repair what can be repaired: show the plan, ask, change it, prove it; or take it back."""
     from kdiag.commands.repair import fix as command
-    from kdiag.console.progress import console
-    from kdiag.fix.options import Options
 
     tools = tuple(tool_names(tool))
-    options = Options(packages=packages, load=load, link=link, btf=btf or None, tools=tools)
+    options = command.Options(packages=packages, load=load, link=link, btf=btf or None, tools=tools)
     smoke_programs = _smoke(tools) if smoke_test and not (undo or prune or dry_run) else None
     around = command.Surroundings(smoke=smoke_programs, host=host_directory(host))
-    raise typer.Exit(command.fix(command.Request(options, yes, dry_run, undo, prune), console(), around))
+    raise typer.Exit(
+        command.fix(command.Request(options, yes, dry_run, undo, prune), command.console(), around)
+    )
 
 
 def _smoke(tools: tuple[str, ...]) -> Smoke | None:
@@ -101,9 +101,7 @@ def smoke(  # noqa: PLR0913, PLR0917  a parameter is an option
     no_plugins: NoPlugins = False,
 ) -> None:
     """Run small programs that cause the very events they look for."""
-    from kdiag.checking.selection import UnknownName, split
     from kdiag.commands import smoke as command
-    from kdiag.smoke import SmokeError
 
     one_of("--format", output_format, ("text", "json"))
     if show_list:
@@ -113,8 +111,8 @@ def smoke(  # noqa: PLR0913, PLR0917  a parameter is an option
     shown = terminal(color)
     try:
         text, status = command.smoke(
-            only=split(only),
-            require=split(require),
+            only=command.split(only),
+            require=command.split(require),
             tools=tool_names(tool),
             output_format=output_format,
             time_limit=time_limit,
@@ -122,9 +120,9 @@ def smoke(  # noqa: PLR0913, PLR0917  a parameter is an option
             progress=sys.stderr,
             plugins=not no_plugins,
         )
-    except UnknownName as error:
+    except command.UnknownName as error:
         fail(str(error))
-    except SmokeError as error:
+    except command.SmokeError as error:
         fail(str(error), exits.FAILED)
     output.rendering(text, exact=output_format == "json", color=shown.color)
     raise typer.Exit(status)

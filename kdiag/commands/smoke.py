@@ -14,11 +14,11 @@ from kdiag.capabilities.tools import REQUIRED
 from kdiag.capabilities.tools import required as required_of
 from kdiag.checking.analysis import analyse
 from kdiag.checking.registry import discover
-from kdiag.checking.selection import capabilities
+from kdiag.checking.selection import UnknownName, capabilities, split
 from kdiag.commands.messages import judged_here
 from kdiag.commands.runners import runners
 from kdiag.machine import Machine
-from kdiag.smoke import PROGRAMS, TIME_LIMIT, run, select, worked
+from kdiag.smoke import PROGRAMS, TIME_LIMIT, SmokeError, run, select, worked
 from kdiag.smoke.json import render as render_json
 from kdiag.smoke.live import shown
 from kdiag.smoke.text import listing
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from kdiag.machine import Machine
     from kdiag.model import Report
     from kdiag.smoke import Program, SmokeReport
+
+__all__ = ["SmokeError", "UnknownName", "chosen", "programs_text", "prove", "show", "smoke", "split"]
 
 
 def smoke(  # noqa: PLR0913  the options of the command

@@ -27,10 +27,13 @@ from __future__ import annotations
 
 import os
 import re
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kdiag.checking.selection import UnknownName, capabilities, choose, known_to_the_kernel, known_tool
 from kdiag.config.values import LONGEST, NAME, PYPROJECT, Config, ConfigError, Refused, TooLong
+from kdiag.words import did_you_mean
 
 if TYPE_CHECKING:
     from datetime import date
@@ -89,8 +92,6 @@ def load(path: Path, today: date | None = None) -> Config:
 
 def check_names(config: Config, registry: Registry) -> None:
     """Look up every capability, check and finding that the file names. Raises ConfigError."""
-    from kdiag.checking.selection import UnknownName, capabilities, choose, known_to_the_kernel, known_tool
-
     for named in config.names:
         try:
             if named.kind == "capability":
@@ -108,11 +109,6 @@ def check_names(config: Config, registry: Registry) -> None:
 
 
 def _known_finding(name: str, registry: Registry) -> None:
-    from fnmatch import fnmatchcase
-
-    from kdiag.checking.selection import UnknownName
-    from kdiag.words import did_you_mean
-
     patterns = [i for found in registry.checks for i in (found.check.id, *found.check.finding_ids)]
     if not any(fnmatchcase(name, pattern) for pattern in patterns) and not name.startswith("plugin."):
         raise UnknownName(f"no check makes a finding {name!r}{did_you_mean(name, patterns)}")

@@ -10,6 +10,7 @@ section of a debug image of 800 MB is read from the open file, by pyelftools its
 from __future__ import annotations
 
 import struct
+from io import BytesIO
 from typing import TYPE_CHECKING, NamedTuple
 
 from kdiag.parse.errors import ParseError
@@ -215,8 +216,6 @@ def _sections(data: bytes) -> list[_Section]:
 
 
 def _read_sections(data: bytes) -> list[_Section]:
-    from io import BytesIO
-
     from elftools.common.utils import struct_parse
     from elftools.elf.elffile import ELFFile
 

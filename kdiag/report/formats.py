@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from fnmatch import fnmatchcase
 from functools import partial
+from importlib import import_module
+from inspect import cleandoc
 from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 
 from kdiag.report.story.next_step import elsewhere
@@ -94,8 +96,6 @@ def of_path(path: str) -> str | None:
 
 def render_as(name: str, report: Report, options: Options | None = None) -> str:
     """The report in a format, ending in a newline; it can always be encoded as UTF-8. Raises UnknownFormat."""
-    from importlib import import_module
-
     options = options or Options()
     module = import_module(f"kdiag.report.faces.{named(name).name}")
     if name != "json":
@@ -125,8 +125,6 @@ def explainer(registry: Registry) -> Explain:
 
 
 def _explain(registry: Registry, finding_id: str) -> str:
-    from inspect import cleandoc
-
     for found in registry.checks:
         if any(fnmatchcase(finding_id, pattern) for pattern in (found.check.id, *found.check.finding_ids)):
             return cleandoc(found.check.doc)

@@ -7,7 +7,9 @@ end of its input it ends. Runs on any Python 3.7 or later, with nothing but the 
 
 from __future__ import annotations
 
+import _thread
 import contextlib
+import gc
 import mmap
 import os
 import socket
@@ -150,9 +152,6 @@ class Actions:
 
     def usdt(self) -> None:
         """What passes the probes that `kdiag.smoke.programs.usdt` knows: a new thread, a garbage collection."""
-        import _thread
-        import gc
-
         done = _thread.allocate_lock()
         done.acquire()
         _thread.start_new_thread(done.release, ())

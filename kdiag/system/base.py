@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import BinaryIO, NamedTuple, Protocol
 
+from kdiag import errnos
+
 #: The most that `read` takes in unless the caller knows better.
 READ_LIMIT = 64 * 1024 * 1024
 
@@ -25,8 +27,6 @@ class Unavailable(Exception):
     @classmethod
     def from_os_error(cls, path: str, error: OSError) -> Unavailable:
         """The answer for a failed system call on `path`."""
-        from kdiag import errnos
-
         number = error.errno or 0
         return cls(f"{path}: {errnos.name(number)}: {errnos.words(number)}", error.errno)
 
@@ -86,16 +86,12 @@ class ProbeResult(NamedTuple):
     def name(self) -> str:
         """The errno's name, `ok` for none."""
         # 524 is the kernel's internal ENOTSUPP (include/linux/errno.h), which leaks to user space from bpf(2).
-        from kdiag import errnos
-
         return "ok" if self.errno == 0 else errnos.name(self.errno)
 
     def describe(self) -> str:
         """`EPERM (Operation not permitted)`, or `ok`."""
         if self.errno == 0:
             return "ok"
-        from kdiag import errnos
-
         return f"{self.name} ({errnos.words(self.errno)})"
 
 

@@ -33,7 +33,7 @@ def problem(info: os.stat_result, what: str, fd: int | None = None) -> str:
         return ""
     if info.st_mode & stat.S_IWOTH:
         return f"{what} is writable by every user (mode {stat.S_IMODE(info.st_mode):04o})"
-    if info.st_mode & stat.S_IWGRP and not _private_group(info) and not _empty_group(info, fd):
+    if info.st_mode & stat.S_IWGRP and not _harmless_group(info, fd):
         return f"{what} is writable by the group {info.st_gid} (mode {stat.S_IMODE(info.st_mode):04o})"
     return ""
 
@@ -86,43 +86,8 @@ def _sticky(info: os.stat_result) -> bool:
     return stat.S_ISDIR(info.st_mode) and bool(info.st_mode & stat.S_ISVTX)
 
 
-def _private_group(info: os.stat_result) -> bool:
-    """Whether the group is its owner's alone, as where every user has a group of the same number and umask is 002."""
-    if not info.st_uid or info.st_gid != info.st_uid:
-        return False
-    import grp
-    import pwd
+def _harmless_group(info: os.stat_result, fd: int | None) -> bool:
+    """Whether no other user is in its group. Few files are writable by one: who is in it is imported for them only."""
+    from kdiag.trust import groups
 
-    try:
-        members = grp.getgrgid(info.st_gid).gr_mem
-        return all(name == pwd.getpwuid(info.st_uid).pw_name for name in members)
-    except KeyError:
-        return False
-
-
-def _empty_group(info: os.stat_result, fd: int | None) -> bool:
-    """Whether no user but root is in the group, as in Debian's `staff`, which may write to /usr/local.
-
-    Where there is an access control list the mode shows the most that any entry of it allows (acl(5)), so the group is
-    not the answer: a list is looked for, by descriptor.
-    """
-    if fd is None or info.st_uid not in (0, os.geteuid()):
-        return False
-    try:
-        os.getxattr(f"/proc/self/fd/{fd}", "system.posix_acl_access")
-        return False
-    except OSError as error:
-        if error.errno not in (errno.ENODATA, errno.EOPNOTSUPP):
-            return False
-    import grp
-    import pwd
-
-    try:
-        members = set(grp.getgrgid(info.st_gid).gr_mem)
-    except KeyError:
-        return False
-    # Accounts of root's group are old ways to shut the system down (`sync`, `halt`), not users.
-    members |= (
-        {user.pw_name for user in pwd.getpwall() if user.pw_gid == info.st_gid} if info.st_gid else set()
-    )
-    return members <= {"root"}
+    return groups.private(info) or groups.empty(info, fd)

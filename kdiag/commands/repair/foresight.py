@@ -1,26 +1,28 @@
-"""What a plan of repairs comes to: whether all that is required works with it, and what is left to do by the same
-chooser as the next step of `kdiag check`."""
+"""The machine before a repair, and what a plan of repairs comes to: whether all that is required works with it, and
+what is left to do by the same chooser as the next step of `kdiag check`."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from kdiag.checking.analysis import forecast
+from kdiag.checking.analysis import analyse, forecast
+from kdiag.checking.registry import discover
 from kdiag.console import exits
 from kdiag.console.command_line import for_this_user
 from kdiag.fix.plan.compose import make_plan
 from kdiag.fix.plan.show import render_plan
 from kdiag.fix.usage import Page
 from kdiag.fix.verify import best
+from kdiag.machine import Machine
 from kdiag.model import Readiness, Works
 from kdiag.report.story.next_step import in_words, label
 
 if TYPE_CHECKING:
+    from kdiag.commands.repair.surroundings import Surroundings
     from kdiag.fix.options import Options
     from kdiag.fix.plan.values import Plan
     from kdiag.fix.store.places import Places
-    from kdiag.machine import Machine
     from kdiag.model import Report, Verdict
 
 _FIX = re.compile(r"\bkdiag fix\b")
@@ -34,6 +36,18 @@ class Foreseen(NamedTuple):
     after: Report
 
 
+def look(around: Surroundings, values: dict[str, str], tools: tuple[str, ...]) -> tuple[Machine, Report]:
+    """The machine as a tool with these variables sees it, and the report on it, about these tools."""
+    machine = Machine(around.fresh(values))
+    return machine, around.examine(machine) if around.examine is not None else _examine(machine, tools)
+
+
+def _examine(machine: Machine, tools: tuple[str, ...]) -> Report:
+    """The built-in checks: a plan is made from nothing else."""
+    registry = discover(plugins=False)
+    return analyse(machine, registry, registry.checks, tools=tools)
+
+
 def foreseen(machine: Machine, before: Report, places: Places, options: Options) -> Foreseen:
     """The plan for a machine, and what it comes to. Changes nothing."""
     plan = make_plan(machine, before, places, options)
@@ -42,8 +56,8 @@ def foreseen(machine: Machine, before: Report, places: Places, options: Options)
 
 
 def readiness(report: Report) -> int:
-    """The exit status that says whether all that is required works for root: a repair is of the machine, whoever asks
-    for it.
+    """The exit status that says whether all that is required works for root: a repair is of the machine, not of the
+    caller.
     """
     found = [best(c) for c in report.capabilities if c.id in report.required]
     if Works.FAILS in found:

@@ -17,13 +17,12 @@ from kdiag.console.progress import Console
 from kdiag.fix.effects import describe
 from kdiag.fix.journal import Journal
 from kdiag.fix.store.places import Places
+from kdiag.fix.undo import prune, undo, unneeded
 from kdiag.machine.kernel import MODULE_DIRS
 
 
 def take_back(request: Request, console: Console, around: Surroundings, places: Places) -> int:
     """Undo everything; the exit status. Raises FixError."""
-    from kdiag.fix.undo import undo
-
     journal = Journal(places.journal)
     entries = journal.entries()
     if not entries:
@@ -50,8 +49,6 @@ def take_back(request: Request, console: Console, around: Surroundings, places: 
 
 def prune_store(request: Request, console: Console, around: Surroundings, places: Places) -> int:
     """Remove what is kept for kernels that are gone; the exit status. Raises FixError."""
-    from kdiag.fix.undo import prune, unneeded
-
     context = context_of(around, places, None)
     paths = unneeded(context, _releases(places))
     if not paths:
