@@ -35,10 +35,10 @@ def lists(machine: Machine) -> Iterator[Finding]:
     container that was not given it. BCC 0.28 to 0.36 also read available_filter_functions, below debugfs alone. See it
     yourself: `head -1 /sys/kernel/debug/kprobes/blacklist`.
     """
-    if not machine.tools.has_bcc:
+    if not machine.tools.bcc.installed:
         yield skip("BCC is not installed")
         return
-    release = machine.tools.libbcc[1] if machine.tools.libbcc is not None else None
+    release = machine.tools.bcc.library[1] if machine.tools.bcc.library is not None else None
     first, fixed = BCC_LISTS_BELOW_DEBUGFS
     paths = [KPROBE_BLACKLIST]
     if release is not None and first <= release < fixed:
@@ -118,7 +118,7 @@ def biolatency(machine: Machine) -> Iterator[Finding]:
     which there are. See it yourself: `grep -o "blk_[a-z_]*" $(command -v biolatency-bpfcc)` and `grep blk_account
     /sys/kernel/tracing/available_filter_functions`.
     """
-    text, path = Bcc(machine).text("biolatency"), machine.tools.bcc_tool("biolatency")
+    text, path = Bcc(machine).text("biolatency"), machine.tools.bcc.tool("biolatency")
     if text is None or path is None:
         yield skip("biolatency of BCC is not installed")
         return

@@ -33,7 +33,7 @@ def syscalls(machine: Machine) -> Iterator[Finding]:
     (get_syscall_prefix() in its module); where addresses are hidden, it takes `sys_`, which newer kernels do not have:
     `Failed to attach BPF program ... to kprobe sys_execve`. See it yourself: `grep -w __x64_sys_bpf /proc/kallsyms`.
     """
-    if not machine.tools.has_bcc:
+    if not machine.tools.bcc.installed:
         yield skip("BCC is not installed")
         return
     since = _RENAMED_CALLS.get(machine.kernel.arch)
@@ -82,7 +82,7 @@ def opensnoop(machine: Machine) -> Iterator[Finding]:
     asks = "support_kfunc" in text
     hidden = _symbols(machine) is False
     evidence = (
-        Evidence(f"{machine.tools.bcc_tool('opensnoop')}", "support_kfunc" if asks else "kprobes"),
+        Evidence(f"{machine.tools.bcc.tool('opensnoop')}", "support_kfunc" if asks else "kprobes"),
         *(_HIDDEN if hidden else ()),
     )
     if asks and machine.kernel.arch == "x86_64" and machine.headers.has_btf and not hidden:
@@ -108,7 +108,7 @@ def runqlat(machine: Machine) -> Iterator[Finding]:
         yield lost
         return
     if "kernel_struct_has_field" in text and machine.headers.has_btf:
-        evidence = (Evidence(f"{machine.tools.bcc_tool('runqlat')}", "kernel_struct_has_field"),)
+        evidence = (Evidence(f"{machine.tools.bcc.tool('runqlat')}", "kernel_struct_has_field"),)
         yield ok("runqlat of BCC looks up the field's name in the kernel's BTF", evidence=evidence)
         return
     try:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from kdiag.check import check
 from kdiag.machine import Machine
-from kdiag.machine.tools import Start
+from kdiag.machine.programs.start import Start
 from kdiag.model import Evidence, Finding, Remedy, expected, fail, ok, skip, unknown, warn
 from kdiag.remedies.packages import bcc_package, bpftool_package, install, reinstall
 from kdiag.system import Unavailable
@@ -128,7 +128,7 @@ def bcc(machine: Machine) -> Iterator[Finding]:
     """Whether the interpreter of BCC's tools finds the module bcc, and that the library libbcc. See it yourself:
     `python3 -c 'import bcc'`.
     """
-    start = machine.tools.bcc_start
+    start = machine.tools.bcc.start
     if start is None:
         yield skip("BCC's tools are not installed")
     elif start.runs is False:

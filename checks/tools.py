@@ -108,16 +108,16 @@ def bcc(machine: Machine) -> Iterator[Finding]:
     """
     tools = machine.tools
     evidence = (
-        Evidence("tools", tools.bcc_tools or "absent"),
-        Evidence("module", tools.bcc_module or "absent"),
-        Evidence("libbcc", tools.libbcc[0] if tools.libbcc else "absent"),
+        Evidence("tools", tools.bcc.tools or "absent"),
+        Evidence("module", tools.bcc.module or "absent"),
+        Evidence("libbcc", tools.bcc.library[0] if tools.bcc.library else "absent"),
     )
-    if not tools.has_bcc:
+    if not tools.bcc.installed:
         package = bcc_package(machine)
         yield fail(
             "BCC is not installed", evidence=evidence, remedies=install(machine, "bcc.install", package)
         )
-    elif tools.bcc_tools is None:
+    elif tools.bcc.tools is None:
         yield ok("BCC is installed, without its tools", evidence=evidence)
     else:
         yield ok("BCC's tools are installed", evidence=evidence)
@@ -129,13 +129,13 @@ def bcc_programs(machine: Machine) -> Iterator[Finding]:
     from the library and its Python module, which are enough for scripts of one's own. See it yourself: `command -v
     execsnoop-bpfcc`, `ls /usr/share/bcc/tools`.
     """
-    where = machine.tools.bcc_tools
+    where = machine.tools.bcc.tools
     if where is not None:
         yield ok("BCC's tools are installed", evidence=(Evidence("tools", where),))
         return
     yield fail(
         "BCC's tools are not installed",
-        reason="its Python module is: scripts that use it work" if machine.tools.has_bcc else "",
+        reason="its Python module is: scripts that use it work" if machine.tools.bcc.installed else "",
         evidence=(Evidence("tools", "absent"),),
         causes=("tools.bcc",),
         remedies=install(machine, "bcc.install", bcc_package(machine)),

@@ -62,9 +62,9 @@ def bcc_age(machine: Machine) -> Iterator[Finding]:
     bpf.h, which two tools include. See it yourself: `strings $(ldconfig -p
     | grep -o '/.*libbcc.so.0') | grep bpf_wq`.
     """
-    library, bcc = machine.tools.libbcc, Bcc(machine)
+    library, bcc = machine.tools.bcc.library, Bcc(machine)
     for scope in _SCOPES:
-        if not machine.tools.has_bcc:
+        if not machine.tools.bcc.installed:
             found = skip("BCC is not installed")
         elif library is None:
             found = expected(
@@ -110,8 +110,8 @@ def _stopped(machine: Machine, file: str, *, few: bool = False) -> tuple[Evidenc
         named = NET_TCP if few else NETWORK
     elif file in _NAMESPACES:
         named = (*NETWORK, *NAMESPACES)
-    found = machine.tools.bcc_installed(named)
-    return (Evidence(f"{machine.tools.bcc_tools}", f"do not compile: {', '.join(found)}"),) if found else ()
+    found = machine.tools.bcc.present(named)
+    return (Evidence(f"{machine.tools.bcc.tools}", f"do not compile: {', '.join(found)}"),) if found else ()
 
 
 def _some(names: tuple[str, ...]) -> str:

@@ -112,7 +112,7 @@ def ways_to_a_tree(machine: Machine, tool: str = "bpftrace") -> tuple[Remedy, ..
     found: list[Remedy] = []
     variable, program = "BPFTRACE_KERNEL_SOURCE", "bpftrace ..."
     if tool == "BCC":
-        variable, program = "BCC_KERNEL_SOURCE", machine.tools.bcc_program or "execsnoop-bpfcc"
+        variable, program = "BCC_KERNEL_SOURCE", machine.tools.bcc.program or "execsnoop-bpfcc"
     # What root compiles has to be root's.
     for elsewhere in [tree for tree in machine.headers.elsewhere() if not tree.untrusted][:1]:
         ours = "/kdiag/headers/" in elsewhere.source
@@ -158,7 +158,7 @@ def _compared(machine: Machine) -> bool:
 def _version_code(machine: Machine) -> Remedy:
     """BCC's own variable; what uname -r ends in is not always what the kernel was built as (Debian's 4.19.0-21)."""
     major, minor, patch = machine.kernel.version_numbers
-    program = machine.tools.bcc_program or "execsnoop-bpfcc"
+    program = machine.tools.bcc.program or "execsnoop-bpfcc"
     built = f"{major}.{minor}.{patch}"
     return Remedy(
         "bcc.version-code",

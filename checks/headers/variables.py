@@ -66,7 +66,7 @@ def of_bcc(machine: Machine) -> Iterator[Finding]:
     (kbuild_helper.cc, since 0.6); who builds kernels for another one has it set. BCC_KERNEL_MODULES_SUFFIX takes the
     place of `build` below /lib/modules/R. See it yourself: `sudo env | grep -E 'ARCH|BCC_'`.
     """
-    if not machine.tools.has_bcc:
+    if not machine.tools.bcc.installed:
         yield skip("BCC is not installed")
         return
     arch, suffix = machine.headers.optional("ARCH"), machine.headers.optional(BCC_SUFFIX)

@@ -148,7 +148,7 @@ def library_paths(machine: Machine) -> Iterator[Finding]:
         release = releases.get(tool)
         if release is not None:
             found = _by_release(machine, tool, release)
-        elif tool == "BCC" and machine.tools.has_bcc:
+        elif tool == "BCC" and machine.tools.bcc.installed:
             found = _by_no_release(machine, tool)
         else:
             found = skip(f"no library of {tool} is installed")

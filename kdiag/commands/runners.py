@@ -33,7 +33,7 @@ def runners(tools: Tools, hints: Mapping[str, str] | None = None) -> Runners:
 
 def _bcc(tools: Tools, hint: str) -> Runner:
     """The small programs, run by the interpreter of BCC's own tools: kdiag's hardly ever has the module."""
-    python = tools.bcc_interpreter
+    python = tools.bcc.interpreter
     words = (python, "-I", "-S", "-B", "-c", _source("bcc_loader.py")) if python else ()
     return Runner("BCC", words, ("version",), lambda output: output.startswith("BCC "), hint=hint)
 

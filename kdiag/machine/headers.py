@@ -203,7 +203,7 @@ class Headers:
     def user_space(self, name: str) -> str | None:
         """Where one of the headers for compiling programs is, in /usr/include or the directory of an architecture."""
         places = (
-            f"/usr/include/{one.rpartition('/')[2]}" for one in self._machine.tools.multiarch_directories
+            f"/usr/include/{one.rpartition('/')[2]}" for one in self._machine.tools.shared.of_architecture
         )
         paths = (f"{place}/{name}" for place in ("/usr/include", *places))
         return next((path for path in paths if self._system.stat(path) is not None), None)
@@ -238,7 +238,7 @@ class Headers:
     def users_of_unpacked(self) -> tuple[str, ...]:
         """The installed tools that take what is unpacked there."""
         place = self.unpacked_place
-        bcc = self.for_bcc if self._machine.tools.has_bcc else None
+        bcc = self.for_bcc if self._machine.tools.bcc.installed else None
         tools = (("bpftrace", self.for_bpftrace), ("BCC", bcc))
         return tuple(name for name, chosen in tools if chosen is not None and chosen.source == place)
 

@@ -108,7 +108,7 @@ def _library(name: str, here: Here) -> _Program:
             Found("fails", f"requires bpftrace 0.14 or newer to find {name}: write the library's whole path")
         )
     try:
-        path = here.machine.tools.library(name)
+        path = here.machine.tools.shared.file(name)
     except Unavailable as gap:
         raise _No(Found("unknown", f"where {name} is: {unseen(gap)}")) from None
     if path is None:

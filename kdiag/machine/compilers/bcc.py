@@ -12,7 +12,7 @@ from kdiag.system import Unavailable
 
 if TYPE_CHECKING:
     from kdiag.machine import Machine
-    from kdiag.machine.tools import Version
+    from kdiag.machine.programs.libraries import Version
 
 #: Debian 12's library has 3.4 MB; one with LLVM and clang in it some 100 MB.
 _LIBRARY = 160 * 1024 * 1024
@@ -55,14 +55,14 @@ class Bcc:
     @cached_property
     def library(self) -> libbcc.Library | None:
         """What the installed libbcc says, None without one. Raises Unavailable."""
-        found = self._machine.tools.libbcc
+        found = self._machine.tools.bcc.library
         data = None if found is None else self._system.read(found[0], _LIBRARY)
         return None if data is None else libbcc.parse(data)
 
     @property
     def version(self) -> Version | None:
         """The release by the library's name."""
-        found = self._machine.tools.libbcc
+        found = self._machine.tools.bcc.library
         return None if found is None else found[1]
 
     @cached_property
@@ -122,7 +122,7 @@ class Bcc:
 
     def text(self, tool: str) -> str | None:
         """What one of BCC's tools is written in Python, None if it is not installed."""
-        path = self._machine.tools.bcc_tool(tool)
+        path = self._machine.tools.bcc.tool(tool)
         data = None if path is None else self._system.read(path, _TOOL)
         return None if data is None else data.decode("utf-8", "replace")
 

@@ -71,7 +71,7 @@ class Loader:
             candidates += [f"{directory}/{soname}" for directory in musl]
         else:
             candidates += self._cached(soname)
-            directories = (*self._machine.tools.multiarch_directories, *_GLIBC)
+            directories = (*self._machine.tools.shared.of_architecture, *_GLIBC)
             candidates += [f"{directory}/{soname}" for directory in directories]
         return next((path for path in dict.fromkeys(candidates) if self._fits(path, asking)), None)
 
