@@ -43,8 +43,8 @@ MAY_IMPORT = {
     "pytest_plugin": "capabilities checking machine model report system trust words",
     "api": "btf capabilities checking commands explain machine model parse report system why",
     "mcp": "api explain report why",
-    "commands": "btf capabilities checking compare config console explain fix knowledge learn machine model parse recording "
-    "report smoke system trust why",
+    "commands": "btf capabilities checking compare config console explain fix knowledge learn machine model parse "
+    "recording report smoke system trust why",
     "cli": "btf capabilities checking commands compare completion config console explain fix fleet machine mcp model "
     "report smoke system trust words",
     "__main__": "cli console trust",
