@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from kdiag.check import check
 from kdiag.machine import Machine
-from kdiag.machine.environment import Place
+from kdiag.machine.surroundings.place import Place
 from kdiag.model import Evidence, Finding, Remedy, WrongRemedy, fail, ok, unknown, warn
 from kdiag.system import Unavailable
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from kdiag.check import check
 from kdiag.machine import Machine
-from kdiag.machine.environment import INITIAL_NAMESPACES
+from kdiag.machine.surroundings.container import INITIAL_NAMESPACES
 from kdiag.machine.text import read_text
 from kdiag.model import Evidence, Finding, Remedy, expected, fail, ok, skip, warn
 from kdiag.system import Unavailable

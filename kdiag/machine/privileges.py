@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
-from kdiag.machine.environment import INITIAL_NAMESPACES
+from kdiag.machine.surroundings.container import INITIAL_NAMESPACES
 from kdiag.machine.text import read_number, read_text
 from kdiag.system import Unavailable
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from kdiag.machine import Machine
-    from kdiag.machine.environment import Place
+    from kdiag.machine.surroundings.place import Place
 
 #: The remedy that other rooms may put in other words, once it is known what is required.
 RUN, RUN_OLDER = "container.run", "container.run-older"

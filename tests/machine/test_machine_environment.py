@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from kdiag.machine import Machine
-from kdiag.machine.environment import Environment, Place
+from kdiag.machine.environment import Environment
 from kdiag.machine.kernel import releases
+from kdiag.machine.surroundings.place import Place
 from kdiag.model import Status
 from tests.support import known_machines as known
 from tests.support import machines
