@@ -57,12 +57,16 @@ class Suite:
 
 @dataclass(frozen=True, slots=True)
 class Extra:
-    """What a root may have more: ``ROOT+NAME``. ``packages``: by root; ``smoke``: the tools that are tried there."""
+    """What a root may have more: ``ROOT+NAME``. ``packages``: by root; ``smoke``: the tools that are tried there.
+
+    ``seconds``: what they may take together, 0 for the usual.
+    """
 
     name: str
     means: str
     packages: Mapping[str, tuple[str, ...]]
     smoke: tuple[str, ...] = ()
+    seconds: int = 0
 
 
 @dataclass(frozen=True, slots=True)

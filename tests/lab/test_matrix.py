@@ -210,9 +210,12 @@ def test_smoke_ends_before_the_guest_does() -> None:
     """What it did not come to is skipped and says so; a guest that is ended answers nothing."""
     together = inside.guests([replace(CELL, who=who) for who in ("user", "root")])
     _, job = inside.job(together[0])
-    assert f"smoke --format json --time-limit {inside._PATIENCE}" in job.script
-    assert inside._PATIENCE < inside.SMOKE_LIMIT
-    assert job.limit > 2 * (inside.CHECK_LIMIT + inside.SMOKE_LIMIT)
+    assert f"\npatience={inside._PATIENCE}\n" in job.script
+    assert "kdiag smoke --format json --time-limit $patience" in job.script
+    assert job.limit > 2 * (inside.CHECK_LIMIT + inside._PATIENCE + inside._GRACE)
+    tools = inside.Guest((replace(CELL, root="debian13+tools"),))
+    assert inside.patience("debian13+tools") > inside._PATIENCE
+    assert f"\npatience={inside.patience('debian13+tools')}\n" in inside.job(tools)[1].script
 
 
 def test_a_root_has_more_by_a_layer_and_smoke_proves_the_tools_of_it() -> None:

@@ -16,10 +16,12 @@ from ..cpio import Node
 from ..guest import Job
 from .axes import Cell
 
-#: seconds for a cell's `check` and `smoke` under emulation; the slowest cell seen took 320 on a loaded machine
-CHECK_LIMIT, SMOKE_LIMIT = 300, 1200
+#: seconds for a cell's `check` under emulation; the slowest seen took 320 with `smoke`, on a loaded machine
+CHECK_LIMIT = 300
 #: what smoke may take: what it did not come to is skipped and says so, so that a machine without memory has an answer
 _PATIENCE = 1080
+#: what its last program may take to end
+_GRACE = 120
 _GUEST = Path(__file__).parents[1] / "guest"
 _PROGRAMS = ("as", "seccomp")
 _ENGINES = "opt/containers.py"
@@ -94,13 +96,13 @@ def job(guest: Guest, *, smoke: bool = True, tail: str = "") -> tuple[assemble.R
     )
     if guest.who.memory:
         request = replace(request, memory=guest.who.memory)
-    lines = [_PROLOGUE, state.script]
+    lines = [_PROLOGUE, f"patience={patience(first.root)}", state.script]
     lines += [f"export {name}={shlex.quote(value)}" for name, value in state.variables]
     proved = f"smoke {','.join(smoked(first.root))}" if smoke else ""
     for index, cell in enumerate(guest.cells):
         who = catalogue().who[cell.who]
         lines += [who.before, f"cell {index} {who.name} {proved}\n{tail}", who.after]
-    limit = 60.0 + len(guest.cells) * (CHECK_LIMIT + (SMOKE_LIMIT if smoke else 0))
+    limit = 60.0 + len(guest.cells) * (CHECK_LIMIT + (patience(first.root) + _GRACE if smoke else 0))
     return request, Job("\n".join(lines), limit=limit, payload=_payload(guest))
 
 
@@ -114,6 +116,12 @@ def smoked(root: str) -> tuple[str, ...]:
     """The tools that smoke proves in a root: () for those that are installed."""
     extra = root.partition("+")[2]
     return catalogue().extras[extra].smoke if extra else ()
+
+
+def patience(root: str) -> int:
+    """Seconds that smoke may take in a root."""
+    extra = root.partition("+")[2]
+    return (catalogue().extras[extra].seconds if extra else 0) or _PATIENCE
 
 
 def _payload(guest: Guest) -> dict[str, Node]:
@@ -149,7 +157,8 @@ cell() {{ # cell INDEX WHO [smoke [TOOL,...]]
 	rm -rf /tmp/kheaders-*; modprobe -r kheaders 2>/dev/null
 	echo "@@cell $1"
 	part check {CHECK_LIMIT} kdiag check --format json
-	[ -z "$3" ] || part smoke {SMOKE_LIMIT} kdiag smoke --format json --time-limit {_PATIENCE} ${{4:+--tool "$4"}}
+	[ -z "$3" ] || part smoke $((patience + {_GRACE})) \
+		kdiag smoke --format json --time-limit $patience ${{4:+--tool "$4"}}
 	echo "@@done"
 }}
 """
