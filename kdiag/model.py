@@ -211,6 +211,7 @@ class Report:
 
     tools: the tools that it is about, empty for all. repairs: by id of a required capability that does not work, the
     findings to repair before it does; the verdict's next step comes from it, so it is no part of what is written.
+    labels: what a fleet's owner tells machines apart by, such as the name of the host, a site, a role.
     """
 
     kdiag: str
@@ -223,6 +224,7 @@ class Report:
     blocks: dict[str, tuple[str, ...]] = field(default_factory=dict)
     tools: tuple[str, ...] = ()
     repairs: dict[str, tuple[str, ...]] = field(default_factory=dict, compare=False)
+    labels: dict[str, str] = field(default_factory=dict)
 
     def finding(self, finding_id: str) -> Finding | None:
         """The finding with this id, or None."""

@@ -11,6 +11,7 @@ from kdiag.cli.common import (
     Color,
     Formats,
     Host,
+    Labels,
     NoPlugins,
     Only,
     Outputs,
@@ -83,6 +84,7 @@ def check(  # noqa: PLR0913, PLR0917  a parameter is an option
         ),
     ] = "",
     host: Host = "",
+    label: Labels = [],  # noqa: B006
 ) -> None:
     """Show what can be traced here, what cannot, why, and what to do."""
     from kdiag.cli.examination import Asked, run
@@ -93,6 +95,7 @@ def check(  # noqa: PLR0913, PLR0917  a parameter is an option
         require_from=tuple(require_from),
         profiles=tuple(profile),
         quiet=quiet,
+        labels=tuple(label),
     )
     if kernel:
         from kdiag.cli.installed import run as run_installed

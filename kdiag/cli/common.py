@@ -59,6 +59,14 @@ RequireFrom = Annotated[
         help="What this BPF object, program or script requires must be there (as `kdiag explain FILE` judges).",
     ),
 ]
+Labels = Annotated[
+    list[str],
+    typer.Option(
+        "--label",
+        metavar="KEY=VALUE",
+        help="Write it into the JSON report, to tell machines apart by: host=web-17 is this one's name.",
+    ),
+]
 Profiles = Annotated[
     list[str],
     typer.Option(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -12,7 +13,16 @@ from typing import TYPE_CHECKING, NamedTuple
 from kdiag.checking.analysis import ENGINES, analyse, run_line
 from kdiag.checking.runner import waits
 from kdiag.checking.selection import UnknownName, capabilities, choose, split
-from kdiag.cli.common import fail, host_directory, one_of, registry, root_directory, terminal, tool_names
+from kdiag.cli.common import (
+    fail,
+    host_directory,
+    one_of,
+    registry,
+    root_directory,
+    terminal,
+    tool_names,
+)
+from kdiag.cli.fleet.labels import labels_of
 from kdiag.config.file import check_names, find, load
 from kdiag.config.values import Config, ConfigError, Refused
 from kdiag.console import exits
@@ -55,6 +65,7 @@ class Asked(NamedTuple):
     require_from: tuple[str, ...] = ()
     profiles: tuple[str, ...] = ()
     quiet: bool = False
+    labels: tuple[str, ...] = ()
 
 
 class Examined(NamedTuple):
@@ -70,6 +81,7 @@ def run(asked: Asked) -> int:
     settings = settings_of(asked.config)
     planned = outputs_of(asked, settings)
     _check_options(asked, planned)
+    labels = labels_of(asked.labels)
     examined = _examine(asked, settings)
     if asked.print_run:
         return _print_run(examined, asked.print_run)
@@ -83,7 +95,7 @@ def run(asked: Asked) -> int:
     )
     if asked.require_from or asked.profiles:
         examined = _requiring(examined, asked, settings)
-    report = _waived(examined.report, settings, taken)
+    report = replace(_waived(examined.report, settings, taken), labels=labels)
     if not asked.recording and asked.root == "/":
         report = for_this_user(report, host_directory(asked.host))
     if asked.smoke:

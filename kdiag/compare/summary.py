@@ -70,7 +70,7 @@ class _Shell(NamedTuple):
 
 
 _CREATED = re.compile(rb'((?:\n  |[{,] ?)"created": ?")([0-9TZ:.+-]{1,40})(?=",)')
-#: The names of hosts and the like; such values have no braces.
+#: The names of hosts and the like; few such values have braces, and those are read the long way.
 _LABELS = re.compile(rb'((?:\n  |[{,] ?)"labels": ?)(\{[^{}]*\})')
 _FRAME = (
     b'{"schema":"kdiag.report/1","kdiag":"","created":"","machine":{},"findings":[%s],"capabilities":[%s],"required":[],'
@@ -99,8 +99,14 @@ class Reader:
             quick = self._quickly(document) or self._by_values(document)
         except (BadReport, ValueError, RecursionError):
             quick = None  # the reader of whole documents knows the place
-        summary = quick if quick is not None else self.of(load(document))
-        return summary._replace(labels=_labels(document)) if b'"labels"' in document else summary
+        if quick is None:
+            return self.of(load(document))
+        if b'"labels"' not in document:
+            return quick
+        try:
+            return quick._replace(labels=_labels(document))
+        except (ValueError, RecursionError):
+            return self.of(load(document))
 
     def of(self, report: Report) -> MachineSummary:
         """The summary of a report. Raises BadReport for one with more answers than any machine has."""
@@ -117,6 +123,7 @@ class Reader:
             tuple(answers),
             report.verdict.status,
             report.created,
+            tuple(report.labels.items()),
         )
 
     def _quickly(self, document: bytes) -> MachineSummary | None:
@@ -224,11 +231,9 @@ class Reader:
 
 def _labels(document: bytes) -> tuple[tuple[str, str], ...]:
     found = _LABELS.search(document)
-    try:
-        value = json.loads(found[2]) if found else {}
-    except ValueError:
-        return ()
-    return tuple((k, v) for k, v in value.items() if isinstance(v, str))
+    if found is None:
+        return tuple(load(document).labels.items())
+    return tuple((k, v) for k, v in json.loads(found[2]).items() if isinstance(v, str))
 
 
 def _whole(block: bytes) -> bytes:

@@ -24,7 +24,20 @@ from kdiag.model import (
     Works,
     WrongRemedy,
 )
-from kdiag.report.shapes import BadReport, Choice, Day, Each, Key, Perhaps, Record, Schema, Text, described
+from kdiag.report.shapes import (
+    BadReport,
+    Choice,
+    Day,
+    Each,
+    Key,
+    Perhaps,
+    Record,
+    Schema,
+    Text,
+    Words,
+    described,
+    unexpected,
+)
 from kdiag.words import found_instead
 
 __all__ = ["DOCUMENT_LIMIT", "EVIDENCE", "KINDS", "SCHEMA", "BadReport", "document", "load", "schema"]
@@ -51,6 +64,15 @@ class _Version(Text):
     def schema(self, defined: dict[str, Schema]) -> Schema:
         del defined
         return {"const": SCHEMA}
+
+
+class _Labels(Words):
+    """Labels; of those that another program wrote into a report, the strings."""
+
+    def read(self, value: object) -> dict[str, str]:
+        if not isinstance(value, dict):
+            raise unexpected(self, value)
+        return {name: one for name, one in value.items() if isinstance(one, str)}
 
 
 _TEXT = Text()
@@ -236,6 +258,12 @@ _REPORT = Record(
         "schema": Key(_Version(), "Name and version of this format."),
         "kdiag": Key(_TEXT, "Version of the kdiag that made the report."),
         "created": Key(Text(format="date-time"), "When, in UTC, as in RFC 3339."),
+        "labels": Key(
+            _Labels(),
+            "What machines are told apart by, as --label gave it or a collector added it: host, site, role, ...",
+            {},
+            seldom=True,
+        ),
         "machine": Key(_MACHINE),
         "findings": Key(
             Each(_FINDING), "Every answer of every check that ran, in the checks' order; ids are unique."
