@@ -6,6 +6,8 @@ Read-only: its tools examine and explain, none changes the machine. They are tho
 from __future__ import annotations
 
 import json
+import shlex
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -29,13 +31,25 @@ class NotInstalled(Exception):
     """The package that speaks the protocol is not there."""
 
 
+def _missing() -> str:
+    """How the package gets to where this kdiag looks for it: a stand-alone build has no room for packages (-S)."""
+    if sys.flags.no_site:
+        return (
+            "this requires the package mcp, 2.0 or newer, which a stand-alone build cannot have: "
+            "install kdiag with it, pip install 'kdiag[mcp]'"
+        )
+    return (
+        f"this requires the package mcp, 2.0 or newer: {shlex.quote(sys.executable)} -m pip install 'mcp>=2'"
+    )
+
+
 def server() -> MCPServer:
     """The server with its tools, not yet running. Raises NotInstalled."""
     try:
         from mcp.server import MCPServer
         from mcp_types import ToolAnnotations
     except ImportError:
-        raise NotInstalled("this needs the package mcp, 2.0 or newer: pip install 'kdiag[mcp]'") from None
+        raise NotInstalled(_missing()) from None
     made = MCPServer("kdiag", instructions=_ABOUT, version=__version__, log_level="ERROR")
     reading = ToolAnnotations(
         read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False

@@ -49,24 +49,28 @@ def _parent() -> str:
         return ""
 
 
-def install(shell: str, environment: Mapping[str, str]) -> Installed:
-    """Write the script where the shell finds it. Raises OSError."""
+def install(shell: str, environment: Mapping[str, str], name: str = "kdiag") -> Installed:
+    """Write the script where the shell finds it. name: what kdiag is called. Raises OSError."""
     home = environment.get("HOME", "") or os.path.expanduser("~")
     data = environment.get("XDG_DATA_HOME", "") or f"{home}/.local/share"
     config = environment.get("XDG_CONFIG_HOME", "") or f"{home}/.config"
     zsh = environment.get("ZDOTDIR", "") or home
     place, start_file = {
-        "bash": (f"{data}/bash-completion/completions/kdiag", f"{home}/.bashrc"),
-        "zsh": (f"{data}/kdiag/completion.zsh", f"{zsh}/.zshrc"),
-        "fish": (f"{config}/fish/completions/kdiag.fish", ""),
+        "bash": (f"{data}/bash-completion/completions/{name}", f"{home}/.bashrc"),
+        "zsh": (f"{data}/kdiag/{_file(name)}.zsh", f"{zsh}/.zshrc"),
+        "fish": (f"{config}/fish/completions/{name}.fish", ""),
     }[shell]
     _directories(os.path.dirname(place))
-    write.file(place, script(shell).encode())
+    write.file(place, script(shell, name).encode())
     if shell == "bash" and any(map(os.path.exists, _LOADERS)):
         start_file = ""
     if start_file:
         _add(start_file, f"source {shlex.quote(place)}")
     return Installed(shell, place, start_file)
+
+
+def _file(name: str) -> str:
+    return "completion" if name == "kdiag" else f"completion-{name}"
 
 
 def _directories(path: str) -> None:

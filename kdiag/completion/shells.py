@@ -4,6 +4,8 @@ them knows a command or an option, and none grows old.
 
 from __future__ import annotations
 
+import re
+
 SHELLS = ("bash", "zsh", "fish")
 
 #: bash breaks words at `:` and `=` (COMP_WORDBREAKS): kdiag gets the line, and answers what comes after the last break.
@@ -106,6 +108,13 @@ complete -c kdiag -f -a '(__kdiag_complete)'
 _SCRIPTS = {"bash": _BASH, "zsh": _ZSH, "fish": _FISH}
 
 
-def script(shell: str) -> str:
-    """The script for one of `SHELLS`."""
-    return _SCRIPTS[shell]
+#: Where a script says which word it completes.
+_WORD = re.compile(
+    r"(?<=^complete -F _kdiag )kdiag|(?<=compdef _kdiag )kdiag|(?<=^#compdef )kdiag|(?<=^complete -c )kdiag",
+    re.M,
+)
+
+
+def script(shell: str, name: str = "kdiag") -> str:
+    """The script for one of `SHELLS`. name: what kdiag is called."""
+    return _SCRIPTS[shell] if name == "kdiag" else _WORD.sub(name, _SCRIPTS[shell])

@@ -12,6 +12,7 @@ import sys
 from typing import TextIO
 
 from kdiag.console import printable
+from kdiag.console.called import spoken
 
 
 class CannotWrite(Exception):
@@ -51,7 +52,7 @@ def document(data: bytes) -> None:
 
 def error(message: str) -> None:
     """A message on standard error: one line, whatever is in it."""
-    line(sys.stderr, f"kdiag: {printable.line(message)}")
+    line(sys.stderr, f"kdiag: {printable.line(spoken(message))}")
 
 
 def note(remarks: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from kdiag.console.called import spoken
 from kdiag.console.wrap import columns, pad, wrap
 from kdiag.explain.value import Answer, Outcome, Section
 from kdiag.report.terminal.page import Page
@@ -56,12 +57,12 @@ def _section(section: Section, page: Page) -> Iterator[str]:
         yield from _prose(paragraph, page, indent)
     yield from _table(section, page, indent)
     for command in section.commands:
-        yield f"  {page.paint('$', 'dim')} {page.paint(page.clean(command), 'bold')}"
+        yield f"  {page.paint('$', 'dim')} {page.paint(page.clean(spoken(command)), 'bold')}"
 
 
 def _prose(paragraph: str, page: Page, indent: int) -> Iterator[str]:
     """A paragraph whose code is not broken over lines."""
-    unbroken = _CODE.sub(lambda code: code[0].replace(" ", _HELD), page.clean(paragraph))
+    unbroken = _CODE.sub(lambda code: code[0].replace(" ", _HELD), page.clean(spoken(paragraph)))
     for line in wrap(unbroken, page.room - indent):
         yield " " * indent + line.replace(_HELD, " ")
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from kdiag.console.command_line import program, typed
+from kdiag.console.called import program
+from kdiag.console.command_line import typed
 from kdiag.console.wrap import clean, wrap
 from kdiag.fix.environment import sudo_line
 

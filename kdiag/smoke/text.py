@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from kdiag.console.called import spoken
 from kdiag.console.wrap import columns, pad, wrap
 from kdiag.model import Works
 from kdiag.report.terminal.page import VERDICTS, Page, works_words
@@ -190,4 +191,4 @@ def _verdict(report: SmokeReport, page: Page) -> Iterator[str]:
     yield page.paint(first[: len(word)], "bold", style) + first[len(word) :]
     yield from rest
     if judged.next:
-        yield "Next: " + page.paint(page.clean(judged.next), "bold")
+        yield "Next: " + page.paint(page.clean(spoken(judged.next)), "bold")

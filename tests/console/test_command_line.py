@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from kdiag.console.command_line import localised, program, secure_path, typed
+from kdiag.cli.app import _MODULES
+from kdiag.completion.shells import script
+from kdiag.console.called import program, secure_path, spoken
+from kdiag.console.command_line import localised, typed
 from kdiag.model import Finding, MachineInfo, Readiness, Remedy, Report, Status, Verdict
 
 DEBIAN = 'Defaults\tenv_reset\nDefaults\tsecure_path="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"\n'
@@ -92,3 +95,49 @@ def test_what_is_typed_elsewhere_stays_as_it_is() -> None:
     """Who is root here need not be root there, and that machine has a kdiag and a sudo of its own."""
     told = localised(asking("sudo kdiag check", "the host"), root=True, kdiag="/opt/kdiag")
     assert told == asking("sudo kdiag check", "the host")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("kdiag check", "/opt/k/kdiag check"),
+        (
+            "look at `kdiag explain btf` and `kdiag why`",
+            "look at `/opt/k/kdiag explain btf` and `/opt/k/kdiag why`",
+        ),
+        ("as root: sudo kdiag fix && kdiag check", "as root: sudo /opt/k/kdiag fix && /opt/k/kdiag check"),
+        (
+            "name the shell: kdiag --show-completion bash",
+            "name the shell: /opt/k/kdiag --show-completion bash",
+        ),
+        ("kdiag looks at programs, kdiag checks nothing", "kdiag looks at programs, kdiag checks nothing"),
+        ("`kdiag.toml` of kdiag 0.1.0", "`kdiag.toml` of kdiag 0.1.0"),
+        ("/opt/k/kdiag check", "/opt/k/kdiag check"),
+    ],
+)
+def test_commands_in_a_text_name_the_file_that_was_started(
+    text: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kdiag.console.called.program", lambda *, root: "/opt/k/kdiag")
+    monkeypatch.setattr(sys, "argv", ["/opt/k/kdiag"])
+    assert spoken(text) == said
+    monkeypatch.setattr(sys, "argv", ["/usr/lib/python3/dist-packages/kdiag/__main__.py"])
+    assert spoken(text) == text
+
+
+def test_every_command_is_known_in_a_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kdiag.console.called.program", lambda *, root: "/k")
+    monkeypatch.setattr(sys, "argv", ["/opt/k/kdiag"])
+    names = [name for commands in _MODULES.values() for name in commands]
+    assert len(names) > 12
+    assert [name for name in names if spoken(f"kdiag {name} x") != f"/k {name} x"] == []
+
+
+def test_the_completion_of_an_archive_is_that_of_its_name() -> None:
+    for shell, line in (
+        ("bash", "complete -F _kdiag k.pyz\n"),
+        ("zsh", "    compdef _kdiag k.pyz\n"),
+        ("fish", "complete -c k.pyz -f -a"),
+    ):
+        assert line in script(shell, "k.pyz")
+        assert script(shell, "k.pyz").replace("k.pyz", "kdiag") == script(shell)

@@ -9,6 +9,7 @@ from importlib import import_module
 from kdiag.completion.install import caller_shell, install
 from kdiag.completion.shells import SHELLS, script
 from kdiag.console import exits, output
+from kdiag.console.called import name
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -22,17 +23,17 @@ def run(arguments: Sequence[str]) -> int:
         output.error(f"name the shell, {known}: kdiag {option} {SHELLS[0]}")
         return exits.USAGE
     if option == "--show-completion":
-        output.document(script(shell).encode())
+        output.document(script(shell, name()).encode())
         return exits.READY
     try:
-        done = install(shell, os.environ)
+        done = install(shell, os.environ, name())
     except OSError as error:
         output.error(f"cannot write {error.filename or 'the completion'}: {error.strerror or error}")
         return exits.FAILED
     output.text(f"Written: {done.script}\n")
     if done.start_file:
         output.text(f"It is read by {done.start_file}, which has a line for it.\n")
-    output.text(f"A new {shell} completes kdiag.\n")
+    output.text(f"A new {shell} completes {name()}.\n")
     return exits.READY
 
 

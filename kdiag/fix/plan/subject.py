@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from kdiag.console.command_line import program, typed
+from kdiag.console.called import program
+from kdiag.console.command_line import typed
 from kdiag.fix.options import Options
 from kdiag.fix.store.places import Places
 

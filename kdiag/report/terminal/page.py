@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from kdiag.console.called import spoken
 from kdiag.console.wrap import clean, pad, wrap
 from kdiag.model import Readiness, Status, Works
 
@@ -102,7 +103,7 @@ class Page(NamedTuple):
     def text(self, text: str, indent: int, *styles: str, rest: int | None = None) -> list[str]:
         """Cleaned and wrapped lines, all indented; the second and later ones by `rest` if given."""
         later = indent if rest is None else rest
-        lines = wrap(self.clean(text), self.room - max(indent, later))
+        lines = wrap(self.clean(spoken(text)), self.room - max(indent, later))
         return [
             " " * (later if index else indent) + (self.paint(line, *styles) if styles else line)
             for index, line in enumerate(lines)
@@ -116,16 +117,15 @@ class Page(NamedTuple):
             first, *others = self.text(f"{label}: {text}", 2, rest=4)
             cut = 2 + len(label) + 1
             return [f"  {self.paint(first[2:cut], 'dim')}{first[cut:]}", *others]
-        lines = wrap(self.clean(text), self.room - 4 - _LABEL) or [""]
+        lines = wrap(self.clean(spoken(text)), self.room - 4 - _LABEL) or [""]
         head = self.paint(pad(label, _LABEL), "dim")
         return [f"    {' ' * _LABEL if index else head}{line}".rstrip() for index, line in enumerate(lines)]
 
     def command(self, command: str, label: str = "") -> str:
         """A command on one line, whatever the width: it is there to be copied."""
         head = pad(label, _LABEL) if not self.narrow else f"{label}: " if label else ""
-        return (
-            f"    {self.paint(head, 'dim')}{self.paint('$', 'dim')} {self.paint(self.clean(command), 'bold')}"
-        )
+        shown = self.paint(self.clean(spoken(command)), "bold")
+        return f"    {self.paint(head, 'dim')}{self.paint('$', 'dim')} {shown}"
 
 
 def works_words(status: Works) -> str:
