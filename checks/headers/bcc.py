@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from kdiag.check import check
 from kdiag.machine import Machine
 from kdiag.machine.compilers.bcc import Bcc
-from kdiag.machine.headers import Selection, Tree
+from kdiag.machine.trees.tree import Selection, Tree
 from kdiag.model import Evidence, Finding, Remedy, fail, ok, unknown, warn
 from kdiag.system import Unavailable
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kdiag.machine import Machine
-from kdiag.machine.headers import Selection, Tree
+from kdiag.machine.trees.tree import Selection, Tree
 from kdiag.model import Evidence, Finding, Remedy, fail, ok, warn
 from kdiag.remedies.host import link_headers
 from kdiag.remedies.packages import header_package

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from kdiag.check import check
 from kdiag.machine import Machine
+from kdiag.machine.trees.tree import judge
 from kdiag.model import Evidence, Finding, Remedy, WrongRemedy, fail, ok, skip, warn
 
 LOAD = Remedy(
@@ -66,7 +67,7 @@ def leftover(machine: Machine) -> Iterator[Finding]:
             remedies=away,
         )
         return
-    tree = machine.headers.judge(path, path)
+    tree = judge(machine, path, path)
     if tree.missing:
         evidence = (*evidence, *(Evidence(missing, "absent") for missing in tree.missing))
         users = machine.headers.users_of_unpacked

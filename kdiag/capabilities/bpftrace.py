@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kdiag.capabilities.bpftrace_parts import LOOKED_AT, btf, clang, output, pids, start, tracefs
 from kdiag.capabilities.expression import (
     Context,
     Expression,
@@ -19,158 +20,16 @@ from kdiag.capabilities.expression import (
     caveat,
     need,
     never,
-    stand_ins,
     there,
     unless_refuted,
     with_limits,
 )
-from kdiag.model import Status, Works
+from kdiag.model import Works
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kdiag.knowledge.tools.behaviour import Behaviour
-
-#: The groups of tracepoints of which a check looks one up, and reads what clang needs for it.
-LOOKED_AT = ("syscalls", "sock", "sched")
-
-# -- pieces ---------------------------------------------------------------------------------------------------------
-
-
-def _privileged(b: Behaviour) -> Expression:
-    """Up to 0.24 the effective uid is asked for, later the capabilities; without those the kernel refuses either."""
-    held = need("privileges.capabilities")
-    return all_of(need("privileges.root"), held) if b.privileges == "euid" else held
-
-
-def _start(b: Behaviour) -> Expression:
-    """What has to be right before the first line of any script runs."""
-    parts = [
-        unless_refuted("tools.bpftrace-start"),
-        need("environment.vm", tolerate_warn=True),
-        need("privileges.userns"),
-        _privileged(b),
-        need("kernel.lockdown"),
-        unless_refuted("environment.sysfs"),
-        need("bpf.map"),
-        need("privileges.memlock", tolerate_warn=True),
-        unless_refuted("privileges.open-files"),
-    ]
-    parts.append(
-        at_worst_caveat(need("kernel.arch", tolerate_warn=True), "arguments and stacks may be wrong")
-    )
-    if b.bad_btf_variable == "crash" and b.honours_btf_variable:
-        parts.append(need("btf.variable"))
-    if b.needs_tracefs_at_start:
-        parts.append(_tracefs(b))
-    if b.needs_dev_fd:
-        parts.append(unless_refuted("environment.dev-fd"))
-    if b.needs_meminfo:
-        parts.append(unless_refuted("environment.meminfo"))
-    if b.needs_proc_modules:
-        parts.append(need("kernel.modules"))
-    return all_of(*parts)
-
-
-def _output(b: Behaviour) -> Expression:
-    """What the program's output goes through."""
-    ring = unless_refuted("bpf.ringbuf")
-    if b.output == "either":
-        return any_of(ring, need("perf.output"))
-    return need("perf.output") if b.output == "perf-events" else ring
-
-
-def _tracefs(b: Behaviour) -> Expression:
-    """tracefs where this release looks for it."""
-    old = len(b.tracefs_paths) == 1
-    where = need("tracing.debug-path", refuse_warn=True) if old else need("tracing.first-path")
-    return all_of(need("tracing.tracefs"), where)
-
-
-def _pids(b: Behaviour) -> Expression:
-    """What a script sees as `pid` and `tid`: nearly all that look at tasks use one of them."""
-    parts = [unless_refuted("environment.pids")]
-    if b.pids == "own-or-fails":
-        parts.append(unless_refuted("environment.pid-namespace"))
-    return all_of(*parts)
-
-
-def _btf(_b: Behaviour) -> Expression:
-    """The BTF that this bpftrace gets: `btf.bpftrace` knows its release; without one the kernel's own
-    decides.
-    """
-
-    def evaluate(context: Context) -> Outcome:
-        mine = context.findings.get("btf.bpftrace")
-        chosen = "btf.vmlinux" if mine is None or mine.status is Status.SKIP else "btf.bpftrace"
-        return need(chosen)(context)
-
-    return evaluate
-
-
-def _headers(b: Behaviour) -> Expression:
-    """A tree where bpftrace looks; releases up to 0.20.3 also unpack the kernel's own archive automatically."""
-    tree = need("headers.tree")
-    if b.unpacks_kheaders == "never":
-        return tree
-
-    def evaluate(context: Context) -> Outcome:
-        if b.unpacks_kheaders == "without-btf" and _btf(b)(context).works in (Works.WORKS, Works.CAVEAT):
-            return tree(context)
-        # It has to load the module without help: an archive in a file that cannot be loaded is none for it.
-        loads = all_of(
-            need("kheaders.module", tolerate_warn=True), need("kheaders.available", tolerate_warn=True)
-        )
-        return stand_ins(tree, need("kheaders.archive"), loads)(context)
-
-    return evaluate
-
-
-def _or_user_space(kernels: Expression, finding_id: str) -> Expression:
-    """The headers for user space stand in where the kernel's, and BTF, are not there; that they do not is no reason."""
-
-    def evaluate(context: Context) -> Outcome:
-        outcome, finding = kernels(context), context.findings.get(finding_id)
-        if outcome.works is not Works.FAILS or finding is None:
-            return outcome
-        enough = finding.status is Status.OK or (
-            finding.status is Status.UNKNOWN and finding.likely is Status.OK
-        )
-        return Outcome(Works.WORKS, "", (finding_id,)) if enough else outcome
-
-    return evaluate
-
-
-def _clang(b: Behaviour, *, tracepoint: str = "", types: bool = False, includes: bool = False) -> Expression:
-    """What clang needs for such a script, if this release runs it at all (see Behaviour.clang_runs,
-    types_header). tracepoint: the group of the one with arguments that it has.
-    """
-    definitions = includes or bool(tracepoint and not b.args_need_btf)
-    runs = b.clang_runs == "always" or definitions or (b.clang_runs == "when-types" and types)
-    if not runs:
-        return always
-    parts = [unless_refuted("environment.shell")] if b.clang_shell else []
-    if b.needs_dev_null:
-        parts.append(unless_refuted("environment.dev-null"))
-    if b.kconfig_include == "always":
-        parts.append(unless_refuted("headers.intact"))
-    parts.append(need("headers.configured"))
-    user_space = f"headers.user-{tracepoint if tracepoint in LOOKED_AT else 'types'}"
-    header_or_btf = _or_user_space(any_of(_btf(b), _headers(b)), user_space)
-    if (b.types_header == "definitions" and definitions) or (b.types_header == "tracepoints" and tracepoint):
-        parts.append(_headers(b))
-    elif (
-        b.types_header == "everything-without-btf"
-        or (b.types_header == "definitions-without-btf" and definitions)
-        or (b.types_header == "tracepoints-without-btf" and tracepoint)
-    ):
-        parts.append(header_or_btf)
-    if includes:
-        parts.append(_headers(b))
-    return all_of(*parts) if parts else always
-
-
-# -- bpftrace -------------------------------------------------------------------------------------------------------
 
 
 def hello(b: Behaviour) -> Expression:
@@ -179,7 +38,7 @@ def hello(b: Behaviour) -> Expression:
 
 def _runs(b: Behaviour) -> Expression:
     """What every script needs, whatever its probes are."""
-    return all_of(_start(b), _output(b), _clang(b))
+    return all_of(start(b), output(b), clang(b))
 
 
 def _begin(b: Behaviour) -> Expression:
@@ -198,22 +57,22 @@ def _any_probe(b: Behaviour) -> Expression:
 def _tracepoint(b: Behaviour, group: str, *extra: Expression) -> Expression:
     return all_of(
         _runs(b),
-        _tracefs(b),
+        tracefs(b),
         need("bpf.prog.tracepoint"),
         need("perf.events"),
         need(f"tracing.{group}") if group in LOOKED_AT else always,
         *extra,
-        _btf(b) if b.args_need_btf else _clang(b, tracepoint=group),
+        btf(b) if b.args_need_btf else clang(b, tracepoint=group),
     )
 
 
 def tracepoint(group: str) -> Callable[[Behaviour], Expression]:
     """Any tracepoint with its arguments: whether this kernel has that one is for who knows its name to say."""
-    return lambda b: _tracepoint(b, group, _pids(b))
+    return lambda b: _tracepoint(b, group, pids(b))
 
 
 def tracepoint_args(b: Behaviour) -> Expression:
-    return _tracepoint(b, "syscalls", _pids(b))
+    return _tracepoint(b, "syscalls", pids(b))
 
 
 def tracepoint_net(b: Behaviour) -> Expression:
@@ -227,12 +86,12 @@ def tracepoint_sched(b: Behaviour) -> Expression:
 def rawtracepoint(b: Behaviour) -> Expression:
     if b.rawtracepoint == "absent":
         return never("rawtracepoint probes require bpftrace 0.18 or newer", "tools.bpftrace")
-    parts = [_runs(b), need("bpf.prog.raw_tracepoint"), _pids(b)]
-    return all_of(*parts, _btf(b)) if b.rawtracepoint == "needs-btf" else all_of(*parts)
+    parts = [_runs(b), need("bpf.prog.raw_tracepoint"), pids(b)]
+    return all_of(*parts, btf(b)) if b.rawtracepoint == "needs-btf" else all_of(*parts)
 
 
 def kprobe(b: Behaviour) -> Expression:
-    return all_of(_kprobe_attached(b), _pids(b))
+    return all_of(_kprobe_attached(b), pids(b))
 
 
 def _kprobe_attached(b: Behaviour) -> Expression:
@@ -249,18 +108,18 @@ def _detach(b: Behaviour) -> Expression:
 def struct(b: Behaviour) -> Expression:
     if b.btf_types == "none":
         return never(f"bpftrace {b.release} cannot take types from BTF", "tools.bpftrace")
-    return all_of(_any_probe(b), _btf(b), _clang(b, types=True))
+    return all_of(_any_probe(b), btf(b), clang(b, types=True))
 
 
 def include(b: Behaviour) -> Expression:
-    compiles = all_of(_any_probe(b), _clang(b, includes=True, types=True))
+    compiles = all_of(_any_probe(b), clang(b, includes=True, types=True))
     text = "headers are there, but not every header compiles together with BTF (linux/sched.h does not): try the script"
     suppressed = (
         b.types_header in ("everything-without-btf", "definitions-without-btf") and b.defines_have_btf
     )
 
     def evaluate(context: Context) -> Outcome:
-        if suppressed and _btf(b)(context).works is Works.WORKS:
+        if suppressed and btf(b)(context).works is Works.WORKS:
             return caveat(compiles, text)(context)
         return compiles(context)
 
@@ -270,7 +129,7 @@ def include(b: Behaviour) -> Expression:
 def fentry(b: Behaviour) -> Expression:
     if not b.fentry_names:
         return never(f"bpftrace {b.release} has no fentry (kfunc) probes", "tools.bpftrace")
-    parts = [_runs(b), _btf(b), need("bpf.fentry")]
+    parts = [_runs(b), btf(b), need("bpf.fentry")]
     if b.btf_source == "kernel-id":
         # BTF out of BPFTRACE_BTF has no object id to attach by.
         parts.append(need("btf.by-id"))
@@ -278,7 +137,7 @@ def fentry(b: Behaviour) -> Expression:
         parts.append(need("btf.fentry-test"))
     if b.fentry_check in ("load", "attach"):
         parts.append(need("tracing.functions"))
-    return all_of(*parts, _clang(b, types=True))
+    return all_of(*parts, clang(b, types=True))
 
 
 def _uprobes() -> Expression:
@@ -287,18 +146,18 @@ def _uprobes() -> Expression:
 
 def uprobe(b: Behaviour) -> Expression:
     attached = all_of(_uprobes(), need("bpf.prog.kprobe"), need("perf.events"))
-    return all_of(_runs(b), attached, _detach(b), _pids(b), _by_pid())
+    return all_of(_runs(b), attached, _detach(b), pids(b), _by_pid())
 
 
 def profile(b: Behaviour) -> Expression:
-    parts = [_sampled(b), _pids(b)]
+    parts = [_sampled(b), pids(b)]
     if b.interval_on_cpu0:
         parts.append(at_worst_caveat(unless_refuted("perf.cpu0"), "interval probes do not attach"))
     return all_of(*parts)
 
 
 def software(b: Behaviour) -> Expression:
-    return all_of(_sampled(b), _pids(b))
+    return all_of(_sampled(b), pids(b))
 
 
 def _sampled(b: Behaviour) -> Expression:
@@ -312,7 +171,7 @@ def hardware(b: Behaviour) -> Expression:
 def iterator(b: Behaviour) -> Expression:
     if b.iterators == "none":
         return never("iterators require bpftrace 0.12 or newer", "tools.bpftrace")
-    parts = [_runs(b), _btf(b), need("bpf.iter"), _clang(b, types=True)]
+    parts = [_runs(b), btf(b), need("bpf.iter"), clang(b, types=True)]
     # Releases with a fixed list of iterators try one at start, which requires a readable list of functions.
     return all_of(*parts, need("tracing.functions")) if b.iterators == "listed" else all_of(*parts)
 
@@ -341,8 +200,8 @@ def usdt(b: Behaviour) -> Expression:
     single = all_of(_uprobes(), need("perf.events"))
     at_once = all_of(there("bpf.uprobe_multi"), need("tracing.thumb"))
     attached = all_of(need("bpf.prog.kprobe"), any_of(at_once, single) if b.usdt_multi else single)
-    parts = [_runs(b), attached, _detach(b), _pids(b), _semaphores(b), _by_pid()]
-    return all_of(*parts, _btf(b)) if b.usdt_needs_types else all_of(*parts)
+    parts = [_runs(b), attached, _detach(b), pids(b), _semaphores(b), _by_pid()]
+    return all_of(*parts, btf(b)) if b.usdt_needs_types else all_of(*parts)
 
 
 def _semaphores(b: Behaviour) -> Expression:

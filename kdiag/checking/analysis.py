@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kdiag import __version__
-from kdiag.capabilities.definitions import ABOUT_THE_USER, blocked, evaluate, release_needed, repairs_of
+from kdiag.capabilities.judging import ABOUT_THE_USER, blocked, evaluate, release_needed, repairs_of
 from kdiag.capabilities.repair import explained
 from kdiag.capabilities.settings import beyond, needed
 from kdiag.capabilities.tools import about

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from kdiag.capabilities.definitions import blocked, evaluate, repairs_of
 from kdiag.capabilities.expression import EXPECTED_TO_WORK
+from kdiag.capabilities.judging import blocked, evaluate, repairs_of
 from kdiag.capabilities.verdict import judge, required_ones
 from kdiag.checking.analysis import analyse, behaviours_of
 from kdiag.knowledge.options import INDISPENSABLE

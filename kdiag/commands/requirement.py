@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
-from kdiag.capabilities.definitions import blocked
+from kdiag.capabilities.judging import blocked
 from kdiag.capabilities.verdict import judge
 from kdiag.commands.explain import answers
 from kdiag.console.wrap import clean

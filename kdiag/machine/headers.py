@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from kdiag.machine.compilers.bcc import Bcc
-from kdiag.machine.text import read_text
-from kdiag.parse import utsrelease
-from kdiag.system import System, Unavailable
+from kdiag.machine.trees.links import Chain, follow
+from kdiag.machine.trees.tree import Selection, Tree, judge
+from kdiag.system import Unavailable
 
 if TYPE_CHECKING:
     from kdiag.machine import Machine
-
-#: A chain of links longer than this is a loop (include/linux/namei.h, MAXSYMLINKS).
-_MAX_HOPS = 40
 
 #: Where `kdiag fix` puts headers for all users (kdiag.fix.store.trees).
 PREPARED = "/var/cache/kdiag/headers"
@@ -25,127 +22,6 @@ _SOURCES = ("/usr/src/linux-headers-{}", "/usr/src/kernels/{}", "/usr/src/linux-
 #: The directory that BCC takes below /lib/modules/R for `build`, where there are not both (loader.cc).
 BCC_SUFFIX = "BCC_KERNEL_MODULES_SUFFIX"
 VARIABLES = ("BPFTRACE_KERNEL_SOURCE", "BPFTRACE_KERNEL_BUILD", "BPFTRACE_BTF", "BCC_KERNEL_SOURCE")
-
-
-class Chain(NamedTuple):
-    """A path followed link by link. end: where it arrives; broken: the first path that does not exist, None
-    if whole.
-    """
-
-    path: str
-    hops: tuple[tuple[str, str], ...]
-    end: str
-    broken: str | None
-    is_dir: bool
-
-    def describe(self) -> str:
-        """What is behind the path: `-> target -> target`, `absent`, with the first broken hop if there is
-        one.
-        """
-        text = " ".join(f"-> {target}" for _, target in self.hops)
-        if self.broken is not None:
-            return f"{text} (absent: {self.broken})" if self.hops else "absent"
-        end = "a directory" if self.is_dir else "not a directory"
-        return f"{text} ({end})" if self.hops else end
-
-
-def follow(system: System, path: str) -> Chain:
-    """Follow `path` through its links. Raises Unavailable where a hop cannot be looked at."""
-    hops: list[tuple[str, str]] = []
-    current = path.rstrip("/") or "/"
-    for _ in range(_MAX_HOPS):
-        info = system.lstat(current)
-        if info is None:
-            return Chain(path, tuple(hops), current, _first_missing(system, current), is_dir=False)
-        if info.kind != "link":
-            return Chain(path, tuple(hops), current, None, is_dir=info.kind == "dir")
-        target = info.target or ""
-        hops.append((current, target))
-        current = _joined(system, current.rpartition("/")[0], target)
-    raise Unavailable(f"{path}: a loop of links")
-
-
-def _joined(system: System, directory: str, target: str) -> str:
-    """Where a link in `directory` leads. `..` goes up from where the directory really is: on merged-/usr systems
-    /lib/modules/R is /usr/lib/modules/R, and Debian's build link is ../../../src/linux-headers-R.
-    """
-    done: list[str] = []
-    pending = (
-        target.split("/")[::-1]
-        if target.startswith("/")
-        else [*target.split("/")[::-1], *directory.split("/")[::-1]]
-    )
-    links = 0
-    while pending:
-        part = pending.pop()
-        if part == "..":
-            if done:
-                done.pop()
-        elif part not in ("", "."):
-            done.append(part)
-            link = _link(system, "/" + "/".join(done)) if ".." in pending else None
-            if link is not None:
-                links += 1
-                if links > _MAX_HOPS:
-                    raise Unavailable(f"{directory}: a loop of links")
-                done = [] if link.startswith("/") else done[:-1]
-                pending += link.split("/")[::-1]
-    return "/" + "/".join(done)
-
-
-def _link(system: System, path: str) -> str | None:
-    """The target of a link, None for anything else, also for what cannot be looked at."""
-    try:
-        info = system.lstat(path)
-    except Unavailable:
-        return None
-    return info.target if info is not None and info.kind == "link" else None
-
-
-def _first_missing(system: System, path: str) -> str:
-    """The topmost part of `path` that does not exist."""
-    missing = path
-    parent = path.rpartition("/")[0]
-    while parent:
-        try:
-            if system.stat(parent) is not None:
-                return missing
-        except Unavailable:
-            return missing
-        missing, parent = parent, parent.rpartition("/")[0]
-    return missing
-
-
-class Selection(NamedTuple):
-    """The directories a tool takes. via: the variable or the links that led there; missing: a variable's
-    path is not there.
-    """
-
-    source: str
-    build: str
-    via: str
-    missing: bool = False
-
-
-class Tree(NamedTuple):
-    """A header tree (source and build side, often the same directory), judged.
-
-    missing: files of the completeness test that are not there; release: UTS_RELEASE it was made for;
-    arches: names below arch/; uapi_only: holds the user-space API alone; untrusted: who else could write it.
-    """
-
-    source: str
-    build: str
-    missing: tuple[str, ...]
-    release: str | None
-    arches: tuple[str, ...]
-    uapi_only: bool
-    untrusted: str | None
-
-    @property
-    def complete(self) -> bool:
-        """Everything that clang needs is there."""
-        return not self.missing
 
 
 class Headers:
@@ -294,7 +170,7 @@ class Headers:
     def bpftrace_tree(self) -> Tree | None:
         """The tree bpftrace would use, judged; None if it would find none."""
         chosen = self.for_bpftrace
-        return None if chosen is None else self.judge(chosen.source, chosen.build)
+        return None if chosen is None else judge(self._machine, chosen.source, chosen.build)
 
     @cached_property
     def bcc_tree(self) -> Tree | None:
@@ -305,7 +181,7 @@ class Headers:
         ours = self.for_bpftrace
         if ours is not None and (ours.source, ours.build) == (chosen.source, chosen.build):
             return self.bpftrace_tree
-        return self.judge(chosen.source, chosen.build)
+        return judge(self._machine, chosen.source, chosen.build)
 
     def elsewhere(self) -> tuple[Tree, ...]:
         """Complete trees for this release in places where bpftrace does not look unless told to."""
@@ -323,7 +199,7 @@ class Headers:
             try:
                 if not self._is_dir(place):
                     continue
-                tree = self.judge(place, build)
+                tree = judge(self._machine, place, build)
             except Unavailable:
                 continue
             if tree.complete and tree.release == release and (taken is None or not taken.complete):
@@ -381,65 +257,3 @@ class Headers:
             except Unavailable:
                 continue
         return tuple(found)
-
-    def judge(self, source: str, build: str) -> Tree:
-        """The completeness, version, architecture and trust tests on one pair of directories."""
-        try:
-            arch: str | None = self._machine.kernel.source_arch
-        except Unavailable:
-            arch = None
-        wanted = [
-            f"{source}/include/linux/kconfig.h",
-            f"{source}/include/linux/types.h",
-            f"{build}/include/generated/autoconf.h",
-        ]
-        if arch:
-            wanted += [f"{source}/arch/{arch}/include", f"{build}/arch/{arch}/include/generated"]
-        missing = [path for path in wanted if self._system.stat(path) is None]
-        versions = (f"{build}/include/generated/uapi/linux/version.h", f"{build}/include/linux/version.h")
-        if all(self._system.stat(path) is None for path in versions):
-            missing.append(versions[0])
-        # `make headers_install` puts the user-space API at include/linux, without kconfig.h and generated files.
-        uapi = bool(missing) and any(
-            self._system.stat(f"{source}/{path}") is not None
-            for path in ("include/linux/types.h", "include/uapi/linux/types.h", "linux/types.h")
-        )
-        return Tree(
-            source=source,
-            build=build,
-            missing=tuple(missing),
-            release=self._tree_release(build),
-            # the build side is made for one architecture; the source side of a split tree has them all
-            arches=tuple(
-                self._system.listdir(f"{build}/arch") or self._system.listdir(f"{source}/arch") or ()
-            ),
-            uapi_only=uapi
-            and self._system.stat(f"{source}/include/linux/kconfig.h") is None
-            and self._system.stat(f"{build}/include/generated") is None,
-            untrusted=self.untrusted(source) or (self.untrusted(build) if build != source else None),
-        )
-
-    def _tree_release(self, build: str) -> str | None:
-        text = self._system.read(f"{build}/{utsrelease.PATH}", utsrelease.LIMIT)
-        if text is not None and (release := utsrelease.release(text)):
-            return release
-        return read_text(self._system, f"{build}/include/config/kernel.release", 4096)
-
-    def untrusted(self, path: str) -> str | None:
-        """Why root should not feed this tree to a compiler, or take headers out of this file: another user can write it
-        or one of its parents.
-        """
-        place = follow(self._system, path).end
-        try:
-            mine = self._system.identity().euid
-        except Unavailable:
-            mine = 0
-        while place:
-            info = self._system.stat(place)
-            if info is not None:
-                if info.uid not in (0, mine):
-                    return f"{place} belongs to uid {info.uid}"
-                if info.mode & 0o022 and not (info.mode & 0o1000 and info.kind == "dir"):
-                    return f"{place} is writable by others (mode {info.mode:04o})"
-            place = place.rpartition("/")[0]
-        return None

@@ -11,7 +11,8 @@ from typing import cast
 
 from kdiag.model import Evidence, Report
 from kdiag.recording import sensitive
-from kdiag.recording.redact import KINDS, Redactor
+from kdiag.recording.placeholders import KINDS
+from kdiag.recording.redact import Redactor
 from kdiag.system.recording_index import Json
 
 _SINGULAR = {

@@ -1,32 +1,15 @@
-"""Secrets replaced by placeholders, the same secret always by the same one, so that what belongs together still does.
-
-Placeholders are values without an owner: addresses reserved for documentation (RFC 5737, RFC 3849, RFC 7042),
-`host-1`, `user-1`. They are left alone when a redacted recording is redacted again.
-"""
+"""Secrets replaced by placeholders, the same secret by the same one, so that what belongs together still does."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable
 from ipaddress import IPv6Address
 
 from kdiag.recording import names
+from kdiag.recording.placeholders import PLACEHOLDERS, is_placeholder
 from kdiag.recording.secrets import Secrets, distinct, public
 from kdiag.system.recording_index import Json
-
-#: Names in the plural, for people.
-KINDS = {
-    "host": "host names",
-    "user": "user names",
-    "ipv4": "addresses",
-    "ipv6": "addresses",
-    "mac": "addresses",
-    "uuid": "UUIDs",
-    "id": "machine ids",
-    "token": "tokens and values",
-    "pointer": "kernel addresses",
-}
 
 _HOMES = re.compile(
     r"(/(?:home|homes|Users|users|people|staff|students|accounts|profiles)/)([^/\s:;,\"'=\0<>()\[\]|]+)"
@@ -87,6 +70,9 @@ _PUBLIC = frozenset(
     }
 )
 
+#: Stands for what is kept while all else is searched: of no script, and no character of a name.
+_HELD = "\uf8ff"
+
 
 class Redactor:
     """Replaces secrets in texts. counts: how many replacements there were, by kind; `kept`: texts with no secret in
@@ -117,14 +103,14 @@ class Redactor:
 
     def learn(self, kind: str, value: str) -> str:
         """The placeholder of a secret that a file told; where it is telling enough it is replaced everywhere."""
-        if kind in _OURS and _is_placeholder(kind, value):
+        if kind in PLACEHOLDERS and is_placeholder(kind, value):
             return value
         self.remember(kind, value)
         return self.name(kind, value)
 
     def remember(self, kind: str, value: str) -> None:
         """Replace a value from now on wherever it stands, if it is telling enough."""
-        if kind in _OURS and _is_placeholder(kind, value):
+        if kind in PLACEHOLDERS and is_placeholder(kind, value):
             return
         letters = any(c.isalpha() for c in value)
         telling = len(value) >= 8 and letters and any(c.isdigit() for c in value) and "/" not in value
@@ -144,7 +130,7 @@ class Redactor:
         key = (kind, value.casefold())
         if key not in self._names:
             number = 1 + sum(1 for other, _ in self._names if other == kind)
-            self._names[key] = _PLACEHOLDERS[kind](number)
+            self._names[key] = PLACEHOLDERS[kind](number)
         return self._names[key]
 
     def text(self, text: str) -> str:
@@ -234,10 +220,10 @@ class Redactor:
         return self.name(*known)
 
     def _userinfo(self, match: re.Match[str]) -> str:
-        return match[0] if _is_placeholder("token", match[0]) else self.name("token", match[0])
+        return match[0] if is_placeholder("token", match[0]) else self.name("token", match[0])
 
     def _mail(self, match: re.Match[str]) -> str:
-        if public(match[2]) or _is_placeholder("user", match[1]) or _is_placeholder("token", match[1]):
+        if public(match[2]) or is_placeholder("user", match[1]) or is_placeholder("token", match[1]):
             return match[0]
         return f"{self.name('user', match[1])}@{self.name('host', match[2])}"
 
@@ -248,17 +234,17 @@ class Redactor:
         return self.name("ipv4", ".".join(parts)).replace(".", "-")
 
     def _home(self, match: re.Match[str]) -> str:
-        if match[2] in _NO_HOME or _is_placeholder("user", match[2]):
+        if match[2] in _NO_HOME or is_placeholder("user", match[2]):
             return match[0]
         return match[1] + self.name("user", match[2])
 
     def _assigned(self, match: re.Match[str]) -> str:
-        if _is_placeholder("token", match[2]) or match[2].casefold() in ("none", "null", "true", "false"):
+        if is_placeholder("token", match[2]) or match[2].casefold() in ("none", "null", "true", "false"):
             return match[0]
         return match[1] + self.name("token", match[2])
 
     def _uuid(self, match: re.Match[str]) -> str:
-        public = match[0].casefold() in _PUBLIC or _is_placeholder("uuid", match[0])
+        public = match[0].casefold() in _PUBLIC or is_placeholder("uuid", match[0])
         return match[0] if public else self.name("uuid", match[0])
 
     def _hash(self, match: re.Match[str]) -> str:
@@ -267,19 +253,19 @@ class Redactor:
         return self.name("id", match[0]).rjust(64, "0")
 
     def _pointer(self, match: re.Match[str]) -> str:
-        if _is_placeholder("pointer", match[2]):
+        if is_placeholder("pointer", match[2]):
             return match[0]
         return (match[1] or "") + self.name("pointer", match[2])
 
     def _mac(self, match: re.Match[str]) -> str:
-        return match[0] if _is_placeholder("mac", match[0]) else self.name("mac", match[0])
+        return match[0] if is_placeholder("mac", match[0]) else self.name("mac", match[0])
 
     def _ipv6(self, match: re.Match[str]) -> str:
         try:
             address = IPv6Address(match[0])
         except ValueError:
             return match[0]
-        if address.is_loopback or address.is_unspecified or _is_placeholder("ipv6", match[0]):
+        if address.is_loopback or address.is_unspecified or is_placeholder("ipv6", match[0]):
             return match[0]
         return self.name("ipv6", str(address))
 
@@ -290,42 +276,5 @@ class Redactor:
         return "-".join(map(self._address, match[0].split("-")))
 
     def _address(self, address: str) -> str:
-        public = address.startswith(("127.", "0.", "255.")) or _is_placeholder("ipv4", address)
+        public = address.startswith(("127.", "0.", "255.")) or is_placeholder("ipv4", address)
         return address if public else self.name("ipv4", address)
-
-
-def _documentation_address(number: int) -> str:
-    """Of the three networks for documentation, then of the one for benchmarks (RFC 2544)."""
-    if number <= 762:
-        return f"{('192.0.2', '198.51.100', '203.0.113')[(number - 1) // 254]}.{(number - 1) % 254 + 1}"
-    return f"198.18.{number >> 8 & 255}.{number & 255}"
-
-
-#: Stands for what is kept while all else is searched: of no script, and no character of a name.
-_HELD = "\uf8ff"
-_PLACEHOLDERS: dict[str, Callable[[int], str]] = {
-    "host": lambda n: f"host-{n}",
-    "user": lambda n: f"user-{n}",
-    "token": lambda n: f"redacted-{n}",
-    "ipv4": _documentation_address,
-    "ipv6": lambda n: f"2001:db8::{n:x}",
-    "mac": lambda n: f"00:00:5e:00:53:{n & 255:02x}",
-    "uuid": lambda n: f"00000000-0000-4000-8000-{n:012x}",
-    "id": lambda n: f"{n:032x}",
-    "pointer": lambda n: f"ffffffffff{n & 0xFFFFFF:06x}",
-}
-_OURS = {
-    "host": re.compile(r"host-\d+"),
-    "user": re.compile(r"user-\d+"),
-    "token": re.compile(r"redacted-\d+"),
-    "ipv4": re.compile(r"(?:192\.0\.2|198\.51\.100|203\.0\.113|198\.18\.\d+)\.\d+"),
-    "ipv6": re.compile(r"2001:db8:.*", re.IGNORECASE),
-    "mac": re.compile(r"00:00:5e:00:53:[0-9a-f]{2}"),
-    "uuid": re.compile(r"00000000-0000-4000-8000-[0-9a-f]{12}"),
-    "id": re.compile(r"0{24}[0-9a-f]{8}"),
-    "pointer": re.compile(r"ffffffffff[0-9a-f]{6}"),
-}
-
-
-def _is_placeholder(kind: str, value: str) -> bool:
-    return _OURS[kind].fullmatch(value) is not None

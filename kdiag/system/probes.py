@@ -3,7 +3,7 @@
 Each probe has a name (`bpf:map`, `bpf:prog:kprobe`, `perf:profile`, ...), so that a recording can hold its
 outcome. Nothing that a probe makes outlives it: every descriptor is closed before the answer is given, and
 no program is ever attached to code that runs (fentry attaches to `bpf_fentry_test1`, which the kernel calls
-in self-tests only). Constants: include/uapi/linux/bpf.h, include/uapi/linux/perf_event.h.
+in self-tests only). Constants: include/uapi/linux/bpf.h.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
-import fcntl
 import mmap
 import os
 import struct
@@ -20,8 +19,9 @@ from functools import cache
 
 from kdiag.parse.utsrelease import version_code
 from kdiag.system import syscalls
-from kdiag.system.abi import instruction, perf_disabled
+from kdiag.system.abi import instruction
 from kdiag.system.base import ProbeResult, Unavailable
+from kdiag.system.perf_probes import outcome, perf_probe
 
 _OBJ_GET_INFO_BY_FD, _BTF_GET_FD_BY_ID = 15, 19
 #: vmlinux is the first object that a kernel makes of its own BTF; others come with programs and modules.
@@ -90,46 +90,16 @@ def _kernel_version_code() -> int:
     return version_code(name.release, name.version, signature)
 
 
-def _outcome(result: int) -> ProbeResult:
-    if result < 0:
-        return ProbeResult(-result)
-    if result > 0:
-        os.close(result)
-    return ProbeResult(0)
-
-
 def _map() -> ProbeResult:
     """An array map of one element: the first thing every tracer makes."""
-    return _outcome(syscalls.bpf(_MAP_CREATE, struct.pack("=IIIII", 2, 4, 8, 1, 0)))
+    return outcome(syscalls.bpf(_MAP_CREATE, struct.pack("=IIIII", 2, 4, 8, 1, 0)))
 
 
 def _reached() -> ProbeResult:
     """A question about descriptor -1. A filter decides by the number of the call; the kernel says EBADFD, since 5.19 to
     those without capabilities, too (kernel/bpf/syscall.c: the check is in what creates an object since).
     """
-    return _outcome(syscalls.bpf(_OBJ_GET_INFO_BY_FD, struct.pack("=iIQ", -1, 0, 0)))
-
-
-def _perf_reached() -> ProbeResult:
-    """Flags of which the kernel knows none: EINVAL comes before it asks who calls (kernel/events/core.c)."""
-    return _outcome(syscalls.perf_event_open(b"", -1, 0, 0x7FFFFFF0))
-
-
-def _perf_ioctl() -> ProbeResult:
-    """A software clock event that is disabled, disabled once more: every ioctl(2) of an event, also that which attaches
-    a program, asks the security module first (kernel/events/core.c, perf_ioctl: security_perf_event_write).
-    """
-    attr = struct.pack("=IIQQQQQ", 1, 112, 0, 0, 0, 0, perf_disabled())
-    event = syscalls.perf_event_open(attr, -1, min(os.sched_getaffinity(0)))
-    if event < 0:
-        return ProbeResult(-event, "open")
-    try:
-        fcntl.ioctl(event, 0x2401, 0)  # PERF_EVENT_IOC_DISABLE
-    except OSError as error:
-        return ProbeResult(error.errno or 0, "ioctl")
-    finally:
-        os.close(event)
-    return ProbeResult(0, "ioctl")
+    return outcome(syscalls.bpf(_OBJ_GET_INFO_BY_FD, struct.pack("=iIQ", -1, 0, 0)))
 
 
 def _btf_ids() -> ProbeResult:
@@ -167,7 +137,7 @@ def _btf_name(number: int) -> bytes:
 
 def _program(kind: str) -> ProbeResult:
     loaded = _Loaded(_PROGRAM_TYPES[kind], _RETURN_ZERO)
-    return _outcome(loaded.fd)
+    return outcome(loaded.fd)
 
 
 def _test_run() -> ProbeResult:
@@ -186,7 +156,7 @@ def _test_run() -> ProbeResult:
 def _memcg() -> ProbeResult:
     """Helper 160, bpf_ktime_get_coarse_ns: it came with 5.11, as did memory-cgroup accounting instead of
     RLIMIT_MEMLOCK; libbpf decides by it too (src/bpf.c, probe_memcg_account)."""
-    return _outcome(_Loaded(_PROGRAM_TYPES["socket_filter"], _call_helper(160)).fd)
+    return outcome(_Loaded(_PROGRAM_TYPES["socket_filter"], _call_helper(160)).fd)
 
 
 def _reads_with(helper: int) -> ProbeResult:
@@ -202,7 +172,7 @@ def _reads_with(helper: int) -> ProbeResult:
         + _call_helper(helper)[:8]
         + _RETURN_ZERO
     )
-    return _outcome(_Loaded(_PROGRAM_TYPES["raw_tracepoint"], code).fd)
+    return outcome(_Loaded(_PROGRAM_TYPES["raw_tracepoint"], code).fd)
 
 
 def _tracing(attach_type: int, btf_id: int, *, attach: bool) -> ProbeResult:
@@ -258,17 +228,7 @@ def _link(kind: int, more: bytes) -> ProbeResult:
 
 def _ring_buffer() -> ProbeResult:
     """A ring buffer of one page (5.8): what bpftrace prints through since 0.19."""
-    return _outcome(syscalls.bpf(_MAP_CREATE, struct.pack("=IIIII", _RING_BUFFER, 0, 0, mmap.PAGESIZE, 0)))
-
-
-def _perf(kind: int, config: int) -> ProbeResult:
-    """An event on the first CPU of this process that is never enabled (attr.disabled).
-
-    Not probed: an event of one task or of a tracepoint. Opening the first of either makes the kernel patch
-    its own code on every CPU, which took 9 and 44 ms on a two-CPU virtual machine.
-    """
-    attr = struct.pack("=IIQQQQQ", kind, 112, config, 0, 0, 0, perf_disabled())
-    return _outcome(syscalls.perf_event_open(attr, -1, min(os.sched_getaffinity(0))))
+    return outcome(syscalls.bpf(_MAP_CREATE, struct.pack("=IIIII", _RING_BUFFER, 0, 0, mmap.PAGESIZE, 0)))
 
 
 _PLAIN: dict[str, Callable[[], ProbeResult]] = {
@@ -297,7 +257,7 @@ def run_probe(name: str) -> ProbeResult:
         if subject == "bpf":
             return _bpf_probe(detail, argument)
         if subject == "perf":
-            return _perf_probe(detail)
+            return perf_probe(detail)
     raise Unavailable(f"{name}: no such probe")
 
 
@@ -309,17 +269,3 @@ def _bpf_probe(detail: str, argument: str) -> ProbeResult:
     if detail == "iter":
         return _tracing(_TRACE_ITER, int(argument), attach=False)
     return _PLAIN[detail]()
-
-
-def _perf_probe(detail: str) -> ProbeResult:
-    if detail == "profile":  # PERF_COUNT_SW_CPU_CLOCK of a whole CPU, what profile: and interval: open
-        return _perf(1, 0)
-    if detail == "bpf-output":  # PERF_COUNT_SW_BPF_OUTPUT, what bpftrace's perf buffer opens
-        return _perf(1, 10)
-    if detail == "hardware":  # PERF_COUNT_HW_CPU_CYCLES
-        return _perf(0, 0)
-    if detail == "ioctl":
-        return _perf_ioctl()
-    if detail == "reached":
-        return _perf_reached()
-    raise KeyError(detail)

@@ -8,7 +8,8 @@ from itertools import product
 
 import pytest
 
-from kdiag.capabilities.definitions import DEFAULT_REQUIRED, evaluate
+from kdiag.capabilities.definitions import DEFAULT_REQUIRED
+from kdiag.capabilities.judging import evaluate
 from kdiag.knowledge.tools.behaviour import Behaviour
 from kdiag.knowledge.tools.bpftrace import behaviour
 from kdiag.knowledge.tools.bpftrace_history import ROWS

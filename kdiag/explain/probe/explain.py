@@ -14,7 +14,7 @@ from kdiag.parse.bpftrace.attach import AttachPoint, looks_like, parse
 from kdiag.parse.errors import ParseError
 
 if TYPE_CHECKING:
-    from kdiag.capabilities.definitions import Judged
+    from kdiag.capabilities.judging import Judged
     from kdiag.explain.here import Here
     from kdiag.explain.probe.value import State
 

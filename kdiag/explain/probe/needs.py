@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kdiag.capabilities import bpftrace
-from kdiag.capabilities.definitions import DEFINITIONS, Definition, judged
+from kdiag.capabilities.definitions import DEFINITIONS, Definition
+from kdiag.capabilities.judging import judged
 from kdiag.checking.analysis import behaviours_of, root_is_elsewhere
 from kdiag.explain.value import Section
 from kdiag.model import Status, Works
 from kdiag.report.terminal.page import works_words
 
 if TYPE_CHECKING:
-    from kdiag.capabilities.definitions import Judged
+    from kdiag.capabilities.judging import Judged
     from kdiag.explain.here import Here
     from kdiag.parse.bpftrace.attach import AttachPoint
 

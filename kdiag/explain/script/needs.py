@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kdiag.btf.sources import NoTypes
-from kdiag.capabilities.definitions import DEFINITIONS, judged
+from kdiag.capabilities.definitions import DEFINITIONS
+from kdiag.capabilities.judging import judged
 from kdiag.checking.analysis import behaviours_of, root_is_elsewhere
 from kdiag.explain.probe import explain as probes
 from kdiag.explain.probe import types

@@ -18,6 +18,7 @@ from kdiag.fix.plan.why import no_headers, without
 from kdiag.fix.store.extract import archive_from_module
 from kdiag.fix.store.trees import find, tree_name
 from kdiag.machine.kheaders import ARCHIVE, OF_HOST, mismatch
+from kdiag.machine.trees.tree import untrusted as untrusted_file
 from kdiag.model import Status
 from kdiag.parse.errors import ParseError
 from kdiag.parse.kheaders import peek, quick
@@ -153,7 +154,7 @@ def _from_module(subject: Subject, load: Part) -> Part:
     if state.state not in ("loadable", "blocked") or state.path is None:
         return Part()
     if any(reason == OF_HOST for _, reason in state.reasons):
-        untrusted = subject.machine.headers.untrusted(state.path)
+        untrusted = untrusted_file(subject.machine.system, state.path)
         if untrusted:
             return Part(notes=(f"{state.path} is not used, because others could change it: {untrusted}.",))
     try:

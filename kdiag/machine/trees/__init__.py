@@ -1,0 +1,1 @@
+"""Header trees: where links lead, and whether what is there can be used."""
