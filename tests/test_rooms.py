@@ -36,7 +36,7 @@ MAY_IMPORT = {
     "recording": "capabilities checking console knowledge machine model parse report system trust",
     "fix": "console knowledge machine model parse remedies system trust",
     "why": "btf capabilities console knowledge model parse report",
-    "explain": "btf capabilities checking console knowledge machine model parse report system trust words",
+    "explain": "btf capabilities checking console errnos knowledge machine model parse report system trust words",
     "learn": "explain knowledge model parse report smoke",
     "completion": "btf capabilities checking explain knowledge machine parse report smoke system trust",
     "smoke": "capabilities checking console knowledge model parse report system trust words",

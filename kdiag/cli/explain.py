@@ -49,11 +49,15 @@ def explain(  # noqa: PLR0913, PLR0917  a parameter is an option
     programs, maps, helpers, the kernel's fields that it reads, and whether it loads here; --try proves it.
     A profile (tetragon, falco, cilium, ...) is what a tool requires by its documentation.
 
-    A concept (btf, kheaders, headers, co-re, tracepoint, kprobe-fentry, uprobe-usdt, lockdown, memlock, tracefs,
+    A concept (ebpf, btf, kheaders, headers, co-re, tracepoint, kprobe-fentry, uprobe-usdt, lockdown, memlock, tracefs,
     headers-warning, capabilities, containers, ring-buffer, bpftrace-vs-bcc-vs-libbpf) takes a screen.
 
     A script of bpftrace (opensnoop.bt, - for standard input, or as it is typed: 'kprobe:vfs_read { @ = count(); }') has
     its probes, headers, structs, fields and what requires a newer release, each with its state, and whether it runs.
+
+    A word that stands alone is looked up: a function of the kernel (vfs_read), a system call (openat), a tracepoint
+    (sched_switch, sched:sched_switch), a type (task_struct), a word of bpftrace's language (comm, hist), a helper, map
+    or program type of BPF (bpf_loop, LRU_HASH), a tool (opensnoop).
 
     A probe of bpftrace (tracepoint:syscalls:sys_enter_openat, kprobe:vfs_open, 'kprobe:tcp_*') has what it requires,
     where its types come from, whether it can be traced, and what is near where it cannot.

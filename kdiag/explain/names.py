@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kdiag.capabilities.definitions import DEFINITIONS, Definition
+from kdiag.explain.bare import meanings
 from kdiag.explain.concepts import concept as ideas
 from kdiag.explain.options import naming
 from kdiag.explain.options.parts import here_title, needed, paragraphs, stated
-from kdiag.explain.value import Answer, NotKnown, Section
+from kdiag.explain.value import Answer, Section
 from kdiag.knowledge.bpf.profiles import profiles
 from kdiag.knowledge.names.concepts import concepts, of_capability
 from kdiag.report.terminal.page import works_words
-from kdiag.words import did_you_mean
 
 if TYPE_CHECKING:
     from kdiag.checking.registry import Registered, Registry
@@ -21,14 +21,19 @@ if TYPE_CHECKING:
 
 
 def explain(name: str, here: Here) -> Answer:
-    """What is said of a check (by its id or one of its findings') or a capability. Raises NotKnown."""
+    """What is said of a check (by its id, one of its findings', or its last word where that is its own), a capability,
+    or a word that the kernel, BPF or bpftrace knows. Raises NotKnown.
+    """
     found = _check(here.known, name)
     if found is not None:
         return _about_check(found, name, here)
     for definition in DEFINITIONS:
         if definition.id == name:
             return _about_capability(definition, here)
-    raise NotKnown(f"nothing is called {name!r}{did_you_mean(name, names(here.known))}")
+    ending = [one for one in here.known.checks if one.check.id.endswith(f".{name}")]
+    if len(ending) == 1:
+        return _about_check(ending[0], ending[0].check.id, here)
+    return meanings.explain(name, here, names(here.known))
 
 
 def names(registry: Registry) -> list[str]:

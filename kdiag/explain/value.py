@@ -16,6 +16,12 @@ Kind = Literal[
     "script",
     "object",
     "list",
+    "function",
+    "system-call",
+    "type",
+    "language",
+    "bpf",
+    "tool",
 ]
 
 Outcome = Literal["works", "fails", "unknown", "told"]

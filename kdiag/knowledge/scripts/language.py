@@ -35,3 +35,10 @@ def forms() -> Mapping[str, Form]:
         name: Form(version(row["since"]), row["says"], row["instead"], row["source"])
         for name, row in rows.items()
     }
+
+
+@cache
+def about() -> Mapping[str, tuple[str, str]]:
+    """Of each builtin and function how it is written, and what it is; those with a number as `argN`."""
+    rows = cast("Mapping[str, Mapping[str, list[str]]]", table("scripts/words"))["words"]
+    return {name: (row[0], row[1]) for name, row in rows.items()}
