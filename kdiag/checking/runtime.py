@@ -13,7 +13,6 @@ import stat
 from pathlib import Path
 
 from kdiag import trust
-from kdiag.trust import write
 
 #: A survey of the BTF has a hundred names of modules or some; more is not one of ours.
 _LIMIT = 256 * 1024
@@ -51,6 +50,9 @@ def keep(name: str, key: str, text: str) -> None:
     data = f"{key}\n{text}{_END}".encode()
     if place is None or not os.path.isdir(place.parent) or "\n" in key or len(data) > _LIMIT:
         return
+    # Only a run that saw something new writes.
+    from kdiag.trust import write
+
     with contextlib.suppress(OSError), trust.directory(place, make=0o700) as at:
         # One name for what is not finished: a killed run leaves it for the next one to take away. Should two runs write
         # at once, what lacks its end is not read.
