@@ -141,7 +141,7 @@ def kprobe_multi(machine: Machine) -> Iterator[Finding]:
         # Before 5.18 the kind is not known; without CONFIG_FPROBE it is not supported (kernel/trace/bpf_trace.c).
         yield fail(
             "this kernel has no kprobe.multi",
-            reason=f"the kernel does not know this kind of link ({result.describe()})",
+            reason=f"the kernel does not know this kind of link: {result.describe()}",
             evidence=evidence,
             causes=("config.FPROBE", "config.KPROBES"),
         )

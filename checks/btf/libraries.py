@@ -43,7 +43,8 @@ def readers(machine: Machine) -> Iterator[Finding]:
     except (NoBtf, BtfError):
         yield skip("no BTF to read")
         return
-    needs = f"highest kind {highest.name}, read by libbpf {wanted[0]}.{wanted[1]} and newer"
+    readers = f"libbpf {wanted[0]}.{wanted[1]} and newer" if any(wanted) else "every libbpf"
+    needs = f"highest kind {highest.name}, read by {readers}"
     libraries = {version: path for path, version in reversed(machine.tools.libbpfs)}
     evidence = (
         Evidence(VMLINUX, needs),

@@ -34,7 +34,7 @@ def modules(machine: Machine) -> Iterator[Finding]:
         yield fail("module BTF cannot be read: the kernel's is broken", causes=("btf.vmlinux",))
         return
     evidence = (
-        Evidence("/sys/kernel/btf", f"{len(found.names)} modules, {found.parsed} parsed"),
+        Evidence("/sys/kernel/btf", f"{_modules(len(found.names))}, {found.parsed} parsed"),
         *(Evidence(f"/sys/kernel/btf/{name}", text) for name, text in found.broken),
     )
     # A module that has its BTF by now was replaced since the kernel refused it.
@@ -44,9 +44,9 @@ def modules(machine: Machine) -> Iterator[Finding]:
     if refused:
         yield _refused_modules(machine, refused)
     elif found.broken:
-        yield fail(f"{len(found.broken)} modules have broken BTF", evidence=evidence)
+        yield fail(f"{_modules(len(found.broken), 'has', 'have')} broken BTF", evidence=evidence)
     elif found.names:
-        yield ok(f"{len(found.names)} modules have BTF", evidence=evidence)
+        yield ok(f"{_modules(len(found.names), 'has', 'have')} BTF", evidence=evidence)
     elif machine.modules.loaded is None:
         yield fail("no modules, so no module BTF", evidence=evidence, causes=("kernel.modules",))
     elif not machine.modules.loaded:
@@ -79,3 +79,9 @@ def _refused_modules(machine: Machine, refused: tuple[Notice, ...]) -> Finding:
             ),
         ),
     )
+
+
+def _modules(count: int, one: str = "", several: str = "") -> str:
+    """`1 module`, `4 modules`, with the verb that goes with the number."""
+    noun, verb = ("module", one) if count == 1 else ("modules", several)
+    return f"{count} {noun} {verb}".rstrip()

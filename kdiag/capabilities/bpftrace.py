@@ -227,9 +227,7 @@ def kstack(b: Behaviour) -> Expression:
 
 def module_types(b: Behaviour) -> Expression:
     if not b.module_btf:
-        return never(
-            "this release of bpftrace does not read the BTF of modules (0.17 did first)", "tools.bpftrace"
-        )
+        return never("types of modules require bpftrace 0.17 or newer", "tools.bpftrace")
     return all_of(struct(b), need("btf.modules"))
 
 

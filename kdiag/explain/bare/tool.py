@@ -82,7 +82,7 @@ def _judged(
 
 
 def _bcc(word: str, here: Here) -> tuple[str, str, str]:
-    path = here.machine.tools.bcc_tool(word)
+    path = here.machine.tools.bcc.tool(word)
     wanted = _BCC.get(word, "bcc-tools")
     capability = next((one for one in here.report.capabilities if one.id == wanted), None)
     if path is None or capability is None:

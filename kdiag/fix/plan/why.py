@@ -52,8 +52,8 @@ def _package(subject: Subject) -> tuple[str, ...]:
     """Whether a package could bring them."""
     advice = subject.machine.origin.packages.advice
     if advice.obtainable == "no":
-        ways = "; ".join(remedy.title for remedy in instead(subject.machine))
-        other = f" Instead: {ways}." if ways else ""
+        ways = "; ".join(_within(remedy.title) for remedy in instead(subject.machine))
+        other = f" What helps: {ways}." if ways else ""
         return (f"No package has headers for this kernel: {advice.reason}.{other}",)
     if advice.obtainable == "unknown" or not advice.name:
         return (f"Which package has headers for this kernel is not known: {advice.reason}.",)
@@ -100,3 +100,8 @@ def _not_needed_by(number: int) -> str:
     if number == 1:
         return "The required capability does not need them"
     return f"None of the {number} required capabilities needs them"
+
+
+def _within(title: str) -> str:
+    """A title inside of a sentence; one that begins with an abbreviation stays as it is."""
+    return title if title[1:2].isupper() else title[:1].lower() + title[1:]
