@@ -188,6 +188,19 @@ def test_unnamed_members_need_an_option_of_the_compiler(flag: str, status: Statu
     assert ("struct __filename_head" in finding.summary) is (status is Status.FAIL)
 
 
+def test_opensnoop_compiles_where_only_fs_h_has_unnamed_members() -> None:
+    """It includes linux/sched.h: opensnoop of BCC 0.31 was seen to work on 7.2, and execsnoop not to compile."""
+    described, place = looked_at("struct bpf_wq {\n};\n", USER, KERNEL, release="7.2.13+deb14-cloud-amd64")
+    described.file(f"{place}/include/linux/fs.h", "struct filename {\n\tstruct __filename_head;\n};\n")
+    report = report_on(described.recording())
+    found = {one.id: one.status for one in report.findings}
+    assert (found["headers.bcc-structs"], found["headers.bcc-sched"]) == (Status.FAIL, Status.OK)
+    execsnoop = next(c for c in report.capabilities if c.id == "bcc-execsnoop")
+    opensnoop = next(c for c in report.capabilities if c.id == "bcc-opensnoop")
+    assert "headers.bcc-structs" in execsnoop.findings
+    assert "headers.bcc-structs" not in opensnoop.findings
+
+
 @pytest.mark.parametrize(
     ("llvm", "written", "status"),
     [
