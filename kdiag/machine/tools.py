@@ -13,7 +13,7 @@ from kdiag.machine.programs.build import BuildFacts
 from kdiag.machine.programs.libbpf import LibbpfFacts
 from kdiag.machine.programs.libraries import Libraries
 from kdiag.machine.programs.loader import Loader
-from kdiag.machine.programs.start import TIMEOUT, Start, Starts, first_line, start_words
+from kdiag.machine.programs.start import Start, Starts, first_line, start_words
 from kdiag.machine.programs.triggers import Triggers, triggers
 from kdiag.system import Unavailable
 
@@ -100,7 +100,7 @@ class Tools:
         """Let the tools print their versions while other facts are gathered."""
         for path, option in ((self.bpftrace_path, "--version"), (self.bpftool_path, "version")):
             if path is not None:
-                self._system.start((path, option), TIMEOUT)
+                self._starts.begin((path, option))
 
     @cached_property
     def bpftrace(self) -> Tool | None:

@@ -397,7 +397,7 @@ def test_a_hanging_program_is_ended(
     name: str, programs: Callable[[str, str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pids = tmp_path / "pids"
-    monkeypatch.setattr("kdiag.machine.tools._TIMEOUT", 1.0)
+    monkeypatch.setattr("kdiag.machine.programs.start.TIMEOUT", 1.0)
     programs(name, f"trap '' TERM INT HUP\necho $$ >> {pids}\nsleep {2 * HANG} &\necho $! >> {pids}\nwait")
     with ends():
         report = report_on(Live())

@@ -44,6 +44,10 @@ class Starts:
         self._loader = loader
         self._answers: dict[tuple[str, ...], CommandResult | Unavailable] = {}
 
+    def begin(self, argv: tuple[str, ...]) -> None:
+        """Let it run while other facts are gathered."""
+        self._system.start(argv, TIMEOUT)
+
     def run(self, argv: tuple[str, ...]) -> CommandResult:
         """What a command said; run once, however many ask: bpftrace takes a tenth of a check to start."""
         if argv not in self._answers:
