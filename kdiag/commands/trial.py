@@ -1,13 +1,17 @@
 """`kdiag explain FILE --try`: an object is loaded for real, attached to nothing, and let go.
 
 A process of its own does it through the libbpf that is installed and pins nothing, so that the kernel frees everything
-when the process ends, however that happens; it ends with kdiag.
+when the process ends, however that happens; it ends with kdiag. Where no libbpf is installed, bpftool does it, with the
+one that it carries. bpftool pins what it loads: in a BPF file system that is mounted for that process alone, in a mount
+namespace of its own, so that nothing else sees the pins, and they go with it.
 """
 
 from __future__ import annotations
 
+import ctypes
+import os
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from kdiag.commands.runners import runners
@@ -28,6 +32,10 @@ if TYPE_CHECKING:
 _SECONDS = 120.0
 _LINES = 8
 _LONGEST = 64 * 1024
+#: Where bpftool pins, below sysfs: the kernel makes the directory (kernel/bpf/inode.c).
+_PINS = "/sys/fs/bpf"
+#: include/uapi/linux/sched.h, include/uapi/linux/mount.h.
+_NEWNS, _REC, _PRIVATE = 0x00020000, 0x4000, 1 << 18
 
 
 class NotTried(Exception):
@@ -51,26 +59,77 @@ def tried(answer: Answer, here: Here) -> Answer:
         raise NotTried(f"{answer.subject} was not loaded, because {error}") from None
     except OSError as error:
         raise NotTried(f"cannot read {answer.subject}: {error.strerror or error}") from None
-    runner = runners(here.machine.tools)["libbpf"]
-    if not runner.words:
-        raise NotTried(runner.absent.partition(";")[0])
+    words, program = _way(here)
     try:
-        why = distrusted(runner.path)
+        why = distrusted(program)
     except OSError as error:
         why = error.strerror or str(error)
     if why:
-        raise NotTried(f"{runner.path} was not used, because {why}")
+        raise NotTried(f"{program} was not used, because {why}")
     source, judged = judged_objects(answer.subject, here)
     if source.data != data:
         raise NotTried(f"{answer.subject} changed while it was read")
-    done = [_load(runner.words, one.object.image.data) for one in judged]
-    return _told(answer, judged, done, runner.path)
+    load = _load if words else _load_by_bpftool
+    done = [load(words or (program,), one.object.image.data) for one in judged]
+    return _told(answer, judged, done, program)
+
+
+def _way(here: Here) -> tuple[tuple[str, ...], str]:
+    """How libbpf is called, and which library it is; without one no words, and which bpftool there is. Raises
+    NotTried.
+    """
+    known = runners(here.machine.tools)
+    if known["libbpf"].words:
+        return known["libbpf"].words, known["libbpf"].path
+    if known["bpftool"].words:
+        return (), known["bpftool"].words[0]
+    raise NotTried("no libbpf.so and no bpftool is installed to load it with: install either")
 
 
 def _load(words: tuple[str, ...], image: bytes) -> _Tried:
     process = start((*words, "load"), stdin=subprocess.PIPE, before=die_with_parent())
+    return _ended(process, image, lambda out: out.strip() == b"loaded")
+
+
+def _load_by_bpftool(words: tuple[str, ...], image: bytes) -> _Tried:
+    """The object by `bpftool prog loadall`, out of memory that nobody else can write."""
+    object_ = os.memfd_create("kdiag-object")
     try:
-        out, err = process.communicate(image, timeout=_SECONDS)
+        os.write(object_, image)
+        argv = (*words, "prog", "loadall", f"/proc/self/fd/{object_}", f"{_PINS}/kdiag")
+        process = start(argv, pass_fds=(object_,), before=_with_own_pins())
+    except subprocess.SubprocessError:
+        raise NotTried(
+            f"bpftool pins what it loads, and this process may not mount a BPF file system of its own at {_PINS}: that "
+            "requires CAP_SYS_ADMIN; an installed libbpf.so is used without it"
+        ) from None
+    finally:
+        os.close(object_)
+    return _ended(process, b"", lambda _: process.returncode == 0)
+
+
+def _with_own_pins() -> Callable[[], None]:
+    """For the child before exec: a mount namespace of its own, and in it a BPF file system that is empty. Each mount of
+    it is another one (kernel/bpf/inode.c, bpf_get_tree), which the kernel frees with the namespace.
+    """
+    end_with_us, libc = die_with_parent(), ctypes.CDLL(None, use_errno=True)
+
+    def prepare() -> None:
+        end_with_us()
+        if (
+            libc.unshare(_NEWNS)
+            or libc.mount(b"none", b"/", None, ctypes.c_ulong(_REC | _PRIVATE), None)
+            or libc.mount(b"kdiag", _PINS.encode(), b"bpf", ctypes.c_ulong(0), b"mode=0700")
+        ):
+            raise OSError(ctypes.get_errno(), "no mount of its own")
+
+    return prepare
+
+
+def _ended(process: subprocess.Popen[bytes], image: bytes, loaded: Callable[[bytes], bool]) -> _Tried:
+    """What became of it. image: what it reads; loaded: by what it printed."""
+    try:
+        out, err = process.communicate(image or None, timeout=_SECONDS)
     except subprocess.TimeoutExpired:
         return _Tried(False, (f"stopped after {_SECONDS:g} s",))
     finally:
@@ -78,7 +137,7 @@ def _load(words: tuple[str, ...], image: bytes) -> _Tried:
             process.kill()
             process.communicate()
     lines = [clean(line) for line in err[-_LONGEST:].decode("utf-8", "replace").splitlines() if line.strip()]
-    return _Tried(out.strip() == b"loaded", tuple(_telling(lines)))
+    return _Tried(loaded(out), tuple(_telling(lines)))
 
 
 def _telling(lines: list[str]) -> list[str]:

@@ -11,12 +11,16 @@ from pathlib import Path
 
 import pytest
 
+from kdiag.commands import trial
+from kdiag.smoke.programs import Runner
+from tests.support.explained import described, here
 from tests.support.needs import need, need_root
 from tests.support.waiting import HANG, gone, wait_until
 
 ROOT = Path(__file__).parents[2]
 OBJECTS = Path(__file__).parent / "objects"
 SHIPPED = ROOT / "kdiag" / "smoke" / "objects"
+HERE = here(described("0.23.2"))
 RECORDING = str(ROOT / "fixtures" / "minimal")
 
 
@@ -80,6 +84,44 @@ def _copied(beside: Path, name: str) -> Path:
     file = beside.parent / f"{name}.bpf.o"
     shutil.copy(OBJECTS / f"{name}.bpf.o", file)
     return file
+
+
+@pytest.mark.live
+def test_bpftool_loads_where_no_libbpf_is_installed_and_its_pins_go_with_it(mine: Path) -> None:
+    need_root()
+    bpftool = shutil.which("bpftool", path="/usr/sbin:/usr/bin:/sbin:/bin")
+    need(bpftool is not None, "bpftool")
+    assert bpftool is not None
+    before = Path("/proc/mounts").read_text(encoding="utf-8")
+    try:
+        good = trial._load_by_bpftool((bpftool,), mine.read_bytes())
+        bad = trial._load_by_bpftool((bpftool,), _copied(mine, "unknown_helper").read_bytes())
+    except trial.NotTried as error:
+        pytest.skip(str(error))  # a container without CAP_SYS_ADMIN
+    need(good.loaded or "Operation not permitted" not in " ".join(good.said), "bpf(2)")
+    assert good.loaded and not bad.loaded and bad.said
+    assert Path("/proc/mounts").read_text(encoding="utf-8") == before
+    assert not os.path.exists("/sys/fs/bpf/kdiag")
+
+
+@pytest.mark.parametrize(
+    ("library", "bpftool", "used"),
+    [("libbpf.so.1", "/usr/sbin/bpftool", "libbpf.so.1"), ("", "/usr/sbin/bpftool", "/usr/sbin/bpftool")],
+)
+def test_the_library_is_asked_before_bpftool(
+    monkeypatch: pytest.MonkeyPatch, library: str, bpftool: str, used: str
+) -> None:
+    known = {
+        "libbpf": Runner("libbpf", ("python", library) if library else (), (), bool, library),
+        "bpftool": Runner("bpftool", (bpftool,), (), bool),
+    }
+    monkeypatch.setattr(trial, "runners", lambda _: known)
+    assert trial._way(HERE)[1] == used
+    monkeypatch.setattr(
+        trial, "runners", lambda _: {name: one._replace(words=()) for name, one in known.items()}
+    )
+    with pytest.raises(trial.NotTried, match="install either"):
+        trial._way(HERE)
 
 
 #: Takes the place of the loader, and stays: it waits for a line that never comes.
