@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from functools import cached_property
 from os import PathLike, fspath
+from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from kdiag.btf.declare import Declarer
@@ -32,8 +33,11 @@ from kdiag.commands.btf import Asked, source_of
 from kdiag.commands.btf_here import CannotAnswer, find_functions, find_type, told
 from kdiag.commands.explain import answers
 from kdiag.commands.record import BadRecording, system_from
+from kdiag.commands.requirement import of_files, of_profiles, own_profiles, with_required
 from kdiag.commands.why import explain as held_against
 from kdiag.commands.why import log_in
+from kdiag.config.file import check_names, load
+from kdiag.config.values import ConfigError
 from kdiag.explain.here import Here
 from kdiag.explain.value import NotKnown
 from kdiag.machine import Machine
@@ -46,6 +50,7 @@ if TYPE_CHECKING:
     from kdiag.btf.finding import Found
     from kdiag.btf.sources import Source
     from kdiag.explain.value import Answer
+    from kdiag.knowledge.bpf.profiles import Profile
     from kdiag.model import Report
     from kdiag.system import System
     from kdiag.why.value import Explanation
@@ -69,12 +74,17 @@ def check(  # noqa: PLR0913  an option of the command each
     only: Sequence[str] = (),
     skip: Sequence[str] = (),
     plugins: bool = True,
+    profiles: Sequence[str] = (),
+    require_from: Sequence[Path] = (),
+    config: Path = "",
 ) -> Report:
     """What can be traced on this machine, or on the recorded one, as `kdiag check` says it.
 
     host: where this container sees its host's files. require: ids of capabilities; tools: bpftrace, bcc, libbpf,
-    bpftool; only, skip: ids or globs of checks. Raises Problem for a recording that cannot be read, and for a name
-    that nothing has.
+    bpftool; only, skip: ids or globs of checks. profiles: names of profiles, and require_from: files (objects, scripts
+    of bpftrace), whose requirements become those of the report; config: a kdiag.toml, whose [profile.NAME] are known
+    beside the built-in ones, and of which nothing else is taken. Raises Problem for a recording or a file that cannot
+    be read, and for a name that nothing has.
     """
     wanted = split(tools)
     if unknown := [tool for tool in wanted if tool not in REQUIRED]:
@@ -82,8 +92,27 @@ def check(  # noqa: PLR0913  an option of the command each
     machine, known = _machine(recording, host), discover(plugins=plugins)
     try:
         chosen = choose(known.checks, split(only), split(skip))
-        return analyse(machine, known, chosen, capabilities(split(require)), wanted)
-    except UnknownName as error:
+        report = analyse(machine, known, chosen, capabilities(split(require)), wanted)
+        if not profiles and not require_from:
+            return report
+        place = Here(machine, lambda: known, lambda: report, RECORDED if recording else "", _profiles(config))
+        rows, also = of_profiles(split(profiles), place)
+        rows += of_files([fspath(one) for one in require_from], place)
+    except (UnknownName, NotKnown) as error:
+        raise Problem(str(error)) from None
+    said = report.required if require or tools else ()
+    return with_required(report, rows, tuple(dict.fromkeys((*said, *also))))
+
+
+def _profiles(config: Path) -> dict[str, Profile]:
+    """The user's own profiles. Raises Problem for a file that cannot be read, or is wrong."""
+    if not fspath(config):
+        return {}
+    try:
+        settings = load(FilePath(fspath(config)))
+        check_names(settings, None)
+        return own_profiles(settings)
+    except ConfigError as error:
         raise Problem(str(error)) from None
 
 
@@ -105,10 +134,12 @@ def why(
     return held_against(log_in(raw), found, types if known else None, recorded=bool(recording))
 
 
-def explain(*names: str, recording: Path = "", host: Path = "", plugins: bool = True) -> tuple[Answer, ...]:
+def explain(
+    *names: str, recording: Path = "", host: Path = "", plugins: bool = True, config: Path = ""
+) -> tuple[Answer, ...]:
     """What names, probes and files are, and how they stand here, as `kdiag explain` says it: an answer for each.
 
-    Raises Problem for a name that nothing has.
+    config: a kdiag.toml, whose [profile.NAME] can be asked for. Raises Problem for a name that nothing has.
     """
     machine, known = _machine(recording, host), discover(plugins=plugins)
     here = Here(
@@ -116,6 +147,7 @@ def explain(*names: str, recording: Path = "", host: Path = "", plugins: bool = 
         lambda: known,
         lambda: analyse(machine, known, known.checks),
         RECORDED if recording else "",
+        _profiles(config),
     )
     try:
         return tuple(answers(names, here))

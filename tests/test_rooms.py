@@ -41,7 +41,7 @@ MAY_IMPORT = {
     "completion": "btf capabilities checking explain knowledge machine parse report smoke system trust",
     "smoke": "capabilities checking console knowledge model parse report system trust words",
     "pytest_plugin": "capabilities checking machine model report system trust words",
-    "api": "btf capabilities checking commands explain machine model parse report system why",
+    "api": "btf capabilities checking commands config explain knowledge machine model parse report system why",
     "mcp": "api explain report why",
     "commands": "btf capabilities checking compare config console explain fix knowledge learn machine model parse "
     "recording report smoke system trust why",

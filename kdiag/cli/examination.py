@@ -152,8 +152,9 @@ def here(recording: str, host: str, *, no_plugins: bool = False) -> Here:
         report = analyse(machine, known(), known().checks)
         return report if recording else for_this_user(report, host_directory(host))
 
-    own = own_profiles(settings_of("auto"))
-    return Here(machine, known, examined, RECORDED if recording else "", own)
+    settings = settings_of("auto")
+    _check_names(settings, None)
+    return Here(machine, known, examined, RECORDED if recording else "", own_profiles(settings))
 
 
 def _check_options(asked: Asked, planned: Sequence[Output]) -> None:
@@ -268,7 +269,7 @@ def _loaded(path: str) -> Config:
         fail(str(error))
 
 
-def _check_names(settings: Config, known: Registry) -> None:
+def _check_names(settings: Config, known: Registry | None) -> None:
     try:
         check_names(settings, known)
     except ConfigError as error:

@@ -90,19 +90,23 @@ def load(path: Path, today: date | None = None) -> Config:
     return read(path, today)
 
 
-def check_names(config: Config, registry: Registry) -> None:
-    """Look up every capability, check and finding that the file names. Raises ConfigError."""
+def check_names(config: Config, registry: Registry | None) -> None:
+    """Look up every capability, check and finding that the file names; without a registry those only that require none:
+    all that a profile has. Raises ConfigError.
+    """
     for named in config.names:
+        if registry is None and named.kind in ("check", "finding"):
+            continue
         try:
             if named.kind == "capability":
                 capabilities([named.name])
-            elif named.kind == "check":
+            elif named.kind == "check" and registry is not None:
                 choose(registry.checks, [named.name], [])
             elif named.kind == "tool":
                 known_tool(named.name)
             elif named.kind in ("map", "program", "helper", "privilege"):
                 known_to_the_kernel(named.kind, named.name)
-            else:
+            elif registry is not None:
                 _known_finding(named.name, registry)
         except UnknownName as error:
             raise ConfigError(config.path, None, f"{named.place}: {error}") from None

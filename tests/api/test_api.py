@@ -75,3 +75,14 @@ def test_the_examples_of_the_page_are_true(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.chdir(REPOSITORY)
     outcome = doctest.testfile(str(REPOSITORY / "docs" / "api.md"), module_relative=False)
     assert outcome.attempted > 8 and not outcome.failed
+
+
+def test_profiles_of_a_file_that_is_wrong_are_a_problem(tmp_path: Path) -> None:
+    config = tmp_path / "kdiag.toml"
+    config.write_text('[profile.ours]\nmaps = ["NO_SUCH_MAP"]\n', encoding="utf-8")
+    with pytest.raises(
+        api.Problem, match=r"kdiag\.toml: profile\.ours, maps 1: no map type is called 'NO_SUCH_MAP'"
+    ):
+        api.explain("ours", recording=FIXTURES / "minimal", config=config)
+    with pytest.raises(api.Problem, match="no profile is called 'theirs'"):
+        api.check(FIXTURES / "minimal", profiles=["theirs"])
