@@ -3,13 +3,15 @@
     python -m benchmarks.compare [MACHINES] [DIRECTORY]
 
 Makes reports (10,000 unless said otherwise; `benchmarks.reports`), then runs `kdiag compare` on them in processes of
-their own and prints time and peak memory.
+their own and prints time, its ratio to a loop of json.load over the same files (a busy machine slows both), and peak
+memory.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -22,6 +24,9 @@ _MAKE = (
     "import sys; from pathlib import Path\n"
     "from benchmarks.compare import as_lines; from benchmarks.reports import make\n"
     "make(Path(sys.argv[1]), int(sys.argv[2])); as_lines(Path(sys.argv[1]), Path(sys.argv[3]))"
+)
+_LOOP = (
+    "import json, os, sys\nfor name in os.scandir(sys.argv[1]):\n    with open(name) as file: json.load(file)"
 )
 #: What is measured: the command line that the console script runs.
 _COMMAND = "from kdiag.__main__ import main; main()"
@@ -40,13 +45,21 @@ def main() -> None:
         print(f"{count} reports, {size / 2**20:.0f} MiB, made in {time.perf_counter() - started:.0f} s")
         environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
         base = str(next(files.iterdir()))
+        # What a user would write instead, which only reads: a loop of json.load, and jq.
+        whole = once([sys.executable, "-c", _LOOP, str(files)], environment)
+        print(_line("a loop of json.load", whole, whole))
+        if jq := shutil.which("jq"):
+            print(_line("jq .verdict.status", once([jq, ".verdict.status", str(lines)], environment), whole))
         for name, arguments in {
             "files": [str(files)],
+            "files, counted": [str(files), "--fleet"],
+            "one file, counted": [str(lines), "--fleet"],
             "files, as JSON": [str(files), "--format", "json"],
             "files, against a baseline": [str(files), "--baseline", base],
             "one file, a report per line": [str(lines)],
         }.items():
-            print(_line(name, once([sys.executable, "-c", _COMMAND, "compare", *arguments], environment)))
+            run = once([sys.executable, "-c", _COMMAND, "compare", *arguments], environment)
+            print(_line(name, run, whole))
 
 
 def as_lines(files: Path, lines: Path) -> None:
@@ -56,8 +69,9 @@ def as_lines(files: Path, lines: Path) -> None:
             out.write(json.dumps(json.loads(path.read_bytes())) + "\n")
 
 
-def _line(name: str, run: Run) -> str:
-    return f"{name:<28} {run.wall / 1000:6.2f} s wall  {run.cpu / 1000:6.2f} s CPU  {run.memory:6.0f} MiB"
+def _line(name: str, run: Run, against: Run) -> str:
+    times = f"{run.wall / 1000:6.2f} s wall  {run.cpu / 1000:6.2f} s CPU"
+    return f"{name:<28} {times}  {run.cpu / against.cpu:5.2f} of the loop  {run.memory:6.0f} MiB"
 
 
 if __name__ == "__main__":

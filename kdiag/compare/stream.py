@@ -26,6 +26,7 @@ _SHOWN = 60
 _BOM = b"\xef\xbb\xbf"
 #: No string of JSON can hold it: its quotes would be escaped.
 _NEXT_REPORT = re.compile(rb'\{\s{0,8}"schema": ?"kdiag\.report/')
+_NAME = b'"kdiag.report/'
 
 
 class Document(NamedTuple):
@@ -157,7 +158,10 @@ def _report_end(source: _Source) -> int:
     size = _document_end(source)
     if size < 0:
         return size
-    # A machine broke off in the middle of a line, and the next one's report follows at once.
+    # A machine broke off in the middle of a line, and the next one's report follows at once: the name is there twice.
+    start, stop = source.at, source.at + size
+    if source.held.find(_NAME, source.held.find(_NAME, start, stop) + 1, stop) < 0:
+        return size
     glued = _NEXT_REPORT.search(source.held, source.at + 1, source.at + size)
     return size if glued is None else glued.start() - source.at
 

@@ -92,6 +92,8 @@ class Reader:
         self._shells: dict[bytes, _Shell] = {}
         self._remembered = 0
         self._numbers: dict[object, int] = {}
+        #: Answers that are each about something else.
+        self._distinct: set[tuple[int, ...]] = set()
 
     def read(self, document: bytes) -> MachineSummary:
         """The summary of one JSON document. Raises BadReport, with the place, for whatever is wrong with it."""
@@ -134,8 +136,7 @@ class Reader:
         shell = self._shell(pieces.head, pieces.rest)
         if shell is None:
             return None
-        self._known(pieces.findings, pieces.layout)
-        found = self._put_together(shell, pieces.findings, pieces.capabilities, _whole)
+        found = self._put_together(shell, pieces.findings, pieces.capabilities, _whole, pieces.layout)
         created = _CREATED.search(pieces.head)
         return found._replace(created=created[2].decode() if created else "") if found else None
 
@@ -172,16 +173,29 @@ class Reader:
         return found._replace(created=str(created)) if found else None
 
     def _put_together(
-        self, shell: _Shell, blocks: list[bytes], works: list[bytes], written: Callable[[bytes], bytes]
+        self,
+        shell: _Shell,
+        blocks: list[bytes],
+        works: list[bytes],
+        written: Callable[[bytes], bytes],
+        layout: Layout | None = None,
     ) -> MachineSummary | None:
         if len(blocks) + len(works) > MOST_ANSWERS:
             return None
-        self._learn(blocks, works, written)
-        facts = [self._facts[block] for block in blocks]
-        able = [self._capabilities[block] for block in works]
-        if len({fact.id for fact, _ in facts}) != len(facts) or len({c.id for c, _ in able}) != len(able):
-            return None
+        # Looking a block up reads all of it: once, if it is known.
+        known, works_known = [*map(self._facts.get, blocks)], [*map(self._capabilities.get, works)]
+        if None in known or None in works_known:
+            new = [block for block, one in zip(blocks, known, strict=True) if one is None]
+            if layout is not None:
+                self._known(new, layout)
+            self._learn(new, works, written)
+        facts = [one or self._facts[block] for block, one in zip(blocks, known, strict=True)]
+        able = [one or self._capabilities[block] for block, one in zip(works, works_known, strict=True)]
         answers = tuple([number for _, number in able] + [number for _, number in facts])
+        if answers not in self._distinct:
+            if len({fact.id for fact, _ in facts}) != len(facts) or len({c.id for c, _ in able}) != len(able):
+                return None
+            self._distinct.add(answers)
         return MachineSummary(
             shell.machine,
             shell.required,
@@ -208,7 +222,7 @@ class Reader:
     def _learn(self, blocks: list[bytes], works: list[bytes], written: Callable[[bytes], bytes]) -> None:
         """Read and check the blocks that were not seen before. written: a block as JSON, as it is on its own."""
         if self._remembered > _REMEMBERED:
-            for memory in (self._facts, self._capabilities, self._shells):
+            for memory in (self._facts, self._capabilities, self._shells, self._distinct):
                 memory.clear()
             self._remembered = 0
         new = list(dict.fromkeys(b for b in blocks if b not in self._facts))

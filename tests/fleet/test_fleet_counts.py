@@ -79,6 +79,11 @@ HOSTILE = {
     "deep": b"[" * 100_000,
     "escapes": b'{"schema": "\\u001b]0;owned\\u0007\\u001b[31m"}\n',
     "binary": bytes(range(256)) * 20,
+    "deep in a report": (render(report())[:-3] + ', "x": ' + "[" * 100_000 + "\n}\n").encode(),
+    "a NUL in a string": render(report()).encode().replace(b"Debian", b"Deb\0ian"),
+    "a number of 5,000 digits": (render(report())[:-3] + ', "x": 1' + "0" * 5000 + "\n}\n").encode(),
+    "a number beyond all numbers": render(report()).encode().replace(b'"2026-01-01T00:00:00Z"', b"1e400"),
+    "an id twice": render(report()).replace('"id": "x.b"', '"id": "x.a"').encode(),
     "many": json.dumps(
         {**json.loads(render(report())), "capabilities": [{"id": f"c{n}"} for n in range(100_000)]}
     ).encode(),
@@ -100,6 +105,18 @@ def test_a_bad_host_is_named_and_the_rest_goes_on(kind: str, tmp_path: Path) -> 
     told = text(fleet, Page(80))
     assert "m-1.json" in told.replace("\n", "")
     assert told.replace("\n", "").isprintable()
+
+
+def test_of_a_key_that_is_there_twice_the_last_counts_in_every_layout(tmp_path: Path) -> None:
+    """As every reader of JSON has it: two programs must not read two verdicts out of one report."""
+    bad = json.loads(render(not_ready(report())))["verdict"]
+    twice = render(report())[:-3] + ',\n  "verdict": ' + json.dumps(bad) + "\n}\n"
+    given = tmp_path / "a"
+    given.mkdir()
+    Path(given, "own.json").write_text(twice)
+    Path(given, "line.json").write_text(twice.replace("\n", " ") + "\n")
+    fleet = found(str(given)).fleet
+    assert (fleet.counts, fleet.unread) == (Counts(0, 2, 0), 0)
 
 
 def test_of_two_reports_of_a_machine_the_newer_counts(tmp_path: Path) -> None:

@@ -116,3 +116,10 @@ def test_the_units_are_confined(unit: str) -> None:
     if "unrecognized option" in done.stderr or "Unknown" in done.stderr:
         pytest.skip("this systemd-analyze does not judge files")
     assert done.returncode == 0, done.stdout.splitlines()[-1:]
+
+
+@pytest.mark.parametrize("unit", ["kdiag-check.service", "kdiag-kernel.service"])
+def test_the_filter_lets_through_what_kdiag_calls(unit: str) -> None:
+    """What a filter refuses ends the program; these are not in @system-service (`systemd-analyze syscall-filter`)."""
+    (allowed,) = re.findall(r"^SystemCallFilter=(.*)$", (SYSTEMD / unit).read_text(), re.M)
+    assert {"bpf", "perf_event_open", "syslog"} < set(allowed.split())
