@@ -28,7 +28,9 @@ def run(arguments: Sequence[str]) -> int:
     try:
         done = install(shell, os.environ, name())
     except OSError as error:
-        output.error(f"cannot write {error.filename or 'the completion'}: {error.strerror or error}")
+        place = str(error.filename or "")
+        place = place if os.path.isabs(place) else "the completion below your home directory"
+        output.error(f"cannot write {place}: {error.strerror or error}")
         return exits.FAILED
     output.text(f"Written: {done.script}\n")
     if done.start_file:
