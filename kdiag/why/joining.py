@@ -12,13 +12,16 @@ from functools import cache
 from itertools import chain, islice
 
 from kdiag.knowledge.texts.templates import index
+from kdiag.knowledge.tools.catalogue import GENERAL
 from kdiag.knowledge.tools.message_literals import literals
-from kdiag.knowledge.tools.messages import COMPLAINT, RANK, all_recognised, by_pattern, patterns
+from kdiag.knowledge.tools.messages import COMPLAINT, RANK, Recognised, all_recognised, by_pattern, patterns
+from kdiag.why.chains import chained
 from kdiag.why.nearest import nearest
 from kdiag.why.reading import Reading
 from kdiag.why.refusing import SOURCE, Verifier
 from kdiag.why.sieve import Sieve, sieve
 from kdiag.why.value import Log, Strange, Told
+from kdiag.why.whence import Whence
 
 #: Complaints that are kept apart; those after them are only counted.
 _STRANGE = 50
@@ -28,6 +31,9 @@ _FITTING = 4
 _SHOWN = 5
 #: Shapes that are remembered, and characters of one.
 _SHAPES, _SHAPE = 20_000, 300
+#: Lines of which each is asked what machine it is from; behind them only those that complain.
+_BEGINNING = 100
+_LOADS, _VERIFIER = "bpf.load", "verifier."
 _NUMBERS = re.compile(r"0x[0-9a-fA-F]+|\d+")
 
 
@@ -78,13 +84,15 @@ class _Joined:
             return False
         patterned = by_pattern(line)
         first = next(patterned, None)
-        if first is not None and (before := self.told.get(f"{first[0].id} ")) is not None:
+        general = first is not None and first[0].id.startswith(GENERAL)
+        if first is not None and not general and (before := self.told.get(f"{first[0].id} ")) is not None:
             self.told[f"{first[0].id} "] = before._replace(times=before.times + 1)
             return f"{first[0].id} "
         every = () if first is None else chain((first,), patterned)
         fits = tuple(islice(all_recognised(line, every), _FITTING))
         if not fits:
             return COMPLAINT.search(line) is not None
+        fits = _deepest_first(fits)
         known = fits[0]
         key = f"{known.message.id} {known.text}"
         before = self.told.get(key)
@@ -105,12 +113,24 @@ class _Joined:
             self.untold += 1
 
 
+def _deepest_first(fits: tuple[Recognised, ...]) -> tuple[Recognised, ...]:
+    """What the verifier says stands behind what a program says of the call that it refused: it decides."""
+    if fits[0].message.call != _LOADS:
+        return fits
+    deepest = next((one for one in fits if one.message.id.startswith(_VERIFIER)), None)
+    return fits if deepest is None else (deepest, *(one for one in fits if one is not deepest))
+
+
 def join(lines: Iterable[str]) -> Log:
     """What is in the lines, the most decisive message first."""
     found, verifier, keeps, number = _Joined(), Verifier(), _sieve().keeps, 0
-    for number, line in enumerate(lines, 1):
-        if not verifier.read(number, line) and keeps(line):
+    whence = Whence()
+    for number, line in chained(enumerate(lines, 1)):
+        kept = not verifier.read(number, line) and keeps(line)
+        if kept:
             found.read(number, line)
+        if kept or number <= _BEGINNING:
+            whence.read(line)
     strange = list(found.strange.values())
     refusal = verifier.refusal
     if refusal and not any(one.text == refusal.text for one in found.told.values()):
@@ -130,4 +150,5 @@ def join(lines: Iterable[str]) -> Log:
         verifier.refused,
         found.untold,
         lines.binary if isinstance(lines, Reading) else 0,
+        whence.origin,
     )

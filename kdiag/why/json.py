@@ -43,6 +43,7 @@ def document(explanation: Explanation) -> dict[str, object]:
             "bpftrace": clean(machine.bpftrace),
         },
         "verdict": verdict(explanation),
+        "other_machine": [clean(words) for words in explanation.foreign],
         "text": _text(log),
         "answers": [_answer(answer) for answer in explanation.answers],
         "unknown": [_strange(one) for one in log.strange],

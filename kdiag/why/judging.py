@@ -11,6 +11,7 @@ from kdiag.knowledge.tools import errnos
 from kdiag.model import Finding, Remedy, Report, Status, Works
 from kdiag.why.ages import age, suited
 from kdiag.why.value import Answer, Explanation, Log, Outcome, Told, Verdict
+from kdiag.why.whence import foreign
 
 _WRONG = (Status.FAIL, Status.WARN)
 #: Of which a warning says only that it may be in the way: it is a candidate then.
@@ -25,6 +26,8 @@ _STATUS: Mapping[Verdict, int] = {
 _AS_ROOT = "privileges.sudo"
 _OF_THE_TOOL = "Run the command that printed this as root: with sudo before it"
 _LAST: Mapping[Outcome, int] = {"harmless": 1}
+#: Of which nothing on the machine is broken.
+_NO_MACHINE: tuple[Outcome, ...] = ("elsewhere", "misfit")
 
 
 def explained(log: Log, report: Report, place: str = "") -> Explanation:
@@ -34,7 +37,7 @@ def explained(log: Log, report: Report, place: str = "") -> Explanation:
     absent = _absent(report)
     answers = [judged(told, by_id, absent)._replace(release=age(told, report.machine)) for told in tolds]
     answers.sort(key=lambda one: _LAST.get(one.outcome, 0))  # stable: else as the log has them
-    return Explanation(report.machine, tuple(answers), log, place)
+    return Explanation(report.machine, tuple(answers), log, place, tuple(foreign(log.origin, report.machine)))
 
 
 def _absent(report: Report) -> frozenset[str]:
@@ -49,11 +52,12 @@ def _absent(report: Report) -> frozenset[str]:
 def judged(told: Told, by_id: Mapping[str, Finding], absent: frozenset[str] = frozenset()) -> Answer:
     """What one message means here. absent: ids of skipped findings that are causes nevertheless."""
     message = told.message
-    errno = errnos.answer(message.call, errnos.errno_in(told.text)) if message.call else None
+    errno = errnos.answer(message.call, errnos.errno_in(told.text), told.text) if message.call else None
     causes = message.findings if errno is None else errno.causes
     said = "" if errno is None else errno.meaning
     listed = [by_id[name] for name in causes if name in by_id]
     perhaps = [f for f in listed if f.id in _PERHAPS and f.status is Status.WARN]
+    perhaps += [f for f in listed if errno and f.id in errno.perhaps and f.status in _WRONG]
     wrong = [f for kind in _WRONG for f in listed if f.status is kind and f not in perhaps]
     wrong += [f for f in listed if f.id in absent]
     open_ = tuple(f for f in listed if f.status is Status.UNKNOWN or f in perhaps)
@@ -72,8 +76,10 @@ def judged(told: Told, by_id: Mapping[str, Finding], absent: frozenset[str] = fr
         remedy = _remedy(cause, chain, by_id)
         return Answer(told, "established", cause, chain, others, open_, fine, skipped, remedy, said)
     in_program = message.else_program if errno is None else errno.else_program
-    if not causes or (in_program and fine and not open_ and not skipped):
-        return Answer(told, "elsewhere", ruled_out=fine, errno=said)
+    misfit = message.misfit or (errno is not None and errno.misfit)
+    settled = fine and not open_ and not (skipped and not misfit)
+    if not causes or ((in_program or misfit) and settled):
+        return Answer(told, "misfit" if misfit else "elsewhere", ruled_out=fine, errno=said)
     outcome: Outcome = "none-here" if fine and not open_ and not skipped else "candidates"
     return Answer(told, outcome, candidates=open_, ruled_out=fine, skipped=skipped, errno=said)
 
@@ -85,7 +91,7 @@ def verdict(explanation: Explanation) -> Verdict:
     if not outcomes:
         return "explained" if refusal is not None and refusal.problem else "unknown"
     deciding = [one for one in outcomes if one != "harmless"]
-    if "established" in deciding or all(one == "elsewhere" for one in deciding):
+    if "established" in deciding or all(one in _NO_MACHINE for one in deciding):
         return "explained"
     return "not-established"
 

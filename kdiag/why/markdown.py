@@ -8,12 +8,13 @@ from kdiag.model import Finding, Remedy
 from kdiag.report.faces.markup import code, fenced, prose
 from kdiag.report.faces.plain import line
 from kdiag.why.value import Answer, Explanation, Outcome, Refusal, Strange
-from kdiag.why.words import HEADING, left_out, machine_line, nothing, reason, short, what
+from kdiag.why.words import HEADING, left_out, machine_line, nothing, other_machine, reason, short, what
 
 _MARKS: dict[Outcome, str] = {
     "established": "❌",
     "harmless": "✅",
     "elsewhere": "➖",
+    "misfit": "➖",
     "candidates": "❔",
     "none-here": "❔",
 }
@@ -24,14 +25,15 @@ _ANSWERS, _STRANGE, _EVIDENCE = 20, 10, 10
 def render(explanation: Explanation) -> str:
     """The Markdown, ending in a newline."""
     log = explanation.log
-    parts = list(_refusal(log.refusal, log.refused)) if log.refusal is not None else []
+    parts = [prose(other), ""] if (other := other_machine(explanation)) else []
+    parts += _refusal(log.refusal, log.refused) if log.refusal is not None else ()
     parts += [part for answer in explanation.answers[:_ANSWERS] for part in _answer(answer)]
     if len(explanation.answers) > _ANSWERS:
         parts += [f"{len(explanation.answers) - _ANSWERS} more known messages are left out.", ""]
     strange = [one for one in log.strange if log.refusal is None or one.text != log.refusal.text]
     parts += [part for one in strange[:_STRANGE] for part in _unknown(one)]
-    if not parts:
-        parts = [f"### {prose(nothing(log))}", ""]
+    if not any(part.startswith("#") for part in parts):
+        parts += [f"### {prose(nothing(log))}", ""]
     for words in left_out(log):
         parts += [prose(words), ""]
     parts.append(f"<sub>{prose(' · '.join(machine_line(explanation)))} · {code('kdiag why')}</sub>")

@@ -14,6 +14,7 @@ from kdiag.btf.finding import NoMember, find_type, follow, functions, near
 from kdiag.btf.sources import VMLINUX, Damaged, NoTypes
 from kdiag.model import Evidence, Finding, Remedy, fail, ok
 from kdiag.parse.btf.kinds import Kind
+from kdiag.why import helpers
 
 if TYPE_CHECKING:
     from kdiag.btf.sources import Source
@@ -32,6 +33,8 @@ _FUNCTIONS = re.compile(
     r"|kernel BTF type ID of '(?P<target>\w+)'"
     r"|\bNo BTF found for (?:\w+:)?(?P<probed>\w+)"
     r"|(?<!\S)(?P<absent>\w+) is not found in vmlinux BTF"
+    r"|\bkfunc '(?P<kfunc>\w+)' is referenced but wasn't resolved"
+    r"|\battach \w+/\w+: \w+ (?P<attached>\w+) not supported"
 )
 _ID, _TITLE = "btf.names", "What the message names"
 _NEWER = Remedy(
@@ -59,6 +62,8 @@ def held(explanation: Explanation, types: Callable[[], Source]) -> Explanation:
 def _looked_up(answer: Answer, explanation: Explanation, types: Callable[[], Source]) -> Answer:
     if answer.outcome in ("established", "harmless"):
         return answer
+    if answer.told.message.id == helpers.ROW:
+        return helpers.held(answer, explanation.machine, types)
     refusal = explanation.log.refusal
     asked = _named(answer.told.text)
     if asked is None and refusal is not None and answer.told.message.id.startswith("libbpf.core"):

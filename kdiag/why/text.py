@@ -16,6 +16,7 @@ from kdiag.why.words import (
     machine_line,
     more_as_root,
     nothing,
+    other_machine,
     reason,
     short,
     what,
@@ -25,6 +26,7 @@ _STYLE: dict[Outcome, str] = {
     "established": "bad",
     "harmless": "good",
     "elsewhere": "care",
+    "misfit": "care",
     "candidates": "open",
     "none-here": "open",
 }
@@ -55,7 +57,8 @@ def render(explanation: Explanation, page: Page, much: Much | None = None) -> st
     answers = explanation.answers if much.repeated else _once(explanation.answers)
     shown = answers[: much.answers]
     harmless = [one for one in shown if one.outcome == "harmless"]
-    lines = list(_refusal(explanation.log, page, much))
+    lines = list(_other(explanation, page)) if much.lines else []
+    lines += _refusal(explanation.log, page, much)
     lines += _answers([one for one in shown if one.outcome != "harmless"], page, much)
     hidden = len(answers) - len(shown)
     if hidden and much.lines:
@@ -70,6 +73,12 @@ def render(explanation: Explanation, page: Page, much: Much | None = None) -> st
         lines += _answers(harmless, page, much)
     lines += _foot(explanation, page)
     return "\n".join(line.rstrip() for line in lines).rstrip() + "\n"
+
+
+def _other(explanation: Explanation, page: Page) -> Iterator[str]:
+    if other := other_machine(explanation):
+        yield from page.text(other, 0, "care", rest=2)
+        yield ""
 
 
 def _once(answers: Sequence[Answer]) -> list[Answer]:

@@ -8,9 +8,10 @@ from kdiag.knowledge.tools.message import Message
 from kdiag.knowledge.tools.messages import Recognised
 from kdiag.model import Finding, MachineInfo, Remedy
 
-Outcome = Literal["established", "harmless", "elsewhere", "candidates", "none-here"]
+Outcome = Literal["established", "harmless", "elsewhere", "misfit", "candidates", "none-here"]
 """established: a finding of this machine is its cause; harmless: it says nothing about failure here; elsewhere: no
-machine is its cause, but the program, the tool or their ages; candidates: none is established, some could not be looked
+machine is its cause, but the program or the tool; misfit: the program asks for what the kernel that printed it does not
+have; candidates: none is established, some could not be looked
 at; none-here: this machine shows none of its usual causes."""
 
 Verdict = Literal["explained", "not-established", "unknown"]
@@ -53,10 +54,21 @@ class Refusal(NamedTuple):
     suggestion: str = ""
 
 
+class Origin(NamedTuple):
+    """What a text names of the machine that it comes from: releases of the kernel, architectures as in the names of
+    system calls, releases of bpftrace.
+    """
+
+    releases: tuple[str, ...] = ()
+    archs: tuple[str, ...] = ()
+    tools: tuple[str, ...] = ()
+
+
 class Log(NamedTuple):
     """What is in a text. lines: how many were read; shortened: how many of them are longer than what is read of a line;
     cut: whether there was more than is read; refusal: the first program that the verifier refuses; refused: how many it
-    refuses; untold: complaints that there was no room for; binary: lines that are no text.
+    refuses; untold: complaints that there was no room for; binary: lines that are no text; origin: of which machine
+    it is.
     """
 
     told: tuple[Told, ...]
@@ -68,6 +80,7 @@ class Log(NamedTuple):
     refused: int = 0
     untold: int = 0
     binary: int = 0
+    origin: Origin = Origin()
 
 
 class Answer(NamedTuple):
@@ -93,9 +106,12 @@ class Answer(NamedTuple):
 
 
 class Explanation(NamedTuple):
-    """Everything that is said: answers with the most decisive first."""
+    """Everything that is said: answers with the most decisive first. foreign: what the text names that this machine is
+    not, in sentences without a full stop.
+    """
 
     machine: MachineInfo
     answers: tuple[Answer, ...]
     log: Log
     place: str = ""
+    foreign: tuple[str, ...] = ()

@@ -12,6 +12,7 @@ HEADING: dict[Outcome, str] = {
     "established": "Cause",
     "harmless": "Harmless here",
     "elsewhere": "Not this machine",
+    "misfit": "The program and the kernel do not fit",
     "candidates": "Cause not established",
     "none-here": "None of its usual causes is here",
 }
@@ -29,6 +30,8 @@ def what(answer: Answer) -> str:
         return f": {', '.join(f.summary for f in answer.ruled_out)}"
     if answer.outcome == "elsewhere":
         return ": it lies in the program or the tool"
+    if answer.outcome == "misfit":
+        return ": this kernel does not have, or refuses, what the program asks for"
     return ""
 
 
@@ -41,6 +44,8 @@ def stands(answer: Answer) -> str:
         return f"harmless here{f', {fine}' if fine else ''}"
     if answer.outcome == "elsewhere":
         return "it lies in the program or the tool"
+    if answer.outcome == "misfit":
+        return "this kernel does not have, or refuses, what the program asks for"
     if answer.outcome == "none-here":
         return "none of its usual causes is here"
     return (
@@ -73,6 +78,17 @@ def machine_line(explanation: Explanation) -> Iterator[str]:
         yield release
     if machine.bpftrace:
         yield f"bpftrace {machine.bpftrace.removeprefix('bpftrace ')}"
+
+
+def other_machine(explanation: Explanation) -> str:
+    """That a text is perhaps not of the machine that was examined."""
+    if not explanation.foreign:
+        return ""
+    named = "; ".join(explanation.foreign)
+    return (
+        f"Perhaps of another machine: {named}. What is said here is true of the machine that was examined; on the "
+        f"other one the causes can be others (kdiag record there, then kdiag why --from RECORDING)."
+    )
 
 
 def more_as_root(explanation: Explanation) -> str:

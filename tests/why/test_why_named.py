@@ -12,7 +12,7 @@ from kdiag.why.joining import join
 from kdiag.why.judging import explained
 from kdiag.why.named import held
 from kdiag.why.value import Answer
-from tests.support.btf_encoder import Encoder, composite, record
+from tests.support.btf_encoder import Encoder, Name, composite, record
 
 #: As Linux has them: the field got underscores, the function lost a prefix.
 INODE = composite(Kind.STRUCT, "inode", ("__i_ctime", 1, 0), ("i_ino", 1, 32), size=8)
@@ -84,3 +84,31 @@ def test_without_types_the_answer_stays_as_it_was() -> None:
         raise NoTypes("there is no BTF", known=True)
 
     assert answer(FUNCTION.format("do_unlinkat2"), source=nothing).outcome != "established"
+
+
+@pytest.mark.parametrize(
+    ("release", "outcome", "says"),
+    [
+        ("5.4.0-214-generic", "established", "does not have the helper 130, bpf_ringbuf_output"),
+        ("6.8.0-40-generic", "none-here", "this kernel has the helper 130, bpf_ringbuf_output"),
+    ],
+)
+def test_a_helper_that_has_no_name_is_looked_up_by_its_number(release: str, outcome: str, says: str) -> None:
+    """Without an enum bpf_func_id in its types the release of the kernel tells."""
+    report = Report("", "", MachineInfo(release=release), (), (), (), Verdict(Readiness.READY, ""))
+    log = join(["load program: invalid argument: invalid func unknown#130 (12 line(s) omitted)"])
+    (found,) = held(explained(log, report), types).answers
+    assert found.outcome == outcome
+    assert says in (found.cause or found.ruled_out[-1]).summary
+
+
+def test_the_kernels_own_list_of_helpers_decides_before_its_release() -> None:
+    listed = (Name("BPF_FUNC_unspec"), 0, Name("BPF_FUNC_ringbuf_output"), 130)
+    data = Encoder().add(record(Kind.ENUM, "bpf_func_id", 4, *listed, vlen=2)).encode()
+    source = Source(
+        "this kernel", "", Types("/sys/kernel/btf/vmlinux", "", Graph(parse(data, lazy=True)), data)
+    )
+    report = Report("", "", MachineInfo(release="4.18.0"), (), (), (), Verdict(Readiness.READY, ""))
+    log = join(["invalid func unknown#130", "invalid func unknown#131"])
+    first, *_ = held(explained(log, report), lambda: source).answers
+    assert first.outcome == "none-here"

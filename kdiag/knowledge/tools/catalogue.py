@@ -11,6 +11,7 @@ A file has `tool` (who prints its messages), `source` (the repository in which t
      "source": "src/main.cpp check_privileges(): ...",  the file, the function, the condition
      "call": "bpf.map",                                 the system call that failed, of `calls.json`: see `errnos`
      "else_program": true,                              where none of the causes is here, it lies in the program
+     "misfit": true,                                    as that, but the kernel does not have what the program asks for
      "since": "0.25.0", "until": "0.26.1",              releases that print it; absent: all
      "misleads": "...", "harmless_if": ["btf.vmlinux"], "tool": "bcc"}
 
@@ -46,7 +47,10 @@ FILES = (
     "ebpf",
     "libbpf-rs",
     "aya",
+    "general",
 )
+#: The file of rows for what any program says: they count where nothing else is known of a line.
+GENERAL = "any."
 _NEEDED = frozenset({"id", "weight", "causes", "meaning", "example"})
 _KNOWN = _NEEDED | {
     "pattern",
@@ -58,8 +62,10 @@ _KNOWN = _NEEDED | {
     "tool",
     "call",
     "else_program",
+    "misfit",
 }
 _LISTS = ("causes", "harmless_if")
+_FLAGS = ("else_program", "misfit")
 
 
 class BadRow(ValueError):
@@ -92,7 +98,7 @@ def _message(row: object, tool: str, lists: Mapping[str, list[str]]) -> Message:
         raise TypeError("a row is an object")
     if wrong := sorted((_NEEDED - row.keys()) | (row.keys() - _KNOWN)):
         raise ValueError(f"absent or not known: {', '.join(wrong)}")
-    words = {key: value for key, value in row.items() if key not in (*_LISTS, "pattern", "else_program")}
+    words = {key: value for key, value in row.items() if key not in (*_LISTS, "pattern", *_FLAGS)}
     if not all(isinstance(value, str) and value for value in words.values()):
         raise TypeError("a text is absent")
     if not all(_strings(row.get(key, [])) for key in _LISTS):
@@ -113,7 +119,7 @@ def _message(row: object, tool: str, lists: Mapping[str, list[str]]) -> Message:
         row.get("tool", tool),
         row.get("source", ""),
         _call(row.get("call", "")),
-        row.get("else_program", False) is True,
+        *(row.get(flag, False) is True for flag in _FLAGS),
     )
 
 

@@ -14,25 +14,38 @@ from kdiag.knowledge.tables import table
 _NAMES: Mapping[int, str] = {**names(), 95: "EOPNOTSUPP"}
 _NAMED = re.compile(r"(?<![A-Z])E[A-Z0-9]{2,14}\b")
 _NUMBERED = re.compile(
-    r"(?:(?<=[:(= ])-|\b[Ee]rrno[ :=]+-?|os error |\b(?:err|error|code|retcode|ret)[ :=]+-?)(\d{1,3})\b|\(-?(\d{1,3})\)"
+    r"(?:(?<=[:(= ])-|\b[Ee]rrno[ :=]+-?|os error |(?<!with )\b(?:err|error|code|retcode|ret)[ :=]+-?)(\d{1,3})\b"
+    r"|\(-?(\d{1,3})\)"
 )
 
 
 class Answer(NamedTuple):
     """What an errno of a call means. causes: ids of findings, likeliest first. else_program: without any of them here,
-    it lies in the program.
+    it lies in the program. perhaps: causes of which the message does not say that it is about them. misfit: as in
+    `Message`.
     """
 
     errno: str
     meaning: str
     causes: tuple[str, ...]
     else_program: bool
+    perhaps: tuple[str, ...] = ()
+    misfit: bool = False
+
+
+class _About(TypedDict):
+    """A pattern of words that say that a message is about a cause, and one of words that say that it is not."""
+
+    yes: str
+    no: str
 
 
 class _Entry(TypedDict, total=False):
     meaning: str
     causes: list[str]
     else_program: bool
+    misfit: bool
+    about: dict[str, _About]
 
 
 class _Call(TypedDict):
@@ -56,16 +69,29 @@ def errno_in(text: str) -> str:
     return ""
 
 
-def answer(call: str, name: str) -> Answer | None:
-    """What the errno of a call means, None where the table does not say."""
+def says_only(text: str) -> bool:
+    """Whether a text is the C library's words for an error number, and nothing else."""
+    return text in _texts()
+
+
+def answer(call: str, name: str, text: str = "") -> Answer | None:
+    """What the errno of a call means in a message, None where the table does not say."""
     entry = calls()[call]["errnos"].get(name)
     if entry is None:
         return None
     lists = cast("Mapping[str, list[str]]", table("messages/causes"))
-    causes = (
-        cause for one in entry["causes"] for cause in (lists[one[1:]] if one.startswith("@") else [one])
+    every = [cause for one in entry["causes"] for cause in (lists[one[1:]] if one.startswith("@") else [one])]
+    about = entry.get("about", {})
+    causes = tuple(one for one in every if one not in about or not re.search(about[one]["no"], text))
+    perhaps = tuple(one for one in causes if one in about and not re.search(about[one]["yes"], text))
+    return Answer(
+        name,
+        entry["meaning"],
+        causes,
+        entry.get("else_program", False),
+        perhaps,
+        entry.get("misfit", False),
     )
-    return Answer(name, entry["meaning"], tuple(causes), entry.get("else_program", False))
 
 
 @cache

@@ -21,7 +21,8 @@ class Message(NamedTuple):
     printed, or as the source words it. `misleads` is what readers conclude from it wrongly, with the reason. Where all
     of `harmless_if` are ok, it says nothing about failure. `call` is the system call whose failure it tells: an error
     number in the line then decides among causes (`errnos`). else_program: where the machine has none of the causes, it
-    lies in the program.
+    lies in the program. misfit: the machine and the program do not fit, and neither is wrong: this kernel does not have
+    what the program asks for.
     """
 
     id: str
@@ -38,3 +39,4 @@ class Message(NamedTuple):
     source: str = ""
     call: str = ""
     else_program: bool = False
+    misfit: bool = False

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-#: One thing of a pattern: an escaped character, a class, or any other character.
-_TOKEN = re.compile(r"\\.|\[(?:\\.|[^\]\\])*\]|.", re.DOTALL)
+#: One thing of a pattern: an escaped character, a class, a count of repetitions, or any other character.
+_TOKEN = re.compile(r"\\.|\[(?:\\.|[^\]\\])*\]|\{\d*,?\d*\}|.", re.DOTALL)
 _QUANTIFIER = re.compile(r"[*?]|\{0?,?\d*\}")
 #: Of a literal.
 SHORTEST = 4
@@ -36,7 +36,7 @@ def _alternatives(pattern: str) -> list[list[str]]:
             alternatives.append([""])
         elif (char := _plain(piece)) and not _QUANTIFIER.match("".join(pieces[index + 1 : index + 6])):
             runs[-1] += char
-            if pieces[index + 1 : index + 2] in (["+"], ["{"]):
+            if pieces[index + 1 : index + 2] and pieces[index + 1][0] in "+{":
                 runs.append("")
         else:
             runs.append("")

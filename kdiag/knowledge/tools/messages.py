@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from kdiag.knowledge.texts.releases import Version
 from kdiag.knowledge.texts.templates import fitting
-from kdiag.knowledge.tools.catalogue import catalogue
+from kdiag.knowledge.tools.catalogue import GENERAL, catalogue
 from kdiag.knowledge.tools.message import Message, Weight
 from kdiag.knowledge.tools.message_index import Index, candidates, index
 
@@ -105,20 +105,25 @@ def by_pattern(line: str) -> Iterator[Fit]:
 
 
 def all_recognised(line: str, fits: Iterable[Fit] | None = None) -> Iterator[Recognised]:
-    """Every entry that fits: the patterns in the catalogue's order, then the texts, the one that says most first.
-    fits: what `by_pattern` gives, where that was asked already.
+    """Every entry that fits: the patterns in the catalogue's order, then the texts, the one that says most first, then
+    what any program says (`GENERAL`). fits: what `by_pattern` gives, where that was asked already.
     """
     texts = fitting(line)
     ages = {text.row: (text.since, text.until) for text in reversed(texts)}
-    seen = set()
+    seen, general = set(), []
     for message, match in by_pattern(line) if fits is None else fits:
         seen.add(message.id)
         named = tuple((name, value) for name, value in match.groupdict().items() if value is not None)
-        yield Recognised(message, named, *ages.get(message.id, (message.since, message.until)))
+        found = Recognised(message, named, *ages.get(message.id, (message.since, message.until)))
+        if message.id.startswith(GENERAL):
+            general.append(found)
+        else:
+            yield found
     for text in texts:
         if text.row not in seen:
             seen.add(text.row)
             yield Recognised(_by_id()[text.row], (), text.since, text.until, text.text)
+    yield from general
 
 
 def explain(text: str) -> list[Explained]:

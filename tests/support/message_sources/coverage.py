@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kdiag.knowledge.texts.templates import File, divided, letters, words
-from kdiag.knowledge.tools.catalogue import catalogue
+from kdiag.knowledge.tools.catalogue import GENERAL, catalogue
 from kdiag.knowledge.tools.messages import patterns
 from tests.support.message_sources.standing import Sources, Stands
 
@@ -93,7 +93,10 @@ def short(text: str, least: int) -> bool:
 def by_pattern(text: str, before: str) -> str | None:
     """The row whose pattern fits the text, with something in the place of conversions."""
     line = sample(text, before)
-    return next((row.id for row in patterns() if re.search(row.pattern, line)), None)
+    return next(
+        (row.id for row in patterns() if not row.id.startswith(GENERAL) and re.search(row.pattern, line)),
+        None,
+    )
 
 
 def sample(text: str, before: str = "") -> str:

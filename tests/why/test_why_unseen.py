@@ -1,0 +1,85 @@
+"""Messages of programs that no row was written for: what they say of a call and its error number is enough."""
+
+from __future__ import annotations
+
+import pytest
+
+from kdiag.model import Capability, Finding, MachineInfo, Readiness, Report, Verdict, fail, ok
+from kdiag.why.joining import join
+from kdiag.why.judging import explained
+from kdiag.why.value import Answer
+
+CAPABILITIES = fail("CAP_BPF is missing", id="privileges.capabilities", title="")
+NO_BTF = fail("the kernel does not provide BTF", id="btf.vmlinux", title="")
+NO_RING = fail("this kernel has no ring buffers", id="bpf.ringbuf", title="")
+NO_MULTI = fail("this kernel has no kprobe.multi", id="bpf.kprobe_multi", title="")
+NO_BPFFS = fail("bpffs is not mounted", id="tracing.bpffs", title="")
+LOCKDOWN = ok("lockdown: none", id="kernel.lockdown", title="")
+ALL = (CAPABILITIES, NO_BTF, NO_RING, NO_MULTI, NO_BPFFS, LOCKDOWN)
+
+
+def answer(text: str, *findings: Finding) -> Answer:
+    none: tuple[Capability, ...] = ()
+    report = Report("", "", MachineInfo(), findings, none, (), Verdict(Readiness.READY, ""))
+    return explained(join(text.splitlines()), report).answers[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [
+        ("my-agent[3]: could not load eBPF object conn.o: Operation not permitted", CAPABILITIES),
+        ("E0101 loader.go:7] loading eBPF collection: operation not permitted", CAPABILITIES),
+        ("bpf_prog_load() failed: err=-1", CAPABILITIES),
+        ("ERROR: unable to load BPF filter: Operation not permitted (os error 1)", CAPABILITIES),
+        ("creating eBPF map flows: operation not permitted", CAPABILITIES),
+        ("agent: attaching eBPF program to tracepoint failed: operation not permitted", CAPABILITIES),
+        ("FATAL: sensor needs it, but kernel BTF not found", NO_BTF),
+        ("sensor: cannot find kernel BTF, giving up", NO_BTF),
+        ("map requests: map create: invalid argument", None),
+        ("map ring_requests: map create: invalid argument", NO_RING),
+        ("could not pin link: pin link to /sys/fs/bpf/agent/l: no such file or directory", NO_BPFFS),
+        ("failed to auto-attach: attach to raw tracepoint: invalid argument", None),
+        ("attach kprobe.multi: attaching eBPF program: invalid argument", NO_MULTI),
+    ],
+)
+def test_the_call_and_the_number_decide(text: str, cause: Finding | None) -> None:
+    assert answer(text, *ALL).cause == cause
+
+
+def test_what_is_not_said_to_be_the_matter_stays_a_candidate() -> None:
+    found = answer("map requests: map create: invalid argument", *ALL)
+    assert (found.outcome, found.candidates) == ("candidates", (NO_RING,))
+    assert NO_RING not in answer("map x.rodata: map create: invalid argument", *ALL).candidates
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "libbpf: prog 'x': failed to load: -22",
+        "libbpf: prog 'tp': failed to create BPF link for perf_event FD 9: -EACCES",
+        "program p: attach Tracing/TraceFEntry: fentry vfs_gone not supported",
+        "unknown func unknown#201",
+        "Error: failed to load BPF program\nCaused by:\n    Argument list too long (os error 7)",
+    ],
+)
+def test_a_kernel_that_refuses_what_a_program_asks_for_is_not_said_to_be_out_of_it(text: str) -> None:
+    found = answer(text, LOCKDOWN, ok("", id="btf.vmlinux", title=""), ok("", id="bpf.fentry", title=""))
+    assert found.outcome == "misfit"
+
+
+def test_the_verifiers_words_decide_behind_those_of_the_program() -> None:
+    text = "program a: load program: permission denied: 12: (79) r1 = *(u64 *)(r3 +0): R3 invalid mem access 'scalar'"
+    found = answer(text, *ALL)
+    assert (found.told.message.id, found.outcome) == ("verifier.memory", "elsewhere")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "failed to load the map of the city: permission denied",
+        "could not attach the volume: not found",
+        "no BTF here",
+    ],
+)
+def test_words_of_other_programs_are_not_taken_for_it(text: str) -> None:
+    assert join([text]).told == ()
