@@ -186,7 +186,11 @@ class Tracing:
                 "this kernel lets functions be probed that are not in its list of traceable ones"
             )
         self.asked |= {*names}
-        return frozenset(n for n in names if n.encode() in self._functions and n not in self._blacklist)
+        return frozenset(
+            n
+            for n in names
+            if n.encode("utf-8", "surrogateescape") in self._functions and n not in self._blacklist
+        )
 
     @property
     def probes_by_list(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -14,6 +15,7 @@ from kdiag.explain.json import schema_text
 from kdiag.explain.value import Answer, NotKnown
 from kdiag.knowledge.names.tools import COLLECTIONS, collections
 from kdiag.knowledge.scripts.language import about, names
+from kdiag.system import Unavailable
 from tests.support.explained import described, here
 
 PLACE = here(described("0.23.2"))
@@ -86,3 +88,13 @@ def test_every_word_of_the_language_has_its_line() -> None:
 
 def test_a_tool_names_its_collections_in_one_order() -> None:
     assert collections()["opensnoop"] == COLLECTIONS and collections()["argdist"] == ("bcc",)
+
+
+@pytest.mark.parametrize("name", ["vfs_\udca4", "\0"])
+def test_a_name_that_is_no_text_names_nothing(name: str) -> None:
+    """Names come out of objects, where a symbol can have any byte."""
+    with suppress(Unavailable):
+        assert PLACE.machine.tracing.probeable({name}) == frozenset()
+    for ask in (PLACE.machine.names.traceable, PLACE.machine.names.symbols, PLACE.machine.names.exporter):
+        with suppress(Unavailable):
+            assert not ask(name)

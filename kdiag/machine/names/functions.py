@@ -153,7 +153,13 @@ class Functions:
         if data is None:
             raise Unavailable(f"{KPROBE_BLACKLIST} is absent")
         # "0xffffffff81000000-0xffffffff81000010\tname"; the addresses are zero or hidden for some readers.
-        return re.search(rb"[ \t]" + re.escape(name.encode()) + rb"(?:\+0x[^\n]*)?(?=\n|$)", data) is not None
+        return (
+            re.search(
+                rb"[ \t]" + re.escape(name.encode("utf-8", "surrogateescape")) + rb"(?:\+0x[^\n]*)?(?=\n|$)",
+                data,
+            )
+            is not None
+        )
 
     def exporter(self, name: str) -> str | None:
         """The module of this release that exports the function, loaded or not; None where none is listed. Raises
@@ -163,7 +169,11 @@ class Functions:
         data = None if directory is None else self._system.read(f"{directory}/modules.symbols")
         if data is None:
             return None
-        found = re.search(rb"^alias symbol:" + re.escape(name.encode()) + rb" (\S+)$", data, re.MULTILINE)
+        found = re.search(
+            rb"^alias symbol:" + re.escape(name.encode("utf-8", "surrogateescape")) + rb" (\S+)$",
+            data,
+            re.MULTILINE,
+        )
         return None if found is None else found[1].decode("utf-8", "replace")
 
 
