@@ -59,6 +59,7 @@ def test_what_is_not_said_to_be_the_matter_stays_a_candidate() -> None:
         "libbpf: prog 'tp': failed to create BPF link for perf_event FD 9: -EACCES",
         "program p: attach Tracing/TraceFEntry: fentry vfs_gone not supported",
         "unknown func unknown#201",
+        "map create: read-only maps not supported (requires >= v5.9)",
         "Error: failed to load BPF program\nCaused by:\n    Argument list too long (os error 7)",
     ],
 )
