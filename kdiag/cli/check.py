@@ -108,7 +108,7 @@ def check(  # noqa: PLR0913, PLR0917  a parameter is an option
 
 def list_all(no_plugins: NoPlugins = False) -> None:
     """Show the checks and the capabilities, and where they come from."""
-    from kdiag.cli.examination import settings_of
+    from kdiag.cli.checked.settings import settings_of
     from kdiag.report.story.listing import listing
 
     settings = settings_of("auto")

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from kdiag.checking.analysis import ENGINES, analyse, run_line
 from kdiag.checking.runner import waits
 from kdiag.checking.selection import UnknownName, capabilities, choose, split
+from kdiag.cli.checked.settings import color_of, look_up, settings_of, taken, waived
 from kdiag.cli.common import (
     fail,
     host_directory,
@@ -23,18 +22,17 @@ from kdiag.cli.common import (
     tool_names,
 )
 from kdiag.cli.fleet.labels import labels_of
-from kdiag.config.file import check_names, find, load
-from kdiag.config.values import Config, ConfigError, Refused
+from kdiag.config.values import Config
 from kdiag.console import exits
 from kdiag.console import output as console
 from kdiag.console.command_line import for_this_user
 from kdiag.machine import Machine
 from kdiag.model import Report
-from kdiag.report.formats import Options, UnknownFormat, explainer, named, render_as
+from kdiag.report.formats import Options, explainer
 from kdiag.report.outputs import BadOutputs, Output, plan
 from kdiag.report.outputs import emit as emit_all
 from kdiag.report.story.next_step import RECORDED
-from kdiag.report.write import WriteError, write_atomically
+from kdiag.report.write import WriteError
 from kdiag.system import Unavailable
 
 if TYPE_CHECKING:
@@ -85,7 +83,7 @@ def run(asked: Asked) -> int:
     examined = _examine(asked, settings)
     if asked.print_run:
         return _print_run(examined, asked.print_run)
-    taken = _taken(
+    from_file = taken(
         settings,
         require=split(asked.require),
         tool=split(asked.tool),
@@ -95,17 +93,19 @@ def run(asked: Asked) -> int:
     )
     if asked.require_from or asked.profiles:
         examined = _requiring(examined, asked, settings)
-    report = replace(_waived(examined.report, settings, taken), labels=labels)
+    report = replace(waived(examined.report, settings, from_file), labels=labels)
     if not asked.recording and asked.root == "/":
         report = for_this_user(report, host_directory(asked.host))
     if asked.smoke:
-        return _with_smoke(Examined(examined.machine, report, examined.known), planned, asked)
+        from kdiag.cli.checked.proof import with_smoke
+
+        return with_smoke(Examined(examined.machine, report, examined.known), planned, asked)
     emit(
         report,
         planned,
         examined.known,
         verbose=asked.verbose or bool(settings.verbose),
-        color=_color(asked.color, settings),
+        color=color_of(asked.color, settings),
         place=RECORDED if asked.recording else f"the system in {asked.root}" if asked.root != "/" else "",
     )
     if asked.recording:
@@ -153,7 +153,7 @@ def here(recording: str, host: str, *, no_plugins: bool = False) -> Here:
         return report if recording else for_this_user(report, host_directory(host))
 
     settings = settings_of("auto")
-    _check_names(settings, None)
+    look_up(settings, None)
     return Here(machine, known, examined, RECORDED if recording else "", own_profiles(settings))
 
 
@@ -184,7 +184,7 @@ def _examine(asked: Asked, settings: Config) -> Examined:
     if ahead is not None and not only and not skip:
         ahead.begin()
     known = registry(plugins=not asked.no_plugins and settings.plugins is not False)
-    _check_names(settings, known)
+    look_up(settings, known)
     try:
         chosen = choose(known.checks, only, skip)
         required = capabilities(split(asked.require) or settings.require)
@@ -238,44 +238,6 @@ def planned_outputs(formats: list[str], outputs: list[str], *, quiet: bool) -> l
         fail(str(error))
 
 
-def _color(asked: bool | None, settings: Config) -> bool | None:
-    return settings.color if asked is None else asked
-
-
-def settings_of(path: str) -> Config:
-    """What the configuration file says; names of checks and capabilities are looked up once these are known."""
-    settings = _loaded(path)
-    try:
-        if settings.format is not None:
-            named(settings.format)
-    except UnknownFormat as error:
-        fail(f"{settings.path}: format: {error}")
-    return settings
-
-
-def _loaded(path: str) -> Config:
-    try:
-        if path == "auto":
-            found = find(Path())
-            try:
-                return Config() if found is None else load(found)
-            except Refused as refused:
-                console.note(str(refused))
-                return Config()
-        if not path:
-            return Config()
-        return load(Path(path))
-    except (ConfigError, OSError) as error:
-        fail(str(error))
-
-
-def _check_names(settings: Config, known: Registry | None) -> None:
-    try:
-        check_names(settings, known)
-    except ConfigError as error:
-        fail(str(error))
-
-
 def _system(root: str, recording: str, host: str = "") -> System:
     if recording:
         from kdiag.commands.record import BadRecording, system_from
@@ -298,19 +260,6 @@ def _ahead(system: System) -> Ahead:
     return Ahead(system)
 
 
-def _taken(settings: Config, **asked: Sequence[str]) -> list[str]:
-    """Which options come from the file: those that it has, and that were not given."""
-    return [key for key, given in asked.items() if getattr(settings, key) and not given]
-
-
-def _waived(report: Report, settings: Config, taken: Sequence[str]) -> Report:
-    if not settings.waivers and not taken:
-        return report
-    from kdiag.config.waivers import apply, told
-
-    return told(apply(report, settings.waivers, settings.path), taken, settings.path)
-
-
 def emit(  # noqa: PLR0913
     report: Report,
     planned: Sequence[Output],
@@ -328,43 +277,5 @@ def emit(  # noqa: PLR0913
     options = Options(shown.width, shown.color, verbose, shown.unicode, explainer(known), place, name)
     try:
         emit_all(report, planned, options)
-    except WriteError as error:
-        fail(str(error), exits.FAILED)
-
-
-def _with_smoke(examined: Examined, planned: Sequence[Output], asked: Asked) -> int:
-    """Prediction and proof in one: the texts one after the other, the JSON documents in one."""
-    from kdiag.commands.smoke import chosen, prove, show
-    from kdiag.report.faces.json import joined
-    from kdiag.smoke import SmokeError, select, worked
-
-    shown, report = terminal(asked.color), examined.report
-    try:
-        proof = prove(
-            examined.machine,
-            report,
-            select((), chosen(examined.machine, split(asked.tool))),
-            required=report.required,
-            time_limit=None,
-            terminal=shown,
-            progress=sys.stderr,
-        )
-    except SmokeError as error:
-        fail(str(error), exits.FAILED)
-    for output in planned:
-        options = Options(shown.width, shown.color, asked.verbose, shown.unicode)
-        text = render_as(output.format, report, options)
-        proven = show(proof, output.format, shown)
-        both = joined(text, proven) if output.format == "json" else f"{text}\n{proven}"
-        _put(both, output, color=shown.color)
-    return exits.of(report.verdict.status) or worked(proof)
-
-
-def _put(text: str, output: Output, *, color: bool) -> None:
-    if output.path == "-":
-        console.rendering(text, exact=output.format == "json", color=color)
-        return
-    try:
-        write_atomically(output.path, text)
     except WriteError as error:
         fail(str(error), exits.FAILED)

@@ -9,8 +9,9 @@ from kdiag.checking.analysis import analyse
 from kdiag.checking.installed import analyse_installed, losses
 from kdiag.checking.selection import UnknownName, capabilities, choose, split
 from kdiag.checking.versions import system_at
+from kdiag.cli.checked.settings import settings_of
 from kdiag.cli.common import fail, registry, root_directory, tool_names
-from kdiag.cli.examination import emit, outputs_of, settings_of, status_of
+from kdiag.cli.examination import emit, outputs_of, status_of
 from kdiag.console import exits
 from kdiag.console import output as console
 from kdiag.console.command_line import for_this_user

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from kdiag.cli.checked.settings import settings_of
 from kdiag.cli.common import fail, registry, terminal
-from kdiag.cli.examination import emit, planned_outputs, settings_of, status_of
+from kdiag.cli.examination import emit, planned_outputs, status_of
 from kdiag.commands.compare import FORMATS, rendered
 from kdiag.commands.compare import compare as compared
 from kdiag.commands.report import reports, worst
