@@ -108,7 +108,10 @@ class Linked:
             return None if number is None or place.offset else number & (1 << 8 * size) - 1
         if not self._constants or not place.where.isdecimal():
             return None
-        section = image.sections[int(place.where)]
+        index = int(place.where)
+        if index >= len(image.sections):  # of a symbol that is in no section (elf(5): SHN_ABS, SHN_COMMON)
+            return None
+        section = image.sections[index]
         if section.kind == NOBITS or not (section.name == ".rodata" or section.name.startswith(".rodata.")):
             return None
         if not 0 <= place.offset <= section.size - size:
