@@ -41,6 +41,8 @@ _BY_SHELL: dict[str, ByShell] = {
     "KEY": "nothing",
     "OLD": "files",
     "LIMIT": "nothing",
+    "KEY=VALUE": "nothing",
+    "SCRIPT": "nothing",
 }
 #: Words of which each is a value of its own, beside the names that are looked up.
 _FIXED = {

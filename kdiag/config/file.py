@@ -31,7 +31,6 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kdiag.checking.selection import UnknownName, capabilities, choose, known_to_the_kernel, known_tool
 from kdiag.config.values import LONGEST, NAME, PYPROJECT, Config, ConfigError, Refused, TooLong
 from kdiag.words import did_you_mean
 
@@ -94,6 +93,11 @@ def check_names(config: Config, registry: Registry | None) -> None:
     """Look up every capability, check and finding that the file names; without a registry those only that require none:
     all that a profile has. Raises ConfigError.
     """
+    if not config.names:
+        return
+    # the table of capabilities is dear, and few files name any
+    from kdiag.checking.selection import UnknownName, capabilities, choose, known_to_the_kernel, known_tool
+
     for named in config.names:
         if registry is None and named.kind in ("check", "finding"):
             continue
@@ -113,6 +117,8 @@ def check_names(config: Config, registry: Registry | None) -> None:
 
 
 def _known_finding(name: str, registry: Registry) -> None:
+    from kdiag.checking.selection import UnknownName
+
     patterns = [i for found in registry.checks for i in (found.check.id, *found.check.finding_ids)]
     if not any(fnmatchcase(name, pattern) for pattern in patterns) and not name.startswith("plugin."):
         raise UnknownName(f"no check makes a finding {name!r}{did_you_mean(name, patterns)}")

@@ -347,7 +347,7 @@ ROWS: list[Row] = [
     ),
     *(
         (f"headers.bcc-{what}", "no library", lambda x: x.remove(LIBBCC), UNKNOWN, "was not seen")
-        for what in ("namespaces", "structs")
+        for what in ("namespaces", "structs", "sched")
     ),
     ("tools.bcc-opensnoop", "without fentry", bcc_tool("opensnoop", ""), SKIP, "kprobes"),
     ("tools.bcc-biolatency", "renamed", bcc_tool("biolatency", "b'blk_gone'"), FAIL, "can be probed"),
