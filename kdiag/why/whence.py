@@ -33,6 +33,17 @@ _OF_ARCH = {
     "s390x": ("s390x",),
 }
 _TOOL = re.compile(r"\bbpftrace v?(?P<version>0\.\d{1,2}(?:\.\d{1,2})?)\b")
+#: Of what each of the patterns above has one: a log has a million lines, and few have any.
+_PIECES = (
+    "/lib/modules/",
+    "/usr/src/",
+    "kheaders-",
+    "/boot/",
+    "ernel",
+    "Linux version",
+    "_sys_",
+    "bpftrace ",
+)
 #: A release that a program asks for is no machine's.
 _ASKED = re.compile(r"requir|need|least|minimum|since|before|than|support", re.IGNORECASE)
 _NEWER = re.compile(r"[\\\"' ]*(?:or|and) (?:newer|later|above|higher|up)|\+? ?(?:required|is required)")
@@ -56,6 +67,12 @@ class Whence:
 
     def read(self, line: str) -> None:
         """A line that is a message, or complains."""
+        for piece in _PIECES:  # any() costs a call for each
+            if piece in line:
+                self._look(line)
+                return
+
+    def _look(self, line: str) -> None:
         for found in _NAMED.finditer(line):
             if found["said"] and _asked(line, found):
                 continue

@@ -24,6 +24,7 @@ def told(text: str, machine: MachineInfo = HERE) -> list[str]:
         ('Kernel version \\"5.4.257-1.el7.elrepo.x86_64\\" BTF search failed', "5.4.257-1.el7.elrepo.x86_64"),
         ("fatal error: /tmp/kheaders-6.15.11-orbstack/include/a.h: not found", "6.15.11-orbstack"),
         ("cannot open /boot/vmlinux-6.6.87.2-microsoft-standard-WSL2", "6.6.87.2-microsoft-standard-WSL2"),
+        ("error: Linux version 5.15.167.4-microsoft-standard-WSL2", "5.15.167.4-microsoft-standard-WSL2"),
         ("error: /usr/src/kernels/5.14.0-503.el9.x86_64: not found", "5.14.0-503.el9.x86_64"),
     ],
 )
