@@ -35,6 +35,11 @@ class Here:
         self.profiles: Mapping[str, Profile] = profiles or {}
         self._known, self._examined = known, examined
 
+    @property
+    def where(self) -> str:
+        """The machine in a sentence: "here", or "on the recorded machine"."""
+        return f"on {self.place}" if self.place else "here"
+
     @cached_property
     def known(self) -> Registry:
         """All checks that there are."""

@@ -70,7 +70,7 @@ def ubuntu(release: str, version: str | None, os_version: str | None) -> Build:
     """Of a kernel that is named as Ubuntu's are. version: uname -v or /proc/version; os_version: VERSION_ID where the
     files are Ubuntu's and the kernel's own.
     """
-    number = _pair(release)
+    number = version_of(release)
     if found := re.search(r"#[\w.+-]*~(\d\d\.\d\d)(?:\.\d+)?(?:~\w+)?-Ubuntu\b", version or ""):
         return Build("ubuntu", found[1], "hwe", f"its build is {found[0]}")
     marked = re.search(r"#[\w.+-]*-Ubuntu\b", version or "")
@@ -86,7 +86,11 @@ def ubuntu(release: str, version: str | None, os_version: str | None) -> Build:
 
 def _pro(release: str) -> Channel:
     """Certified kernels, and the real-time ones up to 22.04, are in repositories of Ubuntu Pro only."""
-    return "pro" if "fips" in release or (release.endswith("-realtime") and _pair(release) <= (5, 15)) else ""
+    return (
+        "pro"
+        if "fips" in release or (release.endswith("-realtime") and version_of(release) <= (5, 15))
+        else ""
+    )
 
 
 #: `Debian 6.12.74-2~bpo12+1 (2026-03-13)`, and what distributions that rebuild Debian's kernels put there.
@@ -95,7 +99,7 @@ _DEBIAN_VERSION = re.compile(r"\b([A-Z][A-Za-z]+) (?:\d+:)?(\d[\w.+~-]*) \(\d{4}
 
 def debian(release: str, version: str | None, os_version: str | None) -> Build:
     """Of a kernel that is named as Debian's are; the arguments are those of `ubuntu`."""
-    number = _pair(release)
+    number = version_of(release)
     said = _DEBIAN_VERSION.search(version or "")
     if said is not None and said[1] != "Debian":
         return Build(said[1].lower(), None, "", f"its build is {said[1]} {said[2]}")
@@ -115,14 +119,15 @@ def debian(release: str, version: str | None, os_version: str | None) -> Build:
     return Build("debian", native if plain else None, "", f"its build is Debian {text}" if text else "")
 
 
-def _pair(release: str) -> Version:
+def version_of(release: str) -> Version:
+    """Major and minor number at the start of a release; (0, 0) if there are none."""
     found = re.match(r"(\d+)\.(\d+)", release, re.ASCII)
     return (int(found[1]), int(found[2])) if found else (0, 0)
 
 
 def number(release: str) -> str:
     """`6.8` of 6.8.0-40-generic."""
-    return "{}.{}".format(*_pair(release))
+    return "{}.{}".format(*version_of(release))
 
 
 def title(build: Build, flavour: str, line: str) -> str:

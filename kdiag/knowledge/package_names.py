@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from kdiag.knowledge.builds import Build
+from kdiag.knowledge.builds import Build, version_of
 from kdiag.knowledge.kernel_options import Confidence
 
 
@@ -31,12 +31,6 @@ class Names(NamedTuple):
     parts_like: str | None = None
     manager: str | None = None
     confidence: Confidence | None = None
-
-
-def version_of(release: str) -> tuple[int, int]:
-    """Major and minor number at the start of a release; (0, 0) if there are none."""
-    found = re.match(r"(\d+)\.(\d+)", release, re.ASCII)
-    return (int(found[1]), int(found[2])) if found else (0, 0)
 
 
 def _debian(release: str) -> Names:

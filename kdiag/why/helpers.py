@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from kdiag.btf.finding import find_type
 from kdiag.btf.sources import VMLINUX, Damaged, NoTypes
 from kdiag.knowledge.bpf.tables import Helper, helpers
+from kdiag.knowledge.builds import version_of
 from kdiag.model import Evidence, Finding, Remedy, fail, ok
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 ROW = "verifier.no-helper"
 _NO_NAME = re.compile(r"(?:invalid|unknown) func unknown#(?P<number>\d{1,3})\b")
 _ENUM, _BEFORE = "enum bpf_func_id", "BPF_FUNC_"
-_RELEASE = re.compile(r"(\d{1,2})\.(\d{1,3})")
 _ID, _TITLE = "bpf.helper", "The helper that the program calls"
 _OLDER = Remedy(
     "bpf.helper", "Use a release of the program that does without it, or boot a newer kernel", "manual"
@@ -48,7 +48,7 @@ def _found(helper: Helper, machine: MachineInfo, types: Callable[[], Source]) ->
     called = f"the helper {helper.number}, bpf_{helper.name}, which came with Linux {helper.since}"
     listed, where = _listed(helper, types)
     if listed is None:
-        listed = _numbers(machine.release) >= _numbers(helper.since)
+        listed = version_of(machine.release) >= version_of(helper.since)
         where = Evidence("uname -r", machine.release)
     if listed:
         return ok(f"this kernel has {called}", id=_ID, title=_TITLE, evidence=(where,))
@@ -73,8 +73,3 @@ def _listed(helper: Helper, types: Callable[[], Source]) -> tuple[bool | None, E
         return None, unknown
     names = {value.name for value in found.types.graph.enumerators(found.type_id)}
     return f"{_BEFORE}{helper.name}" in names, Evidence(source.main.place, f"{_ENUM}: {len(names)} names")
-
-
-def _numbers(release: str) -> tuple[int, int]:
-    found = _RELEASE.match(release)
-    return (int(found[1]), int(found[2])) if found else (0, 0)

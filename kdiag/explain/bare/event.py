@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from kdiag.btf.sources import NoTypes
-from kdiag.explain.bare.function import how_to_trace
+from kdiag.explain.bare.function import how_to_trace, is_there
 from kdiag.explain.probe import explain as probe
 from kdiag.explain.probe import types
 from kdiag.explain.value import Answer, Section
@@ -57,7 +57,7 @@ def _tracepoint(word: str, group: str, name: str, here: Here) -> Answer | None:
 
 
 def _syscall(word: str, name: str, here: Here) -> Answer:
-    entry = next((f"{start}{name}" for start in _ENTRIES if _is_function(f"{start}{name}", here)), "")
+    entry = next((f"{start}{name}" for start in _ENTRIES if is_there(f"{start}{name}", here)), "")
     probes = [f"tracepoint:syscalls:sys_enter_{name}", f"tracepoint:syscalls:sys_exit_{name}"]
     probes += [f"kprobe:{entry}"] if entry else []
     text = (
@@ -102,17 +102,5 @@ def _in_types(name: str, here: Here) -> bool:
 
 def _is_syscall(name: str, here: Here) -> bool:
     return f"syscalls:sys_enter_{name}" in _every(here) or any(
-        _is_function(f"{start}{name}", here) for start in _ENTRIES
+        is_there(f"{start}{name}", here) for start in _ENTRIES
     )
-
-
-def _is_function(name: str, here: Here) -> bool:
-    try:
-        if types.function(here.types, name) is not None:
-            return True
-    except (NoTypes, BtfError):
-        pass
-    try:
-        return any(one.is_function for one in here.machine.names.symbols(name))
-    except Unavailable:
-        return False

@@ -16,13 +16,14 @@ from kdiag.system import Unavailable
 if TYPE_CHECKING:
     from kdiag.explain.here import Here
 
-_STATES = {"works": "works", "fails": "does not work", "unknown": "cannot tell"}
+#: What an answer's outcome is called in a table.
+STATES = {"works": "works", "fails": "does not work", "unknown": "cannot tell"}
 
 
 def explain(word: str, here: Here) -> Answer | None:
     """What is said of a function, None if this kernel is not known to have it."""
     name = word.removesuffix("()")
-    if not name.replace("_", "").replace(".", "").isalnum() or not _there(name, here):
+    if not name.replace("_", "").replace(".", "").isalnum() or not is_there(name, here):
         return None
     sections: list[Section] = []
     try:
@@ -37,14 +38,15 @@ def explain(word: str, here: Here) -> Answer | None:
     return Answer(word, "function", "a function of the kernel", "told", "", tuple(sections))
 
 
-def _there(name: str, here: Here) -> bool:
+def is_there(name: str, here: Here) -> bool:
+    """Whether this kernel is known to have a function of this name: by its types, else by its symbols."""
     try:
         if types.function(here.types, name) is not None:
             return True
     except (NoTypes, BtfError):
         pass
     try:
-        return any(one.is_function for one in here.machine.names.symbols(name, copies=False))
+        return any(one.is_function for one in here.machine.names.symbols(name))
     except Unavailable:
         return False
 
@@ -62,10 +64,10 @@ def how_to_trace(probes: tuple[str, ...], here: Here) -> Section:
     rows = []
     for probe in probes:
         state, because = joined(*look(parse(probe), here))
-        rows.append((probe, _STATES[state], because or "-"))
+        rows.append((probe, STATES[state], because or "-"))
     best = next((row[0] for row in rows if row[1] == "works"), "")
     commands = (f"bpftrace -e '{best} {{ @[comm] = count(); }}'",) if best else ()
-    head = ("probe", f"on {here.place}" if here.place else "here", "why")
+    head = ("probe", here.where, "why")
     return Section(
         "How to trace it", (), head, tuple(rows), (*commands, f"kdiag explain {best or probes[0]}")
     )

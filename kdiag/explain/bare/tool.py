@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kdiag.explain.bare.function import STATES
 from kdiag.explain.object import answer as objects
 from kdiag.explain.probe.value import unseen
 from kdiag.explain.script import explain as script
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 #: Where distributions put the scripts of bpftrace (Debian, Fedora and Arch, upstream's install).
 _SCRIPTS = ("/usr/sbin/{}.bt", "/usr/share/bpftrace/tools/{}.bt", "/usr/local/share/bpftrace/tools/{}.bt")
 _PROGRAMS = ("/usr/sbin/{}", "/usr/bin/{}")
-_STATES = {"works": "works", "fails": "does not work", "unknown": "cannot tell"}
 _BCC = {"opensnoop": "bcc-opensnoop", "execsnoop": "bcc-execsnoop"}
 _WHAT = {
     "bpftrace": "a script of bpftrace",
@@ -37,7 +37,7 @@ def explain(word: str, here: Here) -> Answer | None:
     asked = {"bpftrace": _script, "bcc": _bcc, "libbpf-tools": _libbpf}
     found = [(one, asked[one](word, here)) for one in known]
     rows = tuple((_WHAT[one], *row) for one, row in found)
-    head = ("what", "where", f"on {here.place}" if here.place else "here", "why")
+    head = ("what", "where", here.where, "why")
     paths = [row[0] for _, row in found if row[0].startswith("/")]
     commands = [f"kdiag explain {path}" for path in paths if not path.endswith(("-bpfcc", "bcc/tools"))]
     sections = (
@@ -78,7 +78,7 @@ def _judged(
         answer = ask(path, here)
     except NotKnown as error:
         return path, "-", str(error)
-    return path, _STATES[answer.outcome], answer.because or "-"
+    return path, STATES[answer.outcome], answer.because or "-"
 
 
 def _bcc(word: str, here: Here) -> tuple[str, str, str]:

@@ -71,7 +71,7 @@ def _title(source: Source) -> str:
 
 def verdict(one: Judged, source: Source, here: Here) -> str:
     """One sentence."""
-    decision, place = one.decision, f"on {here.place}" if here.place else "here"
+    decision, place = one.decision, here.where
     because = decision.troubles[0].text if decision.troubles else ""
     more = f" ({len(decision.troubles) - 1} more reasons below)" if len(decision.troubles) > 2 else ""
     more = " (one more reason below)" if len(decision.troubles) == 2 else more

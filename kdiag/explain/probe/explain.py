@@ -132,7 +132,7 @@ def _release(point: AttachPoint, here: Here) -> str:
 
 
 def _verdict(state: State, because: str, here: Here) -> str:
-    where = f"on {here.place}" if here.place else "here"
+    where = here.where
     if state == "works":
         return f"will work {where}, as far as can be told without trying" + (
             f": {because}" if because else ""

@@ -81,7 +81,7 @@ def about(profile: Profile, here: Here) -> Answer:
 
 
 def _verdict(required: list[Judged], stopping: list[Judged], outcome: Outcome, here: Here) -> str:
-    place = f"on {here.place}" if here.place else "here"
+    place = here.where
     if outcome == "works":
         return (
             f"All {len(required)} requirements are fulfilled {place}, as far as its documentation names them."

@@ -35,7 +35,7 @@ def explain(word: str, here: Here) -> Answer:
     except ScriptError as error:
         raise NotKnown(f"{name}: {error}") from None
     state, because = verdict(needs)
-    where = f"on {here.place}" if here.place else "here"
+    where = here.where
     words = {
         "works": f"will run {where}, as far as can be told without trying",
         "fails": f"will not run {where}",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from kdiag.machine.programs.once import Once
 from kdiag.parse.elf import machine as identify
 from kdiag.parse.errors import ParseError
 from kdiag.parse.loader.cache import lookup
@@ -34,19 +35,11 @@ class Loader:
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
         self._system = machine.system
-        self._read: dict[str, Dynamic | Unavailable] = {}
+        self._read: Once[str, Dynamic] = Once(self._dynamic)
 
     def needs(self, path: str) -> Dynamic:
         """The dynamic section of a program or a library."""
-        if path not in self._read:
-            try:
-                self._read[path] = self._dynamic(path)
-            except Unavailable as gap:
-                self._read[path] = gap
-        found = self._read[path]
-        if isinstance(found, Unavailable):
-            raise found
-        return found
+        return self._read(path)
 
     def _dynamic(self, path: str) -> Dynamic:
         handle = self._system.open(path)

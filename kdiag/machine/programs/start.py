@@ -7,6 +7,7 @@ import re
 import signal
 from typing import TYPE_CHECKING, NamedTuple
 
+from kdiag.machine.programs.once import Once
 from kdiag.system import Unavailable
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class Starts:
     def __init__(self, system: System, loader: Loader) -> None:
         self._system = system
         self._loader = loader
-        self._answers: dict[tuple[str, ...], CommandResult | Unavailable] = {}
+        self._answers: Once[tuple[str, ...], CommandResult] = Once(lambda argv: system.run(argv, TIMEOUT))
 
     def begin(self, argv: tuple[str, ...]) -> None:
         """Let it run while other facts are gathered."""
@@ -50,15 +51,7 @@ class Starts:
 
     def run(self, argv: tuple[str, ...]) -> CommandResult:
         """What a command said; run once, however many ask: bpftrace takes a tenth of a check to start."""
-        if argv not in self._answers:
-            try:
-                self._answers[argv] = self._system.run(argv, TIMEOUT)
-            except Unavailable as gap:
-                self._answers[argv] = gap
-        answer = self._answers[argv]
-        if isinstance(answer, Unavailable):
-            raise answer
-        return answer
+        return self._answers(argv)
 
     def started(self, argv: tuple[str, ...]) -> Start:
         """How the start of a program ended."""
