@@ -51,7 +51,7 @@ def _failure(
 ) -> tuple[str, str]:
     if seen.problem:
         return _trim(seen.problem), ""
-    if almost and re.search(almost[0], seen.stdout):
+    if almost and re.search(almost[0], seen.stdout, re.MULTILINE):
         return f"({almost[1]})", ""
     decisive = _decisive(seen, known, mark)
     return decisive if decisive is not None else (f"({_silence(seen, mark, tool)})", "")

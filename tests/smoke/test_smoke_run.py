@@ -336,9 +336,29 @@ def test_the_words_of_an_answer_are_no_complaint(tmp_path: Path) -> None:
         "#!/bin/sh\n[ $1 = version ] && exec echo bpftool v5.10.1\n"
         "echo 'bpf() syscall restriction has unknown value 2'\n"
         "echo 'eBPF program_type socket_filter is available'\n"
+        "echo 'eBPF map_type hash is available'\n"
     )
     fake.chmod(0o755)
-    runner = Runner("bpftool", (str(fake),), ("version",), lambda output: output.startswith("bpftool v"))
+    assert _probed(fake) == (Outcome.WORKS, "")
+
+
+def test_programs_that_are_called_available_where_no_map_can_be_made_prove_nothing(tmp_path: Path) -> None:
+    """Debian 11's bpftool in a user namespace of Debian's 6.12: EPERM counts as available there."""
+    fake = tmp_path / "bpftool"
+    fake.write_text(
+        "#!/bin/sh\n[ $1 = version ] && exec echo bpftool v5.10.1\n"
+        "echo 'eBPF program_type socket_filter is available'\necho\n"
+        "echo 'eBPF map_type hash is NOT available'\n"
+    )
+    fake.chmod(0o755)
+    outcome, message = _probed(fake)
+    assert outcome is Outcome.FAILS
+    assert "could not make a map" in message
+
+
+def _probed(bpftool: Path) -> tuple[Outcome, str]:
+    runner = Runner("bpftool", (str(bpftool),), ("version",), lambda output: output.startswith("bpftool v"))
     programs = select(["bpftool-feature"])
     report = run(programs, runners={"bpftool": runner}, behaviour=behaviour((0, 17, 0)), predictions={})
-    assert [(one.outcome, one.message) for one in report.programs] == [(Outcome.WORKS, "")]
+    (only,) = report.programs
+    return only.outcome, only.message
