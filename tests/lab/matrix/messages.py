@@ -3,7 +3,8 @@
 A program that failed left its message, and the cell what `kdiag check` found in it. Where the same program works in a
 cell that differs in as few axes as possible (the same kernel and user space, for another person or with other headers),
 the truth needs no table: the cause is a finding that is not the same in the two. Where it works nowhere with this
-kernel and user space, the truth is what blocked the capability, as far as the prediction was right.
+kernel and user space, the truth is what blocked the capability, as far as the prediction was right. Where one of two
+things would do (BTF or headers), the neighbour shows only one of them: an answer that names the other is counted apart.
 """
 
 from __future__ import annotations
@@ -31,10 +32,11 @@ _FINE = (Status.OK, Status.SKIP)
 
 
 class Said(str, Enum):
-    """How an explanation stands to the truth. The first two are right."""
+    """How an explanation stands to the truth. The first three are right."""
 
     RIGHT = "right"
     FIRST = "right, as the first candidate"
+    OTHER = "right, by the other way that would do"
     OPEN = "not established"
     UNKNOWN = "message unknown"
     FALSE = "false"
@@ -43,7 +45,8 @@ class Said(str, Enum):
 @dataclass(frozen=True, slots=True)
 class Pair:
     """A message and its truth. ``works_in``: the cell that tells it, None where it works in none; ``true``: findings
-    of which one is the cause, none for a tool that is too old or a program's own fault; ``named``: what was said.
+    of which one is the cause, none for a tool that is too old or a program's own fault; ``others``: those that block
+    the capability as well, where a rightly predicted failure has more than one; ``named``: what was said.
     """
 
     cell: Cell
@@ -52,6 +55,7 @@ class Pair:
     message: str
     works_in: Cell | None
     true: tuple[str, ...]
+    others: tuple[str, ...]
     said: Said
     named: str
 
@@ -66,12 +70,13 @@ def pairs(results: Sequence[Result]) -> Iterator[Pair]:
             if program["outcome"] != Outcome.FAILS.value or not text or text.startswith("("):
                 continue
             twin = _twin(cell, name, programs)
-            true = _truth(reports[cell], program, None if twin is None else reports[twin])
+            blocking = _blocking(reports[cell], program)
+            true = blocking if twin is None else _not_the_same(reports[cell], reports[twin])
+            others = blocking if program["agrees"] is True else ()
             answers = explained(join(text.splitlines()), reports[cell]).answers
-            said, named = _judged(answers, true, reports[cell])
-            yield Pair(
-                cell, str(program["tool"]), name, str(program["message"]) or text, twin, true, said, named
-            )
+            said, named = _judged(answers, true, others, reports[cell])
+            message = str(program["message"]) or text
+            yield Pair(cell, str(program["tool"]), name, message, twin, true, others, said, named)
 
 
 def _programs(result: Result) -> Sequence[Mapping[str, object]]:
@@ -94,15 +99,18 @@ def _twin(cell: Cell, name: str, programs: Mapping[Cell, Mapping[str, Mapping[st
     )
 
 
-def _truth(report: Report, program: Mapping[str, object], twin: Report | None) -> tuple[str, ...]:
-    if twin is not None:
-        there = {finding.id: finding for finding in twin.findings}
-        return tuple(
-            finding.id
-            for finding in report.findings
-            if finding.status not in _FINE
-            and (finding.id not in there or there[finding.id].status is not finding.status)
-        )
+def _not_the_same(report: Report, twin: Report) -> tuple[str, ...]:
+    there = {finding.id: finding for finding in twin.findings}
+    return tuple(
+        finding.id
+        for finding in report.findings
+        if finding.status not in _FINE
+        and (finding.id not in there or there[finding.id].status is not finding.status)
+    )
+
+
+def _blocking(report: Report, program: Mapping[str, object]) -> tuple[str, ...]:
+    """What blocks the capabilities that a program needs, and the causes of these."""
     needs = cast("Sequence[str]", program["needs"])
     blocking = [name for one in report.capabilities if one.id in needs for name in one.findings]
     found = [finding for name in blocking if (finding := report.finding(name)) is not None]
@@ -113,7 +121,9 @@ def _by_id(report: Report) -> dict[str, Finding]:
     return {finding.id: finding for finding in report.findings}
 
 
-def _judged(answers: Sequence[Answer], true: Sequence[str], report: Report) -> tuple[Said, str]:
+def _judged(
+    answers: Sequence[Answer], true: Sequence[str], others: Sequence[str], report: Report
+) -> tuple[Said, str]:
     """The first answer that says something of this machine decides; harmless ones are no answer to a failure."""
     telling = [one for one in answers if one.outcome != "harmless"]
     if not telling:
@@ -121,7 +131,9 @@ def _judged(answers: Sequence[Answer], true: Sequence[str], report: Report) -> t
     first = telling[0]
     if first.cause is not None and first.outcome == "established":
         chain = {first.cause.id, *(one.id for one in causes_first((first.cause,), _by_id(report)))}
-        return (Said.RIGHT if chain & set(true) else Said.FALSE), first.cause.id
+        if chain & set(true):
+            return Said.RIGHT, first.cause.id
+        return (Said.OTHER if chain & set(others) else Said.FALSE), first.cause.id
     if first.outcome == "elsewhere":
         return (Said.FALSE if true else Said.RIGHT), "elsewhere"
     if first.candidates and first.candidates[0].id in true:
@@ -142,7 +154,7 @@ def table(found: Sequence[Pair]) -> str:
         lines.append("| " + " | ".join(str(one) for one in row) + " |")
     wrong: dict[tuple[str, str, str, str], list[Pair]] = {}
     for one in found:
-        if one.said not in (Said.RIGHT, Said.FIRST):
+        if one.said not in (Said.RIGHT, Said.FIRST, Said.OTHER):
             wrong.setdefault((one.said.value, one.tool, one.named, one.message), []).append(one)
     for (said, tool, named, message), where in sorted(wrong.items(), key=lambda item: -len(item[1])):
         lines += ["", f"{said}: {len(where)} times, {tool}, named {named or 'nothing'}", f"    {message}"]
