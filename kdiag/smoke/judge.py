@@ -42,8 +42,13 @@ def said(seen: Observation, mark: str) -> str:
 
 
 def output(seen: Observation) -> str:
-    """The beginning of both streams, for a report to send."""
-    return "\n".join(filter(None, (seen.stderr.strip(), seen.stdout.strip())))[:_OUTPUT_KEPT]
+    """Both streams, for a report to send. Of a long text the middle is left out: clang's warnings come first, what
+    ended the program last."""
+    text = "\n".join(filter(None, (seen.stderr.strip(), seen.stdout.strip())))
+    if len(text) <= _OUTPUT_KEPT:
+        return text
+    half = _OUTPUT_KEPT // 2
+    return f"{text[:half]}\n[{len(text) - 2 * half} characters are left out]\n{text[-half:]}"
 
 
 def _failure(

@@ -16,7 +16,7 @@ import pytest
 
 from kdiag.knowledge.tools.bpftrace import behaviour
 from kdiag.smoke.cause import Cause, start
-from kdiag.smoke.judge import judge
+from kdiag.smoke.judge import judge, output
 from kdiag.smoke.model import Outcome, SmokeError
 from kdiag.smoke.programs import PROGRAMS, Scene, Shown, Skip
 from kdiag.smoke.watch import Limits, Observation, Plan, watch
@@ -68,6 +68,16 @@ def test_what_is_known_to_be_harmless_is_told_and_is_no_warning(
     assert outcome is Outcome.WORKS
     assert message.startswith("ERROR: Unknown error -1: couldn't set RLIMIT_MEMLOCK")
     assert "CAP_SYS_RESOURCE" in meaning
+
+
+def test_a_report_keeps_both_ends_of_a_long_output(observe: Callable[..., Observation]) -> None:
+    """BCC on kernel headers: a hundred warnings of clang, and the error at the end."""
+    seen = observe("works")._replace(stderr="first\n" + "warning\n" * 9000 + "error: the last\n", stdout="")
+    kept = output(seen)
+    assert (kept[:6], kept[-15:]) == ("first\n", "error: the last")
+    assert len(kept) < 4100
+    assert re.search(r"^\[6\d{4} characters are left out\]$", kept, re.MULTILINE)
+    assert output(seen._replace(stderr="short\n")) == "short"
 
 
 def test_one_that_hangs_is_ended_at_the_limit(observe: Callable[..., Observation], cause: Cause) -> None:
