@@ -16,7 +16,7 @@ from kdiag.console.command_line import for_this_user
 from kdiag.fix.options import Options
 from kdiag.fix.store.places import Places
 from kdiag.machine import Machine
-from kdiag.model import Readiness
+from kdiag.model import Readiness, Works
 from kdiag.recording.pack import opened
 from kdiag.report.story.next_step import label
 from kdiag.system import System
@@ -63,6 +63,13 @@ def agree(seen: Foreseen) -> None:
         assert readiness(seen.after) == readiness(seen.before)
     if re.search("kdiag fix", seen.before.verdict.next):
         assert seen.plan.changes_something, "check sends people to a fix that can do nothing"
+    failed, fails = (
+        {c.title for c in report.capabilities if c.status is Works.FAILS}
+        for report in (seen.before, seen.after)
+    )
+    for step in seen.plan.steps:
+        mends = not (failed - fails).isdisjoint(step.helps)
+        assert not mends or fails.isdisjoint(step.helps), "it promises what it cannot mend"
     if os.geteuid() == 0:
         assert "sudo kdiag" not in text or verdict.run_on not in ("", "here")
 

@@ -19,9 +19,11 @@ from kdiag.model import Readiness, Works
 from kdiag.report.story.next_step import in_words, label
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from kdiag.commands.repair.surroundings import Surroundings
     from kdiag.fix.options import Options
-    from kdiag.fix.plan.values import Plan
+    from kdiag.fix.plan.values import Plan, Step
     from kdiag.fix.store.places import Places
     from kdiag.model import Report, Verdict
 
@@ -52,7 +54,25 @@ def foreseen(machine: Machine, before: Report, places: Places, options: Options)
     """The plan for a machine, and what it comes to. Changes nothing."""
     plan = make_plan(machine, before, places, options)
     repaired = plan.repairs if plan.changes_something else ()
-    return Foreseen(plan, before, forecast(machine, before, repaired) if repaired else before)
+    if not repaired:
+        return Foreseen(plan, before, before)
+    after = forecast(machine, before, repaired)
+    return Foreseen(plan._replace(steps=tuple(_of_use(plan, before, after))), before, after)
+
+
+def _of_use(plan: Plan, before: Report, after: Report) -> Iterator[Step]:
+    """The steps, each for what the plan makes better: mounting tracefs brings no kprobes to a kernel without them.
+    Where more is lacking than a plan can bring, a step is for all that it is a part of.
+    """
+    was = {(c.id, c.status, c.because) for c in before.capabilities}
+    failing = {c.id for c in before.capabilities if c.status is Works.FAILS}
+    better = {
+        c.title
+        for c in after.capabilities
+        if (c.id, c.status, c.because) not in was and not (c.id in failing and c.status is Works.FAILS)
+    }
+    for step in plan.steps:
+        yield step._replace(helps=tuple(title for title in step.helps if title in better) or step.helps)
 
 
 def readiness(report: Report) -> int:

@@ -66,6 +66,8 @@ class Subject:
         return tuple(c.id for c in mine if c.id in blocked)
 
     def titles(self, *finding_ids: str) -> tuple[str, ...]:
-        """The same by their titles."""
+        """The same by their titles; a part is left out where the whole is named."""
         blocked = self.stands_in_the_way(*finding_ids)
-        return tuple(c.title for c in self.report.capabilities if c.id in blocked)
+        return tuple(
+            c.title for c in self.report.capabilities if c.id in blocked and c.part_of not in blocked
+        )
