@@ -46,5 +46,5 @@ PROGRAMS: tuple[Program, ...] = (
     Program("bpftool-feature", "feature probe tries program and map types", ("bpftool-feature",), _feature, _tried,
             almost=_REFUSED, tool="bpftool", ready=_NEVER, answers=True),
     Program("bpftool-btf", "btf dump as C has task_struct", ("bpftool-btf",), _dump,
-            lambda _, __: r"^struct task_struct \{$", tool="bpftool", ready=_NEVER, answers=True),
+            lambda _, __: r"^struct task_struct \{$", heavy=True, tool="bpftool", ready=_NEVER, answers=True),
 )  # fmt: skip
