@@ -72,8 +72,9 @@ class Program(NamedTuple):
 
     needs: capabilities, the one that it stands for first. arguments: for the tool; may raise Skip. proof: a pattern
     (MULTILINE) that is found in standard output only if the very event was seen. action: of the causing process,
-    empty where the tool's own start is the event. heavy: clang reads kernel headers, a long script, or all of BTF is put in order.
-    almost: a pattern that explains a missing proof, and the explanation. elsewhere: interpreters to try besides ours.
+    empty where the tool's own start is the event. heavy: clang reads kernel headers, a long script, or
+    bpftool puts all types in order. almost: a pattern that explains a missing proof, and the explanation. elsewhere:
+    interpreters to try besides ours.
     begins: the script has a BEGIN, and so rests on `hello`, too. tool: as `--tool` names it. ready: the pattern
     (MULTILINE) by which the tool says that it is tracing; while it says nothing events are caused late and again.
     before: what the causing process does before the tool is started. shown: what a report says of the arguments, where
