@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import tempfile
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -16,6 +17,10 @@ from tests.support.slow import is_slow
 # How long an example or its making takes says something about the machine, not about kdiag.
 settings.register_profile("kdiag", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("kdiag")
+
+# What a shell without job control starts in the background ignores it (POSIX, 2.11), and so would all that tests start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
