@@ -13,10 +13,11 @@ from kdiag.compare.differences import SHOWN
 from kdiag.compare.differences import compare as compared
 from kdiag.compare.grouping import Fold
 from kdiag.compare.information import Information, same
-from kdiag.compare.inputs import BadInput, Document, documents, paths
 from kdiag.compare.json import render as render_json
 from kdiag.compare.markdown import render as render_markdown
-from kdiag.compare.summary import MachineSummary, Reader
+from kdiag.compare.reading.answers import MachineSummary
+from kdiag.compare.reading.inputs import BadInput, Document, documents, paths
+from kdiag.compare.reading.summary import Reader
 from kdiag.compare.text import render as render_text
 from kdiag.console import exits, printable
 from kdiag.machine import Machine
@@ -26,8 +27,6 @@ from kdiag.system.recording import Recording
 from kdiag.system.recording_index import BadRecording
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from kdiag.checking.registry import Registry
     from kdiag.compare.value import Comparison
     from kdiag.model import Report
@@ -59,7 +58,7 @@ def compare(given: Sequence[str], baseline: str | None = None, *, every_column: 
     total = 0
     for path in paths(given):
         try:
-            for document in documents(path):
+            for document in documents(path, reader):
                 try:
                     fold.add(document.name, summarise(document, reader, kernels))
                     total += 1
@@ -91,10 +90,15 @@ def _only(path: str, reader: Reader, kernels: list[Information]) -> MachineSumma
     return summarise(found[0], reader, kernels)
 
 
-def reading() -> Callable[[Document], MachineSummary]:
-    """A reader of one document after the other, as `summarise` reads them."""
-    reader = Reader()
-    return lambda document: summarise(document, reader, None)
+class Reading:
+    """Reads one document after the other, as `summarise` does. recogniser: knows reports like those before."""
+
+    def __init__(self) -> None:
+        self.recogniser = Reader()
+
+    def __call__(self, document: Document) -> MachineSummary:
+        """What a document says. Raises BadInput."""
+        return summarise(document, self.recogniser, None)
 
 
 def summarise(document: Document, reader: Reader, kernels: list[Information] | None) -> MachineSummary:
@@ -105,7 +109,7 @@ def summarise(document: Document, reader: Reader, kernels: list[Information] | N
         raise BadInput(f"{document.name}: {document.problem}")
     try:
         if not document.recording:
-            summary = reader.read(document.text)
+            summary = document.summary or reader.read(document.text)
             if kernels is not None and len(kernels) <= _INFORMED:
                 kernels.append(unseen(document.name, summary.machine.release))
             return summary

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from kdiag.commands.compare import played_back
-from kdiag.compare.inputs import BadInput, Document, documents, paths
+from kdiag.compare.reading.inputs import BadInput, Document, documents, paths
 from kdiag.console import exits
 from kdiag.report.document import BadReport, load
 from kdiag.system.recording_index import BadRecording

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kdiag.compare.summary import Fact, MachineSummary
+from kdiag.compare.reading.answers import Fact, MachineSummary
 from kdiag.model import Capability, Status, Works
 
 _WORKS = {Works.WORKS: 0, Works.CAVEAT: 1, Works.UNKNOWN: 2, Works.FAILS: 3}

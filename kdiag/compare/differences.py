@@ -8,8 +8,8 @@ from typing import TypeVar
 from kdiag.compare.causes import Machine, badness
 from kdiag.compare.grouping import Alike, Fold, column, key
 from kdiag.compare.grouping import properties as properties_of
+from kdiag.compare.reading.answers import Fact, MachineSummary
 from kdiag.compare.regressions import changes_since
-from kdiag.compare.summary import Fact, MachineSummary
 from kdiag.compare.value import Cell, Change, Comparison, Group, Row
 from kdiag.model import Capability
 

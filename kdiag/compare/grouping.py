@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from kdiag.compare.summary import MachineSummary
+from kdiag.compare.reading.answers import MachineSummary
 from kdiag.compare.value import PROPERTIES, Column
 from kdiag.model import MachineInfo
 

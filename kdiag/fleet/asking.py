@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from kdiag.compare.causes import Machine
-from kdiag.compare.inputs import BadInput
+from kdiag.compare.reading.answers import MachineSummary
+from kdiag.compare.reading.inputs import BadInput
 from kdiag.compare.regressions import KINDS, changes_since
-from kdiag.compare.summary import MachineSummary
 from kdiag.fleet.kinds import Trouble, summary_of, troubles
 from kdiag.fleet.value import Cause, Change, Counts, Group, Names, Point, Since, Waiting
 from kdiag.words import did_you_mean, listed

@@ -9,11 +9,12 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from kdiag.compare.grouping import properties
-from kdiag.compare.inputs import BadInput, Document, documents, paths
-from kdiag.compare.summary import MachineSummary
+from kdiag.compare.reading.answers import MachineSummary
+from kdiag.compare.reading.inputs import BadInput, Document, documents, paths
+from kdiag.compare.reading.stream import Recogniser
 from kdiag.compare.value import PROPERTIES
 from kdiag.fleet.kinds import content, digest
 
@@ -22,7 +23,15 @@ HOST = "host"
 #: Inputs that could not be read which are told one by one.
 TOLD = 100
 _SUFFIXES = (".json", ".jsonl", ".ndjson", ".tar.zst", ".tar.xz")
-Read = Callable[[Document], MachineSummary]
+
+
+class Read(Protocol):
+    """Reads documents; recogniser: knows some of them where they stand in a stream."""
+
+    @property
+    def recogniser(self) -> Recogniser | None: ...
+    def __call__(self, document: Document) -> MachineSummary:
+        """What a document says. Raises BadInput."""
 
 
 class Collected(NamedTuple):
@@ -75,7 +84,7 @@ def summaries(given: Sequence[str], read: Read) -> Iterator[tuple[str, MachineSu
         base = start.rstrip("/") + "/" if os.path.isdir(start) else ""
         for path in paths((start,)):
             try:
-                for document in documents(path):
+                for document in documents(path, read.recogniser):
                     try:
                         yield _name(document.name, base), read(document)
                     except BadInput as bad:

@@ -8,7 +8,7 @@ from hashlib import sha256
 from typing import NamedTuple
 
 from kdiag.compare.causes import Machine
-from kdiag.compare.summary import Fact, MachineSummary
+from kdiag.compare.reading.answers import Fact, MachineSummary
 from kdiag.model import Capability, MachineInfo, Status, Works
 
 #: The largest content that is unpacked: a history could have been made to fill the memory.

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 
-from kdiag.compare.inputs import BadInput
+from kdiag.compare.reading.inputs import BadInput
 from kdiag.trust.read import user_file
 
 _LIMIT = 64 * 1024 * 1024

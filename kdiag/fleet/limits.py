@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
-from kdiag.compare.inputs import BadInput
+from kdiag.compare.reading.inputs import BadInput
 from kdiag.console import exits
 from kdiag.fleet.value import Fleet
 from kdiag.words import did_you_mean, listed

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 
 from kdiag.compare.causes import Machine
-from kdiag.compare.inputs import BadInput
+from kdiag.compare.reading.inputs import BadInput
 from kdiag.compare.regressions import changes_since
 from kdiag.compare.value import Change
 from kdiag.fleet import database

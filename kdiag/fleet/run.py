@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from kdiag.compare.inputs import BadInput
+from kdiag.compare.reading.inputs import BadInput
 from kdiag.fleet import database
 from kdiag.fleet.asking import Asking, Changes, as_of
 from kdiag.fleet.collect import Collected, Read, collect

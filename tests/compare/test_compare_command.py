@@ -12,7 +12,7 @@ import pytest
 
 from kdiag.commands.compare import compare
 from kdiag.commands.report import reports, worst
-from kdiag.compare.inputs import BadInput
+from kdiag.compare.reading.inputs import BadInput
 from kdiag.console import exits
 from kdiag.model import Report, Status, Works
 from kdiag.recording import pack

@@ -11,7 +11,7 @@ from kdiag.compare.causes import Machine
 from kdiag.compare.differences import compare
 from kdiag.compare.grouping import FEW, Fold, key
 from kdiag.compare.naming import common_values
-from kdiag.compare.summary import Reader
+from kdiag.compare.reading.summary import Reader
 from kdiag.compare.value import Change, Comparison, Group
 from kdiag.model import Report, Status, Works
 from tests.support.comparison_samples import broken, capability, finding, report, without

@@ -15,7 +15,7 @@ from kdiag.compare.html import render as render_comparison
 from kdiag.compare.json import render as render_json
 from kdiag.compare.json import schema_text
 from kdiag.compare.markdown import render as render_markdown
-from kdiag.compare.summary import Reader
+from kdiag.compare.reading.summary import Reader
 from kdiag.compare.text import render as render_text
 from kdiag.compare.value import Comparison
 from kdiag.compare.view import matrix

@@ -11,8 +11,8 @@ from jsonschema import Draft202012Validator
 
 from kdiag.commands.compare import compare, rendered
 from kdiag.compare.information import Information, Piece, same
-from kdiag.compare.inputs import documents
 from kdiag.compare.json import schema_text
+from kdiag.compare.reading.inputs import documents
 from kdiag.report.formats import Options
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"

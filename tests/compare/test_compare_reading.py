@@ -13,9 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kdiag.compare import summary as reading
-from kdiag.compare.inputs import BadInput, Document, documents, paths
-from kdiag.compare.summary import MachineSummary, Reader
+from kdiag.compare.reading import summary as reading
+from kdiag.compare.reading.answers import MachineSummary
+from kdiag.compare.reading.inputs import BadInput, Document, documents, paths
+from kdiag.compare.reading.stream import documents as stream_documents
+from kdiag.compare.reading.summary import Reader
 from kdiag.report.document import DOCUMENT_LIMIT, BadReport, load
 from kdiag.report.faces.json import render
 from tests.support.comparison_samples import SAMPLE, broken, finding, report
@@ -64,15 +66,22 @@ def test_the_quick_way_is_taken(monkeypatch: pytest.MonkeyPatch, layout: str) ->
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_other_evidence_is_another_block_only_to_be_checked(layout: str) -> None:
+def test_other_evidence_is_another_block_only_to_be_checked(
+    layout: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What no two machines have alike must not cost what a new finding costs, and is not taken unseen either."""
     document = text(json.loads(render(broken())), **LAYOUTS[layout])
+    learnt: list[bytes] = []
+    learn = Reader._finding
+    monkeypatch.setattr(Reader, "_finding", lambda self, item: learnt.append(item) or learn(self, item))
     reader = Reader()
     known = reader.read(document)
-    read = []
-    reader._learn = lambda new, able, written: read.extend(new)  # type: ignore[method-assign,assignment,func-returns-value]
-    assert reader.read(document.replace(b'"Linux"', b'"Linux 0xffff \\u202e"')) == known
-    assert not [block for block in read if block not in reader._facts]
+    assert len(learnt) == len(known.facts)
+    size = reader._lists[list(LAYOUTS).index(layout)].findings.size
+    for number in range(20):
+        assert reader.read(document.replace(b'"Linux"', b'"Linux %d \\u202e"' % number)) == known
+    assert len(learnt) == len(known.facts)
+    assert reader._lists[list(LAYOUTS).index(layout)].findings.size == size, "what no two have is not kept"
     for odd in (b"7", b'"x"}, 8, {"source": "s"', b'"x"]'):
         with pytest.raises(BadReport) as told:
             reader.read(document.replace(b'"Linux"', odd, 1))
@@ -111,7 +120,49 @@ def test_what_is_remembered_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
         one = report(release=str(number))
         one = broken(command=f"repair {number}") if number % 2 else one
         assert whole(reader.read(render(one).encode())) == whole(Reader().of(one))
-    assert reader._remembered < 12_000
+    kept = sum(some.findings.size + some.capabilities.size for some in reader._lists)
+    assert reader._remembered + kept < 24_000
+
+
+MANY = [
+    report(),
+    broken(),
+    report(release="6.1"),
+    broken(command="repair"),
+    replace(report(), findings=report().findings[1:]),
+    replace(broken(), findings=(*broken().findings, finding("x.more"))),
+    replace(report(), capabilities=()),
+    replace(report(), labels={"host": "h{1}", "site": "fra"}),
+    replace(broken(), labels={"site": "ber"}),
+]
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.data())
+def test_any_order_of_reports_in_a_stream_says_what_each_says_alone(data: st.DataObject) -> None:
+    """A list is compared with that of an earlier machine: what was before must not show in what comes after."""
+    layouts = st.sampled_from([*LAYOUTS.values(), {"indent": 4}])
+    parts = [
+        text(json.loads(render(data.draw(st.sampled_from(MANY)))), **data.draw(layouts)) + b"\n"
+        for _ in range(data.draw(st.integers(1, 12)))
+    ]
+    reader = Reader()
+    held = b"".join(parts)
+    for found, part in zip(
+        stream_documents(io.BytesIO(held), "x", path=True, recogniser=reader), parts, strict=True
+    ):
+        one = found.summary or reader.read(found.text)
+        alone = slowly(part)
+        assert one._replace(answers=()) == alone._replace(answers=())
+
+
+def test_a_stream_names_the_line_of_each_report() -> None:
+    reader = Reader()
+    parts = [text(json.loads(render(one)), **LAYOUTS[layout]) + b"\n" for layout in LAYOUTS for one in MANY]
+    lines = [b"".join(parts[:place]).count(b"\n") + 1 for place in range(len(parts))]
+    some = [*stream_documents(io.BytesIO(b"".join(parts)), "x", path=True, recogniser=reader)]
+    assert [one.name for one in some] == [f"x:{line}" for line in lines]
+    assert sum(one.summary is not None for one in some) > len(parts) // 2
 
 
 DOCUMENT = SAMPLE.read_bytes()

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 
 from kdiag.commands.compare import compare
 from kdiag.commands.report import reports
-from kdiag.compare import stream
-from kdiag.compare.inputs import BadInput, documents
-from kdiag.compare.stream import Document
+from kdiag.compare.reading import stream
+from kdiag.compare.reading.inputs import BadInput, documents
+from kdiag.compare.reading.stream import Document
 from kdiag.recording import pack
 from kdiag.report.faces.json import render
 from tests.support.comparison_samples import broken, report

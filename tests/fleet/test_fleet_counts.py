@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kdiag.compare.inputs import BadInput
+from kdiag.compare.reading.inputs import BadInput
 from kdiag.fleet import labels
 from kdiag.fleet.value import Counts
 from kdiag.model import Readiness, Report, Verdict

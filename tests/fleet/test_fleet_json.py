@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator, ValidationError
 
-from kdiag.commands.compare import reading
+from kdiag.commands.compare import Reading
 from kdiag.fleet import limits
 from kdiag.fleet.json import render, schema_text
 from kdiag.fleet.run import Asked, fleet
@@ -22,7 +22,7 @@ SCHEMA = json.loads(schema_text())
 
 
 def written(given: str, above: str = "", history: str = "", keys: tuple[str, ...] = ()) -> dict[str, Any]:
-    with fleet(Asked([given], "", history, keys), reading()) as one:
+    with fleet(Asked([given], "", history, keys), Reading()) as one:
         judged = limits.judge(limits.parse([above]), one.fleet) if above else ()
         return dict(json.loads(render(one.fleet, one.asking, judged)))
 

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from kdiag.cli.app import application
-from kdiag.compare.summary import Reader
+from kdiag.compare.reading.summary import Reader
 from kdiag.report.document import load
 from kdiag.report.faces.json import render
 from tests.support.fleets import found

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from kdiag.commands.compare import reading
+from kdiag.commands.compare import Reading
 from kdiag.fleet.html import render
 from kdiag.fleet.run import Asked, fleet
 from kdiag.model import Readiness, Status, Verdict, Works
@@ -41,7 +41,7 @@ class Page(HTMLParser):
 
 
 def page(*given: str, history: str = "", keys: tuple[str, ...] = ()) -> str:
-    with fleet(Asked(given, history=history, keys=keys), reading()) as found:
+    with fleet(Asked(given, history=history, keys=keys), Reading()) as found:
         return render(found.fleet, found.asking)
 
 

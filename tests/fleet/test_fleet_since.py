@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kdiag.compare.inputs import BadInput
+from kdiag.compare.reading.inputs import BadInput
 from kdiag.fleet.limits import exit_status, judge, parse
 from kdiag.fleet.past import show
 from kdiag.report.terminal.page import Page

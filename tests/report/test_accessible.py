@@ -15,7 +15,7 @@ import pytest
 from test_comparison_page import sample
 from test_html import browse, without_policy
 
-from kdiag.commands.compare import reading
+from kdiag.commands.compare import Reading
 from kdiag.compare.html import render as render_comparison
 from kdiag.fleet.html import render as render_fleet
 from kdiag.fleet.run import Asked, fleet
@@ -56,7 +56,7 @@ FRAME = '<iframe src="{name}.html" width="{width}" height="900" style="border: 0
 
 def pages(folder: Path) -> dict[str, str]:
     asked = Asked((lines(folder / "fleet.jsonl", ("web-1", everything()), ("web-2", waived())),))
-    with fleet(asked, reading()) as found:
+    with fleet(asked, Reading()) as found:
         of_a_fleet = render_fleet(found.fleet, found.asking)
     return {
         "report": render(everything()),

@@ -145,7 +145,7 @@ def test_nor_is_one_of_a_comparison(order: str) -> None:
     from kdiag.commands.compare import rendered
     from kdiag.compare.differences import compare
     from kdiag.compare.grouping import Fold
-    from kdiag.compare.summary import Reader
+    from kdiag.compare.reading.summary import Reader
     from kdiag.report.faces.json import render
 
     fold = Fold()

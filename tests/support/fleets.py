@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from kdiag.commands.compare import reading
+from kdiag.commands.compare import Reading
 from kdiag.fleet.run import Asked, Found, fleet
 from kdiag.model import Report
 from kdiag.report.faces.json import render
@@ -31,5 +31,5 @@ def lines(path: Path, *reports: tuple[str, Report], **labels: str) -> str:
 
 def found(*given: str, since: str = "", history: str = "", keys: tuple[str, ...] = ()) -> Found:
     """The fleet; its database is closed."""
-    with fleet(Asked(given, since, history, keys), reading()) as answer:
+    with fleet(Asked(given, since, history, keys), Reading()) as answer:
         return answer

@@ -8,8 +8,8 @@ import typer
 
 from kdiag.checking.selection import split
 from kdiag.cli.common import fail, terminal
-from kdiag.commands.compare import reading
-from kdiag.compare.inputs import BadInput
+from kdiag.commands.compare import Reading
+from kdiag.compare.reading.inputs import BadInput
 from kdiag.console import exits
 from kdiag.console import output as console
 from kdiag.fleet import labels, limits, past
@@ -34,7 +34,7 @@ def run(files: list[str], wanted: Wanted, shown: Shown) -> None:
     try:
         kept = limits.parse(wanted.fail_above)
         known = labels.read(wanted.labels) if wanted.labels else {}
-        with fleet(Asked(files, wanted.since, wanted.history, keys, known), reading()) as found:
+        with fleet(Asked(files, wanted.since, wanted.history, keys, known), Reading()) as found:
             judged = limits.judge(kept, found.fleet)
             text = _rendered(found, judged, shown)
     except BadInput as error:

@@ -12,7 +12,7 @@ from kdiag.cli.examination import emit, planned_outputs, status_of
 from kdiag.commands.compare import FORMATS, rendered
 from kdiag.commands.compare import compare as compared
 from kdiag.commands.report import reports, worst
-from kdiag.compare.inputs import BadInput, paths
+from kdiag.compare.reading.inputs import BadInput, paths
 from kdiag.console import exits
 from kdiag.console import output as console
 from kdiag.report.formats import Options

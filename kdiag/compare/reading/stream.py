@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple, Protocol
 
-from kdiag.compare.framing import AROUND, Beginnings, end, is_archive
+from kdiag.compare.reading.answers import MachineSummary
+from kdiag.compare.reading.framing import AROUND, Beginnings, end, is_archive
+from kdiag.compare.reading.summary import Ahead
 from kdiag.parse.errors import ParseError
 from kdiag.report.document import DOCUMENT_LIMIT
 from kdiag.words import found_instead
@@ -30,7 +32,8 @@ _NAME = b'"kdiag.report/'
 
 
 class Document(NamedTuple):
-    """A report's text; or a recording, as an archive's bytes (`text`), or as the path of one (`name`).
+    """A report's text, or what it says (`summary`) where it was recognised in the stream; or a recording, as an
+    archive's bytes (`text`), or as the path of one (`name`).
 
     name: for people. problem: why it cannot be used, "" if it can as far as was seen.
     """
@@ -39,13 +42,25 @@ class Document(NamedTuple):
     text: bytes = b""
     recording: bool = False
     problem: str = ""
+    summary: MachineSummary | None = None
+
+
+class Recogniser(Protocol):
+    """Knows reports where they stand in a stream; largest: so many bytes has the largest of those so far."""
+
+    @property
+    def largest(self) -> int: ...
+    def ahead(self, held: bytearray, at: int, *, ended: bool) -> Ahead | None:
+        """The report that begins at `at`, None where that has to be found out. ended: nothing follows."""
 
 
 class _Source:
-    """Bytes of a stream from a place on, which moves forward; what lies before is forgotten."""
+    """Bytes of a stream from a place on, which moves forward; what lies before is forgotten. first: so many bytes are
+    read at once at first, for a file of that size.
+    """
 
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
+    def __init__(self, stream: BinaryIO, first: int) -> None:
+        self._stream, self._next = stream, first
         self.held = bytearray()
         self.at = 0
         self.offset, self.line, self.lines = 0, 1, True
@@ -58,10 +73,17 @@ class _Source:
         if self.at:
             del self.held[: self.at]
             self.at = 0
-        chunk = self._stream.read(_CHUNK)
+        chunk = self._stream.read(self._next)
         self.held += chunk
-        self.ended = len(chunk) < _CHUNK
+        self.ended = len(chunk) < self._next
+        self._next = _CHUNK
         return bool(chunk)
+
+    def skip(self, size: int, lines: int) -> None:
+        """Put bytes behind us that somebody looked at in place."""
+        self.at += size
+        self.offset += size
+        self.line += lines
 
     def piece(self, offset: int, size: int) -> bytes:
         """Bytes ahead, fewer only at the end of the stream."""
@@ -89,20 +111,39 @@ class _Source:
                 return False
 
 
-def documents(stream: BinaryIO, name: str, *, path: bool) -> Iterator[Document]:
-    """What is in a stream; nothing for an empty one. path: whether `name` is a file's, for the names of places."""
-    source = _Source(stream)
+def documents(
+    stream: BinaryIO, name: str, *, path: bool, recogniser: Recogniser | None = None, size: int = _CHUNK
+) -> Iterator[Document]:
+    """What is in a stream; nothing for an empty one. path: whether `name` is a file's, for the names of places. size:
+    how many bytes it has, as far as that is known.
+    """
+    source = _Source(stream, min(size + 1, _CHUNK))
     alone = True
     there = source.to_something()
     while there:
         lines = source.lines
         place = _place(source, name, path=path)
-        found = _archive(source) if is_archive(source.piece(0, 512)) else _text(source)
+        found = _recognised(source, recogniser) if recogniser is not None else None
+        if found is None:
+            found = _archive(source) if is_archive(source.piece(0, 512)) else _text(source)
         there = source.to_something()
         alone = alone and not there
         label = found.name and (f"{found.name} ({place})" if not path else f"{found.name} in {place}")
         yield found._replace(name=label or (name if alone else place))
         source.lines = lines and not found.recording
+
+
+def _recognised(source: _Source, recogniser: Recogniser) -> Document | None:
+    """The report that begins here, if it is one like those before."""
+    if not source.held.startswith(b"{", source.at):
+        return None
+    if len(source.held) - source.at < recogniser.largest + AROUND:
+        source.more()
+    found = recogniser.ahead(source.held, source.at, ended=source.ended)
+    if found is None:
+        return None
+    source.skip(found.size, found.lines)
+    return Document("", summary=found.summary)
 
 
 def _place(source: _Source, name: str, *, path: bool) -> str:

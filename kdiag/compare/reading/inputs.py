@@ -11,11 +11,10 @@ import os
 import stat as stat_bits
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from typing import BinaryIO
 
-from kdiag.compare.framing import is_archive
-from kdiag.compare.stream import Document
-from kdiag.compare.stream import documents as stream_documents
+from kdiag.compare.reading.framing import is_archive
+from kdiag.compare.reading.stream import Document, Recogniser
+from kdiag.compare.reading.stream import documents as stream_documents
 from kdiag.console.printable import line
 from kdiag.trust import read
 
@@ -68,21 +67,28 @@ def _walk(directory: str, depth: int) -> Iterator[str]:
             yield entry.path
 
 
-def documents(path: str) -> Iterator[Document]:
-    """The reports and recordings in a file or on standard input, or the one recording at a path. Raises BadInput."""
+def documents(path: str, recogniser: Recogniser | None = None) -> Iterator[Document]:
+    """The reports and recordings in a file or on standard input, or the one recording at a path. recogniser: knows some
+    where they stand. Raises BadInput.
+    """
     if path == "-":
-        yield from _taken_apart(sys.stdin.buffer, "standard input", path=False)
+        yield from _some(
+            stream_documents(sys.stdin.buffer, "standard input", path=False, recogniser=recogniser), path
+        )
         return
     if os.path.isdir(path) or os.path.basename(path) == "recording.json":
         yield Document(path, recording=True)
         return
     try:
         with read.opened(path) as file:
+            info = os.fstat(file.fileno())
+            regular = stat_bits.S_ISREG(info.st_mode)
             # `<(command)` of a shell cannot be read twice.
-            if is_archive(file.peek(512)) and stat_bits.S_ISREG(os.fstat(file.fileno()).st_mode):
+            if regular and is_archive(file.peek(512)):
                 yield Document(path, recording=True)
             else:
-                yield from _taken_apart(file, path, path=True)
+                size = {"size": info.st_size} if regular else {}
+                yield from _some(stream_documents(file, path, path=True, recogniser=recogniser, **size), path)
     except OSError as error:
         raise BadInput(f"{path}: {error.strerror or error}") from None
     except ValueError as error:
@@ -91,10 +97,11 @@ def documents(path: str) -> Iterator[Document]:
         raise BadInput(f"{path!a}: not a path") from None
 
 
-def _taken_apart(stream: BinaryIO, name: str, *, path: bool) -> Iterator[Document]:
+def _some(found: Iterator[Document], path: str) -> Iterator[Document]:
     empty = True
-    for document in stream_documents(stream, name, path=path):
+    for document in found:
         empty = False
         yield document
     if empty:
+        name = "standard input" if path == "-" else path
         raise BadInput(f"{name}: empty; expected a report, as `kdiag check --format json` prints it")

@@ -1,0 +1,1 @@
+"""What was given, taken apart into machines and read."""
