@@ -77,7 +77,7 @@ def _judge(
         return None
     with_root = None
     if as_root_matters and now.works is not Works.WORKS:
-        assume = _fine_for_root(context.findings)
+        assume = fine_for_root(context.findings)
         root = _outcome(definition, context._replace(assume=assume), behaviours)
         if root.works is Works.FAILS:
             # Becoming root would not help: the machine's own reason is the one to show.
@@ -109,9 +109,9 @@ def judged(
     return Judged(found, tuple(watched.asked))
 
 
-def _fine_for_root(by_id: Mapping[str, Finding]) -> frozenset[str]:
-    """What is fine for root. Capabilities that the bounding set lacks, root of this place lacks as well: then not being
-    root is no cause of their absence.
+def fine_for_root(by_id: Mapping[str, Finding]) -> frozenset[str]:
+    """Ids of what is fine for root. Capabilities that the bounding set lacks, root of this place lacks as well: then
+    not being root is no cause of their absence.
     """
     lacking = by_id.get("privileges.capabilities")
     given = lacking is None or lacking.status is not Status.FAIL or "privileges.root" in lacking.causes
@@ -183,7 +183,7 @@ def repairs_of(  # noqa: PLR0913
     def steps(capability: Capability) -> tuple[str, ...]:
         # What fails for root, too, is repaired for root.
         root = as_root_matters and capability.status is Works.FAILS and capability.with_root is None
-        anyway = _fine_for_root(by_id) if root else frozenset[str]()
+        anyway = fine_for_root(by_id) if root else frozenset[str]()
 
         def trial(fine: frozenset[str]) -> Works:
             installed = [newer] if newer is not None and "tools.bpftrace" in fine else behaviours

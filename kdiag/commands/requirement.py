@@ -48,8 +48,13 @@ def _capability(word: str, answer: Answer) -> Capability:
     name = clean(os.path.basename(word)) or "file"
     because = clean(answer.because or answer.verdict) if answer.outcome != "works" else ""
     return Capability(
-        f"file:{name}", name, _TOOLS[answer.kind], _WORKS[answer.outcome], because, answer.findings
+        *(f"file:{name}", name, _TOOLS[answer.kind], _WORKS[answer.outcome], because),
+        *(answer.findings, _with_root(answer)),
     )
+
+
+def _with_root(answer: Answer) -> Works | None:
+    return None if answer.with_root is None else _WORKS[answer.with_root]
 
 
 def own_profiles(settings: Config) -> dict[str, Profile]:
@@ -76,7 +81,7 @@ def of_profiles(names: Sequence[str], here: Here) -> tuple[tuple[Capability, ...
             Capability(
                 *(f"profile:{profile.name}", profile.title, "profile", _WORKS[answer.outcome]),
                 clean(answer.because),
-                answer.findings,
+                *(answer.findings, _with_root(answer)),
             )
         )
     return tuple(rows), tuple(name for profile in chosen for name in profile.capabilities)

@@ -7,6 +7,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from kdiag.btf.sources import NoTypes, of_kernel
+from kdiag.capabilities.judging import fine_for_root
+from kdiag.checking.analysis import root_is_elsewhere
 
 if TYPE_CHECKING:
     from kdiag.btf.sources import Source
@@ -49,6 +51,22 @@ class Here:
     def report(self) -> Report:
         """The whole report on the machine, as `kdiag check` makes it."""
         return self._examined()
+
+    @cached_property
+    def fine_for_root(self) -> frozenset[str] | None:
+        """Ids of the findings that are fine for root; None where the caller is root, or cannot become the machine's."""
+        if not root_is_elsewhere(self.machine):
+            return None
+        return fine_for_root({finding.id: finding for finding in self.report.findings})
+
+    def root_would_hold(self, *names: str) -> bool:
+        """Whether the caller lacks these kernel capabilities for no other reason than not being root: what the bounding
+        set does not hold, root of this place does not get either (man 7 capabilities).
+        """
+        privileges = self.machine.privileges
+        if not root_is_elsewhere(self.machine):
+            return False
+        return not privileges.lacking(*names, held=privileges.status.bounding)
 
     @cached_property
     def _types(self) -> Source | NoTypes:

@@ -39,6 +39,7 @@ def _answer(answer: Answer) -> dict[str, object]:
         "title": clean(answer.title),
         "outcome": answer.outcome,
         "verdict": clean(answer.verdict),
+        "with_root": answer.with_root or "",
         "sections": [_section(section) for section in answer.sections],
     }
 

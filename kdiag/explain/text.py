@@ -11,6 +11,12 @@ from kdiag.explain.value import Answer, Outcome, Section
 from kdiag.report.terminal.page import Page
 
 _STYLE: dict[Outcome, str] = {"works": "good", "fails": "bad", "unknown": "open", "told": "bold"}
+_FOR_ROOT: dict[Outcome, str] = {
+    "works": "As root it is expected to work.",
+    "fails": "As root it is expected to fail.",
+    "unknown": "kdiag cannot tell whether it works as root: run kdiag as root to see.",
+    "told": "",
+}
 #: Columns between the columns of a table.
 _GAP = 2
 _CODE = re.compile(r"`[^`]*`")
@@ -41,6 +47,8 @@ def _answer(answer: Answer, page: Page) -> list[str]:
     )
     if answer.verdict:
         lines += page.text(answer.verdict, 0, _STYLE[answer.outcome], rest=2)
+    if answer.with_root is not None:
+        lines += page.text(_FOR_ROOT[answer.with_root], 0, _STYLE[answer.with_root], rest=2)
     for section in answer.sections:
         if section.text or section.rows or section.commands:
             lines += ["", *_section(section, page)]

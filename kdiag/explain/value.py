@@ -44,6 +44,7 @@ class Section(NamedTuple):
 class Answer(NamedTuple):
     """What is said of one subject: its title, one sentence that decides (verdict), and the parts in reading order.
     because: why it fails or cannot be told, as a clause; findings: ids of the findings of `kdiag check` about that.
+    with_root: the outcome that root is expected to have, None where that is the same.
     """
 
     subject: str
@@ -54,6 +55,7 @@ class Answer(NamedTuple):
     sections: tuple[Section, ...]
     because: str = ""
     findings: tuple[str, ...] = ()
+    with_root: Outcome | None = None
 
 
 class NotKnown(ValueError):

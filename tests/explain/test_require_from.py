@@ -79,6 +79,35 @@ def test_the_finding_says_what_to_do(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("caller", "name", "expected"),
+    [
+        ("root", "plain", ("works", None)),
+        ("user", "plain", ("fails", "works")),
+        # What the kernel lacks, it lacks for root.
+        ("user", "unguarded", ("fails", None)),
+    ],
+)
+def test_what_only_root_may_is_told_apart_as_plain_requirements_are(
+    caller: str, name: str, expected: tuple[str, str | None], tmp_path: Path
+) -> None:
+    described = machines.bpftrace(machines.mounted(machines.linux()), "0.20.0")
+    if caller == "user":
+        machines.user(described)
+    recorded = _recorded(described, "kernel" if name == "plain" else "changed", tmp_path / "machine")
+    script, settings = tmp_path / "one.bt", tmp_path / "kdiag.toml"
+    body = "exit();" if name == "plain" else "let $newer = 1;"
+    script.write_text(f"BEGIN {{ {body} }}")
+    settings.write_text('[profile.mine]\ncapabilities = ["hello"]\n')
+    asked = ["--require-from", str(script), "--require-from", str(OBJECTS / f"{name}.bpf.o")]
+    asked += ["--config", str(settings), "--profile", "mine", "--require", "hello", "--format", "json"]
+    _, out = check("--from", recorded, *asked)
+    rows = {one["id"]: (one["status"], one["with_root"]) for one in json.loads(out)["capabilities"]}
+    plain = ("works", None) if caller == "root" else ("fails", "works")
+    assert rows["hello"] == rows["profile:mine"] == plain
+    assert rows["file:one.bt"] == rows[f"file:{name}.bpf.o"] == expected
+
+
+@pytest.mark.parametrize(
     ("word", "why"),
     [
         ("kprobe", "'kprobe' is no BPF object"),

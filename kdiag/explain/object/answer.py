@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from kdiag.explain.object.as_root import as_root
 from kdiag.explain.object.fields import fields
 from kdiag.explain.object.judge import Judged, Program, judge, needed_capabilities
 from kdiag.explain.object.kernel import KernelFacts
@@ -33,8 +34,19 @@ _MOST = 12
 def explain(word: str, here: Here) -> Answer:
     """The answer for a file. Raises NotKnown for what is none."""
     source, found = judged(word, here)
-    outcome = min((one.decision.outcome for one in found), key=_WORST.index)
-    worst = next(one for one in found if one.decision.outcome == outcome)
+    worst = _worst(found)
+    outcome = worst.decision.outcome
+    rooted = [one for one in (as_root(one, here) for one in found) if one is not None]
+    root = _worst(rooted) if rooted and outcome != "works" else None
+    says = verdict(worst, source, here)
+    if root is not None and root.decision.outcome == outcome:
+        # Where root would not be enough, what root lacks as well is the reason.
+        same, worst, root = worst.decision.stage == root.decision.stage, root, None
+        says = (
+            verdict(worst, source, here)
+            if same
+            else f"It will not run {here.where}, because {_because(worst)}."
+        )
     sections: list[Section] = []
     for one in found:
         title = f"Object at byte {one.object.at}: " if len(found) > 1 else ""
@@ -42,10 +54,15 @@ def explain(word: str, here: Here) -> Answer:
         sections += (part._replace(title=f"{title}{part.title}") for part in parts)
     troubles = worst.decision.troubles
     return Answer(
-        *(word, "object", _title(source), outcome, verdict(worst, source, here), tuple(sections)),
+        *(word, "object", _title(source), outcome, says, tuple(sections)),
         because=troubles[0].text if troubles else "",
         findings=tuple(dict.fromkeys(one.finding for one in troubles if one.finding)),
+        with_root=None if root is None else root.decision.outcome,
     )
+
+
+def _worst(found: Sequence[Judged]) -> Judged:
+    return min(found, key=lambda one: _WORST.index(one.decision.outcome))
 
 
 def judged(word: str, here: Here) -> tuple[Source, list[Judged]]:
@@ -72,9 +89,7 @@ def _title(source: Source) -> str:
 def verdict(one: Judged, source: Source, here: Here) -> str:
     """One sentence."""
     decision, place = one.decision, here.where
-    because = decision.troubles[0].text if decision.troubles else ""
-    more = f" ({len(decision.troubles) - 1} more reasons below)" if len(decision.troubles) > 2 else ""
-    more = " (one more reason below)" if len(decision.troubles) == 2 else more
+    because, more = _because(one), _more(one)
     if decision.outcome == "works":
         return f"It will load {place}: all that it requires is there. The kernel's verifier was not asked."
     if decision.outcome == "fails":
@@ -95,6 +110,15 @@ def verdict(one: Judged, source: Source, here: Here) -> str:
         return f"kdiag cannot tell: {some}, because {because}. Whether {name} leaves them out, it decides."
     stage = "it loads" if decision.stage == "load" else "it attaches"
     return f"kdiag cannot tell whether {stage} {place}: {because}{more}."
+
+
+def _because(one: Judged) -> str:
+    return one.decision.troubles[0].text if one.decision.troubles else ""
+
+
+def _more(one: Judged) -> str:
+    more = len(one.decision.troubles) - 1
+    return "" if more < 1 else " (one more reason below)" if more == 1 else f" ({more} more reasons below)"
 
 
 def _sections(one: Judged, source: Source, here: Here) -> Iterator[Section]:

@@ -96,7 +96,8 @@ def _events(section: Section, kind: str | None, kernel: KernelFacts) -> Iterator
         result = kernel.machine.bpf.profile
         if not result.ok:
             text = f"the kernel refuses perf events, by which libbpf attaches it: {result.describe()}"
-            yield Trouble(text, finding="perf.events", attach=True)
+            refused = result.name in ("EPERM", "EACCES")
+            yield Trouble(text, finding="perf.events", attach=True, rights=refused)
     except Unavailable as gap:
         text = f"whether perf events, by which libbpf attaches it, are allowed is not known: {gap.reason}"
         yield unknown(text, "perf.events")._replace(attach=True)

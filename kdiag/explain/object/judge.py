@@ -168,7 +168,8 @@ def _allowed(programs: tuple[Program, ...], kernel: KernelFacts) -> Iterator[Tro
     try:
         result = kernel.machine.bpf.create_map
         if not result.ok:
-            yield Trouble(f"the kernel refuses bpf(2) to the caller: {result.describe()}", finding="bpf.map")
+            text = f"the kernel refuses bpf(2) to the caller: {result.describe()}"
+            yield Trouble(text, finding="bpf.map", rights=result.name == "EPERM")
             return
     except Unavailable as gap:
         yield unknown(f"whether bpf(2) is allowed is not known: {gap.reason}", "bpf.map")

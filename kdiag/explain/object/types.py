@@ -68,6 +68,7 @@ def program_type(section: Section, kernel: KernelFacts) -> Iterator[Trouble]:
                 yield Trouble(
                     f"the kernel refuses an empty program of type {section.program}: {result.describe()}",
                     finding=finding,
+                    rights=result.name == "EPERM",
                 )
                 return
         elif section.attach in _TRAMPOLINE:
@@ -75,9 +76,8 @@ def program_type(section: Section, kernel: KernelFacts) -> Iterator[Trouble]:
         elif section.attach == "TRACE_ITER":
             result = kernel.tracing_probe("iter", "bpf_iter_task")
             if not result.ok:
-                yield Trouble(
-                    f"the kernel refuses an empty iterator: {result.describe()}", finding="bpf.iter"
-                )
+                text = f"the kernel refuses an empty iterator: {result.describe()}"
+                yield Trouble(text, finding="bpf.iter", rights=result.name == "EPERM")
         elif not kernel.has("bpf_prog_type", f"BPF_PROG_TYPE_{section.program}", known.number):
             yield Trouble(f"the kernel has no program type {section.program} (since {known.since})")
         elif known.option not in ("BPF_EVENTS", "BPF_SYSCALL"):
@@ -92,9 +92,8 @@ def _trampoline(kernel: KernelFacts) -> Iterator[Trouble]:
     if not result.ok:
         attach = result.detail == "attach"
         what = "attach an empty fentry program" if attach else "load an empty fentry program"
-        yield Trouble(
-            f"the kernel refuses to {what}: {result.describe()}", finding="bpf.fentry", attach=attach
-        )
+        text = f"the kernel refuses to {what}: {result.describe()}"
+        yield Trouble(text, finding="bpf.fentry", attach=attach, rights=result.name == "EPERM")
 
 
 def _late(section: Section, kernel: KernelFacts) -> Iterator[Trouble]:
@@ -114,9 +113,8 @@ def _late(section: Section, kernel: KernelFacts) -> Iterator[Trouble]:
         else:
             return
         if refused:
-            yield Trouble(
-                f"the kernel refuses links of type {section.attach}: {result.describe()}", attach=True
-            )
+            text = f"the kernel refuses links of type {section.attach}: {result.describe()}"
+            yield Trouble(text, attach=True, rights=result.name == "EPERM")
     except Unavailable as gap:
         yield unknown(f"whether the kernel has attach type {section.attach} cannot be seen: {gap.reason}")
 
@@ -185,7 +183,8 @@ def map_type(one: Map, kernel: KernelFacts, *, set_later: bool) -> Iterator[Trou
         if known.name == "RINGBUF":
             result = kernel.machine.bpf.feature("ring-buffer")
             if not result.ok:
-                yield Trouble(f"the kernel refuses a ring buffer: {result.describe()}", finding="bpf.ringbuf")
+                text = f"the kernel refuses a ring buffer: {result.describe()}"
+                yield Trouble(text, finding="bpf.ringbuf", rights=result.name == "EPERM")
                 return
         elif not kernel.has("bpf_map_type", f"BPF_MAP_TYPE_{known.name}", known.number):
             yield Trouble(f"the kernel has no map type {known.name} (since {known.since})")

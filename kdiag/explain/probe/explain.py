@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from kdiag.explain.probe import functions, needs, others, programs, tracepoints
-from kdiag.explain.probe.value import Found
+from kdiag.explain.probe.value import STATES, Found
 from kdiag.explain.value import Answer, NotKnown
 from kdiag.knowledge.scripts.probes import GONE, INSTEAD, SINCE
 from kdiag.model import Works
@@ -68,7 +68,8 @@ def explain(name: str, here: Here) -> Answer:
     if judgement is not None:
         sections.append(needs.section(judgement, here))
     verdict, ids = _verdict(state, because, here), deciding(found, judgement)
-    return Answer(name, "probe", _WHAT[point.kind], state, verdict, tuple(sections), because, ids)
+    root = as_root(found, judgement)
+    return Answer(name, "probe", _WHAT[point.kind], state, verdict, tuple(sections), because, ids, root)
 
 
 def look(point: AttachPoint, here: Here) -> tuple[Found, Judged | None]:
@@ -101,6 +102,16 @@ def joined(found: Found, judgement: Judged | None) -> tuple[State, str]:
     limit = reason.removeprefix("works, ") if status is Works.CAVEAT else ""
     caveats = [text for text in (found.caveat, limit) if text]
     return "works", "; ".join(caveats)
+
+
+def as_root(found: Found, judgement: Judged | None) -> State | None:
+    """The state that root is expected to have, None where that is the same."""
+    if judgement is None or judgement.capability.with_root is None:
+        return None
+    kind = STATES[judgement.capability.with_root]
+    # What the probe names was looked for with the caller's eyes; what is missing is missing for root.
+    state = max((found.state, kind), key=("works", "unknown", "fails").index)
+    return None if state == joined(found, judgement)[0] else state
 
 
 def deciding(found: Found, judgement: Judged | None) -> tuple[str, ...]:

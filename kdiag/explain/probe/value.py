@@ -5,9 +5,17 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 from kdiag.explain.value import Section
+from kdiag.model import Works
 from kdiag.system import Unavailable
 
 State = Literal["works", "fails", "unknown"]
+
+STATES: dict[Works, State] = {
+    Works.WORKS: "works",
+    Works.CAVEAT: "works",
+    Works.FAILS: "fails",
+    Works.UNKNOWN: "unknown",
+}
 
 
 class Found(NamedTuple):

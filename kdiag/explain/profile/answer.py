@@ -58,10 +58,12 @@ def explain(word: str, here: Here) -> Answer:
 def about(profile: Profile, here: Here) -> Answer:
     """What a profile requires, and how that stands here."""
     judged = list(judging.judge(profile, here))
-    outcome = judging.outcome(judged)
+    outcome, as_root = judging.outcome(judged), judging.outcome(judged, as_root=True)
     place = f"On {here.place}" if here.place else "Here"
     required = [one for one in judged if not one.line.purpose]
     stopping = [one for one in required if one.outcome == outcome] if outcome != "works" else []
+    # Where root would not be enough, what root lacks as well is the reason.
+    stopping.sort(key=lambda one: one.as_root != as_root)
     sections = [
         Section("", (f"Its requirements by {profile.source}.",)),
         Section("What it requires", head=("what", place, "seen"), rows=tuple(map(_row, required))),
@@ -77,6 +79,7 @@ def about(profile: Profile, here: Here) -> Answer:
         tuple(sections),
         because=because,
         findings=findings,
+        with_root=as_root if as_root != outcome else None,
     )
 
 

@@ -25,13 +25,21 @@ _OUTCOMES: dict[Works, Outcome] = {
 
 
 class Judged(NamedTuple):
-    """A line on this machine: its words, whether it is fulfilled, what was seen, and the finding that tells more."""
+    """A line on this machine: its words, whether it is fulfilled, what was seen, and the finding that tells more.
+    with_root: whether root is expected to fulfil it, None where that is the same.
+    """
 
     line: Line
     what: str
     outcome: Outcome
     seen: str
     finding: str = ""
+    with_root: Outcome | None = None
+
+    @property
+    def as_root(self) -> Outcome:
+        """Whether root fulfils it."""
+        return self.with_root or self.outcome
 
 
 def judge(profile: Profile, here: Here) -> Iterator[Judged]:
@@ -78,6 +86,7 @@ def _line(line: Line, kernel: KernelFacts, here: Here) -> Judged:
             _of(not lacking),
             "the caller lacks it" if lacking else "held",
             "privileges.capabilities",
+            "works" if lacking and here.root_would_hold(line.name) else None,
         )
     if line.kind == "capability":
         found = next((one for one in here.report.capabilities if one.id == line.name), None)
@@ -86,7 +95,8 @@ def _line(line: Line, kernel: KernelFacts, here: Here) -> Judged:
         seen = found.because or found.status.value
         if found.status is Works.CAVEAT:
             seen = f"in part: {seen}"
-        return Judged(line, what, _OUTCOMES[found.status], seen, found.id)
+        root = None if found.with_root is None else _OUTCOMES[found.with_root]
+        return Judged(line, what, _OUTCOMES[found.status], seen, found.id, root)
     return _number(line, what, kernel)
 
 
@@ -116,7 +126,7 @@ def _of(there: bool) -> Outcome:
     return "works" if there else "fails"
 
 
-def outcome(judged: list[Judged]) -> Outcome:
+def outcome(judged: list[Judged], *, as_root: bool = False) -> Outcome:
     """Of what nothing goes without."""
-    outcomes = {one.outcome for one in judged if not one.line.purpose}
+    outcomes = {one.as_root if as_root else one.outcome for one in judged if not one.line.purpose}
     return "fails" if "fails" in outcomes else "unknown" if "unknown" in outcomes else "works"

@@ -44,13 +44,24 @@ def explain(word: str, here: Here) -> Answer:
     sections = tuple(_section(group, needs) for group in dict.fromkeys(need.group for need in needs))
     told = words + (f": {because}" if because else "")
     decided = dict.fromkeys(name for need in needs if need.state == state for name in need.findings)
-    return Answer(name, "script", "a script of bpftrace", state, told, sections, because, tuple(decided))
+    root = as_root(needs)
+    with_root = None if root == state else root
+    return Answer(
+        *(name, "script", "a script of bpftrace", state, told, sections, because, tuple(decided)), with_root
+    )
+
+
+def as_root(needs: list[Need]) -> State:
+    """The worst state that root is expected to have."""
+    return max((need.as_root for need in needs), key=("works", "unknown", "fails").index, default="works")
 
 
 def verdict(needs: list[Need]) -> tuple[State, str]:
     """The worst state, with the first reasons for it."""
     for state in ("fails", "unknown"):
         found = [need for need in needs if need.state == state]
+        # Where root would not be enough, what root lacks as well is the reason.
+        found.sort(key=lambda need: need.as_root != as_root(needs))
         if found:
             first = found[0]
             says = first.says if _told(first) else f"{first.what}: {first.says}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from kdiag.btf.sources import NoTypes
 from kdiag.capabilities.definitions import DEFINITIONS
@@ -10,10 +10,10 @@ from kdiag.capabilities.judging import judged
 from kdiag.checking.analysis import behaviours_of, root_is_elsewhere
 from kdiag.explain.probe import explain as probes
 from kdiag.explain.probe import types
-from kdiag.explain.probe.value import unseen
+from kdiag.explain.probe.value import STATES, unseen
 from kdiag.explain.script import contexts, fields, language
 from kdiag.explain.script.value import Need
-from kdiag.model import Status, Works
+from kdiag.model import Status
 from kdiag.parse.bpftrace.attach import parse
 from kdiag.parse.bpftrace.conditions import counts, lines, states
 from kdiag.parse.bpftrace.uses import Call, TypeUse, uses
@@ -31,12 +31,6 @@ if TYPE_CHECKING:
     from kdiag.parse.bpftrace.uses import Use
 
 PROBES, TYPES, HEADERS, SYMBOLS = "Probes", "Structs and fields", "Headers", "Symbols of the kernel"
-_WORDS: dict[Works, State] = {
-    Works.WORKS: "works",
-    Works.CAVEAT: "works",
-    Works.FAILS: "fails",
-    Works.UNKNOWN: "unknown",
-}
 _BY_ID = {definition.id: definition for definition in DEFINITIONS}
 #: bpftrace brings these itself (src/clang_parser.cpp; src/stdlib/include).
 _OWN_HEADERS = frozenset(("stdarg.h", "stdbool.h", "stddef.h", "stdint.h", "float.h", "limits.h"))
@@ -102,21 +96,21 @@ def _probes(script: Script, here: Here) -> Iterator[Need]:
 
 def _clause(probe: Probe, here: Here, *, strict: bool, lenient: bool) -> Iterator[Need]:
     """Each attach point. Where one of several is missing, bpftrace up to 0.23 goes on with the others."""
-    looked = [(placed, *_point(placed.point.text, here)) for placed in probe.points]
-    some = any(state == "works" for _, state, _, _ in looked)
-    for placed, state, because, deciding in looked:
-        text = placed.point.text
-        if state == "fails" and not deciding and ((some and not strict) or lenient):
-            yield Need(PROBES, "works", text, f"left out: {because}", placed.line)
+    looked = [_point(placed.point.text, placed.line, here) for placed in probe.points]
+    some = any(need.state == "works" for need in looked)
+    for need in looked:
+        if need.state == "fails" and not need.findings and ((some and not strict) or lenient):
+            yield Need(PROBES, "works", need.what, f"left out: {need.says}", need.line)
         else:
-            yield Need(PROBES, state, text, because, placed.line, deciding)
+            yield need
 
 
-def _point(text: str, here: Here) -> tuple[State, str, tuple[str, ...]]:
-    """How a probe stands, why, and the findings that decided: none where it is what the probe names that is missing."""
+def _point(text: str, line: int, here: Here) -> Need:
+    """How a probe stands; without findings where it is what the probe names that is missing."""
     found, judgement = probes.look(parse(text), here)
     state, because = probes.joined(found, judgement)
-    return state, because, probes.deciding(found, judgement)
+    root = probes.as_root(found, judgement)
+    return Need(PROBES, state, text, because, line, probes.deciding(found, judgement), root)
 
 
 # -- headers -----------------------------------------------------------------------------------------------------------
@@ -126,20 +120,20 @@ def _headers(guarded: list[Line], here: Here) -> Iterator[Need]:
     for line in guarded:
         if line.kind != "include" or line.name in _OWN_HEADERS:
             continue
-        state, says = _header(line.name, here)
-        if not line.certain:
-            state, says = ("works", "") if state == "works" else ("unknown", f"if it is read: {says}")
-        yield Need(HEADERS, state, f"#include <{line.name}>", says, line.line)
+        stands = _header(line.name, here)
+        if not line.certain and stands.state != "works":
+            stands = Stands("unknown", f"if it is read: {stands.says}")
+        yield Need(HEADERS, stands.state, f"#include <{line.name}>", stands.says, line.line, (), stands.root)
 
 
-def _header(name: str, here: Here) -> tuple[State, str]:
+def _header(name: str, here: Here) -> Stands:
     if name.startswith(_LIBC) or "/" not in name:
         finding = next((f for f in here.report.findings if f.id == "headers.libc"), None)
         if finding is None:
-            return "unknown", "whether the C library's headers are installed was not looked at"
+            return Stands("unknown", "whether the C library's headers are installed was not looked at")
         if finding.status in (Status.OK, Status.SKIP, Status.WARN):
-            return "works", ""
-        return ("fails" if finding.status is Status.FAIL else "unknown"), finding.summary
+            return Stands("works", "")
+        return Stands("fails" if finding.status is Status.FAIL else "unknown", finding.summary)
     return capability("include", here)
 
 
@@ -178,8 +172,16 @@ def _addresses(uses_: list[Use], here: Here) -> Iterator[Need]:
             yield Need(SYMBOLS, "fails", what, says, use.word.line)
 
 
-def capability(name: str, here: Here) -> tuple[State, str]:
-    """How a capability stands, and why."""
+class Stands(NamedTuple):
+    """How a capability stands, why, and how for root where that differs."""
+
+    state: State
+    says: str
+    root: State | None = None
+
+
+def capability(name: str, here: Here) -> Stands:
+    """How a capability of kdiag's stands."""
     machine = here.machine
     found = judged(
         _BY_ID[name],
@@ -187,7 +189,8 @@ def capability(name: str, here: Here) -> tuple[State, str]:
         behaviours_of(machine),
         as_root_matters=root_is_elsewhere(machine),
     ).capability
-    return _WORDS[found.status], found.because
+    root = None if found.with_root is None else STATES[found.with_root]
+    return Stands(STATES[found.status], found.because, root)
 
 
 # -- types -------------------------------------------------------------------------------------------------------------
@@ -215,13 +218,15 @@ def _types(
                 missing.update({name: one for name, one in walk.missing.items() if name not in missing})
     except (NoTypes, BtfError) as error:
         if _casts(bodies):
-            state, says = capability("struct", here) if not included else ("unknown", f"BTF: {error}")
-            yield Need(TYPES, state, "types of the kernel", says or str(error), _casts(bodies))
+            stands = capability("struct", here) if not included else Stands("unknown", f"BTF: {error}")
+            says = stands.says or str(error)
+            yield Need(TYPES, stands.state, "types of the kernel", says, _casts(bodies), (), stands.root)
         return
     if seen and not included:
-        state, says = capability("struct", here)
-        if state != "works":
-            yield Need(TYPES, state, "types of the kernel", says, min(seen.values()))
+        stands = capability("struct", here)
+        if stands.state != "works":
+            line = min(seen.values())
+            yield Need(TYPES, stands.state, "types of the kernel", stands.says, line, (), stands.root)
     for name, line in sorted(seen.items()):
         yield Need(TYPES, "works", name, "", line)
     for one in missing.values():

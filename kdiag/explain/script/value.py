@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 class Need(NamedTuple):
     """group: the heading that it belongs under; what: in the script's own words; says: why it fails or cannot be told,
     or a limit of what works; line: where the script has it first; findings: the ids of those of the
-    machine that decided.
+    machine that decided. with_root: the state that root is expected to have, None where that is the same.
     """
 
     group: str
@@ -20,3 +20,9 @@ class Need(NamedTuple):
     says: str
     line: int
     findings: tuple[str, ...] = ()
+    with_root: State | None = None
+
+    @property
+    def as_root(self) -> State:
+        """How it stands for root."""
+        return self.with_root or self.state
