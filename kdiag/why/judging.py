@@ -10,6 +10,7 @@ from kdiag.console import exits
 from kdiag.knowledge.tools import errnos
 from kdiag.model import Finding, Remedy, Report, Status, Works
 from kdiag.why.ages import age, suited
+from kdiag.why.narrowing import kinds, options
 from kdiag.why.value import Answer, Explanation, Log, Outcome, Told, Verdict
 from kdiag.why.whence import foreign
 
@@ -54,8 +55,11 @@ def judged(told: Told, by_id: Mapping[str, Finding], absent: frozenset[str] = fr
     message = told.message
     errno = errnos.answer(message.call, errnos.errno_in(told.text), told.text) if message.call else None
     causes = message.findings if errno is None else errno.causes
+    if message.id == options.ROW:
+        causes = (*options.named(told.text, by_id), *causes)
     said = "" if errno is None else errno.meaning
-    listed = [by_id[name] for name in causes if name in by_id]
+    spoken = kinds.spoken_of(told.text)
+    listed = [by_id[name] for name in causes if name in by_id and kinds.fits(name, spoken)]
     perhaps = [f for f in listed if f.id in _PERHAPS and f.status is Status.WARN]
     perhaps += [f for f in listed if errno and f.id in errno.perhaps and f.status in _WRONG]
     wrong = [f for kind in _WRONG for f in listed if f.status is kind and f not in perhaps]

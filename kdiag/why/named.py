@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _MEMBERS = re.compile(
     r"<\w+> \[\d+\] (?P<type>(?:struct|union) \w+)\.(?P<path>[\w.\[\]]+) \("
     r"|no member named '(?P<member>\w+)' in '(?P<of>(?:struct|union) \w+)'"
+    r"|Unknown struct/union: '(?P<unknown>(?:struct|union) \w+)'"
     r"|of type '(?P<whose>(?:struct|union) \w+)' does not contain a field named '?(?P<field>\w+)"
 )
 #: libbpf: bpf_object__resolve_ksym_*(), libbpf_find_attach_btf_id(); bpftrace: "No BTF found for".
@@ -36,6 +37,9 @@ _FUNCTIONS = re.compile(
     r"|\bkfunc '(?P<kfunc>\w+)' is referenced but wasn't resolved"
     r"|\battach \w+/\w+: \w+ (?P<attached>\w+) not supported"
 )
+#: Causes that the kernel's own types decide about: a type that is nowhere is missing in no module.
+_MAYBE = frozenset({"btf.modules"})
+_COMPOUND = (Kind.STRUCT, Kind.UNION)
 _ID, _TITLE = "btf.names", "What the message names"
 _NEWER = Remedy(
     "btf.names",
@@ -60,7 +64,8 @@ def held(explanation: Explanation, types: Callable[[], Source]) -> Explanation:
 
 
 def _looked_up(answer: Answer, explanation: Explanation, types: Callable[[], Source]) -> Answer:
-    if answer.outcome in ("established", "harmless"):
+    settled = answer.outcome == "established" and not (answer.cause and answer.cause.id in _MAYBE)
+    if settled or answer.outcome == "harmless":
         return answer
     if answer.told.message.id == helpers.ROW:
         return helpers.held(answer, explanation.machine, types)
@@ -83,8 +88,8 @@ def _looked_up(answer: Answer, explanation: Explanation, types: Callable[[], Sou
 
 def _named(text: str) -> _Name | None:
     if found := _MEMBERS.search(text):
-        whose = found["type"] or found["of"] or found["whose"]
-        return _Name(whose, found["path"] or found["member"] or found["field"])
+        whose = found["type"] or found["of"] or found["whose"] or found["unknown"]
+        return _Name(whose, found["path"] or found["member"] or found["field"] or "")
     if found := _FUNCTIONS.search(text):
         return _Name("", found[found.lastgroup or 0])
     return None
@@ -102,7 +107,10 @@ def _found(asked: _Name, source: Source) -> Finding:
         )
     found = find_type(source, asked.type)
     if found is None:
-        return _absent(f"this kernel has no {asked.type}", where)
+        bare = asked.type.partition(" ")[2]
+        return _absent(f"this kernel has no {asked.type}{near(source.main, bare, _COMPOUND)}", where)
+    if not asked.name:
+        return ok(f"this kernel has {asked.type}", id=_ID, title=_TITLE, evidence=(where,))
     try:
         follow(found.types.graph, found.type_id, asked.name)
     except NoMember as none:

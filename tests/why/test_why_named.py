@@ -52,6 +52,8 @@ def answer(text: str, *findings: Finding, source: object = types) -> Answer:
         (SCRIPT.format("i_ctime"), "has no member i_ctime; did you mean __i_ctime?"),
         (FUNCTION.format("do_unlinkat2"), "no function do_unlinkat2; did you mean do_unlinkat?"),
         (RELOCATION.replace("inode", "gone").format("a"), "this kernel has no struct gone"),
+        ("ERROR: Unknown struct/union: 'struct inod'", "this kernel has no struct inod; did you mean inode?"),
+        ("stdin:1:1-9: ERROR: No BTF found for fentry:do_unlinkatt", "did you mean do_unlinkat?"),
     ],
 )
 def test_a_name_that_the_kernel_does_not_have_is_the_cause(text: str, says: str) -> None:
@@ -77,6 +79,15 @@ def test_another_cause_that_is_established_stands_and_nothing_is_read() -> None:
     found = answer(FUNCTION.format("do_unlinkat2"), none, source=never)
     assert found.cause == none
     assert answer("ERROR: failed to create map: '@': Operation not permitted", source=never)
+
+
+def test_a_type_that_is_nowhere_is_missing_in_no_module() -> None:
+    no_modules = Finding(Status.FAIL, "no modules", id="btf.modules", title="")
+    found = answer("ERROR: Unknown struct/union: 'struct inod'", no_modules)
+    assert found.cause is not None
+    assert found.cause.id == "btf.names"
+    found = answer("ERROR: Unknown struct/union: 'struct inode'", no_modules)
+    assert [one.id for one in found.ruled_out] == ["btf.names"]
 
 
 def test_without_types_the_answer_stays_as_it_was() -> None:

@@ -84,3 +84,68 @@ def test_the_verifiers_words_decide_behind_those_of_the_program() -> None:
 )
 def test_words_of_other_programs_are_not_taken_for_it(text: str) -> None:
     assert join([text]).told == ()
+
+
+NO_KPROBES = fail("this kernel has no kprobes", id="tracing.kprobes", title="")
+NO_TRACEFS = fail("tracefs is not mounted", id="tracing.tracefs", title="")
+NO_LIST = fail("no list of traceable functions", id="tracing.functions", title="")
+NO_UPROBES = fail("this kernel has no uprobes", id="tracing.uprobes", title="")
+
+
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [
+        ("Failed to attach BPF to kprobe", NO_KPROBES),
+        ("Failed to attach BPF to uprobe", None),
+        ("Failed to attach BPF to uretprobe", None),
+        ("ERROR: Unable to attach probe: uprobe:./a.out:4198694. If this is expected, set it", None),
+        ("open(/sys/kernel/tracing/uprobe_events): No such file or directory", NO_TRACEFS),
+        ("open(/sys/kernel/debug/tracing/kprobe_events): Permission denied", None),
+        ("perf_event_open(/sys/kernel/debug/tracing/events/uprobes/p__x_1/id): Invalid argument", None),
+        ("libbpf: prog 'ingress': failed to attach to tcx: Invalid argument", None),
+        ("libbpf: prog 'sock': failed to attach to netns: Operation not supported", None),
+    ],
+)
+def test_a_cause_of_another_kind_of_probe_is_none(text: str, cause: Finding | None) -> None:
+    """A machine on which everything of kprobes and tracefs is broken, and uprobes are not."""
+    assert answer(text, NO_KPROBES, NO_TRACEFS, NO_LIST).cause == cause
+
+
+def test_a_kernel_without_uprobes_explains_them_only() -> None:
+    assert answer("Failed to attach BPF to uprobe", NO_UPROBES).cause == NO_UPROBES
+    assert answer("Failed to attach BPF to raw tracepoint", NO_UPROBES).cause is None
+
+
+def test_options_that_a_message_names_are_looked_up_here() -> None:
+    absent = fail("CONFIG_UPROBE_EVENTS is off", id="config.UPROBE_EVENTS", title="")
+    there = ok("CONFIG_BPF_JIT=y", id="config.BPF_JIT", title="")
+    source = ok("the configuration is there", id="config.source", title="")
+    text = "sensor: please enable CONFIG_BPF_JIT and CONFIG_UPROBE_EVENTS in your kernel"
+    assert answer(text, absent, there, source).cause == absent
+    found = answer("FATAL: kernel requires CONFIG_BPF_JIT", absent, there, source)
+    assert (found.outcome, found.ruled_out) == ("elsewhere", (there, source))
+
+
+def test_a_configuration_that_is_shown_complains_of_nothing() -> None:
+    assert not join(["# CONFIG_BPF_JIT is not set", "CONFIG_BPF=y"]).told
+
+
+@pytest.mark.parametrize(
+    ("text", "known_as"),
+    [
+        ("mount: /sys/kernel/debug: must be superuser to use mount.", "any.mount"),
+        ("head: cannot open '/sys/kernel/tracing/trace' for reading: Permission denied", "any.tracefs-file"),
+        ("grep: /boot/config-6.6.87.2-microsoft-standard-WSL2: No such file or directory", "any.config-file"),
+        ("xz: kheaders.tar.xz: Unexpected end of input", "any.kheaders-file"),
+        ("-bash: /proc/sys/kernel/kptr_restrict: Permission denied", "any.sysctl"),
+        ('avc:  denied  { map_create } for  pid=9 comm="agent" tclass=bpf permissive=0', "any.denied-bpf"),
+        ('apparmor="DENIED" operation="capable" comm="bpftrace" capname="bpf"', "any.denied-apparmor"),
+        ("sh: 1: clang: not found", "any.clang-absent"),
+        ("main.c:3:10: fatal error: bpf/libbpf.h: No such file or directory", "any.build-library"),
+        ("error while creating mount source path '/lib/modules': mkdir /lib/modules", "any.mount-source"),
+        ("loader: error: 'vmlinux.h' file not found", "clang.vmlinux-h"),
+        ("Lost 3 events", "bpftrace.lost"),
+    ],
+)
+def test_what_people_type_at_the_known_places_is_known(text: str, known_as: str) -> None:
+    assert [told.message.id for told in join([text]).told] == [known_as]
