@@ -39,6 +39,8 @@ _FUNCTIONS = re.compile(
 )
 #: Causes that the kernel's own types decide about: a type that is nowhere is missing in no module.
 _MAYBE = frozenset({"btf.modules"})
+#: A kernel has more than ten thousand; a machine that was described rather than recorded has the few that checks read.
+_FEWEST = 1000
 _COMPOUND = (Kind.STRUCT, Kind.UNION)
 _ID, _TITLE = "btf.names", "What the message names"
 _NEWER = Remedy(
@@ -103,20 +105,24 @@ def _found(asked: _Name, source: Source) -> Finding:
             return ok(f"this kernel's types have {asked.name}", id=_ID, title=_TITLE, evidence=(where,))
         return _absent(
             f"this kernel's types have no function {asked.name}{near(source.main, asked.name, (Kind.FUNC,))}",
-            where,
+            source,
         )
     found = find_type(source, asked.type)
     if found is None:
         bare = asked.type.partition(" ")[2]
-        return _absent(f"this kernel has no {asked.type}{near(source.main, bare, _COMPOUND)}", where)
+        return _absent(f"this kernel has no {asked.type}{near(source.main, bare, _COMPOUND)}", source)
     if not asked.name:
         return ok(f"this kernel has {asked.type}", id=_ID, title=_TITLE, evidence=(where,))
     try:
         follow(found.types.graph, found.type_id, asked.name)
     except NoMember as none:
-        return _absent(f"in this kernel, {none}", where)
+        return _absent(f"in this kernel, {none}", source)
     return ok(f"this kernel's {asked.type} has {asked.name}", id=_ID, title=_TITLE, evidence=(where,))
 
 
-def _absent(summary: str, where: Evidence) -> Finding:
+def _absent(summary: str, source: Source) -> Finding:
+    """Raises NoTypes where the types are too few to be all of a kernel's, and deny nothing."""
+    if source.main.btf.n_types < _FEWEST:
+        raise NoTypes(f"{source.main.place}: the types of a part of a kernel")
+    where = Evidence(source.main.place, source.release or VMLINUX)
     return fail(summary, id=_ID, title=_TITLE, evidence=(where,), remedies=(_NEWER,))

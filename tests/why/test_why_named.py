@@ -23,6 +23,7 @@ DATA = (
         INODE,
         record(Kind.FUNC_PROTO, "", 0),
         record(Kind.FUNC, "do_unlinkat", 3),
+        *(record(Kind.INT, f"filling{number}", 4, 0x01000020) for number in range(1000)),
     )
     .encode()
 )
@@ -79,6 +80,13 @@ def test_another_cause_that_is_established_stands_and_nothing_is_read() -> None:
     found = answer(FUNCTION.format("do_unlinkat2"), none, source=never)
     assert found.cause == none
     assert answer("ERROR: failed to create map: '@': Operation not permitted", source=never)
+
+
+def test_types_that_are_no_whole_kernels_deny_nothing() -> None:
+    """As a machine has them that was described with the few types that a check reads."""
+    data = Encoder().add(record(Kind.INT, "int", 4, 0x01000020), INODE).encode()
+    part = Source("a", "6.12.1", Types("/sys/kernel/btf/vmlinux", "", Graph(parse(data, lazy=True)), data))
+    assert answer(SCRIPT.format("i_ctime"), source=lambda: part).outcome != "established"
 
 
 def test_a_type_that_is_nowhere_is_missing_in_no_module() -> None:
