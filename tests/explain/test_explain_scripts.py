@@ -147,6 +147,14 @@ def test_one_of_several_probes_is_enough_up_to_0_23_and_with_the_setting(about) 
     assert about("kprobe:vfs_gone { @ = count(); }").outcome == "fails"
 
 
+def test_a_clause_of_which_nothing_attaches_does_nothing_though_the_script_runs(about) -> None:  # type: ignore[no-untyped-def]
+    """biolatency-kp.bt of 0.27 on 7.3: its four functions are gone, and it allows that."""
+    text = 'config = { missing_probes="ignore" } BEGIN { } kprobe:vfs_gone, kprobe:vfs_lost { @ = count(); }'
+    answer = about(text, "0.27.1")
+    assert answer.outcome == "fails"
+    assert "nothing of this clause is attached" in rows(answer)["kprobe:vfs_gone"][1]
+
+
 def test_guarded_headers_are_those_that_are_read(about) -> None:  # type: ignore[no-untyped-def]
     text = "#ifndef BPFTRACE_HAVE_BTF\n#include <linux/sched.h>\n#endif\nBEGIN { print(curtask->pid) }"
     assert "#include <linux/sched.h>" not in rows(about(text))

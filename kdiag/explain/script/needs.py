@@ -95,11 +95,16 @@ def _probes(script: Script, here: Here) -> Iterator[Need]:
 
 
 def _clause(probe: Probe, here: Here, *, strict: bool, lenient: bool) -> Iterator[Need]:
-    """Each attach point. Where one of several is missing, bpftrace up to 0.23 goes on with the others."""
+    """Each attach point. Where one of several is missing, bpftrace up to 0.23 goes on with the others, and where the
+    script allows it without any: the clause does nothing then.
+    """
     looked = [_point(placed.point.text, placed.line, here) for placed in probe.points]
     some = any(need.state == "works" for need in looked)
+    nothing = all(need.state == "fails" for need in looked)
     for need in looked:
-        if need.state == "fails" and not need.findings and ((some and not strict) or lenient):
+        if need.state == "fails" and not need.findings and lenient and nothing:
+            yield need._replace(says=f"{need.says}; bpftrace goes on, and nothing of this clause is attached")
+        elif need.state == "fails" and not need.findings and ((some and not strict) or lenient):
             yield Need(PROBES, "works", need.what, f"left out: {need.says}", need.line)
         else:
             yield need
