@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from kdiag.capabilities.definitions import DEFINITIONS, Definition
 from kdiag.explain.bare import meanings
 from kdiag.explain.concepts import concept as ideas
-from kdiag.explain.options import naming
+from kdiag.explain.options import listing, naming
 from kdiag.explain.options.parts import here_title, needed, paragraphs, stated
-from kdiag.explain.value import Answer, Section
+from kdiag.explain.value import Answer, NotKnown, Section
 from kdiag.knowledge.bpf.profiles import profiles
 from kdiag.knowledge.names.concepts import concepts, of_capability
 from kdiag.report.terminal.page import works_words
@@ -33,7 +33,13 @@ def explain(name: str, here: Here) -> Answer:
     ending = [one for one in here.known.checks if one.check.id.endswith(f".{name}")]
     if len(ending) == 1:
         return _about_check(ending[0], ending[0].check.id, here)
-    return meanings.explain(name, here, names(here.known))
+    try:
+        return meanings.explain(name, here, names(here.known))
+    except NotKnown:
+        holding = listing.holding(name, here.known)
+        if not holding:
+            raise
+        return listing.listed(name, holding, here)
 
 
 def names(registry: Registry) -> list[str]:

@@ -308,8 +308,15 @@ def test_every_answer_can_be_shown(name: str, width: int) -> None:
     ("data", "why"),
     [
         (None, "No such file or directory"),
-        (b"", "not an ELF file: it begins with nothing"),
-        (b"#!/bin/sh\n", "not an ELF file: it begins with 23 21 2f 62"),
+        (b"", "not an ELF file: it is empty"),
+        (b"#!/bin/sh\n", "not an ELF file: it is text: a script of bpftrace ends in .bt"),
+        (b"\x9f\xeb\1\0", "it is bare BTF, which `kdiag btf --file"),
+        (b"BC\xc0\xde\x35\x14", "it is LLVM's bitcode, which clang writes with -emit-llvm"),
+        (b"\0\1\2\3", "not an ELF file: it begins with 00 01 02 03"),
+        (
+            b"\x7fELF\2\1\1" + bytes(9) + b"\1\0\xb7\0" + bytes(44),
+            "compiled for a processor, and BPF is what clang",
+        ),
         (b"\x7fELF", "no BPF object, and no program that carries one"),
         ((OBJECTS / "plain.bpf.o").read_bytes()[:70], "do not fit in the file (at offset 40)"),
     ],

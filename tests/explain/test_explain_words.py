@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -14,7 +15,7 @@ from kdiag.explain.json import render as render_json
 from kdiag.explain.json import schema_text
 from kdiag.explain.value import Answer, NotKnown
 from kdiag.knowledge.names.tools import COLLECTIONS, collections
-from kdiag.knowledge.scripts.language import about, names
+from kdiag.knowledge.scripts.language import about, example, names
 from kdiag.system import Unavailable
 from tests.support.explained import described, here
 
@@ -64,6 +65,7 @@ def test_what_else_a_word_names_stands_below() -> None:
         ("vfs_opne", "did you mean vfs_open?"),
         ("opensnop", "did you mean opensnoop?"),
         ("task_strct", "did you mean task_struct?"),
+        ("task_struct.pid", "`kdiag btf struct task_struct pid` shows a field"),
         ("struct task_strct", "did you mean task_struct?"),
         ("tracepont:sched:sched_switch", "did you mean tracepoint:sched:sched_switch?"),
         ("Cannot do that", "kdiag why 'TEXT'"),
@@ -78,6 +80,33 @@ def test_what_names_nothing_is_answered_with_what_may_be_meant(word: str, says: 
     with pytest.raises(NotKnown, match=re.escape(says)) as told:
         explain(word)
     assert len(str(told.value)) < 400
+
+
+@pytest.mark.parametrize(
+    ("word", "name", "not_this"),
+    [("jit", "net.core.bpf_jit_harden", "jiffies"), ("sysctl", "kernel.kptr_restrict", "CONFIG_BPF")],
+)
+def test_a_word_that_is_part_of_names_lists_them(word: str, name: str, not_this: str) -> None:
+    answer = explain(word)
+    named = [row[0] for section in answer.sections for row in section.rows]
+    assert answer.kind == "list" and name in named and not_this not in named
+
+
+def test_a_word_that_is_a_file_says_how_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "thing_here").write_bytes(b"")
+    (tmp_path / "place_here").mkdir()
+    with pytest.raises(NotKnown, match=re.escape("`kdiag explain ./thing_here` reads it")):
+        explain("thing_here")
+    with pytest.raises(NotKnown, match="place_here is a directory"):
+        explain("place_here")
+
+
+def test_every_example_is_of_a_word_and_a_whole_command() -> None:
+    for name in names():
+        for command in example(name):
+            assert command.startswith(("bpftrace -e '", "kdiag explain ")) and "{name}" not in command
+    assert example("hist") == ("bpftrace -e 'interval:ms:10 { @ = hist(rand % 1000); }'",)
 
 
 def test_every_word_of_the_language_has_its_line() -> None:

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 
 from kdiag.explain.options.parts import here_title
 from kdiag.explain.value import Answer, Section
-from kdiag.knowledge.scripts.language import about, names
+from kdiag.knowledge.scripts.language import about, example, names
 
 if TYPE_CHECKING:
     from kdiag.explain.here import Here
 
 _OLDEST = (0, 9, 0)
 _NUMBERED = re.compile(r"(s?arg)\d")
-_EXAMPLE = "tracepoint:syscalls:sys_enter_openat"
 
 
 def explain(word: str, here: Here) -> Answer | None:
@@ -30,7 +29,7 @@ def explain(word: str, here: Here) -> Answer | None:
     sections = (
         Section("", (f"`{form}`: {text}.", first)),
         Section(here_title(here), (_here(since, release, here),)),
-        Section("Try it", commands=_example(name)),
+        Section("Try it", commands=example(name)),
     )
     return Answer(word, "language", "a word of bpftrace's language", "told", "", sections)
 
@@ -42,31 +41,3 @@ def _here(since: tuple[int, ...], release: str, here: Here) -> str:
     if behaviour.version < since:
         return f"bpftrace {behaviour.release} does not have it: it requires {release} or newer."
     return f"bpftrace {behaviour.release} has it."
-
-
-def _example(name: str) -> tuple[str, ...]:
-    """A whole command: what a script of one line does with it."""
-    values = {
-        "comm",
-        "pid",
-        "tid",
-        "uid",
-        "gid",
-        "cpu",
-        "nsecs",
-        "elapsed",
-        "rand",
-        "username",
-        "cgroup",
-        "probe",
-    }
-    if name in values:
-        return (f"bpftrace -e 'BEGIN {{ print({name}); exit(); }}'",)
-    if name in ("count", "kstack", "ustack"):
-        key = name if name != "count" else "comm"
-        return (f"bpftrace -e 'profile:hz:99 {{ @[{key}] = count(); }}'",)
-    if name in ("hist", "sum", "avg", "max", "min", "stats"):
-        return (f"bpftrace -e 'interval:ms:10 {{ @ = {name}(rand % 1000); }}'",)
-    if name in ("str", "args"):
-        return (f"kdiag explain {_EXAMPLE}",)
-    return ("kdiag explain headers",) if name == "sizeof" else ("kdiag explain tracepoint",)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from contextlib import suppress
 from difflib import SequenceMatcher, get_close_matches
 from typing import TYPE_CHECKING
@@ -10,6 +12,7 @@ from kdiag.btf.finding import FUNCTIONS, near
 from kdiag.btf.sources import NoTypes
 from kdiag.errnos import names as errnos
 from kdiag.errnos import words as errno_words
+from kdiag.explain.bare import structure
 from kdiag.knowledge.names.tools import collections
 from kdiag.knowledge.scripts.language import names as words
 from kdiag.parse.bpftrace.attach import KINDS
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
 
 #: How much of a word an error repeats.
 _SHOWN = 80
+#: A field with its struct, as people write it.
+_MEMBER = re.compile(r"(?:struct +)?([A-Za-z_]\w*)\.([A-Za-z_]\w*)")
 _TYPES = (Kind.STRUCT, Kind.UNION, Kind.ENUM, Kind.TYPEDEF)
 
 
@@ -50,6 +55,16 @@ def unknown(word: str, known: Sequence[str], here: Here, *, named: bool) -> str:
         return f"nothing is called {shown}{hint}"
     if ":" in text:
         return f"nothing is called {shown}: a probe is written KIND:NAME, such as kprobe:vfs_read"
+    if os.path.lexists(text):
+        what = (
+            "is a directory" if os.path.isdir(text) else f"is a file here: `kdiag explain ./{text}` reads it"
+        )
+        return f"nothing is called {shown}; {text} {what}"
+    member = _MEMBER.fullmatch(text)
+    if member is not None and named and structure.explain(member[1], here) is not None:
+        return (
+            f"nothing is called {shown}; `kdiag btf struct {member[1]} {member[2]}` shows a field of a struct"
+        )
     theirs = _of_kernel(text, here) if named else ""
     ours = did_you_mean(text, [*known, *collections(), *words()])
     hint = theirs if theirs and (not ours or _alike(text, theirs) > _alike(text, ours)) else ours

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import NamedTuple
 
 from kdiag.console.wrap import clean
@@ -15,6 +16,18 @@ from kdiag.trust import read as trusted
 
 #: Go programs that carry their objects have 150 MB.
 LIMIT = 256 * 1024 * 1024
+#: How much of a file says that it is text.
+_HEAD = 512
+#: The first bytes of BTF, in both orders (include/uapi/linux/btf.h, BTF_MAGIC).
+_BTF = (b"\x9f\xeb", b"\xeb\x9f")
+_BEGIN = {
+    b"BC\xc0\xde": "LLVM's bitcode, which clang writes with -emit-llvm",
+    b"!<arch>\n": "an archive of objects",
+    b"\x1f\x8b": "compressed by gzip",
+    b"\xfd7zXZ\0": "compressed by xz",
+    b"\x28\xb5\x2f\xfd": "compressed by zstd",
+    b"PK\3\4": "a ZIP archive",
+}
 #: A path, or a name that ends as clang's output does; not a probe, whose kind and a colon come first.
 _LOOKS = re.compile(r"(?!\w+:)(?:.*/.*|.*\.o)", re.DOTALL)
 
@@ -53,11 +66,7 @@ def _parts(path: str, data: bytes) -> tuple[tuple[embedded.Embedded, ...], bool]
     """The objects in a file, and whether a program carries them. Raises NotKnown."""
     shown = clean(path)
     if not data.startswith(MAGIC):
-        begins = data[:4].hex(" ") or "nothing"
-        raise NotKnown(
-            f"{shown}: not an ELF file: it begins with {begins}; "
-            "give a BPF object (clang -target bpf -g -O2 -c) or a program that carries one"
-        )
+        raise NotKnown(f"{shown}: not an ELF file: {_instead(data, shown)}")
     if len(data) >= 20 and EM_BPF in (
         int.from_bytes(data[18:20], "little"),
         int.from_bytes(data[18:20], "big"),
@@ -66,6 +75,30 @@ def _parts(path: str, data: bytes) -> tuple[tuple[embedded.Embedded, ...], bool]
     found = embedded.find(data)
     if not found:
         raise NotKnown(
-            f"{shown}: no BPF object, and no program that carries one: no ELF file for BPF is in it"
+            f"{shown}: no BPF object, and no program that carries one: no ELF file for BPF is in it{_compiled(data)}"
         )
     return found, True
+
+
+def _instead(data: bytes, shown: str) -> str:
+    """What a file is that is no ELF file, and what to give or to run instead."""
+    wanted = "give a BPF object (clang -target bpf -g -O2 -c) or a program that carries one"
+    if not data:
+        return f"it is empty; {wanted}"
+    if data[:2] in _BTF:
+        return f"it is bare BTF, which `kdiag btf --file {shown}` describes"
+    known = next((what for magic, what in _BEGIN.items() if data.startswith(magic)), None)
+    if known is not None:
+        return f"it is {known}; {wanted}"
+    if b"\0" not in data[:_HEAD]:
+        with suppress(UnicodeDecodeError):
+            data[:_HEAD].decode()
+            return f"it is text: a script of bpftrace ends in .bt, or comes by `-`; {wanted}"
+    return f"it begins with {data[:4].hex(' ')}; {wanted}"
+
+
+def _compiled(data: bytes) -> str:
+    """Of an object of another machine: how the one for BPF is made."""
+    if data[16:18] not in (b"\1\0", b"\0\1"):
+        return ""
+    return "; it was compiled for a processor, and BPF is what clang makes with -target bpf"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, NamedTuple
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 #: Rows that a page has room for.
 LONGEST = 120
 _WILD = "*?["
+_WORDS = re.compile(r"[^a-z0-9]+")
 
 
 class Entry(NamedTuple):
@@ -49,6 +51,14 @@ def matching(pattern: str, known: Registry) -> list[Entry]:
         for entry in entries(known)
         if any(fnmatchcase(name.lower(), lowered) for name in (entry.name, *entry.also))
     ]
+
+
+def holding(word: str, known: Registry) -> list[Entry]:
+    """The names that have a word among theirs: `jit` is in CONFIG_BPF_JIT and in net.core.bpf_jit_enable."""
+    lowered = word.strip().lower()
+    if not lowered.isalnum():
+        return []
+    return [one for one in entries(known) if lowered in _WORDS.split(one.name.lower()) or lowered == one.kind]
 
 
 def entries(known: Registry) -> Iterator[Entry]:
@@ -83,7 +93,10 @@ def listed(pattern: str, fitting: list[Entry], here: Here) -> Answer:
         Section(here_title(here), (), ("name", "here", "what it is"), rows),
         Section("Read on", commands=(f"kdiag explain {shown[0].name}",)),
     )
-    return Answer(pattern, "list", f"{len(fitting)} names", "told", "", sections)
+    number = f"{len(fitting)} name{'' if len(fitting) == 1 else 's'}"
+    return Answer(
+        pattern, "list", number if fits(pattern) else f"{number} with this word", "told", "", sections
+    )
 
 
 def _here(entry: Entry, here: Here) -> str:

@@ -138,7 +138,12 @@ def _function(program: _Program, known: Symbols, name: str) -> Found:
         return Found("works", "", (offers,), f"its symbol is in {elsewhere[0]}")
     return Found(
         "fails",
-        f"{program.path} is stripped, and {name} is not among the {len(defined)} functions that it exports{near}",
+        f"{program.path} is stripped, and "
+        + (
+            f"{name} is not among the {len(defined)} functions that it exports{near}"
+            if defined
+            else "exports no functions"
+        ),
         (offers,),
     )
 

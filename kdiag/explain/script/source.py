@@ -87,6 +87,8 @@ def text_of(word: str) -> str:
         raise NotKnown(f"{word}: {error.strerror or error}") from None
     except ValueError:
         raise NotKnown(f"{word!a}: not a path") from None
+    if len(data) == limit:
+        raise NotKnown(f"{name_of(word)}: more than the {LARGEST} characters that kdiag reads of a script")
     try:
         return data.decode()
     except UnicodeDecodeError as error:

@@ -42,3 +42,15 @@ def about() -> Mapping[str, tuple[str, str]]:
     """Of each builtin and function how it is written, and what it is; those with a number as `argN`."""
     rows = cast("Mapping[str, Mapping[str, list[str]]]", table("scripts/words"))["words"]
     return {name: (row[0], row[1]) for name, row in rows.items()}
+
+
+@cache
+def _examples() -> Mapping[str, str]:
+    rows = cast("Mapping[str, list[tuple[str, str]]]", table("scripts/words"))["examples"]
+    return {name: command for words, command in rows for name in (words.split() or [""])}
+
+
+def example(name: str) -> tuple[str, ...]:
+    """A whole command that shows what a builtin or function does, or where it is explained."""
+    known = _examples()
+    return (known.get(name, known[""]).replace("{name}", name),)
