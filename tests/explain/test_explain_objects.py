@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import errno
 import json
+import struct
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -344,3 +346,18 @@ def test_a_file_that_is_none(tmp_path: Path, data: bytes | None, why: str) -> No
 )
 def test_which_words_are_files(word: str, is_one: bool) -> None:
     assert looks_like_one(word) is is_one
+
+
+def test_a_symbol_that_is_in_no_section_is_no_traceback(tmp_path: Path) -> None:
+    """SHN_ABS (man 5 elf) in place of each symbol's section: such a number is no index."""
+    data = (OBJECTS / "arguments.bpf.o").read_bytes()
+    (headers,) = struct.unpack_from("<Q", data, 40)
+    (count,) = struct.unpack_from("<H", data, 60)
+    starts = [headers + 64 * index for index in range(count)]
+    symbols = next(start for start in starts if struct.unpack_from("<I", data, start + 4) == (2,))
+    offset, size = struct.unpack_from("<QQ", data, symbols + 24)
+    place, file = here(machine()), tmp_path / "x.o"
+    for symbol in range(offset, offset + size, 24):
+        file.write_bytes(data[: symbol + 6] + struct.pack("<H", 0xFFF1) + data[symbol + 8 :])
+        with suppress(NotKnown):
+            assert explain(str(file), place).kind == "object"
