@@ -34,9 +34,9 @@ TypeFormat = Annotated[
 def struct(  # noqa: PLR0913, PLR0917  a parameter is an option
     name: Annotated[str, typer.Argument(metavar="TYPE", help="A struct, union, enum or typedef.")],
     members: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(metavar="[MEMBER]...", help="Say only where these lie: se.vruntime, comm[3], mm.pgd."),
-    ] = [],  # noqa: B006  typer copies defaults
+    ] = None,
     recording: From = "",
     file: File = "",
     base: Base = "",
@@ -53,7 +53,7 @@ def struct(  # noqa: PLR0913, PLR0917  a parameter is an option
 
     one_of("--format", output_format, btf.TYPE_FORMATS)
     asked = btf.Asked(recording, file, base, module, output_format)
-    _end(lambda: btf.show_type(asked, name, members))
+    _end(lambda: btf.show_type(asked, name, members or []))
 
 
 def func(  # noqa: PLR0913, PLR0917
@@ -106,8 +106,9 @@ def diff(  # noqa: PLR0913, PLR0917
     ],
     second: Annotated[str, typer.Argument(metavar="B", help="What it is compared with.")],
     names: Annotated[
-        list[str], typer.Argument(metavar="[TYPE]...", help="Compare these structs and unions only.")
-    ] = [],  # noqa: B006
+        list[str] | None,
+        typer.Argument(metavar="[TYPE]...", help="Compare these structs and unions only."),
+    ] = None,
     every: Annotated[
         bool, typer.Option("--all", help="All structs and unions, not only those that tracing tools read.")
     ] = False,
@@ -124,7 +125,7 @@ def diff(  # noqa: PLR0913, PLR0917
 
     one_of("--format", output_format, btf.FORMATS)
     how = btf_whole.How(every, verbose, terminal().width)
-    _end(lambda: btf_whole.show_diff((first, second), names, output_format, how))
+    _end(lambda: btf_whole.show_diff((first, second), names or [], output_format, how))
 
 
 def alone(  # noqa: PLR0913, PLR0917

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 def why(  # noqa: PLR0913, PLR0917  a parameter is an option
     text: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(metavar="[TEXT|FILE]", help="The message, or a file with it (default: stdin)."),
-    ] = [],  # noqa: B006  typer copies defaults
+    ] = None,
     recording: Annotated[
         str, typer.Option("--from", metavar="FILE|DIR", help="The machine of a recording, not this one.")
     ] = "",
@@ -34,7 +34,7 @@ def why(  # noqa: PLR0913, PLR0917  a parameter is an option
     """
     from kdiag.cli.explaining import answer
 
-    raise typer.Exit(answer(text, recording, output_format, terminal(color), host, verbose=verbose))
+    raise typer.Exit(answer(text or [], recording, output_format, terminal(color), host, verbose=verbose))
 
 
 COMMANDS: tuple[tuple[str, Callable[..., None], Settings], ...] = (("why", why, {}),)
