@@ -203,7 +203,7 @@ def test_what_a_recording_does_not_hold_cannot_be_told(about) -> None:  # type: 
         (b"BEGIN { \0 }", "line 1, column 9: a NUL byte"),
         (b"BEGIN {\n\n \xff }", "line 3, column 2: a byte 0xff that is no UTF-8"),
         (b'BEGIN { print("x) }', "line 1, column 15: a text in double quotes"),
-        (b"BEGIN { }\n" * 1_000_000, "is the most that kdiag reads"),
+        (b"BEGIN { }\n" * 1_000_000, "more than the 262144 characters"),
         (b"", "the script has no probe"),
     ],
 )

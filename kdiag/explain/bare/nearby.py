@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 #: How much of a word an error repeats.
 _SHOWN = 80
+#: So alike is a name of ours with a letter wrong: `btf.vmlinu` is no field of a struct btf.
+_MISSPELT = 0.85
 #: A field with its struct, as people write it.
 _MEMBER = re.compile(r"(?:struct +)?([A-Za-z_]\w*)\.([A-Za-z_]\w*)")
 _TYPES = (Kind.STRUCT, Kind.UNION, Kind.ENUM, Kind.TYPEDEF)
@@ -60,13 +62,13 @@ def unknown(word: str, known: Sequence[str], here: Here, *, named: bool) -> str:
             "is a directory" if os.path.isdir(text) else f"is a file here: `kdiag explain ./{text}` reads it"
         )
         return f"nothing is called {shown}; {text} {what}"
-    member = _MEMBER.fullmatch(text)
+    ours = did_you_mean(text, [*known, *collections(), *words()])
+    member = _MEMBER.fullmatch(text) if _alike(text, ours) < _MISSPELT else None
     if member is not None and named and structure.explain(member[1], here) is not None:
         return (
             f"nothing is called {shown}; `kdiag btf struct {member[1]} {member[2]}` shows a field of a struct"
         )
     theirs = _of_kernel(text, here) if named else ""
-    ours = did_you_mean(text, [*known, *collections(), *words()])
     hint = theirs if theirs and (not ours or _alike(text, theirs) > _alike(text, ours)) else ours
     if hint:
         return f"nothing is called {shown}{hint}"

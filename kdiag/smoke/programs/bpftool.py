@@ -43,7 +43,7 @@ def _held(s: Scene, _: Shown) -> str:
 PROGRAMS: tuple[Program, ...] = (
     Program("bpftool-list", "prog list shows our program", ("bpftool",), _list, _held,
             before="hold", tool="bpftool", ready=_NEVER, answers=True),
-    Program("bpftool-feature", "feature probe tries program and map types", ("bpftool-feature",), _feature, _tried,
+    Program("bpftool-feature", "feature probe tries types", ("bpftool-feature",), _feature, _tried,
             almost=_REFUSED, tool="bpftool", ready=_NEVER, answers=True),
     Program("bpftool-btf", "btf dump as C has task_struct", ("bpftool-btf",), _dump,
             lambda _, __: r"^struct task_struct \{$", heavy=True, tool="bpftool", ready=_NEVER, answers=True),

@@ -72,7 +72,7 @@ def pairs(results: Sequence[Result]) -> Iterator[Pair]:
             twin = _twin(cell, name, programs)
             blocking = _blocking(reports[cell], program)
             true = blocking if twin is None else _not_the_same(reports[cell], reports[twin])
-            others = blocking if program["agrees"] is True else ()
+            others = blocking if program.get("agrees") is True else ()
             answers = explained(join(text.splitlines()), reports[cell]).answers
             said, named = _judged(answers, true, others, reports[cell])
             message = str(program["message"]) or text
