@@ -40,29 +40,25 @@ _OWN = Layout(
     b"\n}",
     2,
 )
-_SPACED = Layout(
-    b'{"schema": ',
-    b'"findings": [{"id": ',
-    b'}], "capabilities": [{"id": ',
-    b'}], "',
-    b'}, {"id": ',
-    b'"blocks": [',
-    (b'"evidence": [{', b'}], "'),
-    b"\n",
-    0,
-)
-_TIGHT = Layout(
-    b'{"schema":',
-    b'"findings":[{"id":',
-    b'}],"capabilities":[{"id":',
-    b'}],"',
-    b'},{"id":',
-    b'"blocks":[',
-    (b'"evidence":[{', b'}],"'),
-    b"\n",
-    0,
-)
-LAYOUTS = (_OWN, _SPACED, _TIGHT)
+
+
+def _on_one_line(space: bytes) -> Layout:
+    """That of a document without line feeds. space: what stands behind each comma and colon."""
+    colon, comma = b":" + space, b"," + space
+    return Layout(
+        b'{"schema"' + colon,
+        b'"findings"' + colon + b'[{"id"' + colon,
+        b"}]" + comma + b'"capabilities"' + colon + b'[{"id"' + colon,
+        b"}]" + comma + b'"',
+        b"}" + comma + b'{"id"' + colon,
+        b'"blocks"' + colon + b"[",
+        (b'"evidence"' + colon + b"[{", b"}]" + comma + b'"'),
+        b"\n",
+        0,
+    )
+
+
+LAYOUTS = (_OWN, _on_one_line(b" "), _on_one_line(b""))
 
 
 def finding_end(held: Held, at: int, layout: Layout) -> tuple[int, bytes] | None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from kdiag.explain.probe import functions, needs, others, programs, tracepoints
-from kdiag.explain.probe.value import STATES, Found
+from kdiag.explain.probe.value import STATES, Found, worst
 from kdiag.explain.value import Answer, NotKnown
 from kdiag.knowledge.scripts.probes import GONE, INSTEAD, SINCE
 from kdiag.model import Works
@@ -110,7 +110,7 @@ def as_root(found: Found, judgement: Judged | None) -> State | None:
         return None
     kind = STATES[judgement.capability.with_root]
     # What the probe names was looked for with the caller's eyes; what is missing is missing for root.
-    state = max((found.state, kind), key=("works", "unknown", "fails").index)
+    state = worst((found.state, kind))
     return None if state == joined(found, judgement)[0] else state
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
 from kdiag.explain.value import Section
@@ -31,6 +32,11 @@ class Found(NamedTuple):
     sections: tuple[Section, ...] = ()
     caveat: str = ""
     number: int = 1
+
+
+def worst(states: Iterable[State]) -> State:
+    """The worst of them; that something works where there is none."""
+    return max(states, key=("works", "unknown", "fails").index, default="works")
 
 
 def unseen(gap: Unavailable) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kdiag.explain.probe.value import worst
 from kdiag.explain.script.needs import all_needs
 from kdiag.explain.script.source import STDIN, name_of, runs_itself, text_of, typed
 from kdiag.explain.value import Answer, NotKnown, Section
@@ -53,15 +54,16 @@ def explain(word: str, here: Here) -> Answer:
 
 def as_root(needs: list[Need]) -> State:
     """The worst state that root is expected to have."""
-    return max((need.as_root for need in needs), key=("works", "unknown", "fails").index, default="works")
+    return worst(need.as_root for need in needs)
 
 
 def verdict(needs: list[Need]) -> tuple[State, str]:
     """The worst state, with the first reasons for it."""
+    root = as_root(needs)
     for state in ("fails", "unknown"):
         found = [need for need in needs if need.state == state]
         # Where root would not be enough, what root lacks as well is the reason.
-        found.sort(key=lambda need: need.as_root != as_root(needs))
+        found.sort(key=lambda need: need.as_root != root)
         if found:
             first = found[0]
             says = first.says if _told(first) else f"{first.what}: {first.says}"
