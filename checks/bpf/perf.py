@@ -6,9 +6,11 @@ import re
 from collections.abc import Iterator
 
 from kdiag.check import check
+from kdiag.knowledge.uprobe_rights import uprobes_ask_for_admin
 from kdiag.machine import Machine
 from kdiag.machine.text import read_text
-from kdiag.model import Evidence, Finding, Remedy, expected, fail, ok, unknown, warn
+from kdiag.model import Evidence, Finding, Remedy, expect, expected, fail, ok, skip, unknown, warn
+from kdiag.remedies.container import run_with
 from kdiag.system import Unavailable
 from kdiag.words import Subject
 
@@ -59,6 +61,60 @@ def perf(machine: Machine) -> Iterator[Finding]:
                 evidence=(*evidence, *why.evidence),
                 causes=why.causes,
             )
+
+
+@check("perf.uprobes", "Uprobes may be opened through perf events")
+def uprobes(machine: Machine) -> Iterator[Finding]:
+    """Whether CAP_PERFMON is enough for a uprobe, or CAP_SYS_ADMIN is asked for (kernel/events/core.c,
+    perf_uprobe_event_init). Asked with a uprobe of no program, which the kernel refuses after it looked at the rights.
+    Links of the kind uprobe.multi and uprobe_events in tracefs ask for less. See it yourself:
+    `sudo setpriv --bounding-set -sys_admin bpftrace -e 'uprobe:libc:getpid { exit(); }'`.
+    """
+    if "uprobe" not in machine.tracing.pmus:
+        yield skip("this kernel has no event source for uprobes")
+        return
+    if machine.privileges.has("CAP_SYS_ADMIN"):
+        yield ok("uprobes may be opened", evidence=(Evidence("/proc/self/status CapEff", "CAP_SYS_ADMIN"),))
+        return
+    if machine.privileges.lacking("CAP_PERFMON") or not machine.bpf.profile.ok:
+        yield skip("no perf event may be opened here, a uprobe or another", causes=("perf.events",))
+        return
+    try:
+        result = machine.bpf.uprobe
+    except Unavailable as gap:
+        yield _by_release(machine, gap)
+        return
+    evidence = (Evidence("perf_event_open(uprobe)", result.describe()),)
+    if result.name not in ("EACCES", "EPERM"):
+        yield ok("uprobes may be opened", evidence=evidence)
+        return
+    yield fail(
+        "this kernel requires CAP_SYS_ADMIN for uprobes",
+        reason="CAP_PERFMON was enough before Linux 6.16, and before the stable releases of July 2025 (CVE-2025-38466)",
+        evidence=(*evidence, Evidence("CAP_SYS_ADMIN", "missing")),
+        causes=("privileges.root",) if _root_has_it(machine) else ("privileges.capabilities",),
+        remedies=() if _root_has_it(machine) else run_with(machine, "uprobes"),
+        with_root="CAP_SYS_ADMIN is there" if _root_has_it(machine) else "",
+    )
+
+
+def _root_has_it(machine: Machine) -> bool:
+    """Whether it is only that this user is not root: root of this place holds CAP_SYS_ADMIN."""
+    return not machine.privileges.is_root and "CAP_SYS_ADMIN" in machine.privileges.status.bounding
+
+
+def _by_release(machine: Machine, gap: Unavailable) -> Finding:
+    """What the release says where the kernel was not asked: distributions take such a mend into older ones as well."""
+    evidence = (Evidence("perf_event_open(uprobe)", gap.reason),)
+    if uprobes_ask_for_admin(machine.kernel.version_numbers):
+        return unknown(
+            "whether CAP_PERFMON is enough for uprobes was not tried",
+            reason="Linux 6.16 and stable releases since July 2025 require CAP_SYS_ADMIN",
+            evidence=evidence,
+            causes=("privileges.capabilities",),
+        )
+    told = expect("uname -r", "older than the stable releases of July 2025")
+    return expected("whether CAP_PERFMON is enough for uprobes was not tried", evidence=(*evidence, told))
 
 
 @check("perf.cpu0", "CPU 0 is online")

@@ -9,6 +9,7 @@ from kdiag.capabilities.expression import (
     all_of,
     at_best_expected,
     at_worst_caveat,
+    at_worst_unknown,
     by_way_of,
     need,
     unless_refuted,
@@ -148,7 +149,13 @@ PARTS = (
     Part(
         "bcc-uprobe",
         "BCC uprobes",
-        lambda _: _loaded(need("perf.events"), need("tracing.uprobes"), need("tracing.thumb")),
+        lambda _: _loaded(
+            need("perf.events"),
+            need("tracing.uprobes"),
+            need("tracing.thumb"),
+            # libbcc tries both ways (src/cc/libbpf.c, bpf_attach_probe).
+            at_worst_unknown(unless_refuted("perf.uprobes"), "only uprobe_events in tracefs is left"),
+        ),
         'attach_uprobe(name="c", sym="getppid")',
     ),
     Part(

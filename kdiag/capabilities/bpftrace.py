@@ -17,6 +17,7 @@ from kdiag.capabilities.expression import (
     always,
     any_of,
     at_worst_caveat,
+    at_worst_unknown,
     caveat,
     need,
     never,
@@ -45,7 +46,7 @@ def _begin(b: Behaviour) -> Expression:
     """What BEGIN and END are: a uprobe on bpftrace itself, a program that is run on demand, or either."""
     on_demand = all_of(need("bpf.prog.raw_tracepoint"), need("bpf.test-run"))
     named = unless_refuted("tools.bpftrace-begin")
-    uprobe = all_of(named, _uprobes(), need("bpf.prog.kprobe"), need("perf.events"))
+    uprobe = all_of(named, _uprobes(), need("bpf.prog.kprobe"), need("perf.events"), _opened(b.uprobes_by))
     return {"uprobe": uprobe, "raw-tracepoint": on_demand}.get(b.begin_program, any_of(on_demand, uprobe))
 
 
@@ -144,8 +145,15 @@ def _uprobes() -> Expression:
     return all_of(need("tracing.uprobes"), need("tracing.thumb"))
 
 
+def _opened(library: str) -> Expression:
+    """The event of one uprobe. What the kernel refuses libbpf, libbcc asks of uprobe_events in tracefs."""
+    if library == "libbpf":
+        return unless_refuted("perf.uprobes")
+    return at_worst_unknown(unless_refuted("perf.uprobes"), "only uprobe_events in tracefs is left")
+
+
 def uprobe(b: Behaviour) -> Expression:
-    attached = all_of(_uprobes(), need("bpf.prog.kprobe"), need("perf.events"))
+    attached = all_of(_uprobes(), need("bpf.prog.kprobe"), need("perf.events"), _opened(b.uprobes_by))
     return all_of(_runs(b), attached, _detach(b), pids(b), _by_pid())
 
 
@@ -197,7 +205,7 @@ def kprobe_multi(b: Behaviour) -> Expression:
 
 def usdt(b: Behaviour) -> Expression:
     """As uprobes, or all places of a probe at once; later releases add a piece of C that needs the kernel's types."""
-    single = all_of(_uprobes(), need("perf.events"))
+    single = all_of(_uprobes(), need("perf.events"), _opened("libbpf" if b.usdt_multi else "libbcc"))
     at_once = all_of(there("bpf.uprobe_multi"), need("tracing.thumb"))
     attached = all_of(need("bpf.prog.kprobe"), any_of(at_once, single) if b.usdt_multi else single)
     parts = [_runs(b), attached, _detach(b), pids(b), _semaphores(b), _by_pid()]

@@ -233,6 +233,20 @@ def at_worst_caveat(expression: Expression, text: str) -> Expression:
     return evaluate
 
 
+def at_worst_unknown(expression: Expression, text: str) -> Expression:
+    """Something for which the tool has another way, which no check tries: where it fails, that is not known, with this
+    text before the reason.
+    """
+
+    def evaluate(context: Context) -> Outcome:
+        outcome = expression(context)
+        if outcome.works is not Works.FAILS:
+            return outcome
+        return outcome._replace(works=Works.UNKNOWN, because=f"{text}: {outcome.because}")
+
+    return evaluate
+
+
 def never(text: str, finding_id: str = "") -> Expression:
     """Cannot work, whatever is found."""
     return lambda _context: Outcome(Works.FAILS, text, (finding_id,) if finding_id else ())

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from kdiag.capabilities.definitions import Definition
     from kdiag.knowledge.tools.behaviour import Behaviour
 
+#: What stands in nobody's way who holds the right: fine for root where root gets it, which is then among the causes.
+_BY_RIGHT = ("perf.uprobes",)
 #: Findings that are about the caller, not about the machine: fine for root (of the machine, not of a namespace).
 ABOUT_THE_USER = frozenset(
     {"privileges.root", "privileges.capabilities", "bpf.listing", "tools.bpftool-feature"}
@@ -116,7 +118,8 @@ def fine_for_root(by_id: Mapping[str, Finding]) -> frozenset[str]:
     lacking = by_id.get("privileges.capabilities")
     given = lacking is None or lacking.status is not Status.FAIL or "privileges.root" in lacking.causes
     user = ABOUT_THE_USER if given else {"privileges.root"}
-    return frozenset(user) | {f.id for f in by_id.values() if f.likely is Status.OK}
+    theirs = {i for i in _BY_RIGHT if i in by_id and "privileges.root" in by_id[i].causes}
+    return frozenset(user) | theirs | {f.id for f in by_id.values() if f.likely is Status.OK}
 
 
 def _outcome(definition: Definition, context: Context, behaviours: Sequence[Behaviour]) -> Outcome:

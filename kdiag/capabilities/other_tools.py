@@ -80,6 +80,7 @@ def core_tools(_b: Behaviour) -> Expression:
         # libbpf attaches kprobes, uprobes and tracepoints through perf events (src/libbpf.c).
         at_worst_caveat(need("perf.events"), "those that use kprobes or tracepoints do not work"),
         at_worst_caveat(need("tracing.kprobes"), "those that use kprobes do not work"),
+        at_worst_caveat(unless_refuted("perf.uprobes"), "those that use uprobes do not work"),
         # A tracepoint's id is read from tracefs (src/libbpf.c, determine_tracepoint_id).
         tracepoints(need("tracing.first-path"), need("tracing.libbpf-path")),
         need("tracing.own-path"),

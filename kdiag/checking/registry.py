@@ -149,6 +149,8 @@ def _load(package: _Package) -> Iterator[Registered | Problem]:
         module = importlib.import_module(package.module)
     except (Exception, SystemExit) as error:
         _pass_on(error)
+        if package.module == BUILTIN:
+            raise  # without these nothing is checked
         yield Problem(
             package.module, package.distribution, f"cannot be imported: {type(error).__name__}: {error}"
         )

@@ -13,7 +13,7 @@ from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, NoReturn
 
 from kdiag.console import exits, output
-from kdiag.console.trouble import interrupt, shortage
+from kdiag.console.trouble import interrupt, missing, shortage
 from kdiag.trust import here
 
 if TYPE_CHECKING:
@@ -109,6 +109,10 @@ def status(run: Callable[[], int]) -> int:
         if lacking:
             output.error(lacking)
             return exits.FAILED
+        package = missing(error)
+        if package:
+            output.error(package)
+            return exits.CANNOT_TELL
         if isinstance(error, FileNotFoundError) and not here.real():
             output.error(
                 "the current directory was deleted: change to another one, or name files from the root"

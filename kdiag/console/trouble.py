@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import sys
 from collections.abc import Iterator
 
 
@@ -41,6 +42,22 @@ def shortage(error: BaseException) -> str:
             return f"too few files may be open at a time{_limit('RLIMIT_NOFILE', 'ulimit -n')}"
         if "start new thread" in words:
             return f"no thread can be started{_limit('RLIMIT_NPROC', 'ulimit -u')}"
+    return ""
+
+
+#: What kdiag imports and does not bring, and its own checks, which lie beside it: the names that Python knows them by.
+_REQUIRED = frozenset({"typer", "click", "rich", "elftools", "tabulate", "jinja2", "tomli", "kdiag_checks"})
+
+
+def missing(error: BaseException) -> str:
+    """The required package that this Python lacks, in a sentence, if that is why it failed; "" if it is not."""
+    for cause in _chain(error):
+        name = (cause.name or "").partition(".")[0] if isinstance(cause, ModuleNotFoundError) else ""
+        if name in _REQUIRED:
+            return (
+                f"{sys.executable or 'this Python'} lacks the package {name}, which kdiag requires: install kdiag with "
+                "pip (in a checkout: pip install .), or use the stand-alone build, which requires no Python"
+            )
     return ""
 
 

@@ -1,7 +1,8 @@
 """What a tool may need of a container beyond bpf(2) itself, by the names that start and requirement have in common.
 
-programs: those that trace; perf: perf_event_open(2); tracefs, debugfs, headers: files of the host; listing: programs,
-maps and BTF by id; symbols: addresses in /proc/kallsyms; features: what bpftool's probe asks for.
+programs: those that trace; perf: perf_event_open(2); uprobes: those opened by it; tracefs, debugfs, headers: files of
+the host; listing: programs, maps and BTF by id; symbols: addresses in /proc/kallsyms; features: what bpftool's probe
+asks for.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ SETTINGS = {
     "symbols": ("tracing.kallsyms",),
     "features": ("tools.bpftool-feature",),
     "listing": ("btf.by-id", "bpf.listing"),
+    "uprobes": ("perf.uprobes",),
     "debugfs": ("tracing.debug-path", "tracing.debugfs"),
     "tracefs": (
         *("tracing.tracefs", "tracing.functions", "tracing.syscalls", "tracing.sock", "tracing.sched"),

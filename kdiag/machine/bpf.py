@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from kdiag.machine.text import read_text
 from kdiag.system import ProbeResult, Unavailable
 
 if TYPE_CHECKING:
@@ -124,6 +125,18 @@ class Bpf:
     def hardware(self) -> ProbeResult:
         """The cycle counter of one CPU; ENOENT in most virtual machines."""
         return self._system.probe("perf:hardware")
+
+    @cached_property
+    def uprobe(self) -> ProbeResult:
+        """A uprobe of no program: EINVAL where the caller may have uprobes.
+
+        A recording may not have it: Unavailable.
+        """
+        path = "/sys/bus/event_source/devices/uprobe/type"
+        source = read_text(self._system, path, 4096)
+        if source is None or not source.strip().isdigit():
+            raise Unavailable(f"{path} does not tell the number of the event source")
+        return self._system.probe(f"perf:uprobe:{source.strip()}")
 
     @cached_property
     def output(self) -> ProbeResult:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from kdiag.knowledge.uprobe_rights import uprobes_ask_for_admin
 from kdiag.model import Remedy
 from kdiag.system import Unavailable
 from kdiag.words import listed
@@ -73,7 +74,8 @@ def _capabilities(machine: Machine, engine: str, settings: Collection[str]) -> t
     # CAP_PERFMON (ENOSYS). Docker's and containerd's let it through with either.
     strict = perf and engine_filter(machine, engine) == "containers-common"
     features = "features" in settings  # bpftool asks for all of them (kdiag.knowledge.tools.bpftool_rights)
-    admin = not divided or strict or features or "listing" in settings or (perf and paranoid(machine) >= 3)
+    whole = strict or features or "listing" in settings or ("uprobes" in settings and _uprobes_ask(machine))
+    admin = not divided or whole or (perf and paranoid(machine) >= 3)
     needed = ["SYS_ADMIN"] if admin else ["BPF"]
     if divided and (strict or (not admin and (perf or "programs" in settings))):
         needed.append("PERFMON")
@@ -84,6 +86,16 @@ def _capabilities(machine: Machine, engine: str, settings: Collection[str]) -> t
     if divided and features:
         needed += [name for name in ("BPF", "PERFMON", "NET_ADMIN") if name not in needed]
     return tuple(needed)
+
+
+def _uprobes_ask(machine: Machine) -> bool:
+    """Whether this kernel requires CAP_SYS_ADMIN for a uprobe: its own answer, else its release's."""
+    try:
+        if not machine.privileges.has("CAP_SYS_ADMIN") and machine.bpf.profile.ok:
+            return machine.bpf.uprobe.name in ("EACCES", "EPERM")
+    except Unavailable:
+        pass
+    return uprobes_ask_for_admin(machine.kernel.version_numbers)
 
 
 def engine_filter(machine: Machine, engine: str) -> str:

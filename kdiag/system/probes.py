@@ -257,7 +257,7 @@ def run_probe(name: str) -> ProbeResult:
         if subject == "bpf":
             return _bpf_probe(detail, argument)
         if subject == "perf":
-            return perf_probe(detail)
+            return perf_probe(detail, argument)
     raise Unavailable(f"{name}: no such probe")
 
 

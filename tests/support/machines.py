@@ -12,6 +12,7 @@ import errno
 import gzip
 from collections.abc import Iterable, Mapping
 
+from kdiag.knowledge.uprobe_rights import uprobes_ask_for_admin
 from tests.support import kernel_parts as parts
 from tests.support.description import Description, Node
 
@@ -201,6 +202,7 @@ def mounted(described: Description, *, tracefs: bool = True, debugfs: bool = Tru
         described.dir(f"/sys/bus/event_source/devices/{pmu}")
     if parts.version_numbers(described.release) >= (4, 20):
         described.file("/sys/bus/event_source/devices/uprobe/format/ref_ctr_offset", "config:32-63\n")
+        described.file("/sys/bus/event_source/devices/uprobe/type", "8\n")
     return described
 
 
@@ -302,6 +304,8 @@ def answers(
         described.probe(name, 0 if trace else denied, "" if trace else "load")
     for name in ("perf:profile", "perf:bpf-output", "perf:hardware"):
         described.probe(name, 0 if perf else errno.EACCES)
+    own = admin or not uprobes_ask_for_admin(numbers)
+    described.probe("perf:uprobe:8", errno.EINVAL if perf and own else errno.EACCES)
     described.file("/proc/self/status", parts.process_status(effective, effective))
     return described
 

@@ -119,7 +119,8 @@ def _nothing(seen: Foreseen, verdict: Verdict) -> str:
         return f"Nothing to do for {release}."
     if readiness(seen.before) == exits.CANNOT_TELL:
         return f"Cannot tell what there is to repair for {release}: {verdict.summary}."
-    return f"Nothing that kdiag fix can repair for {release}: {verdict.summary}."
+    able = "do without root" if seen.plan.for_root else "repair"
+    return f"Nothing that kdiag fix can {able} for {release}: {verdict.summary}."
 
 
 def next_lines(verdict: Verdict, width: int, *, word: str = "Next", unicode: bool = True) -> str:

@@ -98,9 +98,21 @@ def _events(section: Section, kind: str | None, kernel: KernelFacts) -> Iterator
             text = f"the kernel refuses perf events, by which libbpf attaches it: {result.describe()}"
             refused = result.name in ("EPERM", "EACCES")
             yield Trouble(text, finding="perf.events", attach=True, rights=refused)
+        elif kind == "uprobe":
+            yield from _uprobe(kernel)
     except Unavailable as gap:
         text = f"whether perf events, by which libbpf attaches it, are allowed is not known: {gap.reason}"
         yield unknown(text, "perf.events")._replace(attach=True)
+
+
+def _uprobe(kernel: KernelFacts) -> Iterator[Trouble]:
+    """What a kernel asks of who opens a uprobe, beyond other perf events (perf_uprobe_event_init)."""
+    if kernel.machine.privileges.has("CAP_SYS_ADMIN"):
+        return
+    result = kernel.machine.bpf.uprobe
+    if result.name in ("EPERM", "EACCES"):
+        text = "this kernel requires CAP_SYS_ADMIN for uprobes"
+        yield Trouble(text, finding="perf.uprobes", attach=True, rights=True)
 
 
 def _has_dynamic(kind: str, kernel: KernelFacts) -> bool:

@@ -49,6 +49,7 @@ def make_plan(machine: Machine, report: Report, places: Places, options: Options
         variables=tuple(variables(headers.path, btf.path, options.concerns).items()),
         link=path,
         tools=options.tools,
+        for_root=any(part.for_root for part in parts),
         repairs=(
             *(f"tracing.{name}" for name in repairs),
             *(subject.headers[:1] if any(s.id != "kheaders.load" for s in headers.steps) else ()),
@@ -78,7 +79,7 @@ def _link(subject: Subject, tree: Path | None) -> tuple[Part, str | None]:
     if tree is None:
         return Part(notes=("--link: there is no tree yet that a link could point to.",)), None
     if not subject.root:
-        return Part(notes=(f"--link: {path} requires root: {subject.typed('sudo kdiag fix --link')}.",)), None
+        return Part(notes=(subject.as_root(f"--link: {path}", "sudo kdiag fix --link"),), for_root=True), None
     problem = in_the_way(path)
     if problem:
         raise FixError(

@@ -227,9 +227,8 @@ def _package(subject: Subject, load: Part) -> Part:
             )
         )
     if not subject.root:
-        return Part(
-            notes=(f"Installing {advice.name} requires root: {subject.typed('sudo kdiag fix --packages')}.",)
-        )
+        note = subject.as_root(f"Installing {advice.name}", "sudo kdiag fix --packages")
+        return Part(notes=(note,), for_root=True)
     immutable = subject.machine.environment.immutable
     effect = None if immutable else planned(subject.machine)
     if effect is None:

@@ -32,6 +32,7 @@ def plan_mounts(subject: Subject) -> Part:
     """
     steps: list[Step] = []
     notes: list[str] = []
+    for_root = False
     for finding_id, fstype in _WHAT:
         finding = subject.finding(finding_id)
         if finding is None or finding.status in (Status.OK, Status.SKIP, Status.UNKNOWN):
@@ -42,6 +43,10 @@ def plan_mounts(subject: Subject) -> Part:
         obstacle = _obstacle(subject, finding, fstype)
         if obstacle:
             notes.append(obstacle)
+            continue
+        if not subject.root:
+            notes.append(subject.as_root(f"{_said(finding)}; mounting it", "sudo kdiag fix"))
+            for_root = True
             continue
         where = MOUNT_POINTS[fstype]
         steps.append(
@@ -55,7 +60,7 @@ def plan_mounts(subject: Subject) -> Part:
                 effect=Mounted(fstype, where),
             )
         )
-    return Part(tuple(steps), tuple(notes))
+    return Part(tuple(steps), tuple(notes), for_root=for_root)
 
 
 def _needs_debugfs(subject: Subject) -> bool:
@@ -71,10 +76,15 @@ def _end(subject: Subject) -> str:
     return "the next boot" if place is None else "this container ends"
 
 
+def _said(finding: Finding) -> str:
+    """What it says, to go on after."""
+    return sentence(replace(finding, reason="")).rstrip(".")
+
+
 def _obstacle(subject: Subject, finding: Finding, fstype: str) -> str:
     """Why it cannot be mounted by us, and what would help; empty if it can."""
     machine = subject.machine
-    summary = sentence(replace(finding, reason="")).rstrip(".")
+    summary = _said(finding)
     if not any(remedy.id == f"{fstype}.mount" for remedy in finding.remedies):
         elsewhere = next((r for r in finding.remedies if r.commands), None)
         if elsewhere is not None:
@@ -82,8 +92,6 @@ def _obstacle(subject: Subject, finding: Finding, fstype: str) -> str:
         if reason := machine.confinement.no_mount:
             return f"{summary}: {reason}; mount it on the host and pass it in"
         return sentence(finding)
-    if not subject.root:
-        return f"{summary}; mounting it requires root: {subject.typed('sudo kdiag fix')}"
     where = MOUNT_POINTS[fstype]
     try:
         there = machine.system.stat(where)

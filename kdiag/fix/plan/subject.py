@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from kdiag.console.called import program
-from kdiag.console.command_line import typed
+from kdiag.console.command_line import has_sudo, typed
 from kdiag.fix.options import Options
 from kdiag.fix.store.places import Places
 
@@ -51,7 +51,11 @@ class Subject:
 
     def typed(self, command: str) -> str:
         """A command as the one who asked can type it."""
-        return typed(command, root=self.root, kdiag=program(root=self.root))
+        return typed(command, root=self.root or not has_sudo(), kdiag=program(root=self.root))
+
+    def as_root(self, what: str, command: str) -> str:
+        """What has to be left to root, and how it is had: a note."""
+        return f"{what} requires root: {self.typed(command)}"
 
     def finding(self, finding_id: str) -> Finding | None:
         """One answer of the checks."""

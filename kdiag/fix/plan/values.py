@@ -30,18 +30,21 @@ class Step(NamedTuple):
 
 
 class Part(NamedTuple):
-    """The steps for one subject, what cannot be done and why, and the path that results."""
+    """The steps for one subject, what cannot be done and why, and the path that results. for_root: whether a step is
+    left out for no other reason than that the caller is not root.
+    """
 
     steps: tuple[Step, ...] = ()
     notes: tuple[str, ...] = ()
     path: Path | None = None
+    for_root: bool = False
 
 
 class Plan(NamedTuple):
     """What will be done, and what results. tree, btf: what the variables will point to, None for nothing.
 
     link: where tools will find the tree without variables, None for nowhere of our making. repairs: ids of
-    the findings meant. tools: those that it is for, () for all.
+    the findings meant. tools: those that it is for, () for all. for_root: whether root could do more.
     """
 
     release: str
@@ -54,6 +57,7 @@ class Plan(NamedTuple):
     link: str | None = None
     repairs: tuple[str, ...] = ()
     tools: tuple[str, ...] = ()
+    for_root: bool = False
 
     @property
     def changes_something(self) -> bool:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from kdiag.fix.plan.subject import HEADERS, Subject
+from kdiag.fix.plan.subject import BTF, HEADERS, Subject
 from kdiag.fix.plan.values import sentence
-from kdiag.model import Remedy
+from kdiag.model import Remedy, Status
 from kdiag.remedies.packages import INSTALL_HEADERS, header_package, instead
 from kdiag.system import Unavailable
 
@@ -85,6 +85,11 @@ def without(subject: Subject) -> tuple[str, ...]:
     titles = ", ".join(subject.titles(*subject.headers))
     if not titles:
         return ()
+    unknown = [f for f in map(subject.finding, BTF) if f is not None and f.status is Status.UNKNOWN]
+    if unknown:
+        return (
+            f"These need headers: {titles}. Whether more does cannot be told here: {unknown[-1].summary}.",
+        )
     try:
         subject.machine.btf.vmlinux  # noqa: B018  asked for whether it is there
         reason = ", because BTF is available"

@@ -93,6 +93,8 @@ class Behaviour(NamedTuple):
     """Whether it detaches kprobes and uprobes through BCC's library, which looks into tracefs and complains without."""
     usdt_needs_types: bool
     """Whether a USDT probe brings a piece of C that needs the kernel's types."""
+    uprobes_by: Literal["libbcc", "libbpf"]
+    """What opens the event of one uprobe: libbcc goes on to tracefs where perf_event_open(2) is refused."""
     usdt_multi: bool
     """Whether USDT probes attach through uprobe.multi links where the kernel has them: those are no perf events."""
     usdt_semaphores: Literal["by-pid", "counted-or-by-pid", "counted"]
