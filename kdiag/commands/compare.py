@@ -16,7 +16,7 @@ from kdiag.compare.information import Information, same
 from kdiag.compare.json import render as render_json
 from kdiag.compare.markdown import render as render_markdown
 from kdiag.compare.reading.answers import MachineSummary
-from kdiag.compare.reading.inputs import BadInput, Document, documents, paths
+from kdiag.compare.reading.inputs import BadInput, Document, Unread, documents, paths
 from kdiag.compare.reading.summary import Reader
 from kdiag.compare.text import render as render_text
 from kdiag.console import exits, printable
@@ -54,7 +54,7 @@ def compare(given: Sequence[str], baseline: str | None = None, *, every_column: 
     reader, fold = Reader(), Fold()
     kernels: list[Information] = []
     reference = None if baseline is None else _only(baseline, reader, kernels)
-    skipped: list[tuple[str, str]] = []
+    unread = Unread()
     total = 0
     for path in paths(given):
         try:
@@ -63,23 +63,24 @@ def compare(given: Sequence[str], baseline: str | None = None, *, every_column: 
                     fold.add(document.name, summarise(document, reader, kernels))
                     total += 1
                 except BadInput as bad:
-                    skipped.append((document.name, _without(str(bad), document.name)))
+                    unread.add(document.name, str(bad))
         except BadInput as bad:
-            skipped.append((path, _without(str(bad), path)))
+            unread.add(path, str(bad))
     if total == 0:
-        first, *more = _complaints(skipped) or ["nothing to compare"]
+        first, *more = _complaints(unread) or ["nothing to compare"]
         raise BadInput(first, more)
     if total == 1 and reference is None:
         raise BadInput(
-            "one machine cannot be compared: name another one, or a --baseline", _complaints(skipped)
+            "one machine cannot be compared: name another one, or a --baseline", _complaints(unread)
         )
     found = compared(fold, reference, baseline or "", None if every_column else SHOWN)
     # Of many machines, a sentence would be a list.
     told = same(kernels) if len(kernels) <= _INFORMED and any(one.recorded for one in kernels) else ()
-    found = found._replace(skipped=tuple(skipped), information=told)
+    rest = [(f"{unread.more} more", "could not be read")] if unread.more else []
+    found = found._replace(skipped=(*unread.told, *rest), information=told)
     status = exit_status(found)
-    note = "\n".join(map(printable.line, _complaints(skipped)))
-    return Compared(found, exits.USAGE if skipped and status != exits.NOT_READY else status, note)
+    note = "\n".join(map(printable.line, _complaints(unread)))
+    return Compared(found, exits.USAGE if unread.count and status != exits.NOT_READY else status, note)
 
 
 def _only(path: str, reader: Reader, kernels: list[Information]) -> MachineSummary:
@@ -169,12 +170,8 @@ def rendered(comparison: Comparison, output_format: str, options: Options) -> st
     )
 
 
-def _complaints(skipped: Sequence[tuple[str, str]]) -> list[str]:
-    lines = [f"{name}: {why}" for name, why in skipped[:_TOLD]]
-    if len(skipped) > _TOLD:
-        lines.append(f"and {len(skipped) - _TOLD} more that could not be read")
+def _complaints(unread: Unread) -> list[str]:
+    lines = [f"{name}: {why}" for name, why in unread.told[:_TOLD]]
+    if unread.count > _TOLD:
+        lines.append(f"and {unread.count - _TOLD} more that could not be read")
     return lines
-
-
-def _without(message: str, name: str) -> str:
-    return message.removeprefix(f"{name}: ")

@@ -6,11 +6,15 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from kdiag.compare.reading.answers import MachineSummary
+from kdiag.compare.reading.inputs import BadInput
+from kdiag.compare.reading.memory import OVERHEAD
 from kdiag.compare.value import PROPERTIES, Column
 from kdiag.model import MachineInfo
 
 #: As long as there are no more columns than this, machines that differ in a property have columns of their own.
 FEW = 12
+#: Bytes of what differs between machines, which all has to be there at once to be shown side by side.
+_MOST = 192 * 1024 * 1024
 
 Properties = tuple[str, ...]
 
@@ -32,17 +36,38 @@ class Fold:
     """Takes machines one after the other."""
 
     def __init__(self) -> None:
-        self._alike: dict[tuple[int, ...], Alike] = {}
+        self._alike: dict[bytes, Alike] = {}
         self._properties: dict[Properties, Properties] = {}
+        #: Of the answers that are held.
+        self._ids: set[int] = set()
+        self._size = 0
 
     def add(self, name: str, summary: MachineSummary) -> None:
-        """One more machine."""
+        """One more machine. Raises BadInput where there is no room for it."""
+        if self._size > _MOST:
+            raise BadInput(
+                f"left out: the machines before it have more than {_MOST >> 20} MiB of names and different answers, "
+                "too many to be shown side by side; --fleet counts any number"
+            )
         alike = self._alike.get(summary.answers)
         if alike is None:
             alike = self._alike[summary.answers] = Alike(summary)
+            self._size += self._new(summary)
         own = properties(summary.machine)
+        if own not in self._properties:
+            self._size += sum(map(len, own)) + OVERHEAD
         own = self._properties.setdefault(own, own)
+        if own not in alike.names:
+            self._size += OVERHEAD
         alike.names.setdefault(own, []).append(name)
+        self._size += len(name) + 60
+
+    def _new(self, summary: MachineSummary) -> int:
+        """How many bytes a kind of machines takes: the answers that others have, too, are there once."""
+        new = [item for item in (*summary.capabilities, *summary.facts) if id(item) not in self._ids]
+        self._ids.update(map(id, new))
+        size = sum([2 * len(repr(item)) + OVERHEAD for item in new])
+        return size + OVERHEAD + 8 * (len(summary.capabilities) + len(summary.facts))
 
     def columns(self) -> list[Alike]:
         """The machines folded, the most frequent first: by answers and properties while those are few, else by

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from kdiag.compare.causes import Machine
 from kdiag.compare.reading.answers import MachineSummary
 from kdiag.compare.reading.inputs import BadInput
+from kdiag.compare.reading.memory import Memory, within
 from kdiag.compare.regressions import KINDS, changes_since
-from kdiag.fleet.kinds import Trouble, summary_of, troubles
-from kdiag.fleet.value import Cause, Change, Counts, Group, Names, Point, Since, Waiting
+from kdiag.fleet.counting import Counting
+from kdiag.fleet.kinds import summary_of, troubles
+from kdiag.fleet.value import Cause, Change, Counts, Group, Names, Point, Since
 from kdiag.words import did_you_mean, listed
 
 #: Names of machines that are given as examples.
 _EXAMPLES = 5
+#: So many groups are told apart, and so many changes of each kind: machines can make up what they like.
+MOST = 2000
+_OTHERS = "(others)"
+#: Bytes of what machines answered, and of their places, that are kept at hand.
+_REMEMBERED = 64 * 1024 * 1024
 #: What a property is called by those who group by it.
 KEYS = {
     "kernel": "release",
@@ -46,44 +53,61 @@ class Asking:
 
     def __init__(self, database: sqlite3.Connection, number: int) -> None:
         self.database, self.number = database, number
-        self._summaries: dict[int, MachineSummary] = {}
-        self.tally: list[tuple[int, int, str, int]] = database.execute(
-            "SELECT kind, place, verdict, machines FROM tally WHERE collection = ?", (number,)
-        ).fetchall()
+        self._summaries: Memory[int, MachineSummary] = Memory()
+        self._places: Memory[int, Place] = Memory()
 
     def summary(self, kind: int) -> MachineSummary:
         """What machines of a kind answered. Raises ValueError for a damaged history."""
-        if kind not in self._summaries:
-            row = self.database.execute("SELECT content FROM kind WHERE id = ?", (kind,)).fetchone()
-            self._summaries[kind] = summary_of(row[0] if row else b"")
-        return self._summaries[kind]
+        known = self._summaries.get(kind)
+        if known is not None:
+            return known
+        within(_REMEMBERED, (self._summaries, self._places))
+        row = self.database.execute("SELECT content FROM kind WHERE id = ?", (kind,)).fetchone()
+        found, size = summary_of(row[0] if row else b"")
+        return self._summaries.keep(kind, found, 4 * size)
+
+    def place(self, number: int) -> Place:
+        """The properties and labels of machines."""
+        known = self._places.get(number)
+        if known is not None:
+            return known
+        within(_REMEMBERED, (self._summaries, self._places))
+        (text,) = self.database.execute("SELECT content FROM place WHERE id = ?", (number,)).fetchone()
+        return self._places.keep(number, Place(*json.loads(text)), 4 * len(text))
+
+    def _tally(self, what: str, rest: str = "") -> sqlite3.Cursor:
+        return self.database.execute(
+            f"SELECT {what} FROM tally WHERE collection = ? {rest}",  # noqa: S608  words of ours
+            (self.number,),
+        )
 
     def counts(self) -> Counts:
         """By verdict."""
         found = Counts()
-        for _, _, verdict, machines in self.tally:
+        for verdict, machines in self._tally("verdict, sum(machines)", "GROUP BY verdict"):
             found = found.plus(verdict, machines)
         return found
 
     @property
     def kinds(self) -> int:
         """How many different sets of answers."""
-        return len({kind for kind, *_ in self.tally})
-
-    def places(self) -> dict[int, Place]:
-        """The places of this collection."""
-        rows = self.database.execute(
-            "SELECT DISTINCT p.id, p.content FROM tally t JOIN place p ON p.id = t.place WHERE t.collection = ?",
-            (self.number,),
-        )
-        return {number: Place(*json.loads(text)) for number, text in rows}
+        return int(self._tally("count(DISTINCT kind)").fetchone()[0])
 
     def groups(self, keys: Sequence[str]) -> tuple[Group, ...]:
         """Machines by properties and labels, the most frequent first. Raises BadInput for a label that none has."""
         if not keys:
             return ()
-        places = self.places()
-        labels = {name for place in places.values() for name in place.labels}
+        labels: set[str] = set()
+        found: dict[tuple[str, ...], Counts] = {}
+        rest = (_OTHERS,) * len(keys)
+        for number, verdict, machines in self._tally(
+            "place, verdict, sum(machines)", "GROUP BY place, verdict ORDER BY 3 DESC"
+        ):
+            place = self.place(number)
+            values = tuple(place.value(key) for key in keys)
+            values = values if values in found or len(found) < MOST else rest
+            found[values] = found.get(values, Counts()).plus(verdict, machines)
+            labels.update(label for label in place.labels if len(labels) < MOST or label in keys)
         for key in keys:
             if key not in KEYS and key not in labels:
                 known = [*KEYS, *sorted(labels)]
@@ -91,62 +115,26 @@ class Asking:
                     f"--group-by {key}: no machine has a label of this name{did_you_mean(key, known)}; "
                     f"there are {listed(known)}"
                 )
-        found: dict[tuple[str, ...], Counts] = {}
-        for _, place, verdict, machines in self.tally:
-            values = tuple(places[place].value(key) for key in keys)
-            found[values] = found.get(values, Counts()).plus(verdict, machines)
         groups = [Group(values, counts) for values, counts in found.items()]
         return tuple(sorted(groups, key=lambda g: (-g.counts.machines, g.values)))
 
-    def of_kinds(self) -> Counter[int]:
-        """How many machines each kind has."""
-        found: Counter[int] = Counter()
-        for kind, _, _, machines in self.tally:
-            found[kind] += machines
-        return found
+    def of_kinds(self) -> Iterator[tuple[int, int]]:
+        """The kinds, the most frequent first, and how many machines each has."""
+        return iter(self._tally("kind, sum(machines)", "GROUP BY kind ORDER BY 2 DESC, 1"))
 
     def causes(self) -> tuple[Cause, ...]:
         """Why things do not work, first what most machines wait for with something required."""
-        waiting: dict[tuple[str, str], list[tuple[int, int, Trouble]]] = {}
-        for kind, machines in self.of_kinds().items():
-            for trouble in troubles(self.summary(kind)):
-                # Without a finding at the root, what the capability itself says is the cause.
-                key = (trouble.cause, "" if trouble.cause else trouble.words)
-                waiting.setdefault(key, []).append((kind, machines, trouble))
-        found = [self._cause(key[0], some) for key, some in waiting.items()]
-        return tuple(sorted(found, key=lambda c: (-c.required, -c.machines, c.id)))
+        counting = Counting()
+        for kind, machines in self.of_kinds():
+            counting.add(kind, machines, troubles(self.summary(kind)))
+        return counting.causes(self._examples)
 
-    def _cause(self, cause: str, some: Sequence[tuple[int, int, Trouble]]) -> Cause:
-        every = {kind: machines for kind, machines, _ in some}
-        required = {kind: machines for kind, machines, trouble in some if trouble.required}
-        words: Counter[str] = Counter()
-        blocked: dict[str, Waiting] = {}
-        for _, machines, trouble in some:
-            words[trouble.words] += machines
-            before = blocked.get(trouble.id, Waiting(trouble.id, trouble.title, 0, required=False))
-            blocked[trouble.id] = before._replace(
-                machines=before.machines + machines, required=before.required or trouble.required
-            )
-        return Cause(
-            cause,
-            words.most_common(1)[0][0],
-            len(words),
-            sum(every.values()),
-            sum(required.values()),
-            tuple(sorted(blocked.values(), key=lambda w: (not w.required, -w.machines))),
-            self._examples(required or every),
-            next((trouble.next for _, _, trouble in some if trouble.next), ""),
-        )
-
-    def _examples(self, kinds: Iterable[int]) -> tuple[str, ...]:
-        some = sorted(kinds)[:50]
-        marks = ", ".join("?" * len(some))
-        return self._names(f"s.last = ? AND s.kind IN ({marks})", (self.number, *some), _EXAMPLES)
-
-    def _names(self, where: str, values: Sequence[object], most: int) -> tuple[str, ...]:
+    def _examples(self, kinds: Sequence[int]) -> tuple[str, ...]:
+        marks = ", ".join("?" * len(kinds))
         rows = self.database.execute(
-            f"SELECT m.name FROM seen s JOIN machine m ON m.id = s.machine WHERE {where} LIMIT ?",  # noqa: S608
-            (*values, most),
+            "SELECT m.name FROM seen s JOIN machine m ON m.id = s.machine"  # noqa: S608  marks of ours
+            f" WHERE s.last = ? AND s.kind IN ({marks}) LIMIT ?",
+            (self.number, *kinds, _EXAMPLES),
         )
         return tuple(name for (name,) in rows)
 
@@ -188,20 +176,29 @@ class Changes:
     def since(self, name: str) -> Since:
         """All that changed, regressions first. name: of what the earlier collection was read from."""
         (taken,) = self._run("SELECT taken FROM collection WHERE id = :then").fetchone()
-        pairs: list[tuple[int, int, int]] = self._run(
-            f"SELECT o.kind, n.kind, count(*) FROM {self._JOINED} GROUP BY o.kind, n.kind"  # noqa: S608
-        ).fetchall()
-        changed = [pair for pair in pairs if pair[0] != pair[1]]
-        by_pair = {pair[:2]: tuple(self._changes(*pair)) for pair in changed}
-        worse = [p for p in changed if any(c.kind in ("lost", "unknown") for c in by_pair[p[:2]])]
-        better = [p for p in changed if p not in worse and any(c.kind == "gained" for c in by_pair[p[:2]])]
+        changes = _Changed()
+        worse, better = _Pairs(), _Pairs()
+        alike = 0
+        for old, new, machines in self._run(
+            f"SELECT o.kind, n.kind, count(*) FROM {self._JOINED} GROUP BY o.kind, n.kind ORDER BY 3 DESC, 1, 2"  # noqa: S608
+        ):
+            if old == new:
+                alike += machines
+                continue
+            found = tuple(self._changes(old, new, machines))
+            changes.add(found)
+            kinds = {change.kind for change in found}
+            if kinds & {"lost", "unknown"}:
+                worse.add(old, new, machines)
+            elif "gained" in kinds:
+                better.add(old, new, machines)
         there = "SELECT 1 FROM seen n WHERE n.machine = o.machine AND n.last = :now"
         before = "SELECT 1 FROM seen o WHERE o.machine = n.machine AND o.first <= :then AND o.last >= :then"
         return Since(
             name=name,
             taken=taken,
             counts=self._then.counts(),
-            changes=tuple(_merged(change for some in by_pair.values() for change in some)),
+            changes=changes.sorted(),
             regressed=self._of_pairs(worse),
             improved=self._of_pairs(better),
             fell=self._names(f"{self._JOINED} AND o.verdict = 'ready' AND n.verdict <> 'ready'", "o"),
@@ -209,14 +206,14 @@ class Changes:
             missing=self._names(
                 f"seen o WHERE o.first <= :then AND o.last >= :then AND NOT EXISTS ({there})", "o"
             ),
-            same=sum(pair[2] for pair in pairs) - sum(pair[2] for pair in changed),
+            same=alike,
         )
 
     def _changes(self, old: int, new: int, machines: int) -> Iterator[Change]:
         before, after = self._then.summary(old), self._now.summary(new)
         examples: tuple[str, ...] = ()
         for one in changes_since(Machine(before), [("", machines, Machine(after))]):
-            examples = examples or self._of_pairs([(old, new, machines)]).examples
+            examples = examples or self._of_pairs(_Pairs(machines, [(old, new)])).examples
             root = one.chain[-1] if one.chain else None
             yield Change(
                 one.kind,
@@ -232,17 +229,17 @@ class Changes:
                 examples,
             )
 
-    def _of_pairs(self, pairs: Sequence[tuple[int, int, int]]) -> Names:
+    def _of_pairs(self, pairs: _Pairs) -> Names:
         examples: list[str] = []
-        for old, new, _ in pairs:
-            if len(examples) >= _EXAMPLES:
-                break
+        for old, new in pairs.first:
             rows = self._run(
                 f"SELECT m.name FROM {self._JOINED.replace('WHERE', 'JOIN machine m ON m.id = o.machine WHERE')}"  # noqa: S608
                 f" AND o.kind = {old:d} AND n.kind = {new:d} LIMIT :few"
             )
             examples += [name for (name,) in rows]
-        return Names(sum(pair[2] for pair in pairs), tuple(examples[:_EXAMPLES]))
+            if len(examples) >= _EXAMPLES:
+                break
+        return Names(pairs.machines, tuple(examples[:_EXAMPLES]))
 
     def _names(self, of: str, side: str) -> Names:
         (count,) = self._run(f"SELECT count(*) FROM {of}").fetchone()  # noqa: S608
@@ -255,22 +252,45 @@ class Changes:
         return self._now.database.execute(statement, self._values)
 
 
-def _merged(changes: Iterable[Change]) -> list[Change]:
-    """The same change for the same cause once, the worst first, what is required before the rest."""
-    found: dict[tuple[str, str, str], Change] = {}
-    for one in changes:
-        key = (one.kind, one.id, one.cause)
-        before = found.get(key)
-        if before is None:
-            found[key] = one
-        else:
-            found[key] = before._replace(
-                machines=before.machines + one.machines,
-                required=before.required or one.required,
-                examples=(*before.examples, *one.examples)[:_EXAMPLES],
-                next=before.next or one.next,
-            )
-    return sorted(found.values(), key=lambda c: (KINDS.index(c.kind), not c.required, -c.machines, c.id))
+@dataclass
+class _Pairs:
+    """Machines that answer otherwise than before: how many, and the first kinds that they had and have."""
+
+    machines: int = 0
+    first: list[tuple[int, int]] = field(default_factory=list)
+
+    def add(self, old: int, new: int, machines: int) -> None:
+        """Some more machines."""
+        self.machines += machines
+        if len(self.first) < _EXAMPLES:
+            self.first.append((old, new))
+
+
+class _Changed:
+    """The same change for the same cause once."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, dict[tuple[str, str], Change]] = {kind: {} for kind in KINDS}
+
+    def add(self, changes: Iterable[Change]) -> None:
+        """What changed on some machines."""
+        for one in changes:
+            found, key = self._found[one.kind], (one.id, one.cause)
+            before = found.get(key)
+            if before is not None:
+                found[key] = before._replace(
+                    machines=before.machines + one.machines,
+                    required=before.required or one.required,
+                    examples=(*before.examples, *one.examples)[:_EXAMPLES],
+                    next=before.next or one.next,
+                )
+            elif len(found) < MOST:
+                found[key] = one
+
+    def sorted(self) -> tuple[Change, ...]:
+        """The worst first, what is required before the rest."""
+        every = [change for found in self._found.values() for change in found.values()]
+        return tuple(sorted(every, key=lambda c: (KINDS.index(c.kind), not c.required, -c.machines, c.id)))
 
 
 def as_of(database: sqlite3.Connection) -> int:

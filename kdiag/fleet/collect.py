@@ -13,15 +13,16 @@ from typing import NamedTuple, Protocol
 
 from kdiag.compare.grouping import properties
 from kdiag.compare.reading.answers import MachineSummary
-from kdiag.compare.reading.inputs import BadInput, Document, documents, paths
+from kdiag.compare.reading.inputs import BadInput, Document, Unread, documents, paths
+from kdiag.compare.reading.memory import Memory, within
 from kdiag.compare.reading.stream import Recogniser
 from kdiag.compare.value import PROPERTIES
 from kdiag.fleet.kinds import content, digest
 
 #: The label that names a machine, where reports are not one to a file of its name.
 HOST = "host"
-#: Inputs that could not be read which are told one by one.
-TOLD = 100
+#: Bytes of answers and places that are looked up without asking the database.
+_REMEMBERED = 16 * 1024 * 1024
 _SUFFIXES = (".json", ".jsonl", ".ndjson", ".tar.zst", ".tar.xz")
 
 
@@ -60,22 +61,18 @@ def collect(
     database.execute("BEGIN IMMEDIATE")
     try:
         one = _Collection(database, labels)
-        unread = 0
-        skipped: list[tuple[str, str]] = []
+        unread = Unread()
         for name, found in summaries(given, read):
-            if isinstance(found, MachineSummary):
-                one.add(name, found)
-                continue
-            unread += 1
-            if len(skipped) < TOLD:
-                skipped.append((name, found))
-        one.finish(taken, unread)
+            problem = found if isinstance(found, str) else one.add(name, found)
+            if problem:
+                unread.add(name, problem)
+        one.finish(taken, unread.count)
         database.execute("COMMIT")
     except BaseException:
         if database.in_transaction:
             database.execute("ROLLBACK")
         raise
-    return Collected(one.number, one.machines, one.repeated, unread, tuple(skipped))
+    return Collected(one.number, one.machines, one.repeated, unread.count, tuple(unread.told))
 
 
 def summaries(given: Sequence[str], read: Read) -> Iterator[tuple[str, MachineSummary | str]]:
@@ -88,9 +85,9 @@ def summaries(given: Sequence[str], read: Read) -> Iterator[tuple[str, MachineSu
                     try:
                         yield _name(document.name, base), read(document)
                     except BadInput as bad:
-                        yield document.name, str(bad).removeprefix(f"{document.name}: ")
+                        yield document.name, str(bad)
             except BadInput as bad:
-                yield path, str(bad).removeprefix(f"{path}: ")
+                yield path, str(bad)
 
 
 def _name(document: str, base: str) -> str:
@@ -109,18 +106,23 @@ class _Collection:
         self.machines = self.repeated = 0
         self._newest = ""
         self._now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        self._kinds: dict[tuple[object, ...], int] = {}
-        self._places: dict[tuple[object, ...], int] = {}
+        self._kinds: Memory[tuple[object, ...], int] = Memory()
+        self._places: Memory[tuple[object, ...], int] = Memory()
 
-    def add(self, name: str, summary: MachineSummary) -> None:
-        """One more machine."""
+    def add(self, name: str, summary: MachineSummary) -> str:
+        """One more machine; why it cannot be kept, "" if it can."""
+        within(_REMEMBERED, (self._kinds, self._places))
         own = dict(summary.labels)
         name = own.pop(HOST, "") or name
-        row = (self._kind(summary), self._place(name, summary, own), summary.verdict.value)
+        try:
+            row = (self._kind(summary), self._place(name, summary, own), summary.verdict.value)
+        except BadInput as bad:
+            return str(bad)
         self._newest = max(self._newest, summary.created) if summary.created <= self._now else self._newest
         machine = self._machine(name)
         if self._is_newer(machine, summary.created):
             self._put(machine, row, summary.created)
+        return ""
 
     def finish(self, taken: str, unread: int) -> None:
         """Count what there is."""
@@ -172,9 +174,8 @@ class _Collection:
         key = summary.answers, summary.required
         found = self._kinds.get(key)
         if found is None:
-            found = self._kinds[key] = self._known(
-                "kind", "digest", digest(summary), lambda: content(summary)
-            )
+            found = self._known("kind", "digest", digest(summary), lambda: content(summary))
+            self._kinds.keep(key, found, sum(map(len, summary.required)) + 8 * len(summary.required))
         return found
 
     def _place(self, name: str, summary: MachineSummary, own: dict[str, str]) -> int:
@@ -184,7 +185,7 @@ class _Collection:
         found = self._places.get(key)
         if found is None:
             text = json.dumps([dict(zip(PROPERTIES, values, strict=True)), more], sort_keys=True)
-            found = self._places[key] = self._known("place", "content", text, None)
+            found = self._places.keep(key, self._known("place", "content", text, None), 2 * len(text))
         return found
 
     def _known(self, table: str, key: str, value: object, rest: Callable[[], bytes] | None) -> int:

@@ -82,7 +82,7 @@ _CAUSE = Record(
     {
         "id": Key(_TEXT, "Of the finding at the root; empty where none explains it."),
         "summary": Key(_TEXT, "Its words on most of the machines."),
-        "wordings": Key(_COUNT, "How many different words it has on the machines."),
+        "wordings": Key(_COUNT, "How many different words it has on the machines, counted up to 1,000."),
         "machines": Key(_COUNT, "On which something does not work, or not fully, for this cause."),
         "not_ready": Key(_COUNT, "On which something required fails, or cannot be told, for this cause."),
         "capabilities": Key(
@@ -237,7 +237,10 @@ _FLEET = Record(
         "repeated": Key(_COUNT, "Reports that a newer one of the same machine was preferred to."),
         "limits": Key(Each(_LIMIT), "What `--fail-above` said."),
         "group_by": Key(_TEXTS, "Properties and labels."),
-        "groups": Key(Each(_GROUP), "Machines by these, the most frequent first."),
+        "groups": Key(
+            Each(_GROUP),
+            "Machines by these, the most frequent first; beyond 2,000, the others together as `(others)`.",
+        ),
         "causes": Key(Each(_CAUSE), "First what most machines wait for with something required."),
         "since": Key(Perhaps(_SINCE), "null without `--since` or an earlier collection in the history."),
         "trend": Key(Each(_POINT), "The collections of the history, the oldest first."),

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from kdiag.compare.value import PROPERTIES
 from kdiag.console.printable import in_json
 from kdiag.fleet.asking import KEYS, Asking
+from kdiag.fleet.counting import key
 from kdiag.fleet.kinds import troubles
 from kdiag.fleet.limits import Judged
 from kdiag.fleet.text import machines, some, when
@@ -154,6 +155,7 @@ def _cause(index: int, cause: Cause) -> dict[str, object]:
 def _data(fleet: Fleet, asking: Asking) -> str:
     """What the script of the page reads. Whatever machines share has a number."""
     causes = {(cause.id, "" if cause.id else cause.words): index for index, cause in enumerate(fleet.causes)}
+    rest = len(fleet.causes) - 1
     numbers: dict[str, dict[object, int]] = {
         name: {} for name in ("capability", "words", "time", "kind", "place")
     }
@@ -176,17 +178,16 @@ def _data(fleet: Fleet, asking: Asking) -> str:
             (
                 number("capability", line(t.title, _NAME)),
                 t.status.value,
-                causes[t.cause, "" if t.cause else t.words],
+                causes.get(key(t), rest),
                 number("words", line(t.words)),
             )
             for t in troubles(asking.summary(int(str(kind))))
         ]
         for kind in numbers["kind"]
     ]
-    known = asking.places()
-    of = {name: key for key, name in KEYS.items()}
+    of = {name: word for word, name in KEYS.items()}
     shown = [name for name in PROPERTIES if name in of]
-    places = [known[int(str(place))] for place in numbers["place"]]
+    places = (asking.place(int(str(place))) for place in numbers["place"])
     value = {
         "keys": [of[name] for name in shown],
         "group": _group(fleet),

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 
 from kdiag import __version__
+from kdiag.compare.reading.memory import Memory, within
 from kdiag.console.printable import in_json
 from kdiag.fleet.asking import Asking
 from kdiag.fleet.document import MachineRow, document, row, schema
@@ -15,22 +16,24 @@ from kdiag.fleet.value import Fleet
 
 #: The end of the document without its machines, which are the last key.
 _END = '"machines": []\n}'
+#: Bytes of causes that are kept at hand.
+_REMEMBERED = 16 * 1024 * 1024
 
 
 def render(fleet: Fleet, asking: Asking, limits: Sequence[Judged] = ()) -> str:
     """The document, ending in a newline: ASCII, a machine on a line."""
     head = json.dumps(document(fleet, tuple(limits), __version__), indent=2).removesuffix(_END)
-    places = asking.places()
-    causes = {
-        kind: sorted({t.cause for t in troubles(asking.summary(kind)) if t.cause})
-        for kind in asking.of_kinds()
-    }
+    causes: Memory[int, list[str]] = Memory()
+
+    def of(kind: int) -> list[str]:
+        within(_REMEMBERED, (causes,))
+        if kind not in causes:
+            found = sorted({t.cause for t in troubles(asking.summary(kind)) if t.cause})
+            causes.keep(kind, found, sum(map(len, found)))
+        return causes[kind]
+
     rows = (
-        json.dumps(
-            row(
-                MachineRow(name, verdict, since, places[place].properties, places[place].labels, causes[kind])
-            )
-        )
+        json.dumps(row(MachineRow(name, verdict, since, *asking.place(place), of(kind))))
         for name, kind, place, verdict, since in asking.machines()
     )
     listed = ",\n    ".join(rows)

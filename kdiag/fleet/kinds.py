@@ -9,9 +9,10 @@ from typing import NamedTuple
 
 from kdiag.compare.causes import Machine
 from kdiag.compare.reading.answers import Fact, MachineSummary
+from kdiag.compare.reading.inputs import BadInput
 from kdiag.model import Capability, MachineInfo, Status, Works
 
-#: The largest content that is unpacked: a history could have been made to fill the memory.
+#: The largest content that is kept and unpacked: a history could have been made to fill the memory.
 _LARGEST = 16 * 1024 * 1024
 
 
@@ -26,7 +27,7 @@ def digest(summary: MachineSummary) -> bytes:
 
 
 def content(summary: MachineSummary) -> bytes:
-    """The answers with the words of this machine."""
+    """The answers with the words of this machine. Raises BadInput where they are longer than is read again."""
     value = {
         "required": summary.required,
         "capabilities": [
@@ -34,14 +35,18 @@ def content(summary: MachineSummary) -> bytes:
         ],
         "findings": [(f.id, f.title, f.status.value, f.summary, f.causes, f.next) for f in summary.facts],
     }
-    return zlib.compress(json.dumps(value, separators=(",", ":")).encode())
+    text = json.dumps(value, separators=(",", ":")).encode()
+    if len(text) > _LARGEST:
+        raise BadInput(f"answers of {len(text)} bytes, more than {_LARGEST}; a report has some 60,000")
+    return zlib.compress(text)
 
 
-def summary_of(stored: bytes) -> MachineSummary:
-    """What `content` kept. Raises ValueError for anything else."""
+def summary_of(stored: bytes) -> tuple[MachineSummary, int]:
+    """What `content` kept, and how many bytes that is. Raises ValueError for anything else."""
     unpacking = zlib.decompressobj()
     try:
-        value = json.loads(unpacking.decompress(stored, _LARGEST))
+        text = unpacking.decompress(stored, _LARGEST)
+        value = json.loads(text)
         capabilities = tuple(
             Capability(i, title, tool, Works(status), because, tuple(findings))
             for i, title, tool, status, because, findings in value["capabilities"]
@@ -50,7 +55,7 @@ def summary_of(stored: bytes) -> MachineSummary:
             Fact(i, title, Status(status), words, tuple(causes), command)
             for i, title, status, words, causes, command in value["findings"]
         )
-        return MachineSummary(MachineInfo(), tuple(value["required"]), capabilities, facts, ())
+        return MachineSummary(MachineInfo(), tuple(value["required"]), capabilities, facts, b""), len(text)
     except (zlib.error, KeyError, TypeError, AttributeError, ValueError, RecursionError):
         raise ValueError("what a machine answered cannot be read: the history is damaged") from None
 

@@ -19,16 +19,16 @@ class Fact(NamedTuple):
 
 
 class MachineSummary(NamedTuple):
-    """What is compared of a report. answers: what makes two machines the same, as a value to look up: the
-    status of every capability and every finding, and the causes. created: when the report was made. labels: what who
-    collected it wrote into it, such as the name of the host.
+    """What is compared of a report. answers: what makes two machines the same, as a digest: the status of every
+    capability and every finding, and the causes; one reader gives the same for the same. created: when the report was
+    made. labels: what who collected it wrote into it, such as the name of the host.
     """
 
     machine: MachineInfo
     required: tuple[str, ...]
     capabilities: tuple[Capability, ...]
     facts: tuple[Fact, ...]
-    answers: tuple[int, ...]
+    answers: bytes
     verdict: Readiness = Readiness.UNKNOWN
     created: str = ""
     labels: tuple[tuple[str, str], ...] = ()

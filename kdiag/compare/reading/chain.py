@@ -11,14 +11,13 @@ from collections.abc import Callable, Sequence
 from typing import Generic, NamedTuple, TypeVar
 
 from kdiag.compare.reading.layouts import Held, Layout, without_evidence
+from kdiag.compare.reading.memory import OVERHEAD
 
 Item = TypeVar("Item")
 #: Where an item ends, and the mark behind it.
 End = Callable[[Held, int, Layout], "tuple[int, bytes] | None"]
 #: Digests of blocks that were met once: what no two machines have alike is not remembered.
 _ONCE = 20_000
-#: What a block takes besides its text.
-_OVERHEAD = 400
 #: So many kinds of machines have a list that others are compared with.
 _ALIKE = 200
 #: A list of more bytes is compared block by block.
@@ -26,14 +25,14 @@ _JOINED = 1 << 20
 
 
 class Block(NamedTuple, Generic[Item]):
-    """An item and the mark behind it. key: the text of its id. number: of what it answers. lines: its line feeds.
-    closes: whether it ends its list.
+    """An item and the mark behind it. key: the text of its id. answer: a digest of what it answers. lines: its line
+    feeds. closes: whether it ends its list.
     """
 
     text: bytes
     key: bytes
     item: Item
-    number: int
+    answer: bytes
     lines: int
     closes: bool
 
@@ -43,7 +42,7 @@ class _Run(NamedTuple, Generic[Item]):
 
     text: bytes
     items: list[Item]
-    numbers: list[int]
+    answers: bytes
     lines: int
     closes: bool
     end: int
@@ -67,12 +66,12 @@ class Like(Generic[Item]):
 
 
 class Walked(NamedTuple, Generic[Item]):
-    """The items of a list, the numbers of what they answer, where the bytes behind its last mark are, and how many
+    """The items of a list, the digests of what they answer, where the bytes behind its last mark are, and how many
     lines it has. other: keys of blocks in it that are not as they were expected.
     """
 
     items: list[Item]
-    numbers: list[int]
+    answers: bytes
     end: int
     lines: int
     blocks: list[Block[Item]]
@@ -81,7 +80,7 @@ class Walked(NamedTuple, Generic[Item]):
 
 class Chain(Generic[Item]):
     """The blocks of one list in one layout. end: where an item ends. learn: reads an item, all of it or, if it has
-    evidence, without, and numbers what it answers; raises BadReport or ValueError. evidence: validates evidence; None
+    evidence, without, and what it answers; raises BadReport or ValueError. evidence: validates evidence; None
     where items have none.
     """
 
@@ -89,7 +88,7 @@ class Chain(Generic[Item]):
         self,
         layout: Layout,
         end: End,
-        learn: Callable[[bytes], tuple[Item, int]],
+        learn: Callable[[bytes], tuple[Item, bytes]],
         evidence: Callable[[bytes], None] | None = None,
     ) -> None:
         self._layout, self._end, self._learn, self._evidence = layout, end, learn, evidence
@@ -129,7 +128,7 @@ class Chain(Generic[Item]):
     def _walked(self, held: Held, at: int, like: Like[Item], most: int) -> Walked[Item] | None:
         starts, expected = held.startswith, like.blocks
         items: list[Item] = []
-        numbers: list[int] = []
+        answers: list[bytes] = []
         met: list[Block[Item]] = []
         lines = place = 0
         other: set[bytes] = set()
@@ -137,7 +136,7 @@ class Chain(Generic[Item]):
             run = like.runs.get(place)
             if run is not None and starts(run.text, at):
                 items += run.items
-                numbers += run.numbers
+                answers.append(run.answers)
                 met += expected[place : run.end]
                 at += len(run.text)
                 place, closes = run.end, run.closes
@@ -157,12 +156,12 @@ class Chain(Generic[Item]):
                         other.add(block.key)
                     place = place if there is None else there + 1
                 items.append(block.item)
-                numbers.append(block.number)
+                answers.append(block.answer)
                 met.append(block)
                 lines += block.lines
                 closes = block.closes
             if closes:
-                return Walked(items, numbers, at, lines, met, other)
+                return Walked(items, b"".join(answers), at, lines, met, other)
         return None
 
     def _other(self, held: Held, at: int) -> tuple[Block[Item], int] | None:
@@ -191,17 +190,17 @@ class Chain(Generic[Item]):
         digest = hash(text)
         if digest in self._once:
             self._once.discard(digest)
-            return self._remember(text, same.item, same.number, mark)
+            return self._remember(text, same.item, same.answer, mark)
         if len(self._once) >= _ONCE:
             self._once.clear()
         self._once.add(digest)
         return same._replace(lines=text.count(b"\n"))
 
-    def _remember(self, text: bytes, item: Item, number: int, mark: bytes) -> Block[Item]:
+    def _remember(self, text: bytes, item: Item, answer: bytes, mark: bytes) -> Block[Item]:
         key = text[: text.find(b",") + 1]
         closes = mark != self._layout.next
-        block = self._blocks[text] = Block(text, key, item, number, text.count(b"\n"), closes)
-        self.size += len(text) + _OVERHEAD
+        block = self._blocks[text] = Block(text, key, item, answer, text.count(b"\n"), closes)
+        self.size += len(text) + OVERHEAD
         return block
 
 
@@ -209,7 +208,7 @@ def _run(blocks: Sequence[Block[Item]], end: int) -> _Run[Item]:
     return _Run(
         b"".join([block.text for block in blocks]),
         [block.item for block in blocks],
-        [block.number for block in blocks],
+        b"".join([block.answer for block in blocks]),
         sum(block.lines for block in blocks),
         blocks[-1].closes,
         end,

@@ -18,10 +18,12 @@ from kdiag.compare.reading.stream import documents as stream_documents
 from kdiag.console.printable import line
 from kdiag.trust import read
 
-__all__ = ["BadInput", "Document", "documents", "paths"]
+__all__ = ["BadInput", "Document", "Unread", "documents", "paths"]
 
 _SUFFIXES = (".json", ".jsonl", ".ndjson", ".tar.zst", ".tar.xz")
 _DEEPEST = 16
+#: Inputs that cannot be read which are told one by one, and so much of each reason.
+_TOLD, _REASON = 100, 1000
 
 
 class BadInput(ValueError):
@@ -31,6 +33,25 @@ class BadInput(ValueError):
 
     def __init__(self, message: str, more: Iterable[str] = ()) -> None:
         super().__init__("\n".join(map(line, (message, *more))))
+
+
+class Unread:
+    """What could not be read: the names and reasons of the first, and the number of all: no sender has to end."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.told: list[tuple[str, str]] = []
+
+    def add(self, name: str, why: str) -> None:
+        """One more. A reason may begin with the name, as messages do."""
+        self.count += 1
+        if len(self.told) < _TOLD:
+            self.told.append((name, why.removeprefix(f"{name}: ")[:_REASON]))
+
+    @property
+    def more(self) -> int:
+        """How many are not told one by one."""
+        return self.count - len(self.told)
 
 
 def paths(given: Sequence[str]) -> Iterator[str]:

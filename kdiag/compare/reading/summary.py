@@ -12,18 +12,23 @@ from __future__ import annotations
 import json
 import marshal
 import re
+import secrets
+from hashlib import blake2b
 from typing import NamedTuple
 
 from kdiag.compare.reading.answers import Fact, MachineSummary, fact_of
 from kdiag.compare.reading.chain import Chain
 from kdiag.compare.reading.layouts import LAYOUTS, Held, Layout, capability_end, document_end, finding_end
+from kdiag.compare.reading.memory import Memory, within
 from kdiag.model import Capability, MachineInfo, Readiness, Report
 from kdiag.report.document import EVIDENCE, BadReport, load
 
-#: Bytes of blocks that are remembered. Machines that share nothing must not fill the memory.
+#: Bytes that are remembered. Machines that share nothing must not fill the memory.
 _REMEMBERED = 48 * 1024 * 1024
 #: The most answers of one report: kdiag's have some 220 findings and 45 capabilities. Each answer is remembered.
 MOST_ANSWERS = 5000
+#: The most characters that say which machine it is: its properties and labels. kdiag's have some 200.
+_MOST_SAID = 16_384
 
 
 class Ahead(NamedTuple):
@@ -71,13 +76,13 @@ class Reader:
     """Reads reports, remembering the blocks that it has seen."""
 
     def __init__(self) -> None:
-        self._facts: dict[bytes, tuple[Fact, int]] = {}
-        self._capabilities: dict[bytes, tuple[Capability, int]] = {}
-        self._shells: dict[bytes, _Shell] = {}
-        self._remembered = 0
-        self._numbers: dict[object, int] = {}
+        self._facts: Memory[bytes, tuple[Fact, bytes]] = Memory()
+        self._capabilities: Memory[bytes, tuple[Capability, bytes]] = Memory()
+        self._shells: Memory[bytes, _Shell] = Memory()
         #: Answers that are each about something else.
-        self._distinct: set[tuple[int, ...]] = set()
+        self._distinct: Memory[bytes, None] = Memory()
+        # An answer has a digest and no number, which would have to be remembered for ever. Nobody can make two alike.
+        self._secret = secrets.token_bytes(16)
         self._lists = [
             _Lists(
                 layout,
@@ -86,6 +91,8 @@ class Reader:
             )
             for layout in LAYOUTS
         ]
+        chains = [chain for lists in self._lists for chain in (lists.findings, lists.capabilities)]
+        self._memories = (self._facts, self._capabilities, self._shells, self._distinct, *chains)
         #: The largest report so far: so many bytes have to be there for the next one to be seen whole.
         self.largest = 0
 
@@ -104,7 +111,7 @@ class Reader:
         """The report that begins at `at`, None for what has another layout, has anything wrong with it, or goes on
         behind `held`. All pieces are checked. ended: nothing follows.
         """
-        self._forget()
+        within(_REMEMBERED, self._memories)
         for lists in self._lists:
             if held.startswith(lists.layout.begins, at):
                 try:
@@ -118,18 +125,20 @@ class Reader:
         if len(report.findings) + len(report.capabilities) > MOST_ANSWERS:
             raise BadReport(f"more than {MOST_ANSWERS} findings and capabilities; a report has some 300")
         facts = tuple(fact_of(finding) for finding in report.findings)
-        answers = [self._number(_answer(c)) for c in report.capabilities]
-        answers += [self._number(_answer(f)) for f in facts]
-        return MachineSummary(
+        each = [*map(self._answer, report.capabilities), *map(self._answer, facts)]
+        summary = MachineSummary(
             report.machine,
             report.required,
             report.capabilities,
             facts,
-            tuple(answers),
+            self._together(b"".join(each)),
             report.verdict.status,
             report.created,
             tuple(report.labels.items()),
         )
+        if not _is_short(summary):
+            raise BadReport(f"more than {_MOST_SAID} characters of properties and labels; it has some 200")
+        return summary
 
     def _walked(self, held: Held, at: int, lists: _Lists, *, ended: bool) -> Ahead | None:
         layout = lists.layout
@@ -149,24 +158,28 @@ class Reader:
         shell = self._shell(head, rest, key + rest)
         if shell is None:
             return None
-        summary = self._put_together(shell, works.items, found.items, (*works.numbers, *found.numbers))
+        summary = self._put_together(shell, works.items, found.items, works.answers + found.answers)
         if summary is None:
             return None
         created = _CREATED.search(head)
-        summary = summary._replace(created=created[2].decode() if created else "", labels=_labels(head, rest))
+        if created is None:
+            return None
+        summary = summary._replace(created=created[2].decode(), labels=_labels(head, rest))
+        if not _is_short(summary):
+            return None
         self.largest = max(self.largest, end - at)
         around = sum(text.count(b"\n") for text in (head, layout.findings, rest))
         return Ahead(summary, end - at, around + found.lines + works.lines)
 
-    def _finding(self, item: bytes) -> tuple[Fact, int]:
+    def _finding(self, item: bytes) -> tuple[Fact, bytes]:
         """Reads a finding as it stands in a document, from the value of its id on. Raises BadReport or ValueError."""
         (finding,) = load(_FRAME % (_whole(item), b"")).findings
         fact = fact_of(finding)
-        return fact, self._number(_answer(fact))
+        return fact, self._answer(fact)
 
-    def _capability(self, item: bytes) -> tuple[Capability, int]:
+    def _capability(self, item: bytes) -> tuple[Capability, bytes]:
         (capability,) = load(_FRAME % (b"", _whole(item))).capabilities
-        return capability, self._number(_answer(capability))
+        return capability, self._answer(capability)
 
     def _by_values(self, document: bytes) -> MachineSummary | None:
         """The summary of a document in any layout; None if it is not a report at first sight."""
@@ -187,18 +200,20 @@ class Reader:
         blocks, works = ([marshal.dumps(item, 2) for item in some] for some in lists)
         self._learn(blocks, works)
         able, facts = [self._capabilities[item] for item in works], [self._facts[item] for item in blocks]
-        answers = tuple([number for _, number in able] + [number for _, number in facts])
+        answers = b"".join([answer for _, answer in (*able, *facts)])
         found = self._put_together(shell, [c for c, _ in able], [f for f, _ in facts], answers)
         own = tuple((k, v) for k, v in (labels or {}).items() if isinstance(v, str))
-        return found._replace(created=str(created), labels=own) if found else None
+        found = found._replace(created=str(created), labels=own) if found else None
+        return found if found and _is_short(found) else None
 
     def _put_together(
-        self, shell: _Shell, able: list[Capability], facts: list[Fact], answers: tuple[int, ...]
+        self, shell: _Shell, able: list[Capability], facts: list[Fact], each: bytes
     ) -> MachineSummary | None:
+        answers = self._together(each)
         if answers not in self._distinct:
             if len({fact.id for fact in facts}) != len(facts) or len({c.id for c in able}) != len(able):
                 return None
-            self._distinct.add(answers)
+            self._distinct.keep(answers, None, len(answers))
         return MachineSummary(
             shell.machine, shell.required, tuple(able), tuple(facts), answers, shell.verdict
         )
@@ -212,20 +227,9 @@ class Reader:
             report = load(b'%s"findings": [%s], "capabilities": [%s], %s' % (head, *_MARKS, rest))
             if [f.id for f in report.findings] != ["-"] or [c.id for c in report.capabilities] != ["-"]:
                 return None
-            known = self._shells[key] = _Shell(report.machine, report.required, report.verdict.status)
-            self._remembered += len(key)
+            shell = _Shell(report.machine, report.required, report.verdict.status)
+            known = self._shells.keep(key, shell, 2 * len(key))
         return known
-
-    def _forget(self) -> None:
-        """Machines that share nothing must not fill the memory."""
-        size = sum([lists.findings.size + lists.capabilities.size for lists in self._lists])
-        if self._remembered + size > _REMEMBERED:
-            for memory in (self._facts, self._capabilities, self._shells, self._distinct):
-                memory.clear()
-            for lists in self._lists:
-                lists.findings.clear()
-                lists.capabilities.clear()
-            self._remembered = 0
 
     def _learn(self, blocks: list[bytes], works: list[bytes]) -> None:
         """Read and check the values that were not seen before."""
@@ -236,14 +240,26 @@ class Reader:
         report = load(_FRAME % tuple(b", ".join(map(_written, some)) for some in (new, able)))
         for block, finding in zip(new, report.findings, strict=True):
             fact = fact_of(finding)
-            self._facts[block] = fact, self._number(_answer(fact))
+            self._facts.keep(block, (fact, self._answer(fact)), 2 * len(block))
         for block, capability in zip(able, report.capabilities, strict=True):
-            self._capabilities[block] = capability, self._number(_answer(capability))
-        self._remembered += sum(map(len, new)) + sum(map(len, able))
+            self._capabilities.keep(block, (capability, self._answer(capability)), 2 * len(block))
 
-    def _number(self, answer: object) -> int:
-        """A small number that stands for an answer: the same for the same one."""
-        return self._numbers.setdefault(answer, len(self._numbers))
+    def _answer(self, item: Fact | Capability) -> bytes:
+        """A digest of what a finding or a capability answers."""
+        return self._digest(repr(_answer(item)).encode("utf-8", "surrogatepass"), 8)
+
+    def _together(self, answers: bytes) -> bytes:
+        """That of all answers of a machine, out of theirs."""
+        return self._digest(answers, 16)
+
+    def _digest(self, text: bytes, size: int) -> bytes:
+        return blake2b(text, digest_size=size, key=self._secret).digest()
+
+
+def _is_short(summary: MachineSummary) -> bool:
+    """Whether what says which machine it is has no more characters than that needs: all of it is kept."""
+    size = sum(map(len, summary.machine)) + len(summary.created)
+    return size + sum([len(k) + len(v) for k, v in summary.labels]) <= _MOST_SAID
 
 
 def _anonymous(head: bytes) -> bytes:
