@@ -27,6 +27,8 @@ from kdiag.report.faces.plain import line
 #: Changes and collections that the page shows.
 _CHANGES, _POINTS = 40, 60
 _NAME = 200
+#: Rows of what does not work that the page has; machines that answer as most do come first.
+_ROWS = 200_000
 _TONES = ("good", "bad", "open")
 _MARKS = {
     "lost": Mark("no", "fails now", "bad"),
@@ -173,18 +175,22 @@ def _data(fleet: Fleet, asking: Asking) -> str:
         )
         for name, kind, place, verdict, at in asking.machines()
     ]
-    kinds = [
-        [
+    kinds: list[list[tuple[int, str, int, int]] | None] = [None] * len(numbers["kind"])
+    room = _ROWS
+    for kind, _ in asking.of_kinds():
+        some = troubles(asking.summary(kind))
+        room -= len(some)
+        if room < 0:
+            break
+        kinds[numbers["kind"][kind]] = [
             (
                 number("capability", line(t.title, _NAME)),
                 t.status.value,
                 causes.get(key(t), rest),
                 number("words", line(t.words)),
             )
-            for t in troubles(asking.summary(int(str(kind))))
+            for t in some
         ]
-        for kind in numbers["kind"]
-    ]
     of = {name: word for word, name in KEYS.items()}
     shown = [name for name in PROPERTIES if name in of]
     places = (asking.place(int(str(place))) for place in numbers["place"])

@@ -10,7 +10,7 @@
   let shown = STEP, found = [], timer = 0;
 
   const text = places.map((place) => place.values.concat(Object.entries(place.labels).map(([k, v]) => k + "=" + v)).join(" ").toLowerCase());
-  const caused = kinds.map((kind) => new Set(kind.map((row) => row[2])));
+  const caused = kinds.map((kind) => new Set((kind || []).map((row) => row[2])));
   const labels = [...new Set(places.flatMap((place) => Object.keys(place.labels)))].sort();
 
   function element(name, properties, ...children) {
@@ -80,10 +80,12 @@
     const known = keys.map((key, at) => [key, place.values[at]]).concat(Object.entries(place.labels)).filter(([, v]) => v);
     if (times[one[4]]) known.push(["these answers since", times[one[4]]]);
     const facts = element("dl", { class: "facts" }, ...known.map(([k, v]) => element("div", {}, element("dt", {}, k), element("dd", {}, v))));
-    const rows = kinds[one[1]].map(([capability, status, cause, words]) => element("li", {}, mark(WORKS[status]),
+    const kind = kinds[one[1]];
+    const rows = (kind || []).map(([capability, status, cause, words]) => element("li", {}, mark(WORKS[status]),
       element("span", {}, capabilities[capability]), element("small", {}, (causes[cause][0] ? causes[cause][0] + ": " : "") + data.words[words])));
     return element("div", { class: "body" }, facts,
-      rows.length ? element("ul", { class: "rows" }, ...rows) : element("p", {}, "Everything works."));
+      rows.length ? element("ul", { class: "rows" }, ...rows) :
+        element("p", {}, kind ? "Everything works." : "This page has no room for what this machine answers: kdiag compare --format json has it."));
   }
 
   function groups() {
