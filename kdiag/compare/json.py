@@ -14,7 +14,7 @@ SCHEMA = "kdiag.comparison/1"
 
 def render(comparison: Comparison) -> str:
     """The document, ending in a newline; ASCII only, so that it can be shown and sent anywhere."""
-    return in_json(json.dumps(document(comparison), indent=2)) + "\n"
+    return in_json(json.dumps(document(comparison), indent=2, ensure_ascii=False)) + "\n"
 
 
 def schema_text() -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from kdiag.compare.reading.inputs import SUFFIXES
 from kdiag.compare.value import Column, Comparison
 
 #: What names of files end in that are no part of a machine's name.
-_SUFFIXES = (".json", ".jsonl", ".ndjson", ".tar.zst", ".tar.xz", ".tar.gz", ".tar")
+_SUFFIXES = (*SUFFIXES, ".tar.gz", ".tar")
 
 _PLURALS = {
     "release": "kernel releases",

@@ -13,17 +13,17 @@ from typing import NamedTuple, Protocol
 
 from kdiag.compare.grouping import properties
 from kdiag.compare.reading.answers import MachineSummary
-from kdiag.compare.reading.inputs import BadInput, Document, Unread, documents, paths
+from kdiag.compare.reading.inputs import SUFFIXES, BadInput, Document, Unread, documents, paths
 from kdiag.compare.reading.memory import Memory, within
 from kdiag.compare.reading.stream import Recogniser
 from kdiag.compare.value import PROPERTIES
+from kdiag.fleet.database import stored
 from kdiag.fleet.kinds import content, digest
 
 #: The label that names a machine, where reports are not one to a file of its name.
 HOST = "host"
 #: Bytes of answers and places that are looked up without asking the database.
 _REMEMBERED = 16 * 1024 * 1024
-_SUFFIXES = (".json", ".jsonl", ".ndjson", ".tar.zst", ".tar.xz")
 
 
 class Read(Protocol):
@@ -93,7 +93,7 @@ def summaries(given: Sequence[str], read: Read) -> Iterator[tuple[str, MachineSu
 def _name(document: str, base: str) -> str:
     """A machine's name: that of its file, with the directories below the one that was given."""
     name = document.removeprefix(base) if base else os.path.basename(document)
-    return next((name.removesuffix(end) for end in _SUFFIXES if name.endswith(end)), name)
+    return next((name.removesuffix(end) for end in SUFFIXES if name.endswith(end)), name)
 
 
 class _Collection:
@@ -113,20 +113,23 @@ class _Collection:
         """One more machine; why it cannot be kept, "" if it can."""
         within(_REMEMBERED, (self._kinds, self._places))
         own = dict(summary.labels)
-        name = own.pop(HOST, "") or name
+        name = stored(own.pop(HOST, "") or name)
         try:
             row = (self._kind(summary), self._place(name, summary, own), summary.verdict.value)
         except BadInput as bad:
             return str(bad)
-        self._newest = max(self._newest, summary.created) if summary.created <= self._now else self._newest
+        self._newest = (
+            max(self._newest, stored(summary.created)) if summary.created <= self._now else self._newest
+        )
+        created = stored(summary.created)
         new = self._database.execute("INSERT OR IGNORE INTO machine (name) VALUES (?)", (name,))
         if new.rowcount:
             self.machines += 1
-            self._insert(new.lastrowid or 0, row, summary.created)
+            self._insert(new.lastrowid or 0, row, created)
             return ""
         (machine,) = self._database.execute("SELECT id FROM machine WHERE name = ?", (name,)).fetchone()
-        if self._is_newer(machine, summary.created):
-            self._put(machine, row, summary.created)
+        if self._is_newer(machine, created):
+            self._put(machine, row, created)
         return ""
 
     def finish(self, taken: str, unread: int) -> None:

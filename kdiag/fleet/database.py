@@ -134,6 +134,11 @@ def _told(name: str) -> Iterator[None]:
         raise BadHistory(f"{name}: {error}{hint}") from None
 
 
+def stored(text: str) -> str:
+    """A text as a database takes it: names of files are bytes, and JSON can write half of a character."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 def is_database(path: str) -> bool:
     """Whether a path is a file of SQLite, by its first bytes."""
 

@@ -211,7 +211,7 @@ def _data(fleet: Fleet, asking: Asking) -> str:
         "words": list(numbers["words"]),
         "times": list(numbers["time"]),
     }
-    text = in_json(json.dumps(value, separators=(",", ":")))
+    text = in_json(json.dumps(value, separators=(",", ":"), ensure_ascii=False))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 

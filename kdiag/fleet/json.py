@@ -21,8 +21,10 @@ _REMEMBERED = 16 * 1024 * 1024
 
 
 def render(fleet: Fleet, asking: Asking, limits: Sequence[Judged] = ()) -> str:
-    """The document, ending in a newline: ASCII, a machine on a line."""
-    head = json.dumps(document(fleet, tuple(limits), __version__), indent=2).removesuffix(_END)
+    """The document, ending in a newline: a machine on a line."""
+    head = json.dumps(document(fleet, tuple(limits), __version__), indent=2, ensure_ascii=False).removesuffix(
+        _END
+    )
     causes: Memory[int, list[str]] = Memory()
 
     def of(kind: int) -> list[str]:
@@ -33,7 +35,7 @@ def render(fleet: Fleet, asking: Asking, limits: Sequence[Judged] = ()) -> str:
         return causes[kind]
 
     rows = (
-        json.dumps(row(MachineRow(name, verdict, since, *asking.place(place), of(kind))))
+        json.dumps(row(MachineRow(name, verdict, since, *asking.place(place), of(kind))), ensure_ascii=False)
         for name, kind, place, verdict, since in asking.machines()
     )
     listed = ",\n    ".join(rows)

@@ -64,7 +64,7 @@ def _machine(base: sqlite3.Connection, name: str, page: Page) -> Iterator[str]:
     rows = base.execute(
         "SELECT s.kind, s.verdict, s.first, s.last, a.taken, z.taken FROM seen s JOIN machine m ON m.id = s.machine"
         " JOIN collection a ON a.id = s.first JOIN collection z ON z.id = s.last WHERE m.name = ? ORDER BY s.last",
-        (name,),
+        (database.stored(name),),
     ).fetchall()
     if not rows:
         some = [known for (known,) in base.execute("SELECT name FROM machine LIMIT 10000")]

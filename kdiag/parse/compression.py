@@ -123,6 +123,38 @@ def _decode(data: bytes, kind: str, chunk: int) -> Iterator[bytes]:
             raise ParseError(f"{kind} data ends early", len(data))
 
 
+class Decoder:
+    """Decompresses one stream step by step."""
+
+    def __init__(self, kind: str) -> None:
+        """Raises Unsupported."""
+        make, errors = _decoder_for(kind)
+        self._kind, self._inner = kind, make()
+        self._damaged: tuple[type[Exception], ...] = (*errors, EOFError, MemoryError)
+
+    @property
+    def eof(self) -> bool:
+        """Whether the stream has ended."""
+        return self._inner.eof
+
+    @property
+    def needs_input(self) -> bool:
+        """Whether nothing is left to decompress of what was given."""
+        return self._inner.needs_input
+
+    @property
+    def unused_data(self) -> bytes:
+        """What stood behind the end of the stream."""
+        return self._inner.unused_data
+
+    def decompress(self, data: bytes, most: int) -> bytes:
+        """Up to `most` bytes, perhaps none. Raises ParseError for damaged data."""
+        try:
+            return self._inner.decompress(data, most)
+        except self._damaged as error:
+            raise ParseError(f"{self._kind} data is damaged: {error}") from None
+
+
 class Length:
     """Finds where a compressed stream ends that others may follow. What is decompressed is not kept."""
 

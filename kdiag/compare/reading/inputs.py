@@ -11,16 +11,26 @@ import os
 import stat as stat_bits
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from typing import BinaryIO
 
 from kdiag.compare.reading.framing import is_archive
+from kdiag.compare.reading.packed import Unpacked
 from kdiag.compare.reading.stream import Document, Recogniser
 from kdiag.compare.reading.stream import documents as stream_documents
 from kdiag.console.printable import line
+from kdiag.parse import compression
+from kdiag.parse.errors import ParseError
 from kdiag.trust import read
 
 __all__ = ["BadInput", "Document", "Unread", "documents", "paths"]
 
-_SUFFIXES = (".json", ".jsonl", ".ndjson", ".tar.zst", ".tar.xz")
+_PLAIN = (".json", ".jsonl", ".ndjson")
+#: What names of reports and recordings end in.
+SUFFIXES = (
+    *(f"{end}{packed}" for end in _PLAIN for packed in ("", ".gz", ".xz", ".zst")),
+    ".tar.zst",
+    ".tar.xz",
+)
 _DEEPEST = 16
 #: Inputs that cannot be read which are told one by one, and so much of each reason.
 _TOLD, _REASON = 100, 1000
@@ -66,7 +76,7 @@ def paths(given: Sequence[str]) -> Iterator[str]:
             if not found:
                 raise BadInput(f"{path}: there is no such file or directory")
         if not found:
-            raise BadInput(f"{path}: a directory without reports or recordings ({', '.join(_SUFFIXES)})")
+            raise BadInput(f"{path}: a directory without reports or recordings ({', '.join(SUFFIXES)})")
         yield from found
 
 
@@ -77,6 +87,9 @@ def _walk(directory: str, depth: int) -> Iterator[str]:
     try:
         entries = sorted(os.scandir(directory), key=lambda entry: entry.name)
     except OSError as error:
+        if depth:
+            yield directory  # who opens it says why that fails, and the rest goes on
+            return
         raise BadInput(f"{directory}: {os.strerror(error.errno or 0)}") from None
     for entry in entries:
         if entry.name.startswith("."):
@@ -84,8 +97,18 @@ def _walk(directory: str, depth: int) -> Iterator[str]:
         if entry.is_dir(follow_symlinks=False):
             if depth < _DEEPEST:
                 yield from _walk(entry.path, depth + 1)
-        elif entry.name.endswith(_SUFFIXES) and entry.is_file():
+        elif entry.name.endswith(SUFFIXES) and not _leads_to_directory(entry):
             yield entry.path
+
+
+def _leads_to_directory(entry: os.DirEntry[str]) -> bool:
+    """Whether it is a link to one, which may lead back. A link that leads nowhere, and what is no file, is no report
+    either: that is told where it is opened.
+    """
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
 def documents(path: str, recogniser: Recogniser | None = None) -> Iterator[Document]:
@@ -106,16 +129,33 @@ def documents(path: str, recogniser: Recogniser | None = None) -> Iterator[Docum
             regular = stat_bits.S_ISREG(info.st_mode)
             # `<(command)` of a shell cannot be read twice.
             if regular and is_archive(file.peek(512)):
-                yield Document(path, recording=True)
+                reports = _packed(file)
+                if reports is None:
+                    yield Document(path, recording=True)
+                else:
+                    yield from _some(stream_documents(reports, path, path=True, recogniser=recogniser), path)
             else:
                 size = {"size": info.st_size} if regular else {}
                 yield from _some(stream_documents(file, path, path=True, recogniser=recogniser, **size), path)
     except OSError as error:
         raise BadInput(f"{path}: {error.strerror or error}") from None
+    except ParseError as error:
+        raise BadInput(f"{path}: {error}") from None
     except ValueError as error:
         if isinstance(error, BadInput):
             raise
         raise BadInput(f"{path!a}: not a path") from None
+
+
+def _packed(file: BinaryIO) -> Unpacked | None:
+    """What is in a packed file of reports; None for a recording, and for what a recording's reader has to name."""
+    kind = compression.identify(file.read(16))
+    file.seek(0)
+    try:
+        found = None if kind is None else Unpacked(file, kind)
+    except ParseError:
+        return None
+    return found if found is not None and not found.is_archive else None
 
 
 def _some(found: Iterator[Document], path: str) -> Iterator[Document]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import BinaryIO, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from kdiag.compare.reading.answers import MachineSummary
 from kdiag.compare.reading.framing import AROUND, Beginnings, end, is_archive
@@ -21,11 +21,13 @@ from kdiag.words import found_instead
 _CHUNK = 1024 * 1024
 #: As in recording/pack.py.
 _ARCHIVE_LIMIT = 64 * 1024 * 1024
-_BLANK = re.compile(rb"[\s\0]*")
+#: Also the zeros that fill up a tar, and the mark before each document of RFC 7464.
+_BLANK = re.compile(rb"[\s\0\x1e]*")
 #: What `kubectl logs --prefix`, pdsh and their like put before a line: `[pod/kdiag-x2k/kdiag] {...}`, `host: {...}`.
 _LABELLED = re.compile(rb'\[?([^\s\[\]{}":|][^\s\[\]{}"|]{0,200}?)[\]:| \t]+(\{[ \t]*"schema"[\s\S]*\})\s*')
 _SHOWN = 60
 _BOM = b"\xef\xbb\xbf"
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 #: No string of JSON can hold it: its quotes would be escaped.
 _NEXT_REPORT = re.compile(rb'\{\s{0,8}"schema": ?"kdiag\.report/')
 _NAME = b'"kdiag.report/'
@@ -45,6 +47,13 @@ class Document(NamedTuple):
     summary: MachineSummary | None = None
 
 
+class Readable(Protocol):
+    """Where bytes come from: a file, standard input."""
+
+    def read(self, size: int, /) -> bytes:
+        """So many bytes, fewer only at the end."""
+
+
 class Recogniser(Protocol):
     """Knows reports where they stand in a stream; largest: so many bytes has the largest of those so far."""
 
@@ -59,7 +68,7 @@ class _Source:
     read at once at first, for a file of that size.
     """
 
-    def __init__(self, stream: BinaryIO, first: int) -> None:
+    def __init__(self, stream: Readable, first: int) -> None:
         self._stream, self._next = stream, first
         self.held = bytearray()
         self.at = 0
@@ -112,7 +121,7 @@ class _Source:
 
 
 def documents(
-    stream: BinaryIO, name: str, *, path: bool, recogniser: Recogniser | None = None, size: int = _CHUNK
+    stream: Readable, name: str, *, path: bool, recogniser: Recogniser | None = None, size: int = _CHUNK
 ) -> Iterator[Document]:
     """What is in a stream; nothing for an empty one. path: whether `name` is a file's, for the names of places. size:
     how many bytes it has, as far as that is known.
@@ -262,6 +271,11 @@ def _words(source: _Source) -> Document:
     if labelled is not None:
         source.take(size)
         return Document(labelled[1].decode("utf-8", "replace"), labelled[2])
+    if source.piece(0, 2) in _UTF_16:
+        _lost(source, binary=False)
+        return Document(
+            "", problem="UTF-16, as `>` of PowerShell writes it: convert it with `iconv -f UTF-16 -t UTF-8`"
+        )
     first = source.piece(0, _SHOWN).partition(b"\n")[0].decode("utf-8", "replace").strip()
     _lost(source, binary=False)
     return Document("", problem=f"neither a report nor a recording: it begins with {found_instead(first)}")

@@ -2,9 +2,8 @@
 
 Programs write reports in few layouts (kdiag.compare.reading.layouts), so a finding that two machines share is the same
 bytes in both files. Such a block is read and validated once, by the reader of whole reports, and then known by its
-bytes, in place (kdiag.compare.reading.chain); one that only has other evidence is known by the rest, and its evidence
-is validated. In a document of any other layout, findings are known by their values instead. Whatever is odd in any way
-goes through the reader of whole reports.
+bytes, in place (kdiag.compare.reading.chain); one that only has other evidence is known by the rest. In a document of
+any other layout they are known by their values. Whatever is odd goes through the reader of whole reports.
 """
 
 from __future__ import annotations
@@ -214,7 +213,7 @@ class Reader:
         if answers not in self._distinct:
             if len({fact.id for fact in facts}) != len(facts) or len({c.id for c in able}) != len(able):
                 return None
-            self._distinct.keep(answers, None, len(answers))
+            self._distinct.keep(answers, None, 16)
         return MachineSummary(
             shell.machine, shell.required, tuple(able), tuple(facts), answers, shell.verdict
         )
