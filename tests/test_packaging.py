@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 
 import kdiag
+from kdiag.cli import older
+from tests.support import oldest
 from tests.support.needs import need
 from tests.support.paths import REPOSITORY
 from tests.support.waiting import HANG
@@ -99,9 +101,18 @@ def test_nothing_slow_is_imported_at_start() -> None:
         "pydantic",
         "importlib.metadata",
     }
+    if older.OLD:  # such a typer imports it itself
+        slow.remove("rich")
     assert not loaded & slow, loaded & slow
     assert "kdiag.machine" not in loaded
     assert "kdiag.checking.registry" not in loaded
+
+
+def test_every_requirement_has_an_oldest_release() -> None:
+    """`sh tests/run.sh --oldest` installs those."""
+    named = [line.partition("==")[0] for line in oldest.constraints()]
+    assert len(named) == len(oldest.requirements()) + 1  # and click
+    assert {"typer", "tomli", "mcp", "pytest"} <= set(named)
 
 
 @pytest.mark.slow
@@ -110,6 +121,7 @@ def test_nothing_later_than_python_310() -> None:
     later = (
         r"^from enum import .*StrEnum|^from datetime import .*UTC|^import tomllib|\bExceptionGroup\b"
         r"|^from typing import .*\b(Self|assert_never|LiteralString|Never|override)\b"
+        r"|^class \w+\(NamedTuple, "
     )
     for directory in ("kdiag", "checks"):
         for path in (REPOSITORY / directory).rglob("*.py"):

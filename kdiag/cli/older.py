@@ -11,7 +11,7 @@ from collections.abc import Callable
 from copy import copy
 from functools import partial, wraps
 from types import UnionType
-from typing import Any, Union, get_type_hints
+from typing import Any, Union
 
 import typer
 from typer.models import ParameterInfo
@@ -30,15 +30,15 @@ def fitted(function: Callable[..., None]) -> Callable[..., None]:
     """A function as this typer reads it."""
     if not OLD:
         return function
-    hints = get_type_hints(function, include_extras=True)
     parameters, annotations = [], dict[str, Any]()
 
     @wraps(function)
     def called(**values: object) -> None:
         function(**{name: value for name, value in values.items() if value is not None})
 
-    for one in inspect.signature(function).parameters.values():
-        hint = hints[one.name]
+    # Not typing.get_type_hints: that of Python 3.10 puts an Optional around what has None as its default.
+    for one in inspect.signature(function, eval_str=True).parameters.values():
+        hint = one.annotation
         plain = getattr(hint, "__origin__", hint) if hasattr(hint, "__metadata__") else hint
         if isinstance(plain, UnionType):
             plain = Union[plain.__args__]  # noqa: UP007  what it asks for

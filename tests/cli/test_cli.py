@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator
-from typer.testing import CliRunner
 
 from kdiag import cli
 from kdiag.capabilities.definitions import DEFINITIONS
@@ -29,6 +28,7 @@ from tests.support.on_disk import write_machine
 from tests.support.paths import FIXTURES
 from tests.support.reports import builtin, report_on
 from tests.support.terminal import shown
+from tests.support.typed import in_process
 from tests.support.waiting import HANG
 
 ESCAPE = "\x1b["
@@ -49,7 +49,7 @@ def run(*arguments: str, **env: str) -> subprocess.CompletedProcess[bytes]:
 
 def call(*arguments: str) -> tuple[int, str, str]:
     """The same in this process, for what needs no real streams."""
-    result = CliRunner().invoke(cli.application([]), [*arguments])
+    result = in_process([*arguments])
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     return result.exit_code, result.stdout, result.stderr

@@ -6,12 +6,11 @@ import json
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
-from kdiag import cli
 from kdiag.console import exits
 from kdiag.console.command_line import localised
 from kdiag.model import MachineInfo, Readiness, Remedy, Report, Verdict, fail
+from tests.support.typed import in_process
 
 FEW = ("--only", "environment.host", "--no-plugins")
 ONLY = (*FEW, "--config", "")
@@ -19,7 +18,7 @@ ONLY = (*FEW, "--config", "")
 
 def call(*arguments: str) -> tuple[int, str, str]:
     """kdiag in this process."""
-    result = CliRunner().invoke(cli.application([]), [*arguments])
+    result = in_process([*arguments])
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     return result.exit_code, result.stdout, result.stderr

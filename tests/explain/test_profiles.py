@@ -10,11 +10,9 @@ import re
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
 from kdiag.capabilities.definitions import DEFINITIONS
 from kdiag.checking.registry import discover
-from kdiag.cli import app
 from kdiag.commands.explain import answers
 from kdiag.explain.here import Here
 from kdiag.explain.json import render as render_json
@@ -28,6 +26,7 @@ from kdiag.report.terminal.page import Page
 from tests.support import machines
 from tests.support.description import Description
 from tests.support.reports import report_on
+from tests.support.typed import in_process
 
 TYPES = (Path(__file__).parent / "objects" / "kernel.btf").read_bytes()
 
@@ -136,7 +135,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def check(recorded: str, config: Path | None, *arguments: str) -> tuple[int, str]:
     words = ["check", "--no-plugins", "--from", recorded, "--config", str(config or ""), *arguments]
-    done = CliRunner().invoke(app.application([]), words)
+    done = in_process(words)
     return done.exit_code, done.output
 
 

@@ -6,12 +6,11 @@ import json
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
-from kdiag.cli import app
 from kdiag.parse.btf import Kind, parse
 from tests.support import machines
 from tests.support.description import Description
+from tests.support.typed import in_process
 
 OBJECTS = Path(__file__).parent / "objects"
 
@@ -33,7 +32,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def check(*arguments: str) -> tuple[int, str]:
-    done = CliRunner().invoke(app.application([]), ["check", "--no-plugins", "--config", "", *arguments])
+    done = in_process(["check", "--no-plugins", "--config", "", *arguments])
     return done.exit_code, done.output
 
 

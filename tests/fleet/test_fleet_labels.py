@@ -6,13 +6,12 @@ import json
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
-from kdiag.cli.app import application
 from kdiag.compare.reading.summary import Reader
 from kdiag.report.document import load
 from kdiag.report.faces.json import render
 from tests.support.fleets import found
+from tests.support.typed import in_process
 
 FIXTURE = str(Path(__file__).parents[2] / "fixtures" / "kind-node")
 LABELS = {"host": "web-17", "site": 'f{r}a "x" \\ }, {', "rack": "\u00e9\u202e"}
@@ -20,9 +19,7 @@ LABELS = {"host": "web-17", "site": 'f{r}a "x" \\ }, {', "rack": "\u00e9\u202e"}
 
 def test_labels_go_into_the_report_and_machines_are_grouped_by_them(tmp_path: Path) -> None:
     given = [part for key, value in LABELS.items() for part in ("--label", f"{key}={value}")]
-    done = CliRunner().invoke(
-        application([]), ["check", "--from", FIXTURE, "--config", "", *given, "--format", "json"]
-    )
+    done = in_process(["check", "--from", FIXTURE, "--config", "", *given, "--format", "json"])
     text = done.stdout
     assert json.loads(text)["labels"] == LABELS
     report = load(text)
@@ -36,9 +33,7 @@ def test_labels_go_into_the_report_and_machines_are_grouped_by_them(tmp_path: Pa
 
 
 def test_of_labels_that_another_program_wrote_the_strings_are_read() -> None:
-    done = CliRunner().invoke(
-        application([]), ["check", "--from", FIXTURE, "--config", "", "--format", "json"]
-    )
+    done = in_process(["check", "--from", FIXTURE, "--config", "", "--format", "json"])
     value = {**json.loads(done.stdout), "labels": {"site": "fra", "rack": 7, "deep": {"a": ["}"]}}}
     for layout in (json.dumps(value, indent=2), json.dumps(value)):
         assert Reader().read(layout.encode()).labels == (("site", "fra"),)
@@ -55,6 +50,6 @@ def test_of_labels_that_another_program_wrote_the_strings_are_read() -> None:
     ],
 )
 def test_a_label_that_cannot_be_grouped_by_is_a_usage_error(label: str, message: str) -> None:
-    done = CliRunner().invoke(application([]), ["check", "--from", FIXTURE, "--label", label])
+    done = in_process(["check", "--from", FIXTURE, "--label", label])
     assert done.exit_code == 2
     assert message in done.stderr

@@ -70,6 +70,21 @@ def _write_examples(context: Any, formatter: Any) -> None:
                 formatter.write(f"{'':>{formatter.current_indent}}    # {one.what}\n")
 
 
+def _usage(argument: Any) -> str:
+    """An argument in the line of usage: NAME, [NAME].
+
+    Releases of typer differ in it: some print {NAME}, some no brackets.
+    """
+    words: str = argument.metavar or argument.name.upper() + ("..." if argument.nargs != 1 else "")
+    return words if argument.required or words.startswith("[") else f"[{words}]"
+
+
+def _usage_pieces(command: Any, context: Any) -> list[str]:
+    """What follows the name of a command in its line of usage."""
+    arguments = (one for one in command.get_params(context) if one.param_type_name == "argument")
+    return [command.options_metavar, *(_usage(one) for one in arguments if not one.hidden)]
+
+
 def _format(command: Any, context: Any, formatter: Any) -> None:
     """click's own way: typer before 0.16 draws boxes where rich is installed."""
     command.format_usage(context, formatter)
@@ -80,6 +95,10 @@ def _format(command: Any, context: Any, formatter: Any) -> None:
 
 class Command(TyperCommand):
     """A command."""
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """Options and arguments."""
+        return _usage_pieces(self, ctx)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """The whole help."""

@@ -8,7 +8,8 @@ looked up among all that were seen, and one that only has other evidence than a 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Generic, NamedTuple, TypeVar
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from kdiag.compare.reading.layouts import Held, Layout, without_evidence
 from kdiag.compare.reading.memory import OVERHEAD
@@ -24,7 +25,9 @@ _ALIKE = 200
 _JOINED = 1 << 20
 
 
-class Block(NamedTuple, Generic[Item]):
+# Not named tuples: those of Python 3.10 cannot be generic.
+@dataclass(frozen=True)
+class Block(Generic[Item]):
     """An item and the mark behind it. key: the text of its id. answer: a digest of what it answers. lines: its line
     feeds. closes: whether it ends its list.
     """
@@ -37,7 +40,8 @@ class Block(NamedTuple, Generic[Item]):
     closes: bool
 
 
-class _Run(NamedTuple, Generic[Item]):
+@dataclass(frozen=True)
+class _Run(Generic[Item]):
     """Blocks in a row that did not differ so far. end: the place of the next one."""
 
     text: bytes
@@ -65,7 +69,8 @@ class Like(Generic[Item]):
                 start = place + 1
 
 
-class Walked(NamedTuple, Generic[Item]):
+@dataclass(frozen=True)
+class Walked(Generic[Item]):
     """The items of a list, the digests of what they answer, where the bytes behind its last mark are, and how many
     lines it has. other: keys of blocks in it that are not as they were expected.
     """
@@ -194,7 +199,7 @@ class Chain(Generic[Item]):
         if len(self._once) >= _ONCE:
             self._once.clear()
         self._once.add(digest)
-        return same._replace(lines=text.count(b"\n"))
+        return Block(same.text, same.key, same.item, same.answer, text.count(b"\n"), same.closes)
 
     def _remember(self, text: bytes, item: Item, answer: bytes, mark: bytes) -> Block[Item]:
         key = text[: text.find(b",") + 1]
