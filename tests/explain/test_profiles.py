@@ -136,7 +136,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> str:
 def check(recorded: str, config: Path | None, *arguments: str) -> tuple[int, str]:
     words = ["check", "--no-plugins", "--from", recorded, "--config", str(config or ""), *arguments]
     done = in_process(words)
-    return done.exit_code, done.output
+    return done.exit_code, done.stdout + done.stderr
 
 
 def write(directory: Path, text: str) -> Path:

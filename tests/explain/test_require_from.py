@@ -33,7 +33,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def check(*arguments: str) -> tuple[int, str]:
     done = in_process(["check", "--no-plugins", "--config", "", *arguments])
-    return done.exit_code, done.output
+    return done.exit_code, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize(
