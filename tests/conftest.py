@@ -18,9 +18,11 @@ from tests.support.slow import is_slow
 settings.register_profile("kdiag", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("kdiag")
 
-# What a shell without job control starts in the background ignores it (POSIX, 2.11), and so would all that tests start.
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+# What a shell without job control starts in the background ignores SIGINT (POSIX, 2.11), and what nohup starts SIGHUP;
+# so would all that tests start.
+for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, handler)
 
 
 @pytest.fixture
@@ -55,7 +57,19 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     if report.failed and (name := left_out.asked_for(report.longreprtext) or _of_the_file(item.path)):
         path, line, _ = item.location
         report.outcome = "skipped"
-        report.longrepr = (path, line or 0, f"Skipped: needs fixtures/{name}, which only a clone has")
+        report.longrepr = (path, line or 0, left_out.reason(name))
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """A file of tests that reads such a recording as it is imported is skipped as a whole."""
+    report = yield
+    if report.failed and (name := left_out.asked_for(report.longreprtext)):
+        report.outcome = "skipped"
+        report.longrepr = (str(collector.path), 0, left_out.reason(name))
     return report
 
 

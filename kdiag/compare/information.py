@@ -100,8 +100,8 @@ def _options(values: Sequence[Mapping[str, str]]) -> str:
     every = dict.fromkeys(name for one in values for name in one)
     names = [name for name in every if len({one.get(name) for one in values}) > 1]
     shown = ", ".join(f"CONFIG_{name} {' or '.join(_values(name, values))}" for name in names[:_NAMED])
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return f"{len(names)} option{'s' if len(names) != 1 else ''}: {shown}{more}"
+    more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+    return f"{len(names):,} option{'s' if len(names) != 1 else ''}: {shown}{more}"
 
 
 def _values(name: str, values: Sequence[Mapping[str, str]]) -> Iterator[str]:

@@ -18,3 +18,8 @@ def names() -> tuple[str, ...]:
 def asked_for(failure: str) -> str:
     """The recording for lack of which a test failed, by what pytest says of the failure; "" for any other."""
     return next((name for name in names() if name in failure), "")
+
+
+def reason(name: str) -> str:
+    """Why a test is skipped, as pytest prints it."""
+    return f"Skipped: needs fixtures/{name}, which only a clone has"
