@@ -20,9 +20,11 @@ from kdiag.explain.here import Here
 from kdiag.explain.json import render as render_json
 from kdiag.explain.json import schema_text
 from kdiag.explain.object.answer import explain
+from kdiag.explain.object.attach import by_itself
 from kdiag.explain.object.source import looks_like_one
 from kdiag.explain.text import render
 from kdiag.explain.value import Answer, NotKnown, Section
+from kdiag.knowledge.bpf.tables import section as section_named
 from kdiag.machine import Machine
 from kdiag.parse.btf import Kind, parse
 from kdiag.report.terminal.page import Page
@@ -279,6 +281,80 @@ def test_a_kprobe_that_names_no_function_is_attached_by_the_program_that_carries
     assert (carried.outcome, "decides where it attaches" in carried.verdict) == ("unknown", True), (
         carried.verdict
     )
+
+
+def test_a_section_that_names_no_place_is_left_to_the_program_that_loads_it() -> None:
+    """As biotop of bcc 0.26 does, whose programs have the names of functions that newer kernels call otherwise."""
+    both = machine().file(LISTED, "do_thing\ndo_old_thing\n")
+    answer = said("unnamed", both)
+    assert answer.outcome == "works"
+    states = {name: row[3] for name, row in rows(answer, "Programs").items()}
+    assert set(states.values()) == {"loads, its loader attaches it"}
+    renamed = said("unnamed", machine())
+    assert renamed.outcome == "unknown"
+    assert renamed.because == (
+        "do_old_thing: its section kretprobe names no function, so that the program which loads it decides where it "
+        "attaches; the kernel has no function do_old_thing that can be probed"
+    )
+    placed = rows(said("plain", machine()), "Programs")["program"]
+    assert placed[3] == "loads"
+
+
+@pytest.mark.parametrize(
+    ("name", "what", "by_itself_"),
+    [
+        ("kprobe/do_thing", "do_thing", True),
+        ("kprobe", "", False),
+        ("kretprobe", "", False),
+        ("uprobe", "", False),
+        ("uprobe/nowhere", "nowhere", False),
+        ("uretprobe.s//bin/sh:main", "/bin/sh:main", True),
+        ("usdt", "", False),
+        ("usdt//bin/sh:a:b", "/bin/sh:a:b", True),
+        ("usdt//bin/sh:a", "/bin/sh:a", False),
+        ("tp", "", False),
+        ("tracepoint/sched", "sched", False),
+        ("tp/sched/sched_switch", "sched/sched_switch", True),
+        ("raw_tp", "", False),
+        ("raw_tp/sched_switch", "sched_switch", True),
+        ("fentry", "", False),
+        ("tp_btf/sched_switch", "sched_switch", True),
+        ("lsm_cgroup/socket_bind", "socket_bind", False),
+        ("struct_ops/init", "init", False),
+        ("xdp", "", False),
+        ("perf_event", "", False),
+    ],
+)
+def test_which_sections_libbpf_attaches_by_itself(name: str, what: str, by_itself_: bool) -> None:
+    known = section_named(name)
+    assert known is not None
+    assert by_itself(known, what) is by_itself_
+
+
+def test_what_stands_in_the_way_of_all_programs_is_said_once() -> None:
+    answer = said("stats", machines.unmounted(machine()))
+    found = [row[1] for row in section(answer, "What stands in the way").rows]
+    assert found == ["tracefs is not mounted, where libbpf looks up the numbers of tracepoints"]
+
+
+def test_a_program_that_is_known_to_be_wrong_on_any_machine(tmp_path: Path) -> None:
+    """statsnoop of bcc 0.26, which leaves out all its programs: recognised by its texts, those of the object apart."""
+    event = "/sys/kernel/tracing/events/syscalls/sys_{}_newstat/id"
+    there = machine().file(event.format("enter"), "1\n").file(event.format("exit"), "2\n")
+
+    def tool(*texts: str) -> Path:
+        file = tmp_path / "tool"
+        data = "".join(f"{text}\0" for text in ("", *texts)).encode()
+        object_ = (OBJECTS / "stats.bpf.o").read_bytes()
+        file.write_bytes(b"\x7fELF\2\1\1" + b"\0" * 9 + b"\2\0\x3e\0" + data + object_)
+        return file
+
+    wrong = said(tool("statfs", "newstat", "newlstat"), there)
+    assert wrong.outcome == "fails"
+    assert "Nothing of it attaches" in wrong.verdict and "bcc 0.27 mends that" in wrong.verdict
+    mended = said(tool("statfs", "sys_enter_newstat", "newstat", "newlstat"), there)
+    assert "bcc 0.27" not in mended.verdict
+    assert "bcc 0.27" not in said("stats", there).verdict
 
 
 def test_an_executable_that_carries_an_object(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from kdiag.explain.object.as_root import as_root
+from kdiag.explain.object.attach import by_itself
 from kdiag.explain.object.fields import fields
 from kdiag.explain.object.judge import Judged, Program, judge, needed_capabilities
 from kdiag.explain.object.kernel import KernelFacts
@@ -69,7 +70,7 @@ def judged(word: str, here: Here) -> tuple[Source, list[Judged]]:
     """The objects of a file on this machine. Raises NotKnown."""
     source = open_source(word)
     kernel = facts(here)
-    return source, [judge(one, kernel, embedded=source.embedded) for one in source.objects]
+    return source, [judge(one, kernel, source) for one in source.objects]
 
 
 @lru_cache(maxsize=1)
@@ -169,6 +170,8 @@ def _program_row(program: Program) -> tuple[str, ...]:
     if program.section and program.section.attach:
         kind += f" ({program.section.attach})"
     asked = "" if program.default else ", only on request"
+    if program.section and program.outcome == "works" and not by_itself(program.section, program.what):
+        asked = f", its loader attaches it{asked}"
     if program.loads == "works" and program.outcome != "works":
         state = "loads, does not attach" if program.outcome == "fails" else "loads, attaching cannot be told"
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -18,10 +19,30 @@ _DYNAMIC = {
     **dict.fromkeys((*_KPROBES, "ksyscall+", "kretsyscall+"), "kprobe"),
     **dict.fromkeys(("uprobe+", "uretprobe+", "uprobe.s+", "uretprobe.s+", "usdt+", "usdt.s+"), "uprobe"),
 }
-
+#: Types of programs that libbpf has a function to attach for, if their sections say where to.
+_ATTACHED = ("KPROBE", "TRACEPOINT", "RAW_TRACEPOINT", "RAW_TRACEPOINT_WRITABLE", "TRACING", "EXT", "LSM")
+#: What has to follow the slash, for it to be a place (attach_uprobe(), attach_usdt() and attach_tp() of libbpf).
+_FORMS = {
+    "uprobe": re.compile(r"[^:]+:.+"),
+    "usdt": re.compile(r"[^:]+:[^:]+:[^:]+"),
+    "TRACEPOINT": re.compile(r"[^/]+/.+"),
+}
 
 #: bpf_probe_read_kernel() and bpf_probe_read_kernel_str(): an object that calls them looks into the kernel's memory.
 _READ_KERNEL = frozenset((113, 115))
+
+
+def by_itself(section: Section, what: str) -> bool:
+    """Whether libbpf attaches such a program without being told where: its section names a place, and is not of a kind
+    for which the program that loads it has to choose one (an interface, a cgroup, a perf event).
+    """
+    if section.program not in _ATTACHED or section.attach == "LSM_CGROUP" or not what:
+        return False
+    kind = next(
+        (one for one in ("uprobe", "uretprobe", "usdt") if section.name.startswith(one)), section.program
+    )
+    form = _FORMS.get("uprobe" if kind == "uretprobe" else kind)
+    return form is None or bool(form.fullmatch(what))
 
 
 def attach_point(
@@ -43,6 +64,18 @@ def attach_point(
             yield from _placed(_tracepoint(group, name, kernel), set_later=set_later)
     elif section.name in _KPROBES:
         yield from _placed(_function(what.partition("+")[0], kernel), set_later=set_later)
+
+
+def unnamed(section: Section, name: str, kernel: KernelFacts) -> Iterator[Trouble]:
+    """Of a section that is `kprobe` and no more, which libbpf does not attach by itself (its attach_kprobe()): such a
+    program has the name of its function, or of one that is called otherwise in some kernels, and the program that
+    carries it chooses (libbpf-tools/biotop.c of bcc 0.26: blk_account_io_start, or __blk_account_io_start).
+    """
+    if section.name in _KPROBES:
+        for missing in _function(name, kernel):
+            where = f"its section {section.name.rstrip('+')} names no function"
+            text = f"{where}, so that the program which loads it decides where it attaches; {missing.text}"
+            yield unknown(text)._replace(attach=True)
 
 
 def _placed(found: Iterator[Trouble], *, set_later: bool) -> Iterator[Trouble]:

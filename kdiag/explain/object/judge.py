@@ -9,19 +9,26 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from kdiag.explain.object import operations
-from kdiag.explain.object.attach import attach_point
+from kdiag.explain.object.attach import attach_point, unnamed
+from kdiag.explain.object.carrier import faults
 from kdiag.explain.object.code import Code, judged
 from kdiag.explain.object.trouble import Trouble, unknown
 from kdiag.explain.object.types import map_type, program_type, target
 from kdiag.knowledge.bpf.tables import Section, program_types, section
 from kdiag.system import Unavailable
+from kdiag.words import listed
 
 if TYPE_CHECKING:
     from kdiag.explain.object.kernel import KernelFacts
+    from kdiag.explain.object.source import Source
     from kdiag.explain.value import Outcome
     from kdiag.parse.bpf.maps import Map
     from kdiag.parse.bpf.program import Function
     from kdiag.parse.bpf.read import Object
+
+
+#: Programs that have the same in their way are named so far.
+_NAMED = 3
 
 
 class Program(NamedTuple):
@@ -104,12 +111,26 @@ class Judged:
         return bool(failing) and (not self.embedded or len(failing) == len(self.loaded))
 
     def _of(self, *, attach: bool) -> tuple[Trouble, ...]:
+        """What is in the way of programs, each thing once, after the names of those that it is in the way of."""
+        whose: dict[Trouble, list[str]] = {}
+        for program in self.loaded:
+            for trouble in program.troubles:
+                if trouble.attach == attach:
+                    whose.setdefault(trouble, []).append(program.function.name)
         return tuple(
-            trouble._replace(text=f"{program.function.name}: {trouble.text}")
-            for program in self.loaded
-            for trouble in program.troubles
-            if trouble.attach == attach
+            trouble._replace(text=f"{_several(names)}: {trouble.text}")
+            if len(names) < len(self.loaded) or len(names) == 1
+            else trouble
+            for trouble, names in whose.items()
         )
+
+
+def _several(names: list[str]) -> str:
+    return (
+        listed(names)
+        if len(names) <= _NAMED
+        else f"{', '.join(names[:_NAMED])} and {len(names) - _NAMED} more"
+    )
 
 
 def _outcome(troubles: tuple[Trouble, ...]) -> Outcome:
@@ -118,10 +139,13 @@ def _outcome(troubles: tuple[Trouble, ...]) -> Outcome:
     return "unknown" if troubles else "works"
 
 
-def judge(found: Object, kernel: KernelFacts, *, embedded: bool) -> Judged:
-    """Judge an object. embedded: a program carries it."""
+def judge(found: Object, kernel: KernelFacts, source: Source) -> Judged:
+    """Judge an object of a file."""
+    embedded = source.embedded
     code = judged(found, kernel, set_later=embedded)
-    programs = tuple(_program(one, found, code, kernel, set_later=embedded) for one in found.programs)
+    wrong = tuple(faults(found, source)) if embedded else ()
+    judging = (_program(one, found, code, kernel, set_later=embedded) for one in found.programs)
+    programs = tuple(one._replace(troubles=(*wrong, *one.troubles)) for one in judging)
     kept = tuple((one, tuple(_map(one, kernel, set_later=embedded))) for one in found.maps)
     given = operations.refused(found, kernel, set_later=embedded)
     common = (*_allowed(programs, kernel), *code.refused, *given)
@@ -144,7 +168,8 @@ def _program(
         with suppress(Unavailable):
             troubles += code.arguments(function, kernel.arguments(known, what.rpartition(":")[2]), what)
         calls = [number for one in found.functions for number in one.helpers()]
-        troubles += attach_point(known, what, kernel, set_later=set_later, calls=calls)
+        placed = list(attach_point(known, what, kernel, set_later=set_later, calls=calls))
+        troubles += placed or ([] if what else unnamed(known, function.name, kernel))
         troubles += code.forbidden(function, known.program)
     troubles += code.troubles(function)
     return Program(

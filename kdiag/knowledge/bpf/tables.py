@@ -68,6 +68,26 @@ class Section(NamedTuple):
         return name == head or name.startswith(f"{head}/")
 
 
+class Carrier(NamedTuple):
+    """A program that carries an object and is wrong on any machine: a section of the object, the texts that the program
+    has and lacks, what it does, the release that mends it.
+    """
+
+    section: str
+    has: tuple[str, ...]
+    lacks: tuple[str, ...]
+    says: str
+    mended: str
+    source: str
+
+
+@cache
+def carriers() -> tuple[Carrier, ...]:
+    """The known ones."""
+    rows = cast("list[tuple[str, list[str], list[str], str, str, str]]", table("bpf/carriers"))
+    return tuple(Carrier(row[0], tuple(row[1]), tuple(row[2]), *row[3:]) for row in rows)
+
+
 @cache
 def helpers() -> Mapping[int, Helper]:
     """All helpers by number."""

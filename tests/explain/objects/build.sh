@@ -5,7 +5,7 @@ cd "$(dirname "$0")"
 here="-fdebug-compilation-dir=. -target bpf -O2 -g -Wall -Wno-unused-function -Wno-unused-variable"
 include="-I/usr/include/$(uname -m)-linux-gnu"
 for name in plain guarded unguarded called constant kinds helper unknown_helper kfunc targets externs arguments forbidden \
-	operations flagged replacing placeholder; do
+	operations flagged replacing placeholder unnamed stats; do
 	define=$(echo "$name" | tr a-z A-Z)
 	${CLANG:-clang} $here $include -DLICENCE='"GPL"' -D"$define" -c sample.bpf.c -o "$name.bpf.o"
 	${STRIP:-llvm-strip} -g "$name.bpf.o"

@@ -298,4 +298,40 @@ int placeholder(void *context)
 {
 	return put(1);
 }
+#elif defined(UNNAMED)
+SEC("kprobe")
+int do_thing(void *context)
+{
+	return put(1);
+}
+
+SEC("kretprobe")
+int do_old_thing(void *context)
+{
+	return put(1);
+}
+
+SEC("usdt")
+int anywhere(void *context)
+{
+	return put(1);
+}
+
+SEC("uprobe/nowhere")
+int nowhere(void *context)
+{
+	return put(1);
+}
+#elif defined(STATS)
+SEC("tracepoint/syscalls/sys_enter_newstat")
+int enter(void *context)
+{
+	return put(1);
+}
+
+SEC("tracepoint/syscalls/sys_exit_newstat")
+int leave(void *context)
+{
+	return put(1);
+}
 #endif
