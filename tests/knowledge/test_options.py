@@ -88,6 +88,14 @@ def test_most_names_occur_in_a_real_configuration() -> None:
     assert len({option.name for option in options()} & known) > 55
 
 
+def test_every_option_of_linux_itself_has_its_first_release_with_a_source() -> None:
+    without = [option.name for option in options() if not option.since]
+    assert without == ["LOCK_DOWN_IN_EFI_SECURE_BOOT"]
+    for option in options():
+        assert re.fullmatch(r"\d\.\d+(\.\d+)?( or older)?", option.since or "0.0"), option.name
+        assert option.sources, option.name
+
+
 @pytest.mark.parametrize(
     ("version", "needed"), [((6, 12, 0), False), ((6, 13, 9), False), ((6, 14, 0), True)]
 )

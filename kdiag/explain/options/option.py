@@ -70,9 +70,9 @@ def _text(option: Option) -> tuple[str, ...]:
         parts.append(option.note)
     facts = []
     if option.since:
-        facts.append(
-            f"Upstream has it since Linux {option.since}; distributions may have taken it into older ones."
-        )
+        older = option.since.endswith("or older")
+        backports = "" if older else "; distributions may have taken it into older ones"
+        facts.append(f"Upstream has it since Linux {option.since}{backports}.")
     if option.accepted:
         facts.append(f"Good values: {' or '.join(option.accepted)}.")
     if option.needs:
