@@ -91,8 +91,8 @@ class Option(NamedTuple):
     documentation requires it. capabilities: what of the kernel needs it. alternatives: options of which one is
     enough. needs: options that must be on for it (`NAME>=6.14`: since that kernel, see `needed`). arch:
     `uname -m` of the only machines that have it, () for all. since: the kernel that first had it, a hint,
-    distributions backport; `2.6.12 or older` where no tree before it was read. aliases: other spellings of the name. costs: what turning it on costs or weakens; sources:
-    where that is said.
+    distributions backport; `2.6.12 or older` where no tree before it was read. aliases: other spellings of the name.
+    costs: what turning it on costs or weakens; sources: where that is said.
     """
 
     name: str
