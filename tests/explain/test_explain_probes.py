@@ -210,6 +210,28 @@ def test_a_pattern_is_counted_attached_and_its_cost_estimated() -> None:
     assert "one by one" in said(about("fentry:tcp_*"))
 
 
+def test_many_functions_are_counted_with_what_attaching_and_detaching_them_costs() -> None:
+    machine = described("0.23.0")
+    machine.file(
+        f"{TRACING}/available_filter_functions", listed(*(f"x_{number}" for number in range(50_000)))
+    )
+    answer = said(explain("kprobe:x_*", here(machine)))
+    assert "It stands for 50000 functions: x_0, x_1, x_2, x_3, x_4 and 49995 more." in answer
+    assert (
+        "one link (kprobe.multi). Estimate: 1 s to attach and less than 1 s to detach (48,712 functions"
+        in answer
+    )
+    machine.probe("bpf:kprobe-multi", 22)
+    assert "one by one. Estimate: 2 minutes to attach" in said(explain("kprobe:x_*", here(machine)))
+
+
+def test_a_pattern_where_the_list_cannot_be_seen_is_counted_in_the_kernel_s_types() -> None:
+    machine = machines.unmounted(described())
+    answer = said(explain("kprobe:vfs_*", here(machine)))
+    assert "The kernel's BTF has" in answer and " functions of such a name: vfs_" in answer
+    assert "cannot be seen here" in answer
+
+
 def test_more_probes_than_a_release_attaches_are_told_with_the_variable() -> None:
     machine = described("0.17.0")
     names = [f"x_{number}" for number in range(600)]

@@ -24,6 +24,7 @@ class Counted:
     def __init__(self, pattern: re.Pattern[Any]) -> None:
         self._pattern = pattern
         self._tree = list(parser.parse(pattern.pattern, pattern.flags & ~re.DEBUG))
+        self._groups: dict[int | None, Any] = {}
         self.steps = 0
 
     def __getattr__(self, name: str) -> Any:
@@ -73,7 +74,12 @@ class Counted:
         if name in ("MAX_REPEAT", "MIN_REPEAT"):
             yield from self._repeat(name == "MIN_REPEAT", what, text, at)
         elif name == "SUBPATTERN":
-            yield from self._sequence(list(what[3]), text, at)
+            for end in self._sequence(list(what[3]), text, at):
+                self._groups[what[0]] = text[at:end]
+                yield end
+        elif name == "GROUPREF":
+            if text[at : at + len(self._groups[what])] == self._groups[what]:
+                yield at + len(self._groups[what])
         elif name == "BRANCH":
             for branch in what[1]:
                 yield from self._sequence(list(branch), text, at)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from kdiag.btf.sources import NoTypes
@@ -10,11 +11,12 @@ from kdiag.explain.probe.value import Found, comma, unseen
 from kdiag.explain.value import Section
 from kdiag.knowledge.scripts.probes import (
     FENTRY_SINGLY,
+    KPROBES_AT_ONCE,
     KPROBES_SINGLY,
-    MULTI_SOURCE,
     Rate,
     most_probes,
 )
+from kdiag.machine.names.functions import glob
 from kdiag.model import Status
 from kdiag.parse.btf import BtfError
 from kdiag.parse.btf.kinds import Kind
@@ -35,7 +37,8 @@ def found(point: AttachPoint, here: Here) -> Found:
     try:
         matched = list(dict.fromkeys(one.name for one in here.machine.names.matching(pattern, module)))
     except Unavailable as gap:
-        return Found("unknown", f"how many functions match {pattern}: {unseen(gap)}")
+        because = f"how many functions match {pattern}: {unseen(gap)}"
+        return Found("unknown", because, _in_types(pattern, module, here))
     text = []
     if point.kind in _TYPED:
         listed = len(matched)
@@ -55,6 +58,25 @@ def found(point: AttachPoint, here: Here) -> Found:
     if limit:
         return Found("fails", limit, (section,), number=number)
     return Found("works", "", (section,), number=number)
+
+
+def _in_types(pattern: str, module: str, here: Here) -> tuple[Section, ...]:
+    """What the kernel's types have where the list of traceable functions cannot be seen."""
+    if module not in ("", "vmlinux"):
+        return ()
+    whole = re.compile(glob(pattern).decode("utf-8", "surrogateescape"))
+    try:
+        names = sorted(filter(whole.fullmatch, _typed(here)))
+    except (NoTypes, BtfError):
+        return ()
+    if not names:
+        return ()
+    few = f"{len(names)} functions" if len(names) > 1 else "1 function"
+    text = (
+        f"The kernel's BTF has {few} of such a name: {comma(names)}. Which of them can be traced, the kernel lists in "
+        f"{here.machine.names.list_path}, which cannot be seen here."
+    )
+    return (Section("What it stands for", (text,)),)
 
 
 def _functions(number: int) -> str:
@@ -107,19 +129,20 @@ def _cost(point: AttachPoint, here: Here, number: int) -> tuple[list[str], float
     if together is None:
         return ["Whether they are attached at once or one by one cannot be told here."], None
     if together:
-        return [
-            f"All are attached by one link (kprobe.multi). Estimate: about a second, whatever "
-            f"the number ({MULTI_SOURCE})."
-        ], None
+        return [f"All are attached by one link (kprobe.multi). {_estimate(number, KPROBES_AT_ONCE)}"], None
     rate = FENTRY_SINGLY if point.kind in _TYPED else KPROBES_SINGLY
     return [singly(number, rate)], number / rate.attach
 
 
 def singly(number: int, rate: Rate) -> str:
     """That probes are attached one by one, and what that costs."""
+    return f"They are attached one by one. {_estimate(number, rate)}"
+
+
+def _estimate(number: int, rate: Rate) -> str:
     attach = _seconds(number / rate.attach)
     detach = f" and {_seconds(number / rate.detach)} to detach" if rate.detach else ""
-    return f"They are attached one by one. Estimate: {attach} to attach{detach} ({rate.source})."
+    return f"Estimate: {attach} to attach{detach} ({rate.source})."
 
 
 def _seconds(value: float) -> str:

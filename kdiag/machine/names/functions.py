@@ -25,7 +25,7 @@ _COPIES = rb"(?:\.(?:constprop|isra|part|cold|llvm|specialized|warm)(?:\.[0-9]+)
 _SYMBOL = re.compile(rb"[0-9a-fA-F]+ ([a-zA-Z?]) ([^ \t]+)(?:[ \t]+\[([^\]]*)\])?")
 _COPY = re.compile(rb"[0-9a-fA-F]+ ([a-zA-Z?]) ([^ \t]+?" + _COPIES + rb")(?:[ \t]+\[([^\]]*)\])?")
 _COPIED = re.compile(_COPIES + rb"$")
-_LISTED = re.compile(rb"([^ \t]+)(?:[ \t]+\[([^\]]*)\])?")
+_LISTED = re.compile(rb"(?P<name>[^ \t]+)(?:[ \t]+\[(?P<module>[^\]]*)\])?")
 
 
 class Symbol(NamedTuple):
@@ -90,7 +90,7 @@ class Functions:
         wanted = name.encode("utf-8", "surrogateescape")
         lines = _lines_with(self._list, b"\n" + wanted)
         found = tuple(
-            _traceable(one) for line in lines if (one := _LISTED.fullmatch(line)) and one[1] == wanted
+            _traceable(one) for line in lines if (one := _LISTED.fullmatch(line)) and one["name"] == wanted
         )
         if not found:
             self._must_be_whole()
@@ -105,7 +105,7 @@ class Functions:
                 yield one
 
     def _lines(self, pattern: bytes) -> Iterator[Traceable]:
-        expression = re.compile(rb"\n(" + pattern + rb")(?:[ \t]+\[([^\]\n]*)\])?(?=\n|$)")
+        expression = re.compile(rb"\n(?P<name>" + pattern + rb")(?:[ \t]+\[(?P<module>[^\]\n]*)\])?(?=\n|$)")
         yield from map(_traceable, expression.finditer(self._list))
 
     @cached_property
@@ -197,16 +197,23 @@ def _owner(name: bytes, *, copies: bool) -> bytes:
 
 def _traceable(found: re.Match[bytes]) -> Traceable:
     return Traceable(
-        found[1].decode("utf-8", "surrogateescape"), (found[2] or b"").decode("utf-8", "replace")
+        found["name"].decode("utf-8", "surrogateescape"), (found["module"] or b"").decode("utf-8", "replace")
     )
 
 
 def glob(pattern: str) -> bytes:
-    """A pattern of bpftrace as a regular expression over a line of a list: `*` is any text without white space."""
-    return b"".join(
-        rb"[^\n \t]*" if part == "*" else re.escape(part.encode("utf-8", "surrogateescape"))
-        for part in re.split(r"(\*)", pattern)
+    """A pattern of bpftrace as a regular expression over a line of a list: `*` is any text without white space.
+
+    Of what stands between two stars the first place in a name is as good as any later one, so that none but the last
+    star goes back; else the steps for a name would grow with a power of the number of stars.
+    """
+    first, *rest = (re.escape(part.encode("utf-8", "surrogateescape")) for part in pattern.split("*"))
+    between = [part for part in rest[:-1] if part]
+    found = (
+        rb"(?=(?P<part%d>[^\n \t]*?%s))(?P=part%d)" % (number, part, number)
+        for number, part in enumerate(between)
     )
+    return b"".join((first, *found, *(rb"[^\n \t]*" + rest[-1] for _ in rest[:1])))
 
 
 def glob_matches(pattern: str, name: str) -> bool:
