@@ -17,7 +17,9 @@ options:
     description: The one-file kdiag on the controller.
     type: path
   standalone:
-    description: The stand-alone program on the controller, for the hosts' architecture.
+    description:
+      - The archive of the stand-alone program on the controller, C(kdiag-VERSION-linux-ARCH.tar.gz).
+      - Hosts whose C(uname -m) is another ARCH get the collector.
     type: path
   collector:
     description: The POSIX shell script of C(kdiag collector) on the controller.

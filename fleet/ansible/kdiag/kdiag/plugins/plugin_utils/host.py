@@ -8,7 +8,9 @@ import base64
 import binascii
 import json
 import os
+import re
 import shlex
+import tarfile
 import tempfile
 
 from ansible.errors import AnsibleActionFail
@@ -16,6 +18,9 @@ from ansible.errors import AnsibleActionFail
 #: The oldest Python of the one-file kdiag, asked for in words that Python 2 understands.
 ENOUGH = "import sys; sys.exit(sys.version_info < (3, 10))"
 _WAYS = ("pyz", "standalone", "collector")
+#: What the archive of the stand-alone program is called, and the machines that it is for, as uname(1) calls them.
+_ARCHIVE = re.compile(r"-linux-(\w+)\.tar\.gz$")
+_PROGRAM = re.compile(r"(\./)?[\w.-]+/kdiag")
 _MACHINE = ("release", "arch", "kernel", "distribution", "bpftrace")
 
 
@@ -36,11 +41,18 @@ class Host:
             for python in ("python3", "/usr/libexec/platform-python"):
                 if self.run(f"{python} -c {shlex.quote(ENOUGH)}")["rc"] == 0:
                     return "pyz", python
-        for way in ("standalone", "collector"):
-            if way in self._files and way in allowed:
-                return way, "/bin/sh" if way == "collector" else ""
-        what = " or ".join(name for name in allowed if name not in self._files)
-        raise AnsibleActionFail(f"this host has no Python 3.10 or newer, and neither {what} is given")
+        if "standalone" in self._files and "standalone" in allowed and self._is_for_this_machine():
+            return "standalone", ""
+        if "collector" in self._files and "collector" in allowed:
+            return "collector", "/bin/sh"
+        missing = [name for name in allowed if name not in self._files]
+        what = f"and neither {' or '.join(missing)} is given" if missing else "and is another machine than standalone's"
+        raise AnsibleActionFail(f"this host has no Python 3.10 or newer, {what}")
+
+    def _is_for_this_machine(self):
+        """Whether the stand-alone program is for machines like this one, as far as its name says that."""
+        named = _ARCHIVE.search(self._files["standalone"])
+        return named is None or self.run("uname -m")["stdout"].strip() == named[1]
 
     def run(self, command):
         """What a command says on the host, by its shell."""
@@ -55,7 +67,20 @@ class Host:
         path = shell.join_path(directory, f"kdiag-{way}")
         self._action._transfer_file(self._files[way], path)
         self._action._fixup_perms2((directory, path), execute=True)
-        return path
+        return path if way != "standalone" else self._unpacked(path, directory)
+
+    def _unpacked(self, path, directory):
+        """The program in the archive that was sent; the file itself, if it is none."""
+        if not tarfile.is_tarfile(self._files["standalone"]):
+            return path
+        with tarfile.open(self._files["standalone"]) as archive:
+            name = next((one.name for one in archive if _PROGRAM.fullmatch(one.name)), None)
+        if name is None:
+            raise AnsibleActionFail(f"{self._files['standalone']}: an archive without the program kdiag")
+        done = self.run(f"cd {shlex.quote(directory)} && gzip -dc {shlex.quote(path)} | tar xf -")
+        if done["rc"]:
+            raise AnsibleActionFail(f"the stand-alone program cannot be unpacked: {shown(done['stderr'])}")
+        return self._action._connection._shell.join_path(directory, name)
 
     def remove(self):
         """Removes what was sent."""
