@@ -859,6 +859,27 @@ ROWS: list[Row] = [
     ),
     ("perf.cpu0", "only one", lambda x: x.file("/sys/devices/system/cpu/online", "1\n"), FAIL, "1 is online"),
     ("perf.cpu0", "not shown", lambda x: x.remove("/sys/devices/system/cpu/online"), UNKNOWN, "not seen"),
+    (
+        "perf.uprobes",
+        "CAP_PERFMON only",
+        lambda x: capable(x, "CAP_SYS_ADMIN").probe("perf:uprobe:8", errno.EACCES),
+        FAIL,
+        "requires CAP_SYS_ADMIN",
+    ),
+    (
+        "perf.uprobes",
+        "as before July 2025",
+        lambda x: capable(x, "CAP_SYS_ADMIN").probe("perf:uprobe:8", errno.EINVAL),
+        OK,
+        "may be opened",
+    ),
+    (
+        "perf.uprobes",
+        "no event source",
+        lambda x: x.remove("/sys/bus/event_source/devices/uprobe"),
+        SKIP,
+        "no event source",
+    ),
     ("bpf.listing", "CAP_BPF only", probes(errno.EPERM, "bpf:btf-ids"), FAIL, "may not be listed"),
     (
         "tools.bpftool-feature",
