@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import NamedTuple
 
 #: How alike a name must be (difflib's ratio) to be offered: a letter or two apart.
@@ -13,6 +15,8 @@ _A_SLIP = 0.9
 #: How many names are offered that have all parts of what was typed.
 _OFFERED = 4
 _PART = re.compile(r"[^a-z0-9]+")
+#: How many more hints are looked for, None for as many as are asked for.
+_HINTS: ContextVar[int | None] = ContextVar("hints", default=None)
 #: Digits or letters of a value that a message repeats.
 _SHOWN = 40
 
@@ -36,12 +40,29 @@ def listed(parts: Sequence[str]) -> str:
     return " and ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:])))
 
 
+@contextmanager
+def hints(most: int) -> Iterator[None]:
+    """Within it `did_you_mean` looks for so many hints and no more: each looks through all names of a kernel, and who
+    has written hundreds of wrong ones is not helped by hundreds of hints.
+    """
+    before = _HINTS.set(most)
+    try:
+        yield
+    finally:
+        _HINTS.reset(before)
+
+
 def did_you_mean(name: str, known: Iterable[str], lead: str = "; ") -> str:
     """A hint at what is meant, with `lead` before it: the names that have all parts of this one (`kheaders`,
-    `CONFIG_BPF_SYSCALL`), else the nearest; empty if none is near.
+    `CONFIG_BPF_SYSCALL`), else the nearest; empty if none is near, or if no more hints are looked for.
     """
     from difflib import get_close_matches
 
+    left = _HINTS.get()
+    if left is not None:
+        if left <= 0:
+            return ""
+        _HINTS.set(left - 1)
     names = list(dict.fromkeys(known))
     near = (
         get_close_matches(name, names, n=1, cutoff=_A_SLIP)

@@ -215,6 +215,14 @@ def test_what_is_no_script_is_refused_with_its_place(tmp_path: Path, data: bytes
     assert str(path) in str(caught.value) and words in str(caught.value)
 
 
+def test_hundreds_of_wrong_names_are_all_told_and_a_few_have_a_hint(about) -> None:  # type: ignore[no-untyped-def]
+    """A hint costs a walk through all names of a kernel: a long script would take minutes of them."""
+    answer = about("\n".join(f"kprobe:vfs_reed{number} {{ }}" for number in range(100)))
+    told = [text for text in rows(answer).values() if "no function" in text[1] or "vfs_reed" in text[1]]
+    assert len(told) == 100
+    assert 0 < sum("did you mean" in text[1] for text in told) <= 20
+
+
 def test_the_findings_that_decide_are_named(about) -> None:  # type: ignore[no-untyped-def]
     answer = about("tracepoint:sched:sched_switch { }", place=here(unmounted(described())))
     assert (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple, TypeVar
 
 from kdiag.explain.probe.value import Found, comma, unseen
@@ -12,13 +13,13 @@ from kdiag.knowledge.scripts.probes import LIBRARIES, UPROBES_SINGLY
 from kdiag.machine.names.functions import glob_matches
 from kdiag.model import Status
 from kdiag.parse.errors import ParseError
-from kdiag.parse.programs.symbols import Symbols, symbols
+from kdiag.parse.programs.symbols import Function, Symbols, symbols
 from kdiag.parse.programs.usdt import Probe, probes
 from kdiag.system import Unavailable
 from kdiag.words import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from kdiag.explain.here import Here
     from kdiag.parse.bpftrace.attach import AttachPoint
@@ -57,12 +58,27 @@ class _Program(NamedTuple):
             raise _No(Found("fails", f"{self.path}: {error}")) from None
 
 
+@lru_cache(maxsize=4)
+def _symbols(program: _Program) -> Symbols:
+    """A program's functions, read once for all probes of a script. Raises _No."""
+    return program.read(symbols)
+
+
+@lru_cache(maxsize=4)
+def _named(program: _Program) -> Mapping[str, tuple[Function, ...]]:
+    """The same by name."""
+    found: dict[str, tuple[Function, ...]] = {}
+    for one in _symbols(program).functions:
+        found[one.name] = (*found.get(one.name, ()), one)
+    return found
+
+
 def uprobe(point: AttachPoint, here: Here) -> Found:
     """A function of a program, or a place in it."""
     path, *language, name = point.parts
     try:
         program = _located(path, here)
-        known = program.read(symbols)
+        known = _symbols(program)
     except _No as no:
         return no.found
     if language and language[0] == "cpp":
@@ -118,7 +134,7 @@ def _library(name: str, here: Here) -> _Program:
 
 def _function(program: _Program, known: Symbols, name: str) -> Found:
     offers = _offers(program, known)
-    mine = [one for one in known.functions if one.name == name]
+    mine = _named(program).get(name, ())
     if any(one.inside for one in mine):
         several = {one.address for one in mine if one.inside}
         caveat = f"{len(several)} functions have this name" if len(several) > 1 else ""
@@ -127,15 +143,15 @@ def _function(program: _Program, known: Symbols, name: str) -> Found:
         return Found("fails", f"{program.path} only calls {name}, which one of its libraries has", (offers,))
     if not known.functions:
         return Found("fails", f"{program.path} names no functions: {_without(program, known)}", (offers,))
-    defined = {one.name for one in known.functions if one.inside}
+    defined = [name for name, several in _named(program).items() if any(one.inside for one in several)]
     near = did_you_mean(name, defined)
     if not known.stripped:
         return Found(
             "fails", f"{program.path} has no function {name}: not there, or inlined{near}", (offers,)
         )
     elsewhere = _debug(program, known)
-    if elsewhere is not None and any(one.name == name for one in elsewhere[1].functions):
-        return Found("works", "", (offers,), f"its symbol is in {elsewhere[0]}")
+    if elsewhere is not None and name in _named(elsewhere):
+        return Found("works", "", (offers,), f"its symbol is in {elsewhere.path}")
     return Found(
         "fails",
         f"{program.path} is stripped, and "
@@ -157,15 +173,16 @@ def _without(program: _Program, known: Symbols) -> str:
     )
 
 
-def _debug(program: _Program, known: Symbols) -> tuple[str, Symbols] | None:
+def _debug(program: _Program, known: Symbols) -> _Program | None:
     """The separate file with the symbols of a stripped program, where bpftrace's libraries look by its build-id."""
     if known.build_id is None:
         return None
-    path = f"{_DEBUG}/{known.build_id[:2]}/{known.build_id[2:]}.debug"
+    separate = _Program(f"{_DEBUG}/{known.build_id[:2]}/{known.build_id[2:]}.debug", program.here)
     try:
-        return path, _Program(path, program.here).read(symbols)
+        _symbols(separate)
     except _No:
         return None
+    return separate
 
 
 def _offers(program: _Program, known: Symbols) -> Section:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from kdiag.btf.declare import Declarer
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from kdiag.btf.finding import Found
     from kdiag.btf.sources import Source, Types
+    from kdiag.parse.btf.graph import Graph
     from kdiag.parse.event_format import Field
 
 #: Of a whole kernel's BTF: the smallest kernels that were seen have 40,000 types, what a recording keeps has few.
@@ -112,9 +114,15 @@ def constant(source: Source, name: str) -> bool:
     types = source.main
     if b"\0" + name.encode("utf-8", "surrogateescape") + b"\0" not in types.data:
         return False
-    kinds = types.btf.records.kinds
-    every = (at + types.btf.first_id for at, kind in enumerate(kinds) if kind in (Kind.ENUM, Kind.ENUM64))
-    return any(one.name == name for type_id in every for one in types.graph.enumerators(type_id))
+    return name in _constants(types.graph)
+
+
+@lru_cache(maxsize=1)
+def _constants(graph: Graph) -> frozenset[str]:
+    """The constants of all enums of a kernel, some 20,000: a script asks for one after the other."""
+    kinds, first = graph.btf.records.kinds, graph.btf.first_id
+    every = (at + first for at, kind in enumerate(kinds) if kind in (Kind.ENUM, Kind.ENUM64))
+    return frozenset(one.name for type_id in every for one in graph.enumerators(type_id))
 
 
 def by_text(source: Source, text: str) -> Found | None:

@@ -10,12 +10,15 @@ from kdiag.explain.script.source import STDIN, name_of, runs_itself, text_of, ty
 from kdiag.explain.value import Answer, NotKnown, Section
 from kdiag.parse.bpftrace.lexer import ScriptError
 from kdiag.parse.bpftrace.script import parse
+from kdiag.words import hints
 
 if TYPE_CHECKING:
     from kdiag.explain.here import Here
     from kdiag.explain.probe.value import State
     from kdiag.explain.script.value import Need
 
+#: Names for which the nearest that there is is looked for.
+_HINTS = 20
 #: Rows of what is as it should be are counted beyond this.
 _SHOWN = 12
 _STATES: dict[str, str] = {"works": "ok", "fails": "fail", "unknown": "unknown"}
@@ -32,7 +35,8 @@ def explain(word: str, here: Here) -> Answer:
     """What is said of a script. Raises NotKnown for what cannot be read or is none."""
     name = name_of(word)
     try:
-        needs = all_needs(parse(text_of(word)), here)
+        with hints(_HINTS):
+            needs = all_needs(parse(text_of(word)), here)
     except ScriptError as error:
         raise NotKnown(f"{name}: {error}") from None
     state, because = verdict(needs)

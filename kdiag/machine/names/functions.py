@@ -135,15 +135,15 @@ class Functions:
             if (found := whole.fullmatch(line)) and _owner(found[2], copies=copies) == wanted
         )
 
-    def near(self, name: str) -> tuple[str, ...]:
+    def near(self, name: str) -> Iterator[str]:
         """Traceable functions that may be meant: those with this name as a whole part first, then those that begin
-        as it does. Raises Unavailable.
+        as it does. Looked for when they are asked for. Raises Unavailable.
         """
         self._must_be_whole()
         exact = re.escape(name.encode("utf-8", "surrogateescape"))
         start = re.escape(name[: max(3, len(name) * 2 // 3)].encode("utf-8", "surrogateescape"))
-        whole = [one.name for one in self._lines(rb"(?:[^\n \t]*_)?" + exact + rb"(?:[_.][^\n \t]*)?")]
-        return tuple(dict.fromkeys((*whole, *(one.name for one in self._lines(start + rb"[^\n \t]*")))))
+        yield from (one.name for one in self._lines(rb"(?:[^\n \t]*_)?" + exact + rb"(?:[_.][^\n \t]*)?"))
+        yield from (one.name for one in self._lines(start + rb"[^\n \t]*"))
 
     def blacklisted(self, name: str) -> bool:
         """Whether kprobes refuse the function. Raises Unavailable, without debugfs too."""
