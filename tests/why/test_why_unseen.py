@@ -155,3 +155,20 @@ def test_a_configuration_that_is_shown_complains_of_nothing() -> None:
 )
 def test_what_people_type_at_the_known_places_is_known(text: str, known_as: str) -> None:
     assert [told.message.id for told in join([text]).told] == [known_as]
+
+
+NO_UPROBES = fail("this kernel requires CAP_SYS_ADMIN for uprobes", id="perf.uprobes", title="")
+
+
+@pytest.mark.parametrize(
+    ("text", "is_cause"),
+    [
+        ("ERROR: Unable to attach probe: uprobe:/lib/libc.so.6:getppid. If this is expected, ...", True),
+        ("libbpf: prog 'p': failed to create uprobe '/bin/bash:0x12' perf event: -EACCES", True),
+        ("ERROR: Unable to attach probe: kprobe:vfs_open. If this is expected, ...", False),
+        ("libbpf: tracepoint 'sched/sched_switch' perf_event_open() failed: -EACCES", False),
+        ("perf_event_open() failed: -EACCES", False),
+    ],
+)
+def test_what_is_closed_for_uprobes_alone_explains_nothing_else(text: str, is_cause: bool) -> None:
+    assert (answer(text, NO_UPROBES).cause == NO_UPROBES) is is_cause

@@ -23,6 +23,7 @@ _ABOUT: Mapping[str, frozenset[str]] = {
     "tracing.tracefs": frozenset({"kprobe", "tracepoint", "raw", "fentry", "tracefs"}),
     "tracing.kprobes": frozenset({"kprobe"}),
     "tracing.uprobes": frozenset({"uprobe"}),
+    "perf.uprobes": frozenset({"uprobe"}),
     "tracing.functions": frozenset({"kprobe", "fentry"}),
     "tracing.kprobe-leftovers": frozenset({"kprobe", "uprobe"}),
     "tracing.syscalls": frozenset({"tracepoint"}),
@@ -34,6 +35,10 @@ _ABOUT: Mapping[str, frozenset[str]] = {
 }
 
 
+#: Of these, those that a line must name: what is open to most is closed for this kind alone.
+_NAMED = frozenset({"perf.uprobes"})
+
+
 def spoken_of(text: str) -> frozenset[str]:
     """The kinds that a line names, none for most."""
     return frozenset(kind for kind, pattern in _KINDS.items() if pattern.search(text))
@@ -42,4 +47,4 @@ def spoken_of(text: str) -> frozenset[str]:
 def fits(finding_id: str, kinds: frozenset[str]) -> bool:
     """Whether a finding can be the cause of something that was said of these kinds."""
     about = _ABOUT.get(finding_id)
-    return about is None or not kinds or not about.isdisjoint(kinds)
+    return about is None or (not kinds and finding_id not in _NAMED) or not about.isdisjoint(kinds)

@@ -46,7 +46,11 @@ class Host:
         if "collector" in self._files and "collector" in allowed:
             return "collector", "/bin/sh"
         missing = [name for name in allowed if name not in self._files]
-        what = f"and neither {' or '.join(missing)} is given" if missing else "and is another machine than standalone's"
+        what = (
+            f"and neither {' or '.join(missing)} is given"
+            if missing
+            else "and is another machine than standalone's"
+        )
         raise AnsibleActionFail(f"this host has no Python 3.10 or newer, {what}")
 
     def _is_for_this_machine(self):
