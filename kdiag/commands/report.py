@@ -17,11 +17,14 @@ if TYPE_CHECKING:
 
 def reports(given: Sequence[str]) -> Iterator[tuple[str, Report | BadInput]]:
     """(name, report) of every report or recording that is given, one at a time; of one that cannot be read, why. Raises
-    BadInput where nothing more can be read.
+    BadInput for what is not there.
     """
     for path in paths(given):
-        for document in documents(path):
-            yield document.name, _report(document)
+        try:
+            for document in documents(path):
+                yield document.name, _report(document)
+        except BadInput as bad:
+            yield path, bad  # the other files are no worse for it
 
 
 def _report(document: Document) -> Report | BadInput:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from kdiag.commands.compare import Reading, compare
+from kdiag.commands.report import reports
 from kdiag.compare.json import render as render_json
 from kdiag.compare.reading.inputs import BadInput, documents, paths
 from kdiag.compare.reading.summary import Reader
@@ -117,3 +118,11 @@ def test_half_a_character_in_names_and_words(tmp_path: Path) -> None:
 def test_a_directory_that_cannot_be_read_at_all(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="without reports or recordings"):
         found(str(tmp_path))
+
+
+def test_report_goes_on_after_a_file_that_cannot_be_opened(tmp_path: Path) -> None:
+    (tmp_path / "a.json").symlink_to("nothing")
+    (tmp_path / "b.json.gz").write_bytes(gzip.compress(GOOD)[:-200])
+    (tmp_path / "c.json").write_bytes(GOOD)
+    read = [*reports((str(tmp_path),))]
+    assert [isinstance(one, BadInput) for _, one in read] == [True, True, False]
