@@ -106,7 +106,7 @@ def _root_has_it(machine: Machine) -> bool:
 def _by_release(machine: Machine, gap: Unavailable) -> Finding:
     """What the release says where the kernel was not asked: distributions take such a mend into older ones as well."""
     evidence = (Evidence("perf_event_open(uprobe)", gap.reason),)
-    if uprobes_ask_for_admin(machine.kernel.version_numbers):
+    if uprobes_ask_for_admin(machine.kernel.stable_numbers):
         return unknown(
             "whether CAP_PERFMON is enough for uprobes was not tried",
             reason="Linux 6.16 and stable releases since July 2025 require CAP_SYS_ADMIN",

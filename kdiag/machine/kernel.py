@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
@@ -110,6 +111,24 @@ class Kernel:
         """Major, minor, patch of the release: a hint only, distributions backport. (0, 0, 0) if unreadable."""
         found = re.match(r"(\d+)\.(\d+)(?:\.(\d+))?", self.release)
         return (int(found[1]), int(found[2]), int(found[3] or 0)) if found else (0, 0, 0)
+
+    @cached_property
+    def stable_numbers(self) -> tuple[int, int, int]:
+        """The upstream release that the build was made of, where its distribution says so beside a release of its own:
+        Debian in uname's version ("#1 SMP Debian 6.1.174-1"), Ubuntu in /proc/version_signature ("Ubuntu
+        5.15.0-91.101-generic 5.15.131"); else `version_numbers`.
+        """
+        told = []
+        with suppress(Unavailable):
+            told.append(self.uname.version)
+        with suppress(Unavailable):
+            told.append(read_text(self._system, "/proc/version_signature", 4096) or "")
+        every = [
+            (int(found[1]), int(found[2]), int(found[3]))
+            for found in re.finditer(r"\s(\d+)\.(\d+)\.(\d+)(?=[-+~\s]|$)", " ".join(told))
+        ]
+        series = self.version_numbers[:2]
+        return max([self.version_numbers, *(numbers for numbers in every if numbers[:2] == series)])
 
     @cached_property
     def proc_version(self) -> str | None:

@@ -95,7 +95,7 @@ def _uprobes_ask(machine: Machine) -> bool:
             return machine.bpf.uprobe.name in ("EACCES", "EPERM")
     except Unavailable:
         pass
-    return uprobes_ask_for_admin(machine.kernel.version_numbers)
+    return uprobes_ask_for_admin(machine.kernel.stable_numbers)
 
 
 def engine_filter(machine: Machine, engine: str) -> str:

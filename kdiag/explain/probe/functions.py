@@ -61,12 +61,18 @@ def _one(point: AttachPoint, here: Here, name: str, module: str) -> Found:
         return Found(
             "works", "", sections, "it is not in the list of traceable functions, and this kernel probes it"
         )
+    whole = name.partition(".")[0]
+    if not listed and point.kind not in _TYPED and _goes_by(whole, name, here):
+        said = f"it is not in the list of traceable functions, which bpftrace warns of; the kernel goes by {whole}, which is"
+        return Found("works", "", sections, said)
     if not listed:
         return Found("fails", untraceable.why(name, module, here, in_btf=typed), sections)
     refused = _refused(point, here, name)
     if refused:
         return Found("fails", refused, sections)
     several = f"{len(listed)} functions have this name" if len(listed) > 1 else ""
+    if several and point.kind in ("kprobe", "kretprobe") and _one_of_a_name(here):
+        return _ambiguous(here, several, sections)
     inside = next((one.module for one in listed if one.module), "")
     where = f"{here.machine.names.list_path} lists it" + (f", in the module {inside}" if inside else "")
     return Found("works", "", (Section("Can it be traced", (f"Yes: {where}.",)), *sections), several)
@@ -80,6 +86,43 @@ def _unlisted_too(name: str, here: Here) -> bool:
         )
     except Unavailable:
         return False
+
+
+#: Since when a kprobe on the part of a function that the compiler split off is judged by the whole one's name.
+_SUFFIXES_SINCE = (5, 5, 0)
+
+
+def _goes_by(whole: str, name: str, here: Here) -> bool:
+    """Whether the kernel judges a name with a suffix (`.cold`) by the one without, and lists that (5.5:
+    kernel/trace/trace_kprobe.c, within_notrace_func).
+    """
+    if whole == name or here.machine.kernel.version_numbers < _SUFFIXES_SINCE:
+        return False
+    try:
+        return bool(here.machine.names.traceable(whole)) and any(
+            one.is_function for one in here.machine.names.symbols(name)
+        )
+    except Unavailable:
+        return False
+
+
+def _one_of_a_name(here: Here) -> bool:
+    """Whether this kernel refuses a kprobe whose name several functions have, where it took the first before (6.6 and
+    6.1.60: kernel/trace/trace_kprobe.c, number_of_same_symbols, EADDRNOTAVAIL). Not in 5.10.223.
+    """
+    numbers = here.machine.kernel.stable_numbers
+    return numbers >= (6, 6, 0) or (6, 1, 60) <= numbers < (6, 2, 0)
+
+
+def _ambiguous(here: Here, several: str, sections: tuple[Section, ...]) -> Found:
+    """Libbcc hands over the name; later libraries look up an address instead."""
+    behaviour = here.machine.tools.behaviour
+    said = (
+        f"{several}, and this kernel puts a kprobe on a name only where one function has it (EADDRNOTAVAIL)"
+    )
+    if behaviour is not None and behaviour.uprobes_by == "libbcc":
+        return Found("fails", f"{said}; fentry attaches to the one that BTF has", sections)
+    return Found("unknown", f"{said}; a newer libbpf goes on with an address", sections)
 
 
 def _refused(point: AttachPoint, here: Here, name: str) -> str:

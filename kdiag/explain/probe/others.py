@@ -13,7 +13,7 @@ from kdiag.knowledge.scripts.probes import HARDWARE, RAW_MODULES, SOFTWARE, UNIT
 from kdiag.machine.names.functions import glob_matches
 from kdiag.parse.btf import BtfError
 from kdiag.parse.btf.kinds import Kind
-from kdiag.words import did_you_mean
+from kdiag.words import did_you_mean, listed
 
 if TYPE_CHECKING:
     from kdiag.explain.here import Here
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _TITLE = "Where its types come from"
 #: Before 0.19 bpftrace had a list of its own (src/probe_matcher.cpp).
-_LISTED = ("task", "task_file", "task_vma")
+_LISTED = {"task": (0, 12, 0), "task_file": (0, 12, 0), "task_vma": (0, 18, 0)}
 _PART = "only a part of this kernel's BTF was recorded"
 
 
@@ -72,9 +72,11 @@ def iterator(point: AttachPoint, here: Here) -> Found:
     """`iter:NAME`: a list that the kernel goes through, `bpf_iter_NAME` in BTF."""
     name = point.parts[0]
     behaviour = here.machine.tools.behaviour
-    if behaviour is not None and behaviour.iterators == "listed" and name not in _LISTED:
-        release = behaviour.release
-        return Found("fails", f"bpftrace {release} knows the iterators {', '.join(_LISTED)} (0.19 takes any)")
+    if behaviour is not None and behaviour.iterators == "listed":
+        known = [one for one, since in _LISTED.items() if since <= behaviour.version]
+        if name not in known:
+            said = f"bpftrace {behaviour.release} knows the iterators {listed(known)} only (0.19 takes any)"
+            return Found("fails", said)
     try:
         source = here.types
         struct = source.main.btf.find(f"bpf_iter__{name}", (Kind.STRUCT,))
