@@ -10,7 +10,7 @@ from kdiag.console import exits
 from kdiag.knowledge.tools import errnos
 from kdiag.model import Finding, Remedy, Report, Status, Works
 from kdiag.why.ages import age, suited
-from kdiag.why.narrowing import kinds, options
+from kdiag.why.narrowing import about, options
 from kdiag.why.value import Answer, Explanation, Log, Outcome, Told, Verdict
 from kdiag.why.whence import foreign
 
@@ -53,15 +53,15 @@ def _absent(report: Report) -> frozenset[str]:
 def judged(told: Told, by_id: Mapping[str, Finding], absent: frozenset[str] = frozenset()) -> Answer:
     """What one message means here. absent: ids of skipped findings that are causes nevertheless."""
     message = told.message
-    errno = errnos.answer(message.call, errnos.errno_in(told.text), told.text) if message.call else None
-    causes = message.findings if errno is None else errno.causes
+    errno = errnos.answer(message.call, errnos.errno_in(told.text)) if message.call else None
+    causes = message.findings if errno is None else about.spared(errno.causes, told.text)
     if message.id == options.ROW:
         causes = (*options.named(told.text, by_id), *causes)
     said = "" if errno is None else errno.meaning
-    spoken = kinds.spoken_of(told.text)
-    listed = [by_id[name] for name in causes if name in by_id and kinds.fits(name, spoken)]
+    spoken = about.kinds(told.text)
+    listed = [by_id[name] for name in causes if name in by_id and about.fits(name, spoken)]
     perhaps = [f for f in listed if f.id in _PERHAPS and f.status is Status.WARN]
-    perhaps += [f for f in listed if errno and f.id in errno.perhaps and f.status in _WRONG]
+    perhaps += [f for f in listed if errno and about.unsaid(f.id, told.text) and f.status in _WRONG]
     wrong = [f for kind in _WRONG for f in listed if f.status is kind and f not in perhaps]
     wrong += [f for f in listed if f.id in absent]
     open_ = tuple(f for f in listed if f.status is Status.UNKNOWN or f in perhaps)

@@ -21,23 +21,14 @@ _NUMBERED = re.compile(
 
 class Answer(NamedTuple):
     """What an errno of a call means. causes: ids of findings, likeliest first. else_program: without any of them here,
-    it lies in the program. perhaps: causes of which the message does not say that it is about them. misfit: as in
-    `Message`.
+    it lies in the program. misfit: as in `Message`.
     """
 
     errno: str
     meaning: str
     causes: tuple[str, ...]
     else_program: bool
-    perhaps: tuple[str, ...] = ()
     misfit: bool = False
-
-
-class _About(TypedDict):
-    """A pattern of words that say that a message is about a cause, and one of words that say that it is not."""
-
-    yes: str
-    no: str
 
 
 class _Entry(TypedDict, total=False):
@@ -45,7 +36,6 @@ class _Entry(TypedDict, total=False):
     causes: list[str]
     else_program: bool
     misfit: bool
-    about: dict[str, _About]
 
 
 class _Call(TypedDict):
@@ -74,23 +64,17 @@ def says_only(text: str) -> bool:
     return text in _texts()
 
 
-def answer(call: str, name: str, text: str = "") -> Answer | None:
-    """What the errno of a call means in a message, None where the table does not say."""
+def answer(call: str, name: str) -> Answer | None:
+    """What the errno of a call means, None where the table does not say."""
     entry = calls()[call]["errnos"].get(name)
     if entry is None:
         return None
     lists = cast("Mapping[str, list[str]]", table("messages/causes"))
-    every = [cause for one in entry["causes"] for cause in (lists[one[1:]] if one.startswith("@") else [one])]
-    about = entry.get("about", {})
-    causes = tuple(one for one in every if one not in about or not re.search(about[one]["no"], text))
-    perhaps = tuple(one for one in causes if one in about and not re.search(about[one]["yes"], text))
+    causes = (
+        cause for one in entry["causes"] for cause in (lists[one[1:]] if one.startswith("@") else [one])
+    )
     return Answer(
-        name,
-        entry["meaning"],
-        causes,
-        entry.get("else_program", False),
-        perhaps,
-        entry.get("misfit", False),
+        name, entry["meaning"], tuple(causes), entry.get("else_program", False), entry.get("misfit", False)
     )
 
 
