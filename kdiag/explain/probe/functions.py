@@ -63,7 +63,7 @@ def _one(point: AttachPoint, here: Here, name: str, module: str) -> Found:
         )
     whole = name.partition(".")[0]
     if not listed and point.kind not in _TYPED and _goes_by(whole, name, here):
-        said = f"it is not in the list of traceable functions, so that bpftrace warns; {whole} is, and the kernel goes by it"
+        said = f"it is not in the list of traceable functions, so that bpftrace warns; the kernel goes by {whole}"
         return Found("works", "", sections, said)
     if not listed:
         return Found("fails", untraceable.why(name, module, here, in_btf=typed), sections)
