@@ -86,7 +86,8 @@ def test_words_lead_to_one_concept() -> None:
 def test_no_word_for_a_concept_is_a_profile_or_an_option() -> None:
     words = {word for one in concepts() for word in (one.name, *one.aliases)}
     assert not words & set(profiles())
-    assert not {word for word in words if naming.fits(word)}
+    # Who types `bpf` wants to know what it is; the option is CONFIG_BPF.
+    assert {word for word in words if naming.fits(word)} == {"bpf"}
 
 
 def test_a_capability_of_the_same_name_is_meant_and_points_to_the_concept() -> None:
@@ -158,3 +159,24 @@ def test_where_the_types_of_arguments_come_from_is_the_release_s(version: str) -
 def test_a_concept_that_is_not_there_is_refused() -> None:
     with pytest.raises(NotKnown, match=r"no concept is called 'trace-point'; did you mean tracepoint\?"):
         explain("concept:trace-point")
+
+
+@pytest.mark.parametrize(
+    ("word", "name"),
+    [
+        ("bpf", "ebpf"),
+        ("BPF", "ebpf"),
+        ("linux-headers", "headers"),
+        ("헤더", "headers"),
+        ("sudo", "capabilities"),
+        ("kubernetes", "containers"),
+        ("WSL2", "containers"),
+        ("secureboot", "lockdown"),
+        ("pahole", "btf"),
+        ("offsets", "co-re"),
+        ("probes", "tracepoint"),
+    ],
+)
+def test_what_a_learner_types_leads_to_the_concept(word: str, name: str) -> None:
+    found = ideas.find(word)
+    assert found is not None and found.name == name
