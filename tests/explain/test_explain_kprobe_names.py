@@ -9,7 +9,7 @@ import pytest
 from kdiag.explain.here import Here
 from kdiag.explain.probe.explain import explain
 from tests.support import machines
-from tests.support.explained import SYMBOLS, TRACING, here, listed
+from tests.support.explained import SYMBOLS, TRACING, here, listed, said
 
 MORE = (
     "ffffffff81000080 t setup_timer",
@@ -86,3 +86,27 @@ def test_the_upstream_release_counts_not_the_distributions(
     machine.file(f"{TRACING}/available_filter_functions", listed("setup_timer", "setup_timer"))
     machine.file("/proc/kallsyms", "\n".join((*SYMBOLS, *MORE)) + "\n")
     assert explain("kprobe:setup_timer", here(machine, types=False)).outcome == outcome
+
+
+@pytest.mark.parametrize(
+    ("bpftrace", "pattern", "number"),
+    [
+        ("0.17.0", "rcu_*", 2),
+        ("0.20.0", "rcu_*", 2),
+        ("0.21.0", "rcu_*", None),
+        ("0.27.1", "rcu_*", None),
+        ("0.23.2", "*_idle", None),
+        ("0.20.0", "*_idle", 1),
+        ("0.17.0", "vfs_parse*", 1),
+        ("0.27.1", "vfs_parse*", 1),
+    ],
+)
+def test_what_a_pattern_passes_over(bpftrace: str, pattern: str, number: int | None) -> None:
+    machine = machines.bpftrace(machines.linux("6.1.100"), bpftrace)
+    more = ("rcu_read", "rcu_gp_init", "default_idle", "vfs_parse_fs_param", "vfs_parse_fs_param.part.0")
+    machine.file(f"{TRACING}/available_filter_functions", listed(*more))
+    answer = explain(f"kprobe:{pattern}", here(machine, types=False))
+    assert number is None or f"{number} function{'s' if number != 1 else ''}: " in said(answer)
+    assert (answer.outcome == "works") is (number is not None)
+    if number is None:
+        assert "passes over all that" in answer.verdict

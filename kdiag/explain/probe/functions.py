@@ -9,7 +9,7 @@ from kdiag.btf.sources import NoTypes
 from kdiag.explain.probe import types, untraceable, wildcards
 from kdiag.explain.probe.value import Found, unseen
 from kdiag.explain.value import Section
-from kdiag.knowledge.scripts.probes import KPROBE_MODULES
+from kdiag.knowledge.scripts.probes import KPROBE_MODULES, taken_for_unsafe
 from kdiag.parse.btf import BtfError
 from kdiag.system import Unavailable
 
@@ -67,6 +67,9 @@ def _one(point: AttachPoint, here: Here, name: str, module: str) -> Found:
         return Found("works", "", sections, said)
     if not listed:
         return Found("fails", untraceable.why(name, module, here, in_btf=typed), sections)
+    unsafe = _unsafe(point, here, name)
+    if unsafe:
+        return Found("fails", unsafe, sections)
     refused = _refused(point, here, name)
     if refused:
         return Found("fails", refused, sections)
@@ -123,6 +126,18 @@ def _ambiguous(here: Here, several: str, sections: tuple[Section, ...]) -> Found
     if behaviour is not None and behaviour.uprobes_by == "libbcc":
         return Found("fails", f"{said}; fentry attaches to the one that BTF has", sections)
     return Found("unknown", f"{said}; a newer libbpf goes on with an address", sections)
+
+
+def _unsafe(point: AttachPoint, here: Here, name: str) -> str:
+    """Why bpftrace finds no type of a function that has one: it takes it for unsafe, and up to 0.24 asks that first
+    (src/btf.cpp, is_traceable_func()).
+    """
+    behaviour = here.machine.tools.behaviour
+    if behaviour is None or point.kind not in _TYPED or behaviour.fentry_check == "late":
+        return ""
+    if not taken_for_unsafe(name, behaviour.version):
+        return ""
+    return f"bpftrace {behaviour.release} takes {name} for unsafe and looks up no type of it; kprobe:{name} attaches"
 
 
 def _refused(point: AttachPoint, here: Here, name: str) -> str:

@@ -15,6 +15,7 @@ from kdiag.knowledge.scripts.probes import (
     KPROBES_SINGLY,
     Rate,
     most_probes,
+    passed_over,
 )
 from kdiag.machine.names.functions import glob
 from kdiag.model import Status
@@ -40,12 +41,25 @@ def found(point: AttachPoint, here: Here) -> Found:
         because = f"how many functions match {pattern}: {unseen(gap)}"
         return Found("unknown", because, _in_types(pattern, module, here))
     text = []
+    behaviour = here.machine.tools.behaviour
+    if behaviour is not None:
+        every, matched = matched, [one for one in matched if not passed_over(one, behaviour.version)]
+        if every and not matched:
+            return Found(
+                "fails",
+                f"bpftrace {behaviour.release} passes over all that {pattern} matches: {comma(every)}",
+            )
+        if len(every) > len(matched):
+            left = [one for one in every if passed_over(one, behaviour.version)]
+            text.append(
+                f"bpftrace {behaviour.release} passes over {_functions(len(left))} of them: {comma(left)}."
+            )
     if point.kind in _TYPED:
         listed = len(matched)
         try:
             known = _typed(here)
             matched = [name for name in matched if name in known]
-            text = [f"{listed} traceable functions match, and BTF has {len(matched)} of them."]
+            text.append(f"{listed} traceable functions match, and BTF has {len(matched)} of them.")
         except (NoTypes, BtfError) as error:
             return Found("unknown", f"fentry attaches by types: {error}")
     if not matched:

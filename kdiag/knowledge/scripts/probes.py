@@ -80,6 +80,27 @@ def most_probes(release: Version) -> int:
     return 1024 if release >= (0, 22, 0) else 512
 
 
+#: Functions that bpftrace takes for unsafe since 0.21, and what the names of others begin with: no pattern stands for
+#: them, and fentry refuses them (src/utils.cpp, is_bad_func(); src/symbols/kernel.cpp).
+_UNSAFE, _UNSAFE_BEGIN = (
+    {"arch_cpu_idle", "default_idle", "bpf_dispatcher_xdp_func"},
+    ("rcu_", "__ftrace_invalid_address__"),
+)
+UNSAFE_SINCE: Version = (0, 21, 0)
+
+
+def taken_for_unsafe(name: str, release: Version) -> bool:
+    """Whether this release leaves the function out of what can be traced, whatever the kernel says."""
+    return release >= UNSAFE_SINCE and (name in _UNSAFE or name.startswith(_UNSAFE_BEGIN))
+
+
+def passed_over(name: str, release: Version) -> bool:
+    """Whether a pattern does not stand for the function: a part that the compiler split off, for every release
+    (src/probe_matcher.cpp, get_matches_in_stream()), and what is taken for unsafe.
+    """
+    return ".part." in name or taken_for_unsafe(name, release)
+
+
 class Rate(NamedTuple):
     """Probes that are attached, and detached, in a second, and where that was measured."""
 
