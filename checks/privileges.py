@@ -170,7 +170,7 @@ def memlock(machine: Machine) -> Iterator[Finding]:
     if may_raise:
         yield ok("RLIMIT_MEMLOCK can be raised", evidence=tuple(evidence))
         return
-    if not privileges.is_root:
+    if not privileges.is_root and privileges.lacking("CAP_BPF"):
         yield skip("does not matter: root may raise RLIMIT_MEMLOCK", evidence=tuple(evidence))
         return
     counted = machine.bpf.charges_memcg
@@ -200,6 +200,7 @@ def memlock(machine: Machine) -> Iterator[Finding]:
             f"RLIMIT_MEMLOCK is {_size(soft)} and counts on this kernel",
             reason="BPF maps are charged against it before 5.11, and CAP_SYS_RESOURCE is missing to raise it",
             evidence=tuple(evidence),
+            causes=() if privileges.is_root else ("privileges.root",),
             remedies=(
                 Remedy(
                     "privileges.memlock",

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from kdiag.knowledge.tools.behaviour import Behaviour
 
 #: What stands in nobody's way who holds the right: fine for root where root gets it, which is then among the causes.
-_BY_RIGHT = ("perf.uprobes",)
+_BY_RIGHT = ("perf.uprobes", "privileges.memlock")
 #: Findings that are about the caller, not about the machine: fine for root (of the machine, not of a namespace).
 ABOUT_THE_USER = frozenset(
     {"privileges.root", "privileges.capabilities", "bpf.listing", "tools.bpftool-feature"}

@@ -20,15 +20,19 @@ if TYPE_CHECKING:
     from kdiag.knowledge.tools.behaviour import Behaviour
 
 
+#: Room for more than one small map. A ring buffer of 64 kB and its pages of positions are more than the usual limit.
+_ROOM = need("privileges.memlock", tolerate_warn=True)
+
+
 def _core(*more: Expression, own_libbpf: bool = False) -> Expression:
-    """What every CO-RE program needs, and what this kind needs besides. own_libbpf: its library is its own, and it sees
-    to locked memory itself, so that what the installed one reads does not matter.
+    """What every CO-RE program needs, and what this kind needs besides. own_libbpf: its library is its own, so that
+    what the installed one reads does not matter. Locked memory is a matter of the maps: a program with one small map
+    loads with 64 kB of it.
     """
     shared = not own_libbpf
     return all_of(
         need("privileges.capabilities"),
         need("privileges.userns"),
-        *([need("privileges.memlock", tolerate_warn=True)] if shared else []),
         need("kernel.lockdown"),
         need("bpf.map"),
         stand_ins(need("btf.vmlinux", tolerate_warn=True), need("btf.fallback")),
@@ -52,7 +56,7 @@ def core_fentry(_b: Behaviour) -> Expression:
 
 
 def core_ringbuf(_b: Behaviour) -> Expression:
-    return _core(need("bpf.prog.raw_tracepoint"), there("bpf.ringbuf"))
+    return _core(need("bpf.prog.raw_tracepoint"), there("bpf.ringbuf"), _ROOM)
 
 
 def core_kfunc(_b: Behaviour) -> Expression:
@@ -67,7 +71,7 @@ def core_iter(_b: Behaviour) -> Expression:
 
 def core_stock(_b: Behaviour) -> Expression:
     places = (need("tracing.tracefs"), need("tracing.first-path"), need("tracing.syscalls"))
-    return _core(need("bpf.prog.tracepoint"), need("perf.events"), *places, own_libbpf=True)
+    return _core(need("bpf.prog.tracepoint"), need("perf.events"), *places, _ROOM, own_libbpf=True)
 
 
 def core_tools(_b: Behaviour) -> Expression:
@@ -81,6 +85,7 @@ def core_tools(_b: Behaviour) -> Expression:
         at_worst_caveat(need("perf.events"), "those that use kprobes or tracepoints do not work"),
         at_worst_caveat(need("tracing.kprobes"), "those that use kprobes do not work"),
         at_worst_caveat(unless_refuted("perf.uprobes"), "those that use uprobes do not work"),
+        at_worst_caveat(_ROOM, "those with larger maps do not load"),
         # A tracepoint's id is read from tracefs (src/libbpf.c, determine_tracepoint_id).
         tracepoints(need("tracing.first-path"), need("tracing.libbpf-path")),
         need("tracing.own-path"),
