@@ -193,6 +193,10 @@ SIGNS: Mapping[str, tuple[tuple[object, tuple[Sign, ...]], ...]] = {
         (True, (has(r"^src/stdlib/usdt/usdt\.bpf\.c$", r"usdt\.bpf\.h"),)),
         (False, (no(r"^src/stdlib/.*usdt.*$", "."),)),
     ),
+    "uprobes_by": (
+        ("libbpf", (has(r"^src/attached_probe\.cpp$", r"bpf_program__attach_uprobe_opts"),)),
+        ("libbcc", (has(r"^src/attached_probe\.cpp$", r"bpf_attach_uprobe"),)),
+    ),
     "usdt_multi": (
         (
             True,
