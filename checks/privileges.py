@@ -188,7 +188,7 @@ def memlock(machine: Machine) -> Iterator[Finding]:
                 ),
             ),
         )
-    elif counted.name in ("EPERM", "EACCES"):
+    elif counted.refused:
         yield unknown(
             "whether this kernel counts RLIMIT_MEMLOCK cannot be asked",
             reason=counted.describe(),

@@ -49,14 +49,14 @@ def quoted(notice: Notice) -> Evidence:
 
 def only_root_may(machine: Machine, call: Call, result: ProbeResult) -> bool:
     """Whether a user without the capabilities was refused: that says nothing about the machine, for root may."""
-    if result.name not in ("EPERM", "EACCES") or machine.privileges.is_root:
+    if not result.refused or machine.privileges.is_root:
         return False
     return machine.privileges.initial_user_namespace and bool(_lacking(machine, call))
 
 
 def explain(machine: Machine, call: Call, result: ProbeResult) -> Refusal:
     """What this answer to this call means for the caller."""
-    if result.name in ("EPERM", "EACCES"):
+    if result.refused:
         return _refused(machine, call, result)
     if result.name == "ENOSYS":
         return _no_such_call(machine, call)

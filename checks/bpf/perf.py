@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from kdiag.check import check
-from kdiag.knowledge.uprobe_rights import uprobes_ask_for_admin
+from kdiag.knowledge.kernel_changes import UPROBES_ASK_FOR_ADMIN
 from kdiag.machine import Machine
 from kdiag.machine.text import read_text
 from kdiag.model import Evidence, Finding, Remedy, expect, expected, fail, ok, skip, unknown, warn
@@ -85,28 +85,25 @@ def uprobes(machine: Machine) -> Iterator[Finding]:
         yield _by_release(machine, gap)
         return
     evidence = (Evidence("perf_event_open(uprobe)", result.describe()),)
-    if result.name not in ("EACCES", "EPERM"):
+    if not result.refused:
         yield ok("uprobes may be opened", evidence=evidence)
         return
+    # Is it only that this user is not root? Root of this place holds it.
+    by_root = not machine.privileges.is_root and "CAP_SYS_ADMIN" in machine.privileges.status.bounding
     yield fail(
         "this kernel requires CAP_SYS_ADMIN for uprobes",
         reason="CAP_PERFMON was enough before Linux 6.16, and before the stable releases of July 2025 (CVE-2025-38466)",
         evidence=(*evidence, Evidence("CAP_SYS_ADMIN", "missing")),
-        causes=("privileges.root",) if _root_has_it(machine) else ("privileges.capabilities",),
-        remedies=() if _root_has_it(machine) else run_with(machine, "uprobes"),
-        with_root="CAP_SYS_ADMIN is there" if _root_has_it(machine) else "",
+        causes=("privileges.root",) if by_root else ("privileges.capabilities",),
+        remedies=() if by_root else run_with(machine, "uprobes"),
+        with_root="CAP_SYS_ADMIN is there" if by_root else "",
     )
-
-
-def _root_has_it(machine: Machine) -> bool:
-    """Whether it is only that this user is not root: root of this place holds CAP_SYS_ADMIN."""
-    return not machine.privileges.is_root and "CAP_SYS_ADMIN" in machine.privileges.status.bounding
 
 
 def _by_release(machine: Machine, gap: Unavailable) -> Finding:
     """What the release says where the kernel was not asked: distributions take such a mend into older ones as well."""
     evidence = (Evidence("perf_event_open(uprobe)", gap.reason),)
-    if uprobes_ask_for_admin(machine.kernel.stable_numbers):
+    if UPROBES_ASK_FOR_ADMIN.is_in(machine.kernel.stable_numbers):
         return unknown(
             "whether CAP_PERFMON is enough for uprobes was not tried",
             reason="Linux 6.16 and stable releases since July 2025 require CAP_SYS_ADMIN",

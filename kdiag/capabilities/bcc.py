@@ -26,6 +26,10 @@ _TOOLS = unless_refuted("tools.bcc-programs")
 _STRUCTS = at_best_expected("headers.bcc-structs")
 
 
+#: The event of one uprobe: what the kernel refuses, libbcc asks of tracefs (src/cc/libbpf.c, bpf_attach_probe).
+UPROBE_OF_LIBBCC = at_worst_unknown(unless_refuted("perf.uprobes"), "only uprobe_events in tracefs is left")
+
+
 def tracepoints(*places: Expression) -> Expression:
     """tracefs, where the tools look for it."""
     return at_worst_caveat(all_of(need("tracing.tracefs"), *places), "those that use tracepoints do not work")
@@ -153,8 +157,7 @@ PARTS = (
             need("perf.events"),
             need("tracing.uprobes"),
             need("tracing.thumb"),
-            # libbcc tries both ways (src/cc/libbpf.c, bpf_attach_probe).
-            at_worst_unknown(unless_refuted("perf.uprobes"), "only uprobe_events in tracefs is left"),
+            UPROBE_OF_LIBBCC,
         ),
         'attach_uprobe(name="c", sym="getppid")',
     ),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kdiag.capabilities.bcc import UPROBE_OF_LIBBCC
 from kdiag.capabilities.bpftrace_parts import LOOKED_AT, btf, clang, output, pids, start, tracefs
 from kdiag.capabilities.expression import (
     Context,
@@ -17,7 +18,6 @@ from kdiag.capabilities.expression import (
     always,
     any_of,
     at_worst_caveat,
-    at_worst_unknown,
     caveat,
     need,
     never,
@@ -46,7 +46,7 @@ def _begin(b: Behaviour) -> Expression:
     """What BEGIN and END are: a uprobe on bpftrace itself, a program that is run on demand, or either."""
     on_demand = all_of(need("bpf.prog.raw_tracepoint"), need("bpf.test-run"))
     named = unless_refuted("tools.bpftrace-begin")
-    uprobe = all_of(named, _uprobes(), need("bpf.prog.kprobe"), need("perf.events"), _opened(b.uprobes_by))
+    uprobe = all_of(named, _uprobes(), need("bpf.prog.kprobe"), need("perf.events"), _opened(b.attaches_by))
     return {"uprobe": uprobe, "raw-tracepoint": on_demand}.get(b.begin_program, any_of(on_demand, uprobe))
 
 
@@ -101,7 +101,7 @@ def _kprobe_attached(b: Behaviour) -> Expression:
 
 def _detach(b: Behaviour) -> Expression:
     """BCC's library attaches through perf events and looks into tracefs when it detaches."""
-    if not b.detach_reads_tracefs:
+    if b.attaches_by == "libbpf":
         return always
     return at_worst_caveat(need("tracing.tracefs"), "works, with error messages at the end")
 
@@ -146,14 +146,12 @@ def _uprobes() -> Expression:
 
 
 def _opened(library: str) -> Expression:
-    """The event of one uprobe. What the kernel refuses libbpf, libbcc asks of uprobe_events in tracefs."""
-    if library == "libbpf":
-        return unless_refuted("perf.uprobes")
-    return at_worst_unknown(unless_refuted("perf.uprobes"), "only uprobe_events in tracefs is left")
+    """The event of one uprobe."""
+    return unless_refuted("perf.uprobes") if library == "libbpf" else UPROBE_OF_LIBBCC
 
 
 def uprobe(b: Behaviour) -> Expression:
-    attached = all_of(_uprobes(), need("bpf.prog.kprobe"), need("perf.events"), _opened(b.uprobes_by))
+    attached = all_of(_uprobes(), need("bpf.prog.kprobe"), need("perf.events"), _opened(b.attaches_by))
     return all_of(_runs(b), attached, _detach(b), pids(b), _by_pid())
 
 

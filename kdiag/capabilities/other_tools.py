@@ -29,14 +29,13 @@ def _core(*more: Expression, own_libbpf: bool = False) -> Expression:
     what the installed one reads does not matter. Locked memory is a matter of the maps: a program with one small map
     loads with 64 kB of it.
     """
-    shared = not own_libbpf
     return all_of(
         need("privileges.capabilities"),
         need("privileges.userns"),
         need("kernel.lockdown"),
         need("bpf.map"),
         stand_ins(need("btf.vmlinux", tolerate_warn=True), need("btf.fallback")),
-        *([need("btf.readers")] if shared else []),
+        *([] if own_libbpf else [need("btf.readers")]),
         *more,
     )
 

@@ -118,10 +118,8 @@ class _Collection:
             row = (self._kind(summary), self._place(name, summary, own), summary.verdict.value)
         except BadInput as bad:
             return str(bad)
-        self._newest = (
-            max(self._newest, stored(summary.created)) if summary.created <= self._now else self._newest
-        )
         created = stored(summary.created)
+        self._newest = max(self._newest, created) if summary.created <= self._now else self._newest
         new = self._database.execute("INSERT OR IGNORE INTO machine (name) VALUES (?)", (name,))
         if new.rowcount:
             self.machines += 1

@@ -92,37 +92,6 @@ def stream(data: bytes, *, limit: int, chunk: int = 1 << 20) -> Iterator[bytes]:
         yield piece
 
 
-def _decode(data: bytes, kind: str, chunk: int) -> Iterator[bytes]:
-    """Feed a decoder step by step, through concatenated streams of the same kind."""
-    make, errors = _decoder_for(kind)
-    damaged: tuple[type[Exception], ...] = (*errors, EOFError, MemoryError)
-    view, position, streams = memoryview(data), 0, 1
-    decoder, stalled = make(), False
-    while True:
-        piece = b""
-        if decoder.needs_input or stalled:
-            piece = bytes(view[position : position + _INPUT_STEP])
-            position += len(piece)
-        try:
-            output = decoder.decompress(piece, chunk)
-        except damaged as error:
-            raise ParseError(f"{kind} data is damaged: {error}", position - len(piece)) from None
-        if output:
-            yield output
-        if decoder.eof:
-            position = _next_stream(data, position - len(decoder.unused_data), kind)
-            streams += 1
-            if position < 0:
-                return
-            if streams > _MAX_STREAMS:
-                raise ParseError(f"more than {_MAX_STREAMS} concatenated {kind} streams", position)
-            decoder, stalled = make(), False
-            continue
-        stalled = not output and not piece
-        if stalled and position >= len(data):
-            raise ParseError(f"{kind} data ends early", len(data))
-
-
 class Decoder:
     """Decompresses one stream step by step."""
 
@@ -147,12 +116,38 @@ class Decoder:
         """What stood behind the end of the stream."""
         return self._inner.unused_data
 
-    def decompress(self, data: bytes, most: int) -> bytes:
-        """Up to `most` bytes, perhaps none. Raises ParseError for damaged data."""
+    def decompress(self, data: bytes, most: int, at: int | None = None) -> bytes:
+        """Up to `most` bytes, perhaps none. at: the place of the data. Raises ParseError for damaged data."""
         try:
             return self._inner.decompress(data, most)
         except self._damaged as error:
-            raise ParseError(f"{self._kind} data is damaged: {error}") from None
+            raise ParseError(f"{self._kind} data is damaged: {error}", at) from None
+
+
+def _decode(data: bytes, kind: str, chunk: int) -> Iterator[bytes]:
+    """Feed a decoder step by step, through concatenated streams of the same kind."""
+    view, position, streams = memoryview(data), 0, 1
+    decoder, stalled = Decoder(kind), False
+    while True:
+        piece = b""
+        if decoder.needs_input or stalled:
+            piece = bytes(view[position : position + _INPUT_STEP])
+            position += len(piece)
+        output = decoder.decompress(piece, chunk, position - len(piece))
+        if output:
+            yield output
+        if decoder.eof:
+            position = _next_stream(data, position - len(decoder.unused_data), kind)
+            streams += 1
+            if position < 0:
+                return
+            if streams > _MAX_STREAMS:
+                raise ParseError(f"more than {_MAX_STREAMS} concatenated {kind} streams", position)
+            decoder, stalled = Decoder(kind), False
+            continue
+        stalled = not output and not piece
+        if stalled and position >= len(data):
+            raise ParseError(f"{kind} data ends early", len(data))
 
 
 class Length:
@@ -160,28 +155,23 @@ class Length:
 
     def __init__(self, kind: str, limit: int) -> None:
         """limit: of the uncompressed bytes. Raises Unsupported."""
-        make, errors = _decoder_for(kind)
         self._kind, self._limit = kind, limit
-        self._decoder = make()
-        self._damaged: tuple[type[Exception], ...] = (*errors, EOFError, MemoryError)
+        self._decoder = Decoder(kind)
         self._fed = self._made = 0
 
     def feed(self, data: bytes) -> int | None:
         """The stream's length once its end was in `data`, else None. ParseError where it is damaged or too large."""
         self._fed += len(data)
-        try:
-            while True:
-                made = len(self._decoder.decompress(data, 1 << 20))
-                self._made += made
-                if self._decoder.eof:
-                    return self._fed - len(self._decoder.unused_data)
-                if self._made > self._limit:
-                    raise ParseError(f"{self._kind} data decompresses to more than {self._limit} bytes")
-                if self._decoder.needs_input or not made:
-                    return None
-                data = b""
-        except self._damaged as error:
-            raise ParseError(f"{self._kind} data is damaged: {error}", self._fed - len(data)) from None
+        while True:
+            made = len(self._decoder.decompress(data, 1 << 20, self._fed - len(data)))
+            self._made += made
+            if self._decoder.eof:
+                return self._fed - len(self._decoder.unused_data)
+            if self._made > self._limit:
+                raise ParseError(f"{self._kind} data decompresses to more than {self._limit} bytes")
+            if self._decoder.needs_input or not made:
+                return None
+            data = b""
 
 
 def _next_stream(data: bytes, end: int, kind: str) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from kdiag.knowledge.uprobe_rights import uprobes_ask_for_admin
+from kdiag.knowledge.kernel_changes import UPROBES_ASK_FOR_ADMIN
 from kdiag.model import Remedy
 from kdiag.system import Unavailable
 from kdiag.words import listed
@@ -92,10 +92,10 @@ def _uprobes_ask(machine: Machine) -> bool:
     """Whether this kernel requires CAP_SYS_ADMIN for a uprobe: its own answer, else its release's."""
     try:
         if not machine.privileges.has("CAP_SYS_ADMIN") and machine.bpf.profile.ok:
-            return machine.bpf.uprobe.name in ("EACCES", "EPERM")
+            return machine.bpf.uprobe.refused
     except Unavailable:
         pass
-    return uprobes_ask_for_admin(machine.kernel.stable_numbers)
+    return UPROBES_ASK_FOR_ADMIN.is_in(machine.kernel.stable_numbers)
 
 
 def engine_filter(machine: Machine, engine: str) -> str:

@@ -88,6 +88,11 @@ class ProbeResult(NamedTuple):
         # 524 is the kernel's internal ENOTSUPP (include/linux/errno.h), which leaks to user space from bpf(2).
         return "ok" if self.errno == 0 else errnos.name(self.errno)
 
+    @property
+    def refused(self) -> bool:
+        """The kernel, a filter or a security module did not let the caller: EPERM or EACCES."""
+        return self.name in ("EPERM", "EACCES")
+
     def describe(self) -> str:
         """`EPERM (Operation not permitted)`, or `ok`."""
         if self.errno == 0:

@@ -52,17 +52,12 @@ def _perf(kind: int, config: int) -> ProbeResult:
     return outcome(syscalls.perf_event_open(attr, -1, min(os.sched_getaffinity(0))))
 
 
-def _perf_uprobe(source: int) -> ProbeResult:
-    """A uprobe of no program: EINVAL is the answer to who may have one (kernel/events/core.c, perf_uprobe_event_init:
-    the caller's rights come first, then uprobe_path, which is not given). source: the number of the event source.
-    """
-    return _perf(source, 0)
-
-
 def perf_probe(detail: str, argument: str = "") -> ProbeResult:
     """Make the named call and undo it. Raises KeyError for an unknown name, ValueError for an argument that is none."""
     if detail == "uprobe":
-        return _perf_uprobe(int(argument))
+        # Of the event source with this number, and of no program: EINVAL is the answer to who may have one. The rights
+        # come first, then uprobe_path, which is not given (kernel/events/core.c, perf_uprobe_event_init).
+        return _perf(int(argument), 0)
     if detail == "profile":  # PERF_COUNT_SW_CPU_CLOCK of a whole CPU, what profile: and interval: open
         return _perf(1, 0)
     if detail == "bpf-output":  # PERF_COUNT_SW_BPF_OUTPUT, what bpftrace's perf buffer opens

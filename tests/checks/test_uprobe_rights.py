@@ -6,7 +6,7 @@ import errno
 
 import pytest
 
-from kdiag.knowledge.uprobe_rights import uprobes_ask_for_admin
+from kdiag.knowledge.kernel_changes import UPROBES_ASK_FOR_ADMIN
 from kdiag.model import Report, Status, Works
 from kdiag.system import Unavailable
 from kdiag.system.perf_probes import perf_probe
@@ -50,7 +50,7 @@ def works(report: Report) -> dict[str, Works]:
     ],
 )
 def test_stable_series_have_it_from_their_own_release(version: tuple[int, int, int], asks: bool) -> None:
-    assert uprobes_ask_for_admin(version) is asks
+    assert UPROBES_ASK_FOR_ADMIN.is_in(version) is asks
 
 
 def test_a_release_that_attaches_by_libbpf_attaches_no_single_uprobe() -> None:

@@ -4,6 +4,8 @@ the iterators that a release knows. Seen on Linux 6.1.0-50 (6.1.174) with bpftra
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from kdiag.explain.here import Here
@@ -19,9 +21,17 @@ MORE = (
 )
 
 
-def on(kernel: str, bpftrace: str) -> Here:
+TWICE = ("setup_timer", "setup_timer")
+
+
+def on(
+    kernel: str, bpftrace: str, functions: Sequence[str] = TWICE, version: str = "", signature: str = ""
+) -> Here:
     machine = machines.bpftrace(machines.linux(kernel), bpftrace)
-    machine.file(f"{TRACING}/available_filter_functions", listed("setup_timer", "setup_timer"))
+    machine.version = version or machine.version
+    if signature:
+        machine.file("/proc/version_signature", signature)
+    machine.file(f"{TRACING}/available_filter_functions", listed(*functions))
     machine.file("/proc/kallsyms", "\n".join((*SYMBOLS, *MORE)) + "\n")
     return here(machine, types=False)
 
@@ -79,13 +89,8 @@ def test_iterators_by_release(bpftrace: str, known: bool) -> None:
 def test_the_upstream_release_counts_not_the_distributions(
     release: str, version: str, signature: str, outcome: str
 ) -> None:
-    machine = machines.bpftrace(machines.linux(release), "0.17.0")
-    machine.version = version
-    if signature:
-        machine.file("/proc/version_signature", signature)
-    machine.file(f"{TRACING}/available_filter_functions", listed("setup_timer", "setup_timer"))
-    machine.file("/proc/kallsyms", "\n".join((*SYMBOLS, *MORE)) + "\n")
-    assert explain("kprobe:setup_timer", here(machine, types=False)).outcome == outcome
+    kernel = on(release, "0.17.0", version=version, signature=signature)
+    assert explain("kprobe:setup_timer", kernel).outcome == outcome
 
 
 @pytest.mark.parametrize(
@@ -102,11 +107,19 @@ def test_the_upstream_release_counts_not_the_distributions(
     ],
 )
 def test_what_a_pattern_passes_over(bpftrace: str, pattern: str, number: int | None) -> None:
-    machine = machines.bpftrace(machines.linux("6.1.100"), bpftrace)
     more = ("rcu_read", "rcu_gp_init", "default_idle", "vfs_parse_fs_param", "vfs_parse_fs_param.part.0")
-    machine.file(f"{TRACING}/available_filter_functions", listed(*more))
-    answer = explain(f"kprobe:{pattern}", here(machine, types=False))
+    answer = explain(f"kprobe:{pattern}", on("6.1.100", bpftrace, more))
     assert number is None or f"{number} function{'s' if number != 1 else ''}: " in said(answer)
     assert (answer.outcome == "works") is (number is not None)
     if number is None:
         assert "passes over all that" in answer.verdict
+
+
+def test_what_is_passed_over_is_said_in_a_sentence() -> None:
+    functions = ("vfs_parse_fs_param", "vfs_parse_fs_param.part.0", "vfs_parse_fs_string.part.0")
+    text = said(explain("kprobe:vfs_parse*", on("6.1.100", "0.17.0", functions)))
+    assert (
+        "bpftrace 0.17.0 passes over 2 functions: vfs_parse_fs_param.part.0, vfs_parse_fs_string.part.0."
+        in text
+    )
+    assert "It stands for 1 function: vfs_parse_fs_param." in text

@@ -185,17 +185,19 @@ SIGNS: Mapping[str, tuple[tuple[object, tuple[Sign, ...]], ...]] = {
         ),
         (True, (has(r"^src/attached_probe\.cpp$", r"interval(?s:.{0,600})int cpu = 0;"),)),
     ),
-    "detach_reads_tracefs": (
-        (True, (has(r"^src/attached_probe\.cpp$", r"bpf_detach_kprobe"),)),
-        (False, (no(CODE, r"bpf_detach_kprobe"),)),
+    "attaches_by": (
+        ("libbcc", (has(r"^src/attached_probe\.cpp$", r"bpf_detach_kprobe"),)),
+        (
+            "libbpf",
+            (
+                has(r"^src/attached_probe\.cpp$", r"bpf_program__attach_uprobe_opts"),
+                no(CODE, r"bpf_detach_kprobe"),
+            ),
+        ),
     ),
     "usdt_needs_types": (
         (True, (has(r"^src/stdlib/usdt/usdt\.bpf\.c$", r"usdt\.bpf\.h"),)),
         (False, (no(r"^src/stdlib/.*usdt.*$", "."),)),
-    ),
-    "uprobes_by": (
-        ("libbpf", (has(r"^src/attached_probe\.cpp$", r"bpf_program__attach_uprobe_opts"),)),
-        ("libbcc", (has(r"^src/attached_probe\.cpp$", r"bpf_attach_uprobe"),)),
     ),
     "usdt_multi": (
         (

@@ -12,7 +12,7 @@ import errno
 import gzip
 from collections.abc import Iterable, Mapping
 
-from kdiag.knowledge.uprobe_rights import uprobes_ask_for_admin
+from kdiag.knowledge.kernel_changes import UPROBES_ASK_FOR_ADMIN
 from tests.support import kernel_parts as parts
 from tests.support.description import Description, Node
 
@@ -304,7 +304,7 @@ def answers(
         described.probe(name, 0 if trace else denied, "" if trace else "load")
     for name in ("perf:profile", "perf:bpf-output", "perf:hardware"):
         described.probe(name, 0 if perf else errno.EACCES)
-    own = admin or not uprobes_ask_for_admin(numbers)
+    own = admin or not UPROBES_ASK_FOR_ADMIN.is_in(numbers)
     described.probe("perf:uprobe:8", errno.EINVAL if perf and own else errno.EACCES)
     described.file("/proc/self/status", parts.process_status(effective, effective))
     return described

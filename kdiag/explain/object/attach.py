@@ -129,8 +129,7 @@ def _events(section: Section, kind: str | None, kernel: KernelFacts) -> Iterator
         result = kernel.machine.bpf.profile
         if not result.ok:
             text = f"the kernel refuses perf events, by which libbpf attaches it: {result.describe()}"
-            refused = result.name in ("EPERM", "EACCES")
-            yield Trouble(text, finding="perf.events", attach=True, rights=refused)
+            yield Trouble(text, finding="perf.events", attach=True, rights=result.refused)
         elif kind == "uprobe":
             yield from _uprobe(kernel)
     except Unavailable as gap:
@@ -142,8 +141,7 @@ def _uprobe(kernel: KernelFacts) -> Iterator[Trouble]:
     """What a kernel asks of who opens a uprobe, beyond other perf events (perf_uprobe_event_init)."""
     if kernel.machine.privileges.has("CAP_SYS_ADMIN"):
         return
-    result = kernel.machine.bpf.uprobe
-    if result.name in ("EPERM", "EACCES"):
+    if kernel.machine.bpf.uprobe.refused:
         text = "this kernel requires CAP_SYS_ADMIN for uprobes"
         yield Trouble(text, finding="perf.uprobes", attach=True, rights=True)
 

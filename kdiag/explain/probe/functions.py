@@ -9,6 +9,7 @@ from kdiag.btf.sources import NoTypes
 from kdiag.explain.probe import types, untraceable, wildcards
 from kdiag.explain.probe.value import Found, unseen
 from kdiag.explain.value import Section
+from kdiag.knowledge.kernel_changes import ONE_FUNCTION_OF_A_NAME
 from kdiag.knowledge.scripts.probes import KPROBE_MODULES, taken_for_unsafe
 from kdiag.parse.btf import BtfError
 from kdiag.system import Unavailable
@@ -74,7 +75,11 @@ def _one(point: AttachPoint, here: Here, name: str, module: str) -> Found:
     if refused:
         return Found("fails", refused, sections)
     several = f"{len(listed)} functions have this name" if len(listed) > 1 else ""
-    if several and point.kind in ("kprobe", "kretprobe") and _one_of_a_name(here):
+    if (
+        several
+        and point.kind not in _TYPED
+        and ONE_FUNCTION_OF_A_NAME.is_in(here.machine.kernel.stable_numbers)
+    ):
         return _ambiguous(here, several, sections)
     inside = next((one.module for one in listed if one.module), "")
     where = f"{here.machine.names.list_path} lists it" + (f", in the module {inside}" if inside else "")
@@ -84,9 +89,7 @@ def _one(point: AttachPoint, here: Here, name: str, module: str) -> Found:
 def _unlisted_too(name: str, here: Here) -> bool:
     """Whether the kernel puts kprobes on functions that it does not list, and has this one."""
     try:
-        return not here.machine.tracing.probes_by_list and any(
-            one.is_function for one in here.machine.names.symbols(name)
-        )
+        return not here.machine.tracing.probes_by_list and _is_function(name, here)
     except Unavailable:
         return False
 
@@ -102,19 +105,14 @@ def _goes_by(whole: str, name: str, here: Here) -> bool:
     if whole == name or here.machine.kernel.version_numbers < _SUFFIXES_SINCE:
         return False
     try:
-        return bool(here.machine.names.traceable(whole)) and any(
-            one.is_function for one in here.machine.names.symbols(name)
-        )
+        return bool(here.machine.names.traceable(whole)) and _is_function(name, here)
     except Unavailable:
         return False
 
 
-def _one_of_a_name(here: Here) -> bool:
-    """Whether this kernel refuses a kprobe whose name several functions have, where it took the first before (6.6 and
-    6.1.60: kernel/trace/trace_kprobe.c, number_of_same_symbols, EADDRNOTAVAIL). Not in 5.10.223.
-    """
-    numbers = here.machine.kernel.stable_numbers
-    return numbers >= (6, 6, 0) or (6, 1, 60) <= numbers < (6, 2, 0)
+def _is_function(name: str, here: Here) -> bool:
+    """Whether the kernel has a function of this name, listed or not. Raises Unavailable."""
+    return any(one.is_function for one in here.machine.names.symbols(name))
 
 
 def _ambiguous(here: Here, several: str, sections: tuple[Section, ...]) -> Found:
@@ -123,7 +121,7 @@ def _ambiguous(here: Here, several: str, sections: tuple[Section, ...]) -> Found
     said = (
         f"{several}, and this kernel puts a kprobe on a name only where one function has it (EADDRNOTAVAIL)"
     )
-    if behaviour is not None and behaviour.uprobes_by == "libbcc":
+    if behaviour is not None and behaviour.attaches_by == "libbcc":
         return Found("fails", f"{said}; fentry attaches to the one that BTF has", sections)
     return Found("unknown", f"{said}; a newer libbpf goes on with an address", sections)
 

@@ -43,17 +43,15 @@ def found(point: AttachPoint, here: Here) -> Found:
     text = []
     behaviour = here.machine.tools.behaviour
     if behaviour is not None:
-        every, matched = matched, [one for one in matched if not passed_over(one, behaviour.version)]
-        if every and not matched:
-            return Found(
-                "fails",
-                f"bpftrace {behaviour.release} passes over all that {pattern} matches: {comma(every)}",
-            )
-        if len(every) > len(matched):
-            left = [one for one in every if passed_over(one, behaviour.version)]
-            text.append(
-                f"bpftrace {behaviour.release} passes over {_functions(len(left))} of them: {comma(left)}."
-            )
+        left = [one for one in matched if passed_over(one, behaviour.version)]
+        if left:
+            passed = frozenset(left)
+            matched = [one for one in matched if one not in passed]
+        if left and not matched:
+            said = f"bpftrace {behaviour.release} passes over all that {pattern} matches: {comma(left)}"
+            return Found("fails", said)
+        if left:
+            text.append(f"bpftrace {behaviour.release} passes over {_functions(len(left))}: {comma(left)}.")
     if point.kind in _TYPED:
         listed = len(matched)
         try:
@@ -65,7 +63,7 @@ def found(point: AttachPoint, here: Here) -> Found:
     if not matched:
         return Found("fails", f"no traceable function matches {pattern}")
     number = len(matched)
-    text.append(f"{_functions(number)}: {comma(matched)}.")
+    text.append(f"It stands for {_functions(number)}: {comma(matched)}.")
     how, seconds = _cost(point, here, number)
     section = Section("What it stands for", (*text, *how))
     limit = too_many(here, number, at_once=seconds is None)
@@ -85,16 +83,15 @@ def _in_types(pattern: str, module: str, here: Here) -> tuple[Section, ...]:
         return ()
     if not names:
         return ()
-    few = f"{len(names)} functions" if len(names) > 1 else "1 function"
     text = (
-        f"The kernel's BTF has {few} of such a name: {comma(names)}. Which of them can be traced, the kernel lists in "
-        f"{here.machine.names.list_path}, which cannot be seen here."
+        f"The kernel's BTF has {_functions(len(names))} of such a name: {comma(names)}. Which of them can be traced, "
+        f"the kernel lists in {here.machine.names.list_path}, which cannot be seen here."
     )
     return (Section("What it stands for", (text,)),)
 
 
 def _functions(number: int) -> str:
-    return "It stands for 1 function" if number == 1 else f"It stands for {number} functions"
+    return "1 function" if number == 1 else f"{number} functions"
 
 
 def _typed(here: Here) -> frozenset[str]:

@@ -89,12 +89,11 @@ class Behaviour(NamedTuple):
     """Whether `pid` and `tid` change places in a PID namespace that is not the first (CreateGetPid())."""
     interval_on_cpu0: bool
     """Whether an interval probe is opened on CPU 0, whether it is online or not."""
-    detach_reads_tracefs: bool
-    """Whether it detaches kprobes and uprobes through BCC's library, which looks into tracefs and complains without."""
+    attaches_by: Literal["libbcc", "libbpf"]
+    """What attaches and detaches single kprobes and uprobes. libbcc goes on to tracefs where perf_event_open(2) is
+    refused, and looks into it and complains without when it detaches."""
     usdt_needs_types: bool
     """Whether a USDT probe brings a piece of C that needs the kernel's types."""
-    uprobes_by: Literal["libbcc", "libbpf"]
-    """What opens the event of one uprobe: libbcc goes on to tracefs where perf_event_open(2) is refused."""
     usdt_multi: bool
     """Whether USDT probes attach through uprobe.multi links where the kernel has them: those are no perf events."""
     usdt_semaphores: Literal["by-pid", "counted-or-by-pid", "counted"]
